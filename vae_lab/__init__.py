@@ -1,0 +1,22 @@
+"""vae-lab: an experiment runner for variational autoencoders.
+
+From a notebook: ``run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")`` gives the config, the trained
+model, the data and the scores of a run (see :class:`vae_lab.runs.Run`).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Run", "__version__", "load_run"]
+
+if TYPE_CHECKING:
+    from vae_lab.runs import Run, load_run
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first asked for: `vae-lab --help` must not wait for torch.
+    if name in ("load_run", "Run"):
+        from vae_lab import runs
+
+        return getattr(runs, name)
+    raise AttributeError(f"module 'vae_lab' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""What happens around training: the history file, the progress line, the check for divergence."""

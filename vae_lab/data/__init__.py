@@ -1,0 +1,1 @@
+"""Datasets and what feeds them to the model; knows nothing of models."""

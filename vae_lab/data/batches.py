@@ -1,0 +1,75 @@
+"""Cuts batches out of images held in memory: by index, scaled to [0, 1] on the device, no worker processes."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from vae_lab.data.corruption import Corruption
+from vae_lab.noise import SeededNoise, generator
+from vae_lab.types import Batch, Images
+
+
+class EpochOrder:
+    """The order of the images in an epoch, a function of (seed, epoch), cut into batches and shared among ranks.
+
+    Lightning calls ``set_epoch`` before each epoch, as on any loader's ``sampler``.
+    """
+
+    def __init__(self, n: int, batch_size: int, seed: int, shuffle: bool, rank: int = 0, world: int = 1) -> None:
+        self.n, self.batch_size, self.seed, self.shuffle = n, batch_size, seed, shuffle
+        self.rank, self.world = rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self.epoch = epoch
+
+    @property
+    def share(self) -> int:
+        """Images per rank: equal for all while training, else the ranks would wait for each other for ever."""
+        return self.n // self.world if self.shuffle else len(range(self.rank, self.n, self.world))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Index tensors of at most ``batch_size``."""
+        if self.shuffle:
+            order = torch.randperm(self.n, generator=generator("cpu", self.seed, "order", self.epoch))
+        else:
+            order = torch.arange(self.n)
+        yield from order[self.rank :: self.world][: self.share].split(self.batch_size)
+
+    def __len__(self) -> int:
+        return -(-self.share // self.batch_size)
+
+
+class Batches:
+    """An iterable of :class:`Batch`, made anew in each epoch."""
+
+    def __init__(self, images: Images, order: EpochOrder, corruption: Corruption, device: torch.device) -> None:
+        # On a GPU the bytes live there for good, if they take a small part of it; else batches travel.
+        pixels = images.images
+        if device.type == "cuda" and pixels.nbytes < 0.25 * torch.cuda.get_device_properties(device).total_memory:
+            pixels = pixels.to(device)
+        self.pixels = pixels
+        self.labels = images.labels if images.labels is None else images.labels.to(pixels.device)
+        self.sampler = order
+        self.corruption = corruption
+        self.device = device
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = self.sampler
+        for i, index in enumerate(order):
+            noise = SeededNoise(self.device, order.seed, "data", order.epoch if order.shuffle else 0, i, order.rank)
+            index = index.to(self.pixels.device)
+            clean = scaled(self.pixels[index], self.device)
+            x, target = self.corruption(clean, index.to(self.device), noise, training=order.shuffle)
+            y = None if self.labels is None else self.labels[index].to(self.device)
+            yield Batch(x, target, y)
+
+
+def scaled(pixels: Tensor, device: torch.device) -> Tensor:
+    """Bytes to floats in [0, 1] on the device."""
+    return pixels.to(device, non_blocking=True).float().div_(255)

@@ -1,0 +1,63 @@
+"""MNIST, Fashion-MNIST, KMNIST and CIFAR-10, read and downloaded by torchvision."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from vae_lab.data.source import unavailable
+from vae_lab.errors import UserError
+from vae_lab.types import Images
+
+_TRAIN_SIZE = {"MNIST": 60_000, "FashionMNIST": 60_000, "KMNIST": 60_000, "CIFAR10": 50_000}
+_TEST_SIZE = 10_000
+_OPTION = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "KMNIST": "kmnist", "CIFAR10": "cifar10"}
+
+
+class TorchvisionImages:
+    """One of torchvision's datasets, in torchvision's own folder layout below ``data_dir``."""
+
+    def __init__(self, dataset: Literal["MNIST", "FashionMNIST", "KMNIST", "CIFAR10"]) -> None:
+        self.dataset = dataset
+
+    def load(self, root: Path) -> tuple[Images, Images]:
+        """Train and test images; a download is tried only where there is nothing."""
+        from torchvision import datasets
+
+        kind = getattr(datasets, self.dataset)
+        folder = root / getattr(kind, "base_folder", f"{self.dataset}/raw")
+        if not folder.is_dir() or not any(folder.iterdir()):
+            self._download(kind, root, folder)
+        sizes = {"train": _TRAIN_SIZE[self.dataset], "test": _TEST_SIZE}
+        train, test = (self._read(kind, root, folder, split, size) for split, size in sizes.items())
+        return train, test
+
+    def _read(self, kind: Any, root: Path, folder: Path, split: str, size: int) -> Images:
+        try:
+            data = kind(str(root), train=split == "train", download=False)
+            if len(data.data) != size or len(data.targets) != size:
+                raise ValueError(f"{len(data.data)} images and {len(data.targets)} labels instead of {size}")
+        except Exception as why:  # whatever a damaged file makes its reader raise
+            raise UserError(
+                f"dataset={_OPTION[self.dataset]}: the {split} files in {folder} are missing, truncated or corrupt "
+                f"({_one_line(why)}); delete that folder to download them again, or type data_dir=<another folder>"
+            ) from why
+        images = torch.as_tensor(np.asarray(data.data))
+        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+        classes = tuple(name.split(" - ")[0] for name in data.classes)
+        return Images(images, torch.as_tensor(data.targets).long(), classes)
+
+    def _download(self, kind: Any, root: Path, folder: Path) -> None:
+        try:
+            for train in (True, False):
+                kind(str(root), train=train, download=True)
+        except (OSError, RuntimeError, EOFError) as why:
+            for empty in (folder, folder.parent):
+                if empty != root and empty.is_dir() and not any(empty.iterdir()):
+                    empty.rmdir()
+            raise unavailable(_OPTION[self.dataset], root, _one_line(why)) from why
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

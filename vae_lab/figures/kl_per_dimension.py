@@ -1,0 +1,33 @@
+"""How many nats each latent dimension carries, largest first."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from vae_lab.figures.style import BLUE, GREY, new_figure
+from vae_lab.types import Trained
+
+
+class KLPerDimension:
+    """KL_j over the test images as bars; those of inactive units are grey."""
+
+    def __call__(self, trained: Trained) -> Figure | None:
+        """None where the objective has no KL, or the metric ``latent_use`` was not asked for."""
+        kl = trained.scores.arrays.get("kl_per_dim")
+        if not kl:
+            return None
+        variance = np.array(trained.scores.arrays["mean_variance_per_dim"])
+        threshold = trained.scores.protocol["latent_use"]["threshold"]
+        order = np.argsort(kl)[::-1]
+        values, active = np.array(kl)[order], variance[order] > threshold
+        title = f"KL per latent dimension: {values.sum():.1f} nats in all, {active.sum()} of {len(kl)} units active"
+        figure = new_figure(7.2, 3.6, title, trained.title)
+        axes = figure.subplots()
+        places = np.arange(1, len(kl) + 1)
+        groups = ((active, BLUE, "active"), (~active, GREY, f"inactive (variance of mean ≤ {threshold})"))
+        for chosen, colour, label in groups:
+            if chosen.any():
+                axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85)
+        axes.set(xlabel="latent dimension, by KL", ylabel="KL (nats per image)")
+        axes.legend(frameon=False)
+        axes.grid(axis="y", alpha=0.3)
+        return figure

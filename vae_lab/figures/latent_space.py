@@ -1,0 +1,72 @@
+"""Where test images lie in latent space, coloured by label: plain for 1 or 2 dimensions, t-SNE above."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from pydantic import PositiveInt
+
+from vae_lab.figures.style import BLUE, class_colours, new_figure
+from vae_lab.types import Trained
+
+
+class LatentSpace:
+    """Posterior means of test images.
+
+    Args:
+        points: most images shown (t-SNE takes about 3 s per 1,000 on two cores).
+        perplexity: of t-SNE (van der Maaten & Hinton 2008).
+    """
+
+    def __init__(self, points: PositiveInt = 2000, perplexity: PositiveInt = 30) -> None:
+        self.points, self.perplexity = points, perplexity
+
+    def __call__(self, trained: Trained) -> Figure:
+        """A scatter, each class named at the median of its points."""
+        q, labels = trained.codes()
+        chosen = torch.linspace(0, len(q.mu) - 1, min(self.points, len(q.mu))).long()
+        mu, y = q.mu[chosen], None if labels is None else labels[chosen].numpy()
+        if mu.shape[1] == 1:
+            spread = torch.exp(0.5 * q.log_var[chosen])
+            places, names = torch.cat([mu, spread], 1).numpy(), ("posterior mean of z", "posterior σ of z")
+            how = "one latent dimension"
+        elif mu.shape[1] == 2:
+            places, names = mu.numpy(), ("posterior mean of z₁", "posterior mean of z₂")
+            how = "two latent dimensions"
+        else:
+            places, names = self._tsne(mu, trained), ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
+            how = f"t-SNE of {mu.shape[1]} latent dimensions, perplexity {self.perplexity}"
+        title = f"Latent space of {len(mu):,} test images: {how}"
+        figure = new_figure(7.4, 6.2, title, trained.title)
+        axes = figure.subplots()
+        _scatter(axes, places, y, trained.data.classes)
+        axes.set(xlabel=names[0], ylabel=names[1])
+        if mu.shape[1] == 2:
+            axes.set_aspect("equal", "datalim")
+        return figure
+
+    def _tsne(self, mu: torch.Tensor, trained: Trained) -> np.ndarray:
+        from sklearn.manifold import TSNE
+
+        perplexity = min(self.perplexity, (len(mu) - 1) // 3)
+        run = TSNE(perplexity=perplexity, init="pca", random_state=0)
+        (places,) = (run.fit_transform(mu.numpy()) for _ in trained.progress([0], f"t-SNE of {len(mu):,} codes"))
+        return places
+
+
+def _scatter(axes: Any, places: np.ndarray, y: np.ndarray | None, classes: tuple[str, ...]) -> None:
+    if y is None:
+        axes.scatter(*places.T, s=6, color=BLUE, alpha=0.6, linewidths=0)
+        return
+    for label, colour in enumerate(class_colours(len(classes))):
+        members = places[y == label]
+        if not len(members):
+            continue
+        axes.scatter(*members.T, s=7, color=colour, alpha=0.75, linewidths=0, label=classes[label])
+        axes.annotate(
+            classes[label], np.median(members, 0), ha="center", va="center", fontsize=10, weight="bold",
+            bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.85},
+        )  # fmt: skip
+    if len(classes) <= 20:
+        axes.legend(title="label", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2)

@@ -1,0 +1,42 @@
+"""Test images, and below each what the model makes of its code (the decoded posterior mean)."""
+
+import torch
+from matplotlib.figure import Figure
+from pydantic import PositiveInt
+
+from vae_lab.figures.style import image_grid, new_figure, show
+from vae_lab.types import Trained
+
+
+class Reconstructions:
+    """``rows`` pairs of rows of ``columns`` images, spread over the classes where there are labels."""
+
+    def __init__(self, columns: PositiveInt = 10, rows: PositiveInt = 3) -> None:
+        self.columns, self.rows = columns, rows
+
+    def __call__(self, trained: Trained) -> Figure:
+        """Originals over reconstructions."""
+        n = min(self.columns * self.rows, len(trained.data.test))
+        x = torch.cat(list(trained.data.images("test")))[_spread(trained.data.test.labels, n)]
+        x_hat = trained.reconstruct(x)
+        pairs = [torch.cat(pair) for pair in zip(x.split(self.columns), x_hat.split(self.columns))]
+        columns = min(self.columns, n)
+        height, width = trained.data.x_shape[1:]
+        figure_height = 0.75 + 2 * len(pairs) * 0.72 * height / width
+        figure = new_figure(
+            0.72 * columns + 0.3, figure_height, "Test images (upper rows) and reconstructions", trained.title
+        )
+        for axes, pair in zip(figure.subplots(len(pairs), 1, squeeze=False)[:, 0], pairs):
+            show(axes, image_grid(pair, columns))
+        return figure
+
+
+def _spread(labels: torch.Tensor | None, n: int) -> torch.Tensor:
+    """Indices of n images: class after class in turn, the first image of each, then the second, …"""
+    if labels is None:
+        return torch.arange(n)
+    rank = torch.zeros_like(labels)
+    for label in labels.unique():
+        members = labels == label
+        rank[members] = torch.arange(int(members.sum()))
+    return torch.argsort(rank * (labels.max() + 1) + labels)[:n]

@@ -1,0 +1,35 @@
+"""A job: a model and the objective it is trained with, as one module with one call."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from vae_lab.types import Batch, LossTerms, Step
+
+
+class Job(nn.Module):
+    """What the training step and the scores run. Parameters are named ``model.…`` and ``objective.…``."""
+
+    def __init__(self, model: Any, objective: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+        phases = objective.phases
+        owners = [[p for p in phases if name.startswith(tuple(phases[p]))] for name, _ in self.named_parameters()]
+        if any(len(owner) != 1 for owner in owners):
+            raise ValueError(f"each parameter belongs to exactly one phase of {type(objective).__name__}")
+
+    def forward(self, batch: Batch, step: Step) -> LossTerms:
+        """The loss and its terms on one batch."""
+        return self.objective(self.model, batch, step)
+
+    def parameters_of(self, phase: str) -> Iterator[nn.Parameter]:
+        """What the optimizer of that phase updates."""
+        prefixes = tuple(self.objective.phases[phase])
+        return (p for name, p in self.named_parameters() if name.startswith(prefixes))
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are trained."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)

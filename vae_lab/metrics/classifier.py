@@ -1,0 +1,161 @@
+"""The frozen classifier whose features and labels the scores of images stand on.
+
+Inception's ImageNet features say little about digits, so images are scored by a small network trained on the dataset's
+own labels. The one for MNIST ships with the package; for other labelled datasets it is trained once and cached. Scores
+by different classifiers cannot be compared: the SHA-256 of the weights stands beside every one of them.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms import v2
+
+from vae_lab.data.cache import cache_dir
+from vae_lab.types import Data, Images, Shape
+
+SHIPPED = Path(__file__).parent.parent / "assets"
+MAX_IMAGES = 60_000  # training images that an epoch on demand uses at most
+
+
+class ConvClassifier(nn.Module):
+    """Three blocks of 3×3 convolutions, the average over places as features, one linear layer on them.
+
+    Takes images [N, C, H, W] in [0, 1] of any size from 8×8 up; gives features [N, 128] and logits [N, classes].
+    """
+
+    num_features = 128
+
+    def __init__(self, x_shape: Shape, classes: int, name: str = "untrained") -> None:
+        super().__init__()
+        self.name, self.sha256, self.test_accuracy = name, "", float("nan")
+        self.body = nn.Sequential(
+            *_block(x_shape[0], 32), *_block(32, 32), nn.MaxPool2d(2),
+            *_block(32, 64), *_block(64, 64), nn.MaxPool2d(2),
+            *_block(64, self.num_features), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        )  # fmt: skip
+        self.head = nn.Linear(self.num_features, classes)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images to (features, logits)."""
+        features = self.body((x - 0.5) * 2)
+        return features, self.head(features)
+
+
+def _block(a: int, b: int) -> list[nn.Module]:
+    return [nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
+
+
+def train_classifier(
+    train: Images,
+    test: Images,
+    name: str,
+    epochs: int,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Callable[[Iterable[int], str], Iterable[int]] = lambda steps, _: steps,
+) -> ConvClassifier:
+    """Adam with a one-cycle learning rate on slightly turned, moved and scaled images.
+
+    Accuracy is measured once, on the test images, after training.
+    """
+    assert train.labels is not None
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = ConvClassifier(tuple(train.images.shape[1:]), len(train.classes), name).to(device)
+        move = v2.RandomAffine(degrees=10, translate=(0.08, 0.08), scale=(0.9, 1.1))
+        size = min(128, max(16, len(train) // 20))
+        steps = epochs * (min(len(train), MAX_IMAGES) // size)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+        order: Tensor = torch.empty(0, dtype=torch.long)
+        for _ in progress(range(steps), f"training the classifier of {name}"):
+            if len(order) < size:
+                order = torch.randperm(len(train))
+            index, order = order[:size], order[size:]
+            x = train.images[index].to(device).float() / 255
+            x = torch.cat([move(part) for part in x.chunk(8)])
+            loss = F.cross_entropy(net(x)[1], train.labels[index].to(device), label_smoothing=0.05)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    freeze(net)
+    net.test_accuracy = accuracy(net, test)
+    return net
+
+
+def freeze(net: ConvClassifier) -> ConvClassifier:
+    """For good: evaluation mode, no gradients."""
+    net.eval().requires_grad_(False)
+    return net
+
+
+@torch.no_grad()
+def accuracy(net: ConvClassifier, images: Images) -> float:
+    """Share of images whose label the network reads right."""
+    assert images.labels is not None
+    device = next(net.parameters()).device
+    pairs = zip(images.images.split(1000), images.labels.split(1000))
+    right = sum((net(x.to(device).float() / 255)[1].argmax(1).cpu() == y).sum().item() for x, y in pairs)
+    return right / len(images)
+
+
+def save_classifier(net: ConvClassifier, path: Path) -> None:
+    """Weights and what they are, atomically."""
+    about: dict[str, Any] = {"name": net.name, "test_accuracy": net.test_accuracy}
+    unfinished = path.with_suffix(".part")
+    state = {key: value.contiguous() for key, value in net.state_dict().items()}
+    save_file(state, unfinished, metadata={"about": json.dumps(about)})
+    unfinished.rename(path)
+
+
+def load_classifier(path: Path, x_shape: Shape, classes: int) -> ConvClassifier:
+    """A frozen classifier with the hash of its file."""
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+    net = ConvClassifier(x_shape, classes, about["name"])
+    net.load_state_dict(load_file(path))
+    net.test_accuracy = about["test_accuracy"]
+    net.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return freeze(net)
+
+
+def classifier_for(
+    data: Data, device: torch.device, progress: Callable[[Iterable[int], str], Iterable[int]]
+) -> ConvClassifier | None:
+    """The classifier of a dataset: shipped, cached, or trained now; None where there are no labels to learn."""
+    if data.test.labels is None or len(data.classes) < 2:
+        return None
+    path = SHIPPED / f"{data.name}_classifier.safetensors"
+    if not path.exists():
+        path = cache_dir("classifiers") / f"{data.name}-{_fingerprint(data)}.safetensors"
+    if not path.exists():
+        train = _joined(data.train, data.val)
+        epochs = max(3, min(40, 250_000 // len(train)))
+        save_classifier(train_classifier(train, data.test, data.name, epochs, 0, device, progress), path)
+    return load_classifier(path, data.x_shape, len(data.classes)).to(device)
+
+
+def _joined(a: Images, b: Images) -> Images:
+    assert a.labels is not None
+    assert b.labels is not None
+    return Images(torch.cat([a.images, b.images]), torch.cat([a.labels, b.labels]), a.classes)
+
+
+def _fingerprint(data: Data) -> str:
+    """Hash of the images and labels that a classifier would learn."""
+    digest = hashlib.sha256(str((data.x_shape, data.classes, ConvClassifier.num_features)).encode())
+    for part in (data.train, data.val):
+        digest.update(part.images.numpy().tobytes())
+        assert part.labels is not None
+        digest.update(part.labels.numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,75 @@
+"""Fréchet inception distance on classifier features (Heusel et al. 2017, arXiv 1706.08500, equation 6).
+
+FID = ‖μ1 − μ2‖² + tr(Σ1 + Σ2 − 2 (Σ1 Σ2)^½), in float64 by torchmetrics. Beside the FID of prior samples stand that of
+reconstructions of test images and the floor: what as many real training images reach against the same reference.
+"""
+
+from importlib.metadata import version
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+from vae_lab.types import Scores, Trained
+
+
+class FID:
+    """Samples, reconstructions and training images against the test images.
+
+    Args:
+        samples: generated images; as many as there are reference images, if those are fewer.
+    """
+
+    def __init__(self, samples: PositiveInt = 10_000) -> None:
+        self.samples = samples
+
+    def __call__(self, trained: Trained) -> Scores:
+        """``fid``, ``fid_reconstructions``, ``fid_floor``; nothing, and a note why, where it cannot be had."""
+        classifier = trained.classifier
+        n = min(self.samples, len(trained.data.test), len(trained.data.train))
+        if classifier is None:
+            return Scores({}, notes=["No FID: the dataset has no labels to train a feature classifier on."])
+        if n <= classifier.num_features:
+            reason = f"{n} images are too few for a covariance of {classifier.num_features} features."
+            return Scores({}, notes=[f"No FID: {reason}"])
+        reference, _ = trained.features("test", n)
+        names = {"fid": "samples", "fid_reconstructions": "reconstructions", "fid_floor": "train"}
+        values = {name: frechet(trained.features(source, n)[0], reference) for name, source in names.items()}
+        protocol = {
+            "features": f"{classifier.name} classifier, {classifier.num_features}-d",
+            "classifier_sha256": classifier.sha256,
+            "classifier_test_accuracy": classifier.test_accuracy,
+            "images": n,
+            "reference": f"test ({n} images)",
+            "floor": f"{n} training images against the same reference",
+            "sampler": "prior",
+            "generated_images": "decoder means in [0, 1]",
+            "software": f"torchmetrics {version('torchmetrics')}",
+        }
+        return Scores(values, {"fid": protocol})
+
+
+class _Given(nn.Module):
+    """Features that were computed already pass through."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """FID between two sets of features [N, F].
+
+    Raises:
+        ValueError: a feature is NaN or infinite.
+    """
+    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+        raise ValueError("features are not finite")
+    metric = FrechetInceptionDistance(feature=_Given(a.shape[1])).set_dtype(torch.float64)
+    metric.update(b.double().cpu(), real=True)
+    metric.update(a.double().cpu(), real=False)
+    return metric.compute().item()

@@ -1,0 +1,42 @@
+"""How much of the latent space is used: KL per dimension and active units.
+
+KL_j = E_x KL[q(z_j|x) ‖ p(z_j)] in nats. A unit is active when Var_x(E_q[z_j]) > 0.01 (Burda et al. 2016, arXiv
+1509.00519, section 5.2).
+"""
+
+from pydantic import PositiveFloat
+
+from vae_lab.functional import kl_normal
+from vae_lab.types import Scores, Trained
+
+
+class LatentUse:
+    """Over the test images.
+
+    Args:
+        threshold: variance of the posterior's mean above which a unit counts as active.
+        collapsed_kl: nats per image under which the run is called collapsed.
+    """
+
+    def __init__(self, threshold: PositiveFloat = 0.01, collapsed_kl: PositiveFloat = 0.1) -> None:
+        self.threshold = threshold
+        self.collapsed_kl = collapsed_kl
+
+    def __call__(self, trained: Trained) -> Scores:
+        """``active_units``, and per dimension the KL and the variance of the mean."""
+        q, _ = trained.codes()
+        spread = q.mu.var(0)
+        active = int((spread > self.threshold).sum())
+        arrays = {"mean_variance_per_dim": spread.tolist()}
+        notes = []
+        if trained.objective.variational:
+            kl = kl_normal(q.mu, q.log_var).mean(0)
+            arrays["kl_per_dim"] = kl.tolist()
+            if active == 0 or kl.sum() < self.collapsed_kl:
+                notes.append(
+                    f"The posterior collapsed: KL {kl.sum():.3f} nats, {active} of {len(kl)} units active; the model "
+                    "ignores its latents. Try a lower beta (beta=0.5), a warm-up (beta_schedule=linear), a smaller "
+                    "latent_dim or more epochs."
+                )
+        protocol = {"images": len(q.mu), "split": "test", "threshold": self.threshold}
+        return Scores({"active_units": active}, {"latent_use": protocol}, arrays, notes)

@@ -1,0 +1,1 @@
+"""How latents are structured: one level, several levels, discrete codes. No loss."""

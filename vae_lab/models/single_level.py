@@ -1,0 +1,66 @@
+"""The VAE of Kingma & Welling (arXiv 1312.6114): one latent vector z ~ N(0, I), x ~ p(x|z)."""
+
+from collections.abc import Callable
+from typing import cast
+
+from torch import Tensor, nn
+
+from vae_lab.functional import kl_normal, log_normal
+from vae_lab.types import Architecture, Latents, Likelihood, Noise, Posterior, Shape
+
+
+class SingleLevel(nn.Module):
+    """An encoder, a posterior, a decoder and a likelihood around one vector of ``latent_dim`` numbers.
+
+    Args:
+        net: the pair of networks.
+        posterior: (features, latent_dim) to a module that gives q(z|x).
+        likelihood: p(x|z).
+        x_shape: C, H, W of the images.
+        latent_dim: D.
+    """
+
+    def __init__(
+        self,
+        net: Architecture,
+        posterior: Callable[[int, int], nn.Module],
+        likelihood: Likelihood,
+        x_shape: Shape,
+        latent_dim: int,
+    ) -> None:
+        super().__init__()
+        self.x_shape = tuple(x_shape)
+        self.latent_dim = latent_dim
+        self.likelihood = likelihood
+        out_shape = (x_shape[0] * likelihood.params_per_value, *x_shape[1:])
+        self.encoder = net.encoder(self.x_shape)
+        self.posterior = posterior(cast(int, self.encoder.out_features), latent_dim)
+        self.decoder = net.decoder(latent_dim, out_shape)
+
+    def infer(self, x: Tensor, y: Tensor | None, k: int, noise: Noise, densities: bool = False) -> Latents:
+        """[B, C, H, W] to z [K, B, D] and its KL [1, B, D] (closed form) or [K, B, 1] (sampled)."""
+        posterior = cast(Posterior, self.posterior)
+        z, log_q, q = posterior(self.encoder(x), k, noise)
+        if log_q is None and q is not None and densities:
+            log_q = log_normal(z, q.mu, q.log_var).sum(-1)
+        log_p = self.log_prior((z,), y) if densities or q is None else None
+        if q is not None:
+            kl = kl_normal(q.mu, q.log_var).unsqueeze(0)
+        elif log_q is not None and log_p is not None:
+            kl = (log_q - log_p).unsqueeze(-1)
+        else:
+            raise TypeError("a posterior gives log_q, or a Normal to derive it from")
+        return Latents(z=(z,), kl=(kl,), q=(q,), log_q=log_q, log_p=log_p)
+
+    def log_prior(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
+        """log N(z; 0, I): [K, B] nats."""
+        return log_normal(z[0]).sum(-1)
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
+        """[K, B, D] to likelihood parameters [K, B, C', H, W]."""
+        flat = self.decoder(z[0].flatten(0, 1))
+        return flat.unflatten(0, z[0].shape[:2])
+
+    def prior_sample(self, n: int, y: Tensor | None, noise: Noise) -> tuple[Tensor, ...]:
+        """n draws from N(0, I): [1, n, D]."""
+        return (noise.normal(1, n, self.latent_dim),)

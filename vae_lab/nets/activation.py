@@ -1,0 +1,20 @@
+"""The nonlinearities that a YAML may name."""
+
+from typing import Literal
+
+from torch import nn
+
+Activation = Literal["relu", "silu", "gelu", "tanh", "leaky_relu"]
+
+_MODULES: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "leaky_relu": nn.LeakyReLU,
+}
+
+
+def activation(name: Activation) -> nn.Module:
+    """A fresh module of that name."""
+    return _MODULES[name]()

@@ -1,0 +1,1 @@
+"""What is minimised. No networks of the model in here."""

@@ -1,0 +1,24 @@
+"""The deterministic autoencoder: loss = recon at z = μ(x). No KL, no sampling, no bound on the likelihood."""
+
+from typing import Any
+
+from torch import nn
+
+from vae_lab.objectives.terms import recon_per_image, run_model
+from vae_lab.types import Batch, LossTerms, Step
+
+
+class Autoencoder(nn.Module):
+    """Reconstruction alone, from the posterior's mean; log σ² of the posterior is left untrained.
+
+    ``kl`` and ``elbo`` have no meaning here and are not logged.
+    """
+
+    phases = {"model": ("",)}  # noqa: RUF012 - a constant of the class
+    samples = 1
+    variational = False
+
+    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+        """The loss on one batch; logs recon."""
+        recon = recon_per_image(run_model(model, batch, step, k=1, deterministic=True)).mean()
+        return LossTerms(recon, {"recon": recon.detach()})

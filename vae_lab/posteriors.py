@@ -1,0 +1,20 @@
+"""q(z|x): from an encoder's features to latent samples."""
+
+from torch import Tensor, nn
+
+from vae_lab.functional import reparameterize
+from vae_lab.types import Noise, Normal
+
+
+class DiagonalNormal(nn.Module):
+    """q(z|x) = N(μ(h), diag σ²(h)), two linear heads (arXiv 1312.6114, equation 9)."""
+
+    def __init__(self, features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.mu = nn.Linear(features, latent_dim)
+        self.log_var = nn.Linear(features, latent_dim)
+
+    def forward(self, h: Tensor, k: int, noise: Noise) -> tuple[Tensor, Tensor | None, Normal | None]:
+        """Features [B, F] to z [K, B, D]; log q follows from the returned Normal."""
+        q = Normal(self.mu(h), self.log_var(h))
+        return reparameterize(q.mu, q.log_var, noise.normal(k, *q.mu.shape)), None, q

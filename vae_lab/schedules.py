@@ -1,0 +1,58 @@
+"""How the weight of the KL term changes during training: the objective's ``k2 · schedule(kl, epoch)``.
+
+Each is called with the batch mean of the KL, ``kl`` [] in nats, and the time in epochs, ``epoch`` [], as tensors, and
+returns what k2 is multiplied with. At epoch = inf, where val and test are scored, each has reached its end.
+"""
+
+import torch
+from pydantic import PositiveFloat, PositiveInt
+from torch import Tensor
+
+
+class Constant:
+    """No schedule: KL as it is."""
+
+    def __call__(self, kl: Tensor, epoch: Tensor) -> Tensor:
+        """Kl itself."""
+        return kl
+
+
+class Linear:
+    """Warm-up from 0 to 1 over the first ``epochs`` (Sønderby et al. 2016, arXiv 1602.02282, section 2.3)."""
+
+    def __init__(self, epochs: PositiveFloat) -> None:
+        self.epochs = epochs
+
+    def __call__(self, kl: Tensor, epoch: Tensor) -> Tensor:
+        """min(1, t/T) · KL."""
+        return kl * (epoch / self.epochs).clamp(max=1)
+
+
+class Cyclical:
+    """``cycles`` warm-ups, each rising over a share ``ratio`` of its cycle (arXiv 1903.10145, equation 6)."""
+
+    def __init__(self, epochs: PositiveFloat, cycles: PositiveInt, ratio: PositiveFloat) -> None:
+        self.period = epochs / cycles
+        self.ratio = ratio
+        self.epochs = epochs
+
+    def __call__(self, kl: Tensor, epoch: Tensor) -> Tensor:
+        """min(1, τ/R) · KL with τ the position in the cycle, in [0, 1)."""
+        position = torch.where(epoch < self.epochs, torch.remainder(epoch, self.period) / self.period, 1.0)
+        return kl * (position / self.ratio).clamp(max=1)
+
+
+class Capacity:
+    """|KL − C(t)| with C rising linearly from 0 to ``capacity`` nats over ``epochs``.
+
+    Burgess et al. 2018 (arXiv 1804.03599, equation 8); γ of the paper is k2 (1000 there). The KL inside is the batch
+    mean, as in the authors' and in disentanglement_lib's code.
+    """
+
+    def __init__(self, capacity: PositiveFloat, epochs: PositiveFloat) -> None:
+        self.capacity = capacity
+        self.epochs = epochs
+
+    def __call__(self, kl: Tensor, epoch: Tensor) -> Tensor:
+        """|KL − C(t)|."""
+        return (kl - self.capacity * (epoch / self.epochs).clamp(max=1)).abs()

@@ -1,0 +1,228 @@
+"""The typed schema of configs: unknown keys, wrong types and values out of range are refused before anything starts.
+
+Top-level numbers are fields of the classes here. What a group's YAML may hold is said by the constructor that its
+``_target_`` names: its parameters are the keys, its annotations the types and ranges, so there is no second list.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.errors import PydanticSchemaGenerationError
+
+from vae_lab.errors import UserError, did_you_mean
+
+Node = dict[str, Any]
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class Training(_Schema):
+    """How the optimizer steps are taken."""
+
+    clip: PositiveFloat | None = Field(description="largest norm of the gradient; null: no clipping")
+    accumulate: PositiveInt = Field(description="batches per optimizer step")
+    patience: PositiveInt | None = Field(description="stop after so many epochs without a better val/loss")
+    log_every: PositiveInt = Field(description="optimizer steps between two points of the step/… curves")
+
+
+class Scheduler(_Schema):
+    """When the learning rate changes."""
+
+    interval: str = Field(pattern="^(epoch|step)$")
+    make: Node | None
+
+
+class Accelerator(_Schema):
+    """Where training runs."""
+
+    kind: str = Field(pattern="^(auto|cpu|gpu|mps)$")
+    devices: PositiveInt
+    strategy: str
+    precision: str = Field(pattern="^(32-true|16-mixed|bf16-mixed|64-true)$")
+
+
+class TrainConfig(_Schema):
+    """What ``vae-lab train`` is told."""
+
+    latent_dim: PositiveInt = Field(description="dimensions of the latent vector z")
+    beta: NonNegativeFloat | None = Field(description="weight of the KL term: k1=1, k2=beta")
+    k1: NonNegativeFloat | None = Field(description="weight of the reconstruction term, instead of beta")
+    k2: NonNegativeFloat | None = Field(description="weight of the KL term, instead of beta")
+    epochs: PositiveInt = Field(description="passes over the training images")
+    batch_size: PositiveInt = Field(description="images per batch (and process, under ddp)")
+    lr: PositiveFloat = Field(description="learning rate")
+    seed: NonNegativeInt = Field(description="of initial weights, order of images and all noise")
+    data_dir: str | None = Field(description="where datasets lie; else $VAE_LAB_DATA, else a cache in your home")
+    resume: str | None = Field(None, description="a run folder: go on with that interrupted run as it was started")
+    training: Training
+    choices: dict[str, str | None] = Field(default_factory=dict)
+    model: Node
+    objective: Node
+    likelihood: Node
+    beta_schedule: Node
+    dataset: Node
+    optimizer: Node
+    scheduler: Scheduler
+    accelerator: Accelerator
+    metrics: Node
+    figures: Node
+    logger: Node
+
+
+class EvaluateConfig(_Schema):
+    """What ``vae-lab evaluate`` is told."""
+
+    run: str = Field(description="the run folder")
+    data_dir: str | None = Field(description="where datasets lie, if not where they lay in training")
+    accelerator: Accelerator
+    metrics: Node
+    figures: Node
+
+
+class SampleConfig(_Schema):
+    """What ``vae-lab sample`` is told."""
+
+    run: str = Field(description="the run folder")
+    n: PositiveInt = Field(description="how many images")
+    seed: NonNegativeInt = Field(description="of the draws from the prior")
+    out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
+    dir: str | None = Field(description="also write one PNG per image into this folder")
+    accelerator: Accelerator
+
+
+SchemaT = TypeVar("SchemaT", bound=_Schema)
+
+
+def check(schema: type[SchemaT], config: Node) -> SchemaT:
+    """The config as typed object.
+
+    Raises:
+        UserError: names the key, what is wrong with it and what to type.
+    """
+    try:
+        settings = schema.model_validate(config)
+    except ValidationError as error:
+        raise UserError(_first_problem(error, schema, config)) from error
+    for path, node in _components(config):
+        _check_component(path, node)
+    return settings
+
+
+def resolve_weights(config: Node, overridden: set[str]) -> None:
+    """Fill k1, k2 and beta in so that all three are consistent; ``overridden`` are the keys that were typed.
+
+    Raises:
+        UserError: both forms were given, or a weight that the objective does not have.
+    """
+    weights = {key: config.get(key) for key in ("beta", "k1", "k2")}
+    typed = overridden & set(weights)
+    uses_weights = "k2" in config["objective"]
+    if typed and not uses_weights:
+        key = sorted(typed)[0]
+        raise UserError(f"{key}={weights[key]}: this objective has no KL term to weigh; leave {key} out")
+    if weights["k1"] is not None or weights["k2"] is not None:
+        if "beta" in typed or weights["beta"] not in (None, 1):
+            raise UserError(
+                f"beta={weights['beta']} together with k1={weights['k1']} k2={weights['k2']}: give either beta "
+                "(k1=1, k2=beta) or k1 and k2"
+            )
+        k1, k2 = (1.0 if weights[key] is None else weights[key] for key in ("k1", "k2"))
+    else:
+        k1, k2 = 1.0, 1.0 if weights["beta"] is None else weights["beta"]
+    if not all(isinstance(k, int | float) and not isinstance(k, bool) and k >= 0 for k in (k1, k2)):
+        return  # the schema names the offender
+    if k1 == k2 == 0:
+        raise UserError("k1=0 k2=0 leaves nothing to minimise; give at least one of them a positive value")
+    config.update(k1=k1, k2=k2, beta=k2 / k1 if k1 > 0 else None)
+
+
+def _components(node: Any, path: str = "") -> Iterator[tuple[str, Node]]:
+    """Every mapping with a ``_target_``, with its dotted path."""
+    if isinstance(node, Mapping):
+        if node.get("_target_"):
+            yield path, dict(node)
+        for key, value in node.items():
+            yield from _components(value, f"{path}.{key}" if path else str(key))
+
+
+def _check_component(path: str, node: Node) -> None:
+    target = _locate(path, node["_target_"])
+    parameters = inspect.signature(target).parameters
+    accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    hints = _hints(target) if node["_target_"].startswith("vae_lab.") else {}
+    for key, value in node.items():
+        if key.startswith("_"):
+            continue
+        if key not in parameters and not accepts_any:
+            known = [name for name in parameters if name != "self"]
+            raise UserError(f"{path}.{key}: no such key{did_you_mean(key, known)}; known: {', '.join(known)}")
+        is_component = isinstance(value, Mapping) and "_target_" in value
+        if key in hints and not is_component:
+            _check_value(f"{path}.{key}", value, hints[key])
+
+
+def _check_value(path: str, value: Any, hint: Any) -> None:
+    try:
+        adapter = TypeAdapter(hint, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
+    except PydanticSchemaGenerationError:
+        return  # a type that no YAML value has
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        raise UserError(f"{path}={_shown(value)}: {_reason(error.errors()[0])}") from error
+
+
+@cache
+def _hints(target: Any) -> dict[str, Any]:
+    return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+
+
+def _locate(path: str, name: str) -> Any:
+    from hydra.utils import get_object
+
+    try:
+        return get_object(name)
+    except Exception as why:
+        raise UserError(f"{path}._target_={name} cannot be imported ({why})") from why
+
+
+def _first_problem(error: ValidationError, schema: type[BaseModel], config: Node) -> str:
+    problem = error.errors()[0]
+    path = ".".join(str(part) for part in problem["loc"] if part not in ("int", "float", "str"))
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(schema, [str(part) for part in problem["loc"][:-1]])
+        return f"{path}: no such key{did_you_mean(str(problem['loc'][-1]), known)}; known: {', '.join(known)}"
+    if problem["type"] == "missing":
+        return f"{path} is missing; type {path}=…"
+    return f"{path}={_shown(problem['input'])}: {_reason(problem)}"
+
+
+def _known_keys(schema: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        schema = schema.model_fields[part].annotation  # type: ignore[assignment]
+    return list(schema.model_fields)
+
+
+def _reason(problem: Any) -> str:
+    """Pydantic's message as an instruction."""
+    message = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    return message.replace("should match pattern", "must match").replace("should be", "must be")
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)

@@ -1,0 +1,248 @@
+"""The words that all parts of vae-lab share: what a batch, a latent and a loss are. No logic.
+
+Shapes: B images per batch, K latent samples per image, D latent dimensions, C×H×W an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Batch:
+    """Images as the model meets them, scaled to [0, 1], on the device."""
+
+    x: Tensor  # [B, *x_shape], what the encoder sees (noisy, when denoising)
+    target: Tensor  # [B, *x_shape], what the likelihood scores: `x` itself unless denoising
+    y: Tensor | None  # [B] class labels, where the dataset has them
+
+
+class Noise(Protocol):
+    """The only source of randomness inside a forward pass."""
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard-normal draws of the given shape."""
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draws from U[0, 1) of the given shape."""
+
+
+@dataclass
+class Step:
+    """Where in training a forward pass happens; schedules and noise are functions of it."""
+
+    count: Tensor  # [], optimizer steps taken so far
+    epoch: Tensor  # [], epochs since the start, fractional; inf when scoring: every schedule at its end
+    noise: Noise
+    phase: str = "model"  # which of the objective's phases this is
+
+
+@dataclass
+class Normal:
+    """A diagonal Gaussian. ``log_var`` is log σ²."""
+
+    mu: Tensor  # [B, D]
+    log_var: Tensor  # [B, D]
+
+
+@dataclass
+class Latents:
+    """What inference gives: one entry per level, top level first."""
+
+    z: tuple[Tensor, ...]  # each [K, B, ...]
+    kl: tuple[Tensor, ...]  # each [1 or K, B, ...] nats, not summed; closed form where there is one
+    q: tuple[Normal | None, ...]  # None: a posterior without a density at an arbitrary z
+    log_q: Tensor | None = None  # [K, B] nats over all levels; only when asked for
+    log_p: Tensor | None = None  # [K, B] nats over all levels; only when asked for
+    aux: dict[str, Tensor] = field(default_factory=dict)  # each [B] nats, added with weight 1
+    codes: tuple[Tensor, ...] | None = None  # each long [K, B, ...], for discrete models
+    params: Tensor | None = None  # likelihood parameters, where the top-down pass made them already
+
+
+@dataclass
+class LossTerms:
+    """What an objective returns: the number to minimise and what to log, in nats per image."""
+
+    loss: Tensor  # []
+    logs: dict[str, Tensor]  # unweighted and detached, each [] (batch mean)
+
+
+class Likelihood(Protocol):
+    """p(x|z), given a decoder's output ``params`` [K, B, C', H, W] and ``target`` [B, C, H, W]."""
+
+    params_per_value: int  # decoder outputs per image value, C' = C · params_per_value
+    discrete: bool  # a probability mass: bits per dimension are meaningful
+    exact: bool  # log_prob is the normalised log-density, so that −ELBO bounds −log p(x)
+
+    def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
+        """log p(target | params), summed over the image: [K, B] nats."""
+
+    def recon_offset(self, values: int) -> float:
+        """Nats that the reported ``recon`` leaves out of −log p, for an image of that many values."""
+
+    def mean(self, params: Tensor) -> Tensor:
+        """The expected image, in [0, 1]."""
+
+    def sample(self, params: Tensor, noise: Noise) -> Tensor:
+        """An image drawn from p(x|z)."""
+
+    def observe(self, params: Tensor, target: Tensor) -> None:
+        """Called once per training step on real data; keeps running state such as σ."""
+
+
+class Posterior(Protocol):
+    """q(z|x) from the encoder's features."""
+
+    def __call__(self, h: Tensor, k: int, noise: Noise) -> tuple[Tensor, Tensor | None, Normal | None]:
+        """Features [B, F] to (z [K, B, D], log q(z|x) [K, B] or None to derive it from q, q)."""
+
+
+class Architecture(Protocol):
+    """A pair of networks that fit together."""
+
+    def encoder(self, x_shape: Shape) -> nn.Module:
+        """A network [B, *x_shape] -> [B, out_features]; it has the attribute ``out_features``."""
+
+    def decoder(self, latent_dim: int, out_shape: Shape) -> nn.Module:
+        """A network [N, latent_dim] -> [N, *out_shape]."""
+
+
+class Model(Protocol):
+    """How latents are structured. No loss."""
+
+    likelihood: Likelihood
+    latent_dim: int
+    x_shape: Shape
+
+    def infer(
+        self, x: Tensor, y: Tensor | None, k: int, noise: Noise, densities: bool = False
+    ) -> Latents:
+        """K posterior samples per image; ``densities`` also fills log_q and log_p."""
+
+    def log_prior(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
+        """log p(z) over all levels: [K, B] nats."""
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
+        """Likelihood parameters [K, B, C', H, W]."""
+
+    def prior_sample(self, n: int, y: Tensor | None, noise: Noise) -> tuple[Tensor, ...]:
+        """n draws from p(z), each level [1, n, ...]."""
+
+
+class Objective(Protocol):
+    """What is minimised. An ``nn.Module`` without networks of the model in it."""
+
+    phases: Mapping[str, Sequence[str]]  # phase -> prefixes of the parameter names that it updates
+    samples: int  # latent samples per image
+    variational: bool  # whether kl and elbo mean anything
+
+    def __call__(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+        """The loss and its terms on one batch."""
+
+
+@dataclass
+class Images:
+    """A set of images held as bytes."""
+
+    images: Tensor  # uint8 [N, C, H, W]
+    labels: Tensor | None  # long [N]
+    classes: tuple[str, ...] = ()  # names of the labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass
+class Scores:
+    """What a metric returns."""
+
+    values: dict[str, float]  # name -> number; names are prefixed with test/
+    protocol: dict[str, Any] = field(default_factory=dict)  # how the numbers came about
+    arrays: dict[str, list[Any]] = field(default_factory=dict)  # what does not fit into one number
+    notes: list[str] = field(default_factory=list)  # sentences for the person: a skipped score and its reason
+
+
+class Classifier(Protocol):
+    """The frozen network whose features and labels the scores of images stand on."""
+
+    num_features: int
+    name: str
+    sha256: str
+    test_accuracy: float
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [N, C, H, W] in [0, 1] to (features [N, F], logits [N, classes])."""
+
+
+class Data(Protocol):
+    """A dataset as metrics and figures see it."""
+
+    name: str
+    x_shape: Shape
+    classes: tuple[str, ...]
+    train: Images
+    val: Images
+    test: Images
+
+    def batches(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Batch]:
+        """The first n images (all by default) in a fixed order, as the model meets them in scoring."""
+
+    def images(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
+        """Clean images in [0, 1], [size, C, H, W] at a time."""
+
+
+class Trained(Protocol):
+    """A trained model with its data: what every metric and every figure is called with."""
+
+    model: Any
+    objective: Any
+    data: Data
+    device: torch.device
+    title: str  # the run's key settings in one line
+    history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
+    scores: Scores  # of the metrics so far
+    classifier: Classifier | None  # None: the dataset has no labels
+    progress: Callable[..., Any]  # wraps an iterable and shows how far it is
+
+    def noise(self, purpose: str) -> Noise:
+        """Noise that depends on the seed and the purpose only."""
+
+    def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
+        """n decoded means of prior draws in [0, 1], [size, C, H, W] at a time."""
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Decoded means of the posterior means: [B, C, H, W] to the same."""
+
+    def codes(self) -> tuple[Normal, Tensor | None]:
+        """The posterior of every test image, with its labels."""
+
+    def features(self, source: str, n: int) -> tuple[Tensor, Tensor]:
+        """Classifier features [n, F] and logits of 'samples', 'reconstructions', 'train' or 'test'."""
+
+
+class Metric(Protocol):
+    """Scores of a trained model."""
+
+    def __call__(self, trained: Trained) -> Scores:
+        """Compute them."""
+
+
+class Plot(Protocol):
+    """A picture of a trained model."""
+
+    def __call__(self, trained: Trained) -> Figure | None:
+        """Draw it; None where it does not apply to this run."""
+
+
+RunPath = str | Path
