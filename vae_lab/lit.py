@@ -85,10 +85,6 @@ class LitJob(pl.LightningModule):
         schedulers = [self.make_scheduler(o) for o in optimizers] if self.make_scheduler else []
         return optimizers, schedulers
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Batches are made on the device; Lightning would copy them."""
-        return batch
-
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One batch through every phase; the optimizers step once ``accumulate`` batches have come."""
         batches = int(self.trainer.num_training_batches)

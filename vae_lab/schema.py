@@ -123,32 +123,34 @@ def check(schema: type[SchemaT], config: Node) -> SchemaT:
     return settings
 
 
-def resolve_weights(config: Node, overridden: set[str]) -> None:
-    """Fill k1, k2 and beta in so that all three are consistent; ``overridden`` are the keys that were typed.
+def resolve_weights(weights: Node, typed: set[str], weighs_kl: bool) -> Node:
+    """k1, k2 and beta, filled in so that all three are consistent.
+
+    Args:
+        weights: the three as they were composed.
+        typed: the keys that were typed.
+        weighs_kl: whether the objective has a KL term.
 
     Raises:
-        UserError: both forms were given, or a weight that the objective does not have.
+        UserError: both forms were given, both weights are 0, or there is nothing to weigh.
     """
-    weights = {key: config.get(key) for key in ("beta", "k1", "k2")}
-    typed = overridden & set(weights)
-    uses_weights = "k2" in config["objective"]
-    if typed and not uses_weights:
-        key = sorted(typed)[0]
+    beta, k1, k2 = weights["beta"], weights["k1"], weights["k2"]
+    if typed & set(weights) and not weighs_kl:
+        key = min(typed & set(weights))
         raise UserError(f"{key}={weights[key]}: this objective has no KL term to weigh; leave {key} out")
-    if weights["k1"] is not None or weights["k2"] is not None:
-        if "beta" in typed or weights["beta"] not in (None, 1):
-            raise UserError(
-                f"beta={weights['beta']} together with k1={weights['k1']} k2={weights['k2']}: give either beta "
-                "(k1=1, k2=beta) or k1 and k2"
-            )
-        k1, k2 = (1.0 if weights[key] is None else weights[key] for key in ("k1", "k2"))
-    else:
-        k1, k2 = 1.0, 1.0 if weights["beta"] is None else weights["beta"]
+    if k1 is None and k2 is None:
+        k1, k2 = 1.0, 1.0 if beta is None else beta
+    elif "beta" in typed or beta not in (None, 1):
+        raise UserError(
+            f"beta={_shown(beta)} together with k1={_shown(k1)} k2={_shown(k2)}: give either beta (k1=1, k2=beta) "
+            "or k1 and k2"
+        )
+    k1, k2 = (1.0 if k is None else k for k in (k1, k2))
     if not all(isinstance(k, int | float) and not isinstance(k, bool) and k >= 0 for k in (k1, k2)):
-        return  # the schema names the offender
+        return weights  # the schema names the offender
     if k1 == k2 == 0:
         raise UserError("k1=0 k2=0 leaves nothing to minimise; give at least one of them a positive value")
-    config.update(k1=k1, k2=k2, beta=k2 / k1 if k1 > 0 else None)
+    return {"k1": float(k1), "k2": float(k2), "beta": k2 / k1 if k1 > 0 else None}
 
 
 def _components(node: Any, path: str = "") -> Iterator[tuple[str, Node]]:

@@ -54,17 +54,18 @@ class ProgressLine(pl.Callback):
                 f"{split}: {term_text({k.removeprefix(f'{split}/'): v for k, v in found.items() if k.startswith(split)})}"
                 for split in ("train", "val")
             ]
-            self.console.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  " + "  ".join(parts))
+            self.console.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  " + "  ".join(parts), soft_wrap=True, highlight=False)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the line away."""
-        self._stop()
+        self.stop()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Take the line away."""
-        self._stop()
+        self.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Take the line away, if it is there."""
         if self.progress:
             self.progress.stop()
             self.progress = None

@@ -52,7 +52,8 @@ class Batches:
             pixels = pixels.to(device)
         self.pixels = pixels
         self.labels = images.labels if images.labels is None else images.labels.to(pixels.device)
-        self.sampler = order
+        self.sampler = order  # the two names that Lightning looks for
+        self.batch_sampler = None
         self.corruption = corruption
         self.device = device
 

@@ -91,6 +91,10 @@ class ImageData(pl.LightningDataModule):
         """Batches of validation images in their order, this process's share of them."""
         return self._loader("val", shuffle=False)
 
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Batches are made on the device; Lightning would copy them."""
+        return batch
+
     def _loader(self, split: str, shuffle: bool) -> Batches:
         images = self._shown[split]
         strategy = self.trainer.strategy  # type: ignore[union-attr]

@@ -1,0 +1,72 @@
+"""From a resolved config to the objects it names."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from vae_lab.data.cache import data_root
+from vae_lab.data.image_data import ImageData
+from vae_lab.errors import UserError
+from vae_lab.job import Job
+from vae_lab.types import Shape
+
+Node = dict[str, Any]
+
+
+def make(node: Node, *args: Any, **more: Any) -> Any:
+    """What a node with ``_target_`` describes.
+
+    Raises:
+        UserError: raised by a constructor, or the node does not fit it.
+    """
+    try:
+        return instantiate(node, *args, **more)
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, UserError):
+                raise cause from error
+            cause = cause.__cause__
+        raise UserError(f"{node.get('_target_')}: {' '.join(str(error).split())[:300]}") from error
+
+
+def make_all(nodes: Node) -> dict[str, Any]:
+    """A mapping of nodes; entries set to null are left out."""
+    return {name: make(node) for name, node in nodes.items() if node}
+
+
+def make_data(config: Node) -> ImageData:
+    """The dataset, loaded."""
+    return make(config["dataset"], root=data_root(config["data_dir"]))
+
+
+def make_job(config: Node, x_shape: Shape) -> Job:
+    """Model and objective with fresh weights that depend on the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config["seed"])
+        likelihood = make(config["likelihood"])
+        model = make(
+            config["model"], x_shape=x_shape, latent_dim=config["latent_dim"], likelihood=likelihood
+        )
+        return Job(model, make(config["objective"]))
+
+
+def load_weights(job: Job, checkpoint: Path) -> int:
+    """Put a checkpoint's weights into the job; returns its epoch, counted from 1.
+
+    Raises:
+        UserError: the file is missing, damaged or of another model.
+    """
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state = {key.removeprefix("job."): value for key, value in content["state_dict"].items()}
+        job.load_state_dict(state)
+        return int(content["epoch"]) + 1
+    except FileNotFoundError as why:
+        raise UserError(f"{checkpoint} is missing; the run has no weights to load") from why
+    except Exception as why:  # a damaged archive makes torch raise a dozen kinds
+        reason = " ".join(str(why).split())[:120]
+        raise UserError(f"{checkpoint} is truncated, corrupt or of another model ({reason})") from why

@@ -1,0 +1,201 @@
+"""The program ``vae-lab``: the first word is a command, the rest goes to that command's ``hydra.main``.
+
+torch, Hydra and Lightning are imported when a command needs them: ``vae-lab --help`` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from vae_lab import __version__
+from vae_lab.errors import Interrupted, RunFailed, UserError, did_you_mean
+from vae_lab.help import command_help, overview
+
+Node = dict[str, Any]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(_main(sys.argv[1:]))
+
+
+def _main(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(overview())
+        return 0
+    if words[0] == "--version":
+        print(f"vae-lab {__version__}")
+        return 0
+    if words[0] in ("-sc", "--shell-completion"):
+        return _complete(words)
+    command, rest = words[0], words[1:]
+    if command == "_worker":  # a further DDP process of a run that is under way
+        from vae_lab.run import train_worker
+
+        train_worker(Path(rest[0]))
+        return 0
+    if command not in _TASKS:
+        print(f"vae-lab: no command '{command}'{did_you_mean(command, _TASKS)}; commands: {', '.join(_TASKS)}; "
+              "type vae-lab --help", file=sys.stderr)  # fmt: skip
+        return 2
+    if "--help" in rest or "-h" in rest:
+        print(command_help(command))
+        return 0
+    return _guarded(command, rest)
+
+
+def _guarded(command: str, rest: list[str]) -> int:
+    """Run a command; whatever goes wrong becomes one line and an exit status."""
+    full_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit by itself
+    failures: list[str] = []
+    try:
+        if command == "train" and any(word.startswith("resume=") for word in rest):
+            return _resume(rest)
+        _hydra_main(command, rest, failures)
+        return 0
+    except KeyboardInterrupt as stop:
+        print(f"\nvae-lab {command}: {stop if isinstance(stop, Interrupted) else 'stopped'}", file=sys.stderr)
+        return Interrupted.exit_status
+    except Exception as error:
+        if full_trace:
+            import traceback
+
+            traceback.print_exc()
+        if failures:  # jobs of a sweep, told as they happened
+            print(f"vae-lab {command}: {len(failures)} of the sweep's jobs failed: {', '.join(failures)}", file=sys.stderr)
+            return 1
+        status, text = explain(error)
+        print(f"vae-lab {command}: {text}", file=sys.stderr)
+        return status
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """Exit status and one line for an exception."""
+    if isinstance(error, UserError | RunFailed):
+        return error.exit_status, str(error)
+    from vae_lab.hydra_errors import explain_hydra
+
+    told = explain_hydra(error)
+    if told:
+        return UserError.exit_status, told
+    text = " ".join(str(error).split())[:300]
+    if "out of memory" in text.lower():
+        return 1, f"out of memory ({text[:120]}); type a smaller batch_size"
+    return 1, f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where; this is not your mistake: please report it)"
+
+
+def _hydra_main(command: str, rest: list[str], failures: list[str]) -> None:
+    """Let Hydra compose the command's config and call its task, once or once per job of a sweep."""
+    import hydra
+    from omegaconf import DictConfig, OmegaConf
+
+    from vae_lab.help import CONF
+    from vae_lab.hydra_errors import slug
+
+    OmegaConf.register_new_resolver("slug", slug, replace=True)
+
+    def task(config: DictConfig) -> None:
+        from hydra.core.hydra_config import HydraConfig
+
+        info = HydraConfig.get()
+        sweeping = info.mode is not None and info.mode.name == "MULTIRUN"
+        folder = Path(info.runtime.output_dir)
+        try:
+            if command == "train":
+                _settle_weights(config, info.overrides.task)
+            plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            _TASKS[command](cast(Node, plain), info)
+        except Exception as error:
+            _remove_empty(folder)
+            if sweeping:
+                failures.append(folder.name)
+                print(f"vae-lab {command}: {folder.name}: {explain(error)[1]}", file=sys.stderr)
+            raise
+
+    sys.argv = [sys.argv[0], *rest]
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
+
+
+def _settle_weights(config: Any, overrides: list[str]) -> None:
+    """Before interpolations are resolved, since objectives take k1 and k2 by ``${k1}``."""
+    from omegaconf import open_dict
+
+    from vae_lab.schema import resolve_weights
+
+    weights: Node = {key: config.get(key) for key in ("beta", "k1", "k2")}
+    typed = {override.split("=")[0].lstrip("+") for override in overrides}
+    with open_dict(config):
+        config.update(resolve_weights(weights, typed, weighs_kl="k2" in config.objective))
+
+
+def _train(config: Node, info: Any) -> None:
+    from rich.console import Console
+
+    from vae_lab import run
+
+    config["choices"] = {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra")}
+    sweep = Path(info.sweep.dir).name if info.mode.name == "MULTIRUN" else None
+    run.train(config, Path(_relative(info.runtime.output_dir)), Console(), sweep)
+
+
+def _evaluate(config: Node, info: Any) -> None:
+    from rich.console import Console
+
+    from vae_lab.evaluate import evaluate
+
+    evaluate(config, Console())
+
+
+def _sample(config: Node, info: Any) -> None:
+    from rich.console import Console
+
+    from vae_lab.sampling import sample
+
+    sample(config, Console())
+
+
+_TASKS: dict[str, Callable[[Node, Any], None]] = {"train": _train, "evaluate": _evaluate, "sample": _sample}
+
+
+def _resume(rest: list[str]) -> int:
+    """Not by way of Hydra: the run's own config.yaml says everything."""
+    others = [word for word in rest if not word.startswith("resume=")]
+    if others:
+        raise UserError(f"resume= goes on with a run as it was started; leave out {' '.join(others)}")
+    folder = rest[0].removeprefix("resume=").rstrip("/")
+    if not folder:
+        raise UserError("resume= needs a run folder; type resume=outputs/<date>/<run>")
+    from rich.console import Console
+
+    from vae_lab.run import resume
+
+    resume(Path(folder), Console())
+    return 0
+
+
+def _complete(words: list[str]) -> int:
+    """Tab completion: of the command here, of everything after it by Hydra."""
+    line = os.environ.get("COMP_LINE", "")
+    typed = line.split(" ")
+    if words[-1].startswith("query=") and len(typed) <= 2:
+        print(" ".join([*_TASKS, "--help", "--version"]))
+        return 0
+    command = typed[1] if len(typed) > 2 and typed[1] in _TASKS else "train"
+    os.environ["COMP_LINE"] = " ".join([typed[0], *typed[2:]])
+    _hydra_main(command, words, [])
+    return 0
+
+
+def _remove_empty(folder: Path) -> None:
+    """Hydra makes the run folder before the task starts; leave none behind that nothing was written to."""
+    for path in (folder, folder.parent):
+        if path != Path.cwd() and path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _relative(path: str) -> str:
+    """As the person would type it from here."""
+    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path

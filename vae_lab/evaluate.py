@@ -1,0 +1,40 @@
+"""``vae-lab evaluate``: score a finished run again, into the same folder and the same logger's run."""
+
+from typing import Any
+
+from rich.console import Console
+
+from vae_lab import runs
+from vae_lab.build import make
+from vae_lab.evaluation import Evaluation
+from vae_lab.loggers import LogContext, close
+from vae_lab.report import print_scores, tracker
+from vae_lab.run import device_for, score
+from vae_lab.schema import EvaluateConfig, check
+from vae_lab.types import Scores
+
+
+def evaluate(config: dict[str, Any], console: Console) -> Scores:
+    """Compute the metrics and figures that the config asks for; scores of other metrics stay as they were.
+
+    Raises:
+        UserError: not a finished run, or a file of it is damaged.
+    """
+    settings = check(EvaluateConfig, config)
+    run = runs.load_finished(settings.run)
+    run.data_dir = settings.data_dir
+    device = device_for(settings.accelerator.kind)
+    title = runs.title_of(run.config)
+    evaluation = Evaluation(run.job, run.data, run.config["seed"], device, title, run.history, tracker(console))
+    evaluation.scores = Scores(run.scores, run.protocol, run.arrays)
+    context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
+    loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
+    failed = True
+    try:
+        scores = score(evaluation, config, run.path, loggers, int(run.history[-1]["step"]))
+        failed = False
+    finally:
+        close(loggers, failed)
+    runs.write_results(run.path, scores)
+    print_scores(console, scores, title, run.path)
+    return scores

@@ -1,0 +1,121 @@
+"""The help texts, read off the configs themselves: a new YAML appears here by itself."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_HERE = Path(__file__).parent
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  # in the wheel; in a checkout
+
+_OVERVIEW = """vae-lab: compose, train, score and picture variational autoencoders
+
+  vae-lab train model=cnn beta=4                        one run: trained, scored, pictured
+  vae-lab train -m latent_dim=2,16 beta=1,4             a sweep: every combination
+  vae-lab train dataset=digits                          needs no download
+  vae-lab train resume=outputs/<date>/<run>             go on with an interrupted run
+  vae-lab evaluate run=outputs/<date>/<run>             score a finished run again
+  vae-lab sample run=outputs/<date>/<run> n=1024        write images it generates
+
+  vae-lab <command> --help     options and numbers of a command
+  vae-lab --version
+  eval "$(vae-lab -sc install=bash)"                    tab completion"""
+
+_EXAMPLES = {
+    "train": ["model=cnn beta=4", "model=dense latent_dim=2 epochs=50", "-m latent_dim=1,4,16,128 beta=1,4"],
+    "evaluate": ["run=outputs/<date>/<run>", "run=outputs/<date>/<run> metrics=fid figures=none"],
+    "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images"],
+}
+
+
+def overview() -> str:
+    """``vae-lab --help``."""
+    return _OVERVIEW
+
+
+def command_help(command: str) -> str:
+    """``vae-lab <command> --help``: examples, groups with their options, numbers with one line each."""
+    import yaml
+
+    primary = yaml.safe_load((CONF / f"{command}.yaml").read_text(encoding="utf-8"))
+    lines = [f"{_first_comment(CONF / f'{command}.yaml')}.", ""]
+    lines += [f"  vae-lab {command} {example}" for example in _EXAMPLES[command]]
+    lines += ["", "Groups (group=option; group.key=value changes a number inside)"]
+    for group, default in _defaults(primary):
+        lines.append(f"\n  {group}" + (f" (default: {default})" if default else ""))
+        lines += [f"    {option:<22}{_first_comment(path)}" for option, path in options(group).items()]
+    lines += ["", "Numbers (key=value)", ""]
+    lines += [f"  {key + '=' + _shown(primary, key):<28}{text}" for key, text in _fields(command)]
+    lines += [
+        "",
+        "Hydra: --cfg job shows the composed config, -m sweeps, hydra.run.dir=… places the run;",
+        "       see https://hydra.cc for the grammar of overrides.",
+    ]
+    return "\n".join(lines)
+
+
+@cache
+def groups() -> dict[str, dict[str, Path]]:
+    """Group -> option -> file."""
+    folders = sorted(p.name for p in CONF.iterdir() if p.is_dir() and not p.name.startswith("_"))
+    return {group: options(group) for group in folders}
+
+
+def options(group: str) -> dict[str, Path]:
+    """The options of a group; names that begin with _ are parts of others."""
+    files = sorted((CONF / group).rglob("*.yaml"))
+    return {str(p.relative_to(CONF / group).with_suffix("")): p for p in files if not p.name.startswith("_")}
+
+
+def known_keys() -> list[str]:
+    """All that may stand before ``=``: groups, numbers and the keys of every option."""
+    import yaml
+
+    keys = set(groups())
+    for path in CONF.glob("*.yaml"):
+        keys |= set(_dotted(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    for group, found in groups().items():
+        for path in found.values():
+            keys |= {f"{group}.{key}" for key in _dotted(yaml.safe_load(path.read_text(encoding="utf-8")))}
+    return sorted(keys - {"defaults", "hydra"})
+
+
+def _dotted(node: Any, path: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key not in ("defaults", "hydra") and not str(key).startswith("_"):
+                yield f"{path}{key}"
+                yield from _dotted(value, f"{path}{key}.")
+
+
+def _defaults(primary: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+    for entry in primary["defaults"]:
+        if isinstance(entry, dict):
+            ((group, option),) = entry.items()
+            if not group.startswith("override"):
+                yield group, option
+
+
+def _fields(command: str) -> Iterator[tuple[str, str]]:
+    from vae_lab import schema
+
+    model = {"train": schema.TrainConfig, "evaluate": schema.EvaluateConfig, "sample": schema.SampleConfig}[command]
+    for name, field in model.model_fields.items():
+        if field.description:
+            yield name, field.description
+        elif name == "training":
+            for part, inner in schema.Training.model_fields.items():
+                yield f"training.{part}", inner.description or ""
+
+
+def _shown(primary: dict[str, Any], key: str) -> str:
+    value: Any = primary
+    for part in key.split("."):
+        value = value[part]
+    return "null" if value is None else "…" if value == "???" else str(value)
+
+
+def _first_comment(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        lines = [line for line in file if not line.startswith("# @package")]
+    return lines[0].removeprefix("#").strip() if lines and lines[0].startswith("#") else ""

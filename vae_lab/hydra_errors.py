@@ -1,0 +1,58 @@
+"""What Hydra and OmegaConf complain of, as one line that says what to type instead; and names for run folders."""
+
+import hashlib
+import re
+
+import yaml
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from vae_lab.errors import did_you_mean
+from vae_lab.help import groups, known_keys
+
+
+def slug(overrides: str, longest: int = 100) -> str:
+    """What was overridden, as part of a folder's name."""
+    name = re.sub(r"[^\w=.,+-]+", "-", overrides).strip("-")
+    if len(name) > longest:
+        name = f"{name[:longest]}-{hashlib.sha256(overrides.encode()).hexdigest()[:6]}"
+    return name or "default"
+
+
+def explain_hydra(error: Exception) -> str | None:
+    """One line, or None for an error of another kind."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MissingConfigException):
+        return _missing_option(error, text)
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' is not of the form key=value ({text.split('. See')[0][-160:]})"
+    if isinstance(error, MissingMandatoryValue):
+        key = getattr(error, "full_key", None) or text
+        return f"{key} is needed; type {key}=…"
+    key = _unknown_key(text)
+    if key and isinstance(error, HydraException | OmegaConfBaseException):
+        return f"{key}: no such key{did_you_mean(key, known_keys())}; type vae-lab train --help for all"
+    if isinstance(error, HydraException | OmegaConfBaseException | yaml.YAMLError):
+        return text[:300]
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be written or read ({error.strerror}); type hydra.run.dir=<a folder that can>"
+    return None
+
+
+def _missing_option(error: MissingConfigException, text: str) -> str:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    options = groups().get(group)
+    if options is None:
+        return text[:300]
+    return f"{group}={option}: no such option{did_you_mean(option, options)}; options: {', '.join(options)}"
+
+
+def _unknown_key(text: str) -> str | None:
+    patterns = (
+        r"Could not override '([^']+)'",
+        r"Key '([^']+)' is not in struct",
+        r"Could not find '([^']+)'",
+        r"You must specify '([^']+)'",
+    )
+    found = next((m for m in (re.search(p, text) for p in patterns) if m), None)
+    return found.group(1).lstrip("+") if found else None

@@ -1,0 +1,281 @@
+"""Composes data, model, objective, training, scores and pictures from a resolved config: the only wiring."""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+from rich.console import Console
+
+from vae_lab import runs
+from vae_lab.build import load_weights, make, make_all, make_data, make_job
+from vae_lab.callbacks.history import History, read_history
+from vae_lab.callbacks.progress import ProgressLine
+from vae_lab.data.image_data import ImageData
+from vae_lab.errors import Interrupted, UserError
+from vae_lab.evaluation import Evaluation
+from vae_lab.job import Job
+from vae_lab.lit import LitJob
+from vae_lab.loggers import LogContext, close, log_figure, log_scores
+from vae_lab.report import print_plan, print_scores, tracker
+from vae_lab.schema import TrainConfig, check
+from vae_lab.types import Scores
+
+Node = dict[str, Any]
+
+
+def train(config: Node, run_dir: Path, console: Console, sweep: str | None = None) -> Scores:
+    """Start a run in an empty folder.
+
+    Raises:
+        UserError: something in the config or the data is wrong; nothing was written then.
+        RunFailed: the loss became NaN.
+        Interrupted: Ctrl-C or SIGTERM.
+    """
+    settings = check(TrainConfig, config)
+    device = device_for(settings.accelerator.kind)
+    _quieten()
+    data = make_data(config)
+    job = make_job(config, data.x_shape)
+    runs.claim(run_dir)
+    environment = {
+        **runs.describe_environment(config, device),
+        "parameters": job.parameter_count,
+        "x_shape": list(data.x_shape),
+        "run_id": uuid.uuid4().hex[:8],
+        "sweep": sweep,
+        "wall_seconds": 0.0,
+    }
+    runs.write_config(run_dir, config)
+    runs.write_environment(run_dir, environment)
+    return _carry_out(settings, config, run_dir, console, environment, data, job)
+
+
+def resume(run_dir: Path, console: Console) -> Scores:
+    """Go on with an interrupted run: weights, optimizer, schedules, epoch, curves, W&B run.
+
+    Raises:
+        UserError: it is finished, not a run folder, or its last checkpoint is damaged.
+    """
+    run = runs.load_run(run_dir)
+    if run.status == "finished":
+        raise UserError(f"resume={run_dir}: this run is finished; type vae-lab evaluate run={run_dir} to score it again")
+    settings = check(TrainConfig, run.config)
+    device_for(settings.accelerator.kind)
+    _quieten()
+    data = run.data
+    job = make_job(run.config, data.x_shape)
+    last = _last_checkpoint(run_dir)
+    if last is not None:
+        load_weights(job, last)  # tells of a damaged file before anything starts
+    return _carry_out(settings, run.config, run_dir, console, run.environment, data, job)
+
+
+def train_worker(run_dir: Path) -> None:
+    """The part of a DDP process other than the first: training alone, from the folder that the first one made."""
+    run = runs.load_run(run_dir)
+    settings = check(TrainConfig, run.config)
+    _quieten()
+    job = make_job(run.config, run.data.x_shape)
+    _trainer_fit(settings, run.config, run_dir, Console(quiet=True), run.data, job, [])
+
+
+def _carry_out(
+    settings: TrainConfig, config: Node, run_dir: Path, console: Console, environment: Node, data: ImageData, job: Job
+) -> Scores:
+    """Train, score, picture, log."""
+    started = time.perf_counter()
+    loggers: list[Logger] = []
+    failed = True
+    title = runs.title_of(config)
+    try:
+        context = LogContext(run_dir, config, environment["run_id"], environment["sweep"])
+        loggers = [make(config["logger"], context)] if config["logger"] else []
+        print_plan(console, title, data, environment)
+        trainer = _trainer_fit(settings, config, run_dir, console, data, job, loggers)
+        epoch = load_weights(job, run_dir / "checkpoints" / "best.ckpt")
+        history = read_history(run_dir / "metrics.csv")
+        evaluation = Evaluation(
+            job, data, settings.seed, trainer.strategy.root_device, title, history, tracker(console)
+        )
+        evaluation.scores.protocol["checkpoint"] = {"which": "best val/loss", "epoch": epoch}
+        scores = score(evaluation, config, run_dir, loggers, trainer.global_step)
+        environment["wall_seconds"] = round(environment["wall_seconds"] + time.perf_counter() - started, 2)
+        runs.write_environment(run_dir, environment)
+        failed = False
+    except KeyboardInterrupt as stop:
+        raise Interrupted(_resume_advice(run_dir)) from stop
+    finally:
+        close(loggers, failed)
+    runs.write_results(run_dir, scores)
+    print_scores(console, scores, title, run_dir)
+    return scores
+
+
+def score(evaluation: Evaluation, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
+    """Run the config's metrics and figures; figures are saved in the run folder."""
+    scores = evaluation.run(make_all(config["metrics"]))
+    for logger in loggers:
+        log_scores(logger, scores, step)
+    for name, plot in make_all(config["figures"]).items():
+        with torch.inference_mode():
+            figure = plot(evaluation)
+        if figure is None:
+            continue
+        path = run_dir / "figures" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        figure.savefig(unfinished, format="png")
+        unfinished.replace(path)
+        for logger in loggers:
+            log_figure(logger, name, path, step)
+    return scores
+
+
+def device_for(kind: str) -> torch.device:
+    """The device that an ``accelerator`` config means here.
+
+    Raises:
+        UserError: this machine has none of that kind.
+    """
+    gpu, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if kind == "gpu" and not gpu:
+        raise UserError("accelerator=gpu: no GPU that torch can use was found; type accelerator=cpu or accelerator=auto")
+    if kind == "mps" and not mps:
+        raise UserError("accelerator=mps: this machine has no Apple GPU; type accelerator=cpu or accelerator=auto")
+    if kind == "cpu":
+        return torch.device("cpu")
+    return torch.device("cuda", 0) if gpu and kind != "mps" else torch.device("mps" if mps else "cpu")
+
+
+def _trainer_fit(
+    settings: TrainConfig,
+    config: Node,
+    run_dir: Path,
+    console: Console,
+    data: ImageData,
+    job: Job,
+    loggers: list[Logger],
+) -> pl.Trainer:
+    """Train to the end, from the last checkpoint where there is one."""
+    last = _last_checkpoint(run_dir)
+    device = device_for(settings.accelerator.kind)
+    trainer = pl.Trainer(
+        accelerator=settings.accelerator.kind,
+        devices=settings.accelerator.devices,
+        strategy=_strategy(settings.accelerator.strategy),
+        precision=settings.accelerator.precision,  # type: ignore[arg-type]
+        max_epochs=settings.epochs,
+        logger=loggers,
+        callbacks=_callbacks(settings, run_dir, console),
+        log_every_n_steps=settings.training.log_every,
+        deterministic="warn" if device.type == "cuda" else None,
+        default_root_dir=run_dir,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # batches are shared among processes by EpochOrder
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    scheduler = settings.scheduler
+    lit = LitJob(
+        job,
+        optimizer=make(config["optimizer"]),
+        scheduler=make(scheduler.make) if scheduler.make else None,
+        scheduler_interval=scheduler.interval,
+        seed=settings.seed,
+        clip=settings.training.clip,
+        accumulate=settings.training.accumulate,
+        log_every=settings.training.log_every,
+    )
+    with _processes(run_dir, several=trainer.world_size > 1), _interruptible(trainer):
+        trainer.fit(lit, datamodule=data, ckpt_path=last, weights_only=True)
+    return trainer
+
+
+def _callbacks(settings: TrainConfig, run_dir: Path, console: Console) -> list[Callback]:
+    keep: dict[str, Any] = {
+        "dirpath": run_dir / "checkpoints",
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": True,
+    }
+    stopping = settings.training.patience
+    return [
+        History(run_dir / "metrics.csv"),
+        ProgressLine(console),
+        *([EarlyStopping("val/loss", patience=stopping)] if stopping else []),
+        ModelCheckpoint(filename="best", monitor="val/loss", **keep),
+        ModelCheckpoint(filename="last", **keep),  # after best: its state holds what best has come to
+    ]
+
+
+def _strategy(name: str) -> Any:
+    """DDP must tolerate parameters that a phase, or a deterministic objective, leaves without gradient."""
+    return "ddp_find_unused_parameters_true" if name == "ddp" else name
+
+
+def _last_checkpoint(run_dir: Path) -> Path | None:
+    path = run_dir / "checkpoints" / "last.ckpt"
+    return path if path.exists() else None
+
+
+@contextlib.contextmanager
+def _processes(run_dir: Path, several: bool) -> Iterator[None]:
+    """Lightning starts further processes with this one's ``sys.argv``: give them their own command.
+
+    They read the config that this process wrote, so that neither the sub-command, nor a sweep, nor the time of day in
+    the folder's name is played again. What Lightning leaves in the environment would make the next job a worker.
+    """
+    if not several or "LOCAL_RANK" in os.environ:
+        yield
+        return
+    argv = sys.argv
+    sys.argv = [argv[0], "_worker", str(run_dir.absolute())]
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+            os.environ.pop(name, None)
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _interruptible(trainer: pl.Trainer) -> Iterator[None]:
+    """Lightning ends the program on Ctrl-C and SIGTERM; here it becomes an exception that says how to resume."""
+    try:
+        yield
+    except SystemExit as stop:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from stop
+    finally:
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, ProgressLine):
+                callback.stop()
+
+
+def _resume_advice(run_dir: Path) -> str:
+    epochs = len(read_history(run_dir / "metrics.csv"))
+    saved = f"{epochs} epochs are saved" if epochs else "no epoch was through, so it starts from the beginning"
+    return f"stopped; {saved}. Go on with: vae-lab train resume={run_dir}"
+
+
+def _quieten() -> None:
+    """Leave out what libraries say to their developers."""
+    import logging
+
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.distributed"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for text in (".*does not have many workers.*", ".*Checkpoint directory .* exists.*", ".*lr_scheduler.step.*",
+                 ".*smaller than the logging interval.*", ".*isinstance.treespec.*", ".*sync_dist=True.*"):  # fmt: skip
+        warnings.filterwarnings("ignore", text)

@@ -1,0 +1,229 @@
+"""Reads and writes run folders; what resuming, evaluating, sampling and notebooks stand on."""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from vae_lab import __version__
+from vae_lab.build import load_weights, make_data, make_job
+from vae_lab.callbacks.history import read_history
+from vae_lab.data.image_data import ImageData
+from vae_lab.errors import UserError
+from vae_lab.evaluation import Evaluation
+from vae_lab.files import write_atomically, write_json
+from vae_lab.job import Job
+from vae_lab.types import RunPath, Scores
+
+_PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy", "scikit-learn", "wandb")
+
+
+@dataclass
+class Run:
+    """A finished or interrupted run, as ``vae_lab.load_run`` gives it.
+
+    >>> run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")
+    >>> run.scores["test/fid"], run.config["beta"], run.history[-1]["val/loss"]
+    >>> x = run.sample(16)                                    # [16, C, H, W] in [0, 1]
+    >>> latents = run.model.infer(x, None, 1, run.evaluation.noise("mine"))
+
+    Weights and images are read when first asked for.
+    """
+
+    path: Path
+    config: dict[str, Any]  # resolved
+    status: str  # 'finished', or 'interrupted' where there is no results.json
+    scores: dict[str, float]  # 'test/elbo' etc.; empty while interrupted
+    protocol: dict[str, Any]  # how each score came about
+    arrays: dict[str, list[Any]]  # scores that are not one number
+    environment: dict[str, Any]  # versions, device, seed, wall time, parameters
+    history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
+    data_dir: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The dataset of the run: ``train``, ``val`` and ``test`` as bytes, ``batches()`` as tensors."""
+        return make_data({**self.config, "data_dir": self.data_dir or self.config["data_dir"]})
+
+    @cached_property
+    def job(self) -> Job:
+        """Model and objective with the weights of the epoch of lowest val/loss."""
+        job = make_job(self.config, tuple(self.environment["x_shape"]))
+        load_weights(job, self.path / "checkpoints" / "best.ckpt")
+        return job.eval()
+
+    @property
+    def model(self) -> Any:
+        """The trained model in evaluation mode (see :class:`vae_lab.types.Model`)."""
+        return self.job.model
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """What metrics and figures are called with: ``FID()(run.evaluation)``."""
+        device = torch.device("cpu")
+        return Evaluation(self.job, self.data, self.config["seed"], device, title_of(self.config), self.history)
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n decoded means of prior draws, [n, C, H, W] in [0, 1]."""
+        return torch.cat(list(prior_samples(self.job, n, seed)))
+
+
+def prior_samples(job: Job, n: int, seed: int, device: torch.device | str = "cpu") -> Any:
+    """Batches of decoded prior draws, a function of the weights and the seed."""
+    return Evaluation(job, None, seed, torch.device(device)).sample(n, purpose="sample command")
+
+
+def load_run(path: RunPath) -> Run:
+    """Read a run folder.
+
+    Raises:
+        UserError: it is not one, or a file in it is damaged.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UserError(f"run={path}: no such folder; type run=outputs/<date>/<run>")
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"run={path}: not a run folder (no config.yaml in it); type run=outputs/<date>/<run>")
+    config = _read(folder / "config.yaml", yaml.safe_load)
+    environment = _read(folder / "environment.json", json.loads)
+    finished = (folder / "results.json").is_file()
+    results = _read(folder / "results.json", json.loads) if finished else {}
+    return Run(
+        path=folder,
+        config=config,
+        status=results.get("status", "interrupted"),
+        scores=results.get("metrics", {}),
+        protocol=results.get("protocol", {}),
+        arrays=results.get("arrays", {}),
+        environment=environment,
+        history=_read(folder / "metrics.csv", lambda _: read_history(folder / "metrics.csv")),
+    )
+
+
+def load_finished(path: RunPath) -> Run:
+    """A run that has been scored.
+
+    Raises:
+        UserError: also where it was interrupted.
+    """
+    run = load_run(path)
+    if run.status != "finished":
+        raise UserError(f"run={path} is not finished; type vae-lab train resume={path}")
+    return run
+
+
+def _read(path: Path, parse: Any) -> Any:
+    try:
+        content = parse(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict | list):
+            raise ValueError("not a mapping")
+        return content
+    except FileNotFoundError as why:
+        if path.name == "metrics.csv":
+            return []
+        raise UserError(f"{path} is missing: the run folder is incomplete") from why
+    except (ValueError, KeyError, yaml.YAMLError, UnicodeDecodeError) as why:
+        raise UserError(f"{path} is damaged ({' '.join(str(why).split())[:120]})") from why
+
+
+def title_of(config: Mapping[str, Any]) -> str:
+    """The run's key settings in one line, for pictures and tables."""
+    choices = config.get("choices", {})
+    name = choices.get("model") or config["model"]["_target_"].rpartition(".")[2]
+    weights = f"β={config['beta']:g}" if config["k1"] == 1 else f"k1={config['k1']:g}, k2={config['k2']:g}"
+    parts = [
+        f"{name}, {choices.get('objective', '')}/{choices.get('likelihood', '')} on {config['dataset']['name']}",
+        f"latent_dim={config['latent_dim']}",
+        *([weights] if "k2" in config["objective"] else []),
+        f"{config['epochs']} epochs",
+        f"seed {config['seed']}",
+    ]
+    return ", ".join(parts)
+
+
+def claim(run_dir: Path) -> None:
+    """Make sure that the folder can take a new run.
+
+    Raises:
+        UserError: a run is in it already, or it cannot be written.
+    """
+    if (run_dir / "results.json").exists():
+        raise UserError(f"{run_dir} holds a finished run, which is never overwritten; choose another hydra.run.dir")
+    if (run_dir / "config.yaml").exists():
+        raise UserError(f"{run_dir} holds an interrupted run; type vae-lab train resume={run_dir}")
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with write_atomically(run_dir / ".writable"):
+            pass
+        (run_dir / ".writable").unlink()
+    except OSError as why:
+        raise UserError(f"{run_dir} cannot be written ({why.strerror}); type hydra.run.dir=<a folder that can>") from why
+
+
+def write_config(run_dir: Path, config: dict[str, Any]) -> None:
+    """``config.yaml``: enough to run it again."""
+    with write_atomically(run_dir / "config.yaml") as file:
+        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+
+
+def describe_environment(config: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """What ``environment.json`` says of versions and machine."""
+    return {
+        "vae_lab": __version__,
+        "python": platform.python_version(),
+        **{name: _version(name) for name in _PACKAGES},
+        "git_commit": _git_commit(),
+        "command": shlex.join(["vae-lab", *sys.argv[1:]]),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "seed": config["seed"],
+    }
+
+
+def write_environment(run_dir: Path, environment: dict[str, Any]) -> None:
+    """``environment.json``."""
+    write_json(run_dir / "environment.json", environment)
+
+
+def write_results(run_dir: Path, scores: Scores) -> None:
+    """``results.json``, last of all: its presence means finished."""
+    write_json(
+        run_dir / "results.json",
+        {"status": "finished", "metrics": scores.values, "protocol": scores.protocol, "arrays": scores.arrays},
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """The commit of vae-lab itself, where it runs from a checkout."""
+    here = Path(__file__).parent.parent
+    if not (here / ".git").exists():
+        return None
+    found = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
+    name = names[0].partition(":")[2].strip() if names else platform.processor()
+    return f"{name}, {os.cpu_count()} cores"

@@ -1,0 +1,63 @@
+"""``vae-lab sample``: images that a finished run generates, as a grid, an array and single files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from vae_lab import runs
+from vae_lab.errors import UserError
+from vae_lab.files import write_atomically
+from vae_lab.run import device_for
+from vae_lab.schema import SampleConfig, check
+
+GRID = 1024  # images that a grid shows at most
+
+
+def sample(config: dict[str, Any], console: Console) -> None:
+    """Write ``<out>/n<n>-seed<seed>.npy`` (float32 [n, C, H, W] in [0, 1]) and a ``.png`` grid of the same name.
+
+    Raises:
+        UserError: not a finished run, or a file is there already.
+    """
+    settings = check(SampleConfig, config)
+    run = runs.load_finished(settings.run)
+    device = device_for(settings.accelerator.kind)
+    folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
+    array, grid = (folder / f"n{settings.n}-seed{settings.seed}.{kind}" for kind in ("npy", "png"))
+    singles = Path(settings.dir).expanduser() if settings.dir else None
+    for path, option in ((array, "out"), (grid, "out"), (singles, "dir")):
+        if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
+            raise UserError(f"{path} is there already and is not overwritten; type {option}=<another folder> or seed=…")
+    images = torch.cat(list(runs.prior_samples(run.job, settings.n, settings.seed, device))).cpu()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_atomically(array, "wb") as file:
+            np.save(file, images.numpy())
+        with write_atomically(grid, "wb") as file:
+            _grid_png(images, runs.title_of(run.config), file)
+        if singles is not None:
+            _write_singles(images, singles)
+    except OSError as why:
+        raise UserError(f"{folder} cannot be written ({why.strerror}); type out=<a folder that can>") from why
+    more = f" and {len(images):,} PNGs in {singles}" if singles else ""
+    console.print(f"{array}\n{grid}{more}", highlight=False, soft_wrap=True)
+
+
+def _grid_png(images: torch.Tensor, title: str, file: Any) -> None:
+    from vae_lab.figures.samples import sample_figure
+
+    shown = images[:GRID]
+    columns = max(1, round(len(shown) ** 0.5))
+    sample_figure(shown, columns, title).savefig(file, format="png")
+
+
+def _write_singles(images: torch.Tensor, folder: Path) -> None:
+    from torchvision.utils import save_image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    digits = len(str(len(images) - 1))
+    for i, image in enumerate(images):
+        save_image(image, folder / f"{i:0{digits}d}.png")
