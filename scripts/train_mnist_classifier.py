@@ -16,6 +16,6 @@ from vae_lab.metrics.classifier import SHIPPED, save_classifier, train_classifie
 
 if __name__ == "__main__":
     train, test = TorchvisionImages("MNIST").load(Path(sys.argv[1]))
-    net = train_classifier(train, test, "mnist", epochs=8, progress=track)
+    net = train_classifier(train, test, "mnist", epochs=6, progress=track)
     save_classifier(net, SHIPPED / "mnist_classifier.safetensors")
     print(f"test accuracy {net.test_accuracy:.4f}, {sum(p.numel() for p in net.parameters()):,} parameters")
