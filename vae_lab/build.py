@@ -48,9 +48,7 @@ def make_job(config: Node, x_shape: Shape) -> Job:
     with torch.random.fork_rng():
         torch.manual_seed(config["seed"])
         likelihood = make(config["likelihood"])
-        model = make(
-            config["model"], x_shape=x_shape, latent_dim=config["latent_dim"], likelihood=likelihood
-        )
+        model = make(config["model"], x_shape=x_shape, latent_dim=config["latent_dim"], likelihood=likelihood)
         return Job(model, make(config["objective"]))
 
 

@@ -65,7 +65,10 @@ def _guarded(command: str, rest: list[str]) -> int:
 
             traceback.print_exc()
         if failures:  # jobs of a sweep, told as they happened
-            print(f"vae-lab {command}: {len(failures)} of the sweep's jobs failed: {', '.join(failures)}", file=sys.stderr)
+            print(
+                f"vae-lab {command}: {len(failures)} of the sweep's jobs failed: {', '.join(failures)}",
+                file=sys.stderr,
+            )
             return 1
         status, text = explain(error)
         print(f"vae-lab {command}: {text}", file=sys.stderr)
@@ -84,7 +87,10 @@ def explain(error: Exception) -> tuple[int, str]:
     text = " ".join(str(error).split())[:300]
     if "out of memory" in text.lower():
         return 1, f"out of memory ({text[:120]}); type a smaller batch_size"
-    return 1, f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where; this is not your mistake: please report it)"
+    return (
+        1,
+        f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where; this is not your mistake: please report it)",
+    )
 
 
 def _hydra_main(command: str, rest: list[str], failures: list[str]) -> None:

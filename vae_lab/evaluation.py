@@ -126,4 +126,9 @@ class Evaluation:
         return self.scores
 
 
-_KINDS = {"samples": "samples", "reconstructions": "reconstructions", "train": "training images", "test": "test images"}
+_KINDS = {
+    "samples": "samples",
+    "reconstructions": "reconstructions",
+    "train": "training images",
+    "test": "test images",
+}

@@ -13,7 +13,8 @@ def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file beside ``path`` that takes its place when the block ends well, and is removed when it does not."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with unfinished.open(mode, **({} if "b" in mode else {"newline": "", "encoding": "utf-8"})) as file:
+        text: dict[str, Any] = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
+        with unfinished.open(mode, **text) as file:
             yield file
         unfinished.replace(path)
     finally:

@@ -97,10 +97,16 @@ def _defaults(primary: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
 
 
 def _fields(command: str) -> Iterator[tuple[str, str]]:
+    from pydantic import BaseModel
+
     from vae_lab import schema
 
-    model = {"train": schema.TrainConfig, "evaluate": schema.EvaluateConfig, "sample": schema.SampleConfig}[command]
-    for name, field in model.model_fields.items():
+    models: dict[str, type[BaseModel]] = {
+        "train": schema.TrainConfig,
+        "evaluate": schema.EvaluateConfig,
+        "sample": schema.SampleConfig,
+    }
+    for name, field in models[command].model_fields.items():
         if field.description:
             yield name, field.description
         elif name == "training":

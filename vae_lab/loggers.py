@@ -90,9 +90,7 @@ def tensorboard_logger(context: LogContext) -> Logger:
     try:
         logger = TensorBoardLogger(str(context.run_dir), name="tensorboard", version="", default_hp_metric=False)
     except ModuleNotFoundError as why:
-        raise UserError(
-            "logger=tensorboard needs the package tensorboard: pip install 'vae-lab[tensorboard]'"
-        ) from why
+        raise UserError("logger=tensorboard needs the package tensorboard: pip install 'vae-lab[tensorboard]'") from why
     logger.log_hyperparams(context.config)
     return logger
 

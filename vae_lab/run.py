@@ -69,7 +69,9 @@ def resume(run_dir: Path, console: Console) -> Scores:
     """
     run = runs.load_run(run_dir)
     if run.status == "finished":
-        raise UserError(f"resume={run_dir}: this run is finished; type vae-lab evaluate run={run_dir} to score it again")
+        raise UserError(
+            f"resume={run_dir}: this run is finished; type vae-lab evaluate run={run_dir} to score it again"
+        )
     settings = check(TrainConfig, run.config)
     device_for(settings.accelerator.kind)
     _quieten()
@@ -91,7 +93,13 @@ def train_worker(run_dir: Path) -> None:
 
 
 def _carry_out(
-    settings: TrainConfig, config: Node, run_dir: Path, console: Console, environment: Node, data: ImageData, job: Job
+    settings: TrainConfig,
+    config: Node,
+    run_dir: Path,
+    console: Console,
+    environment: Node,
+    data: ImageData,
+    job: Job,
 ) -> Scores:
     """Train, score, picture, log."""
     started = time.perf_counter()
@@ -150,7 +158,9 @@ def device_for(kind: str) -> torch.device:
     """
     gpu, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if kind == "gpu" and not gpu:
-        raise UserError("accelerator=gpu: no GPU that torch can use was found; type accelerator=cpu or accelerator=auto")
+        raise UserError(
+            "accelerator=gpu: no GPU that torch can use was found; type accelerator=cpu or accelerator=auto"
+        )
     if kind == "mps" and not mps:
         raise UserError("accelerator=mps: this machine has no Apple GPU; type accelerator=cpu or accelerator=auto")
     if kind == "cpu":

@@ -20,6 +20,7 @@ from torch import Tensor
 from vae_lab import __version__
 from vae_lab.build import load_weights, make_data, make_job
 from vae_lab.callbacks.history import read_history
+from vae_lab.data.cache import data_root
 from vae_lab.data.image_data import ImageData
 from vae_lab.errors import UserError
 from vae_lab.evaluation import Evaluation
@@ -27,7 +28,16 @@ from vae_lab.files import write_atomically, write_json
 from vae_lab.job import Job
 from vae_lab.types import RunPath, Scores
 
-_PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy", "scikit-learn", "wandb")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "torchmetrics",
+    "hydra-core",
+    "numpy",
+    "scikit-learn",
+    "wandb",
+)
 
 
 @dataclass
@@ -55,7 +65,8 @@ class Run:
     @cached_property
     def data(self) -> ImageData:
         """The dataset of the run: ``train``, ``val`` and ``test`` as bytes, ``batches()`` as tensors."""
-        return make_data({**self.config, "data_dir": self.data_dir or self.config["data_dir"]})
+        chosen = self.data_dir or self.config["data_dir"] or os.environ.get("VAE_LAB_DATA")
+        return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
 
     @cached_property
     def job(self) -> Job:
@@ -169,7 +180,9 @@ def claim(run_dir: Path) -> None:
             pass
         (run_dir / ".writable").unlink()
     except OSError as why:
-        raise UserError(f"{run_dir} cannot be written ({why.strerror}); type hydra.run.dir=<a folder that can>") from why
+        raise UserError(
+            f"{run_dir} cannot be written ({why.strerror}); type hydra.run.dir=<a folder that can>"
+        ) from why
 
 
 def write_config(run_dir: Path, config: dict[str, Any]) -> None:
@@ -185,7 +198,8 @@ def describe_environment(config: dict[str, Any], device: torch.device) -> dict[s
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
         "git_commit": _git_commit(),
-        "command": shlex.join(["vae-lab", *sys.argv[1:]]),
+        "command": shlex.join(["vae-lab", "train", *sys.argv[1:]]),  # the word was taken out for Hydra
+        "data_dir": str(data_root(config["data_dir"])),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": _processor(),
         "threads": torch.get_num_threads(),
@@ -202,7 +216,12 @@ def write_results(run_dir: Path, scores: Scores) -> None:
     """``results.json``, last of all: its presence means finished."""
     write_json(
         run_dir / "results.json",
-        {"status": "finished", "metrics": scores.values, "protocol": scores.protocol, "arrays": scores.arrays},
+        {
+            "status": "finished",
+            "metrics": scores.values,
+            "protocol": scores.protocol,
+            "arrays": scores.arrays,
+        },
     )
 
 

@@ -125,9 +125,7 @@ class Model(Protocol):
     latent_dim: int
     x_shape: Shape
 
-    def infer(
-        self, x: Tensor, y: Tensor | None, k: int, noise: Noise, densities: bool = False
-    ) -> Latents:
+    def infer(self, x: Tensor, y: Tensor | None, k: int, noise: Noise, densities: bool = False) -> Latents:
         """K posterior samples per image; ``densities`` also fills log_q and log_p."""
 
     def log_prior(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
@@ -188,9 +186,18 @@ class Classifier(Protocol):
 class Data(Protocol):
     """A dataset as metrics and figures see it."""
 
-    name: str
-    x_shape: Shape
-    classes: tuple[str, ...]
+    @property
+    def name(self) -> Any:
+        """What the dataset is called in results."""
+
+    @property
+    def x_shape(self) -> Shape:
+        """C, H, W."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels; empty where there are none."""
+
     train: Images
     val: Images
     test: Images
@@ -212,8 +219,11 @@ class Trained(Protocol):
     title: str  # the run's key settings in one line
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
     scores: Scores  # of the metrics so far
-    classifier: Classifier | None  # None: the dataset has no labels
     progress: Callable[..., Any]  # wraps an iterable and shows how far it is
+
+    @property
+    def classifier(self) -> Classifier | None:
+        """The frozen classifier of this dataset; None where there are no labels."""
 
     def noise(self, purpose: str) -> Noise:
         """Noise that depends on the seed and the purpose only."""

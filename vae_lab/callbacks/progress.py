@@ -4,7 +4,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 def term_text(terms: dict[str, float]) -> str:
@@ -39,9 +46,7 @@ class ProgressLine(pl.Callback):
         if self.progress:
             self.progress.update(self.task, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Move on by a batch."""
         if self.progress:
             self.progress.update(self.task, advance=1, terms=term_text(pl_module.recent))
@@ -54,7 +59,11 @@ class ProgressLine(pl.Callback):
                 f"{split}: {term_text({k.removeprefix(f'{split}/'): v for k, v in found.items() if k.startswith(split)})}"
                 for split in ("train", "val")
             ]
-            self.console.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  " + "  ".join(parts), soft_wrap=True, highlight=False)
+            self.console.print(
+                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  " + "  ".join(parts),
+                soft_wrap=True,
+                highlight=False,
+            )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the line away."""

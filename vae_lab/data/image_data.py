@@ -67,9 +67,7 @@ class ImageData(pl.LightningDataModule):
             )
         self._shown = {"train": self.train, "val": self.val, "test": self.test}
         if binarize == "static":
-            self._shown = {
-                name: replace(part, images=binarize_once(part.images)) for name, part in self._shown.items()
-            }
+            self._shown = {name: replace(part, images=binarize_once(part.images)) for name, part in self._shown.items()}
         self.corruption = Corruption(len(self.train), seed, binarize, noise_std, noise_share)
         self.device = torch.device("cpu")
 

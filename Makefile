@@ -1,0 +1,39 @@
+# Everything a person needs; `make help` lists it. The environment is made once and again only when pyproject.toml changes.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+ARGS ?= dataset=digits epochs=60
+.DEFAULT_GOAL := help
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+.PHONY: help install train test test-slow check format clean
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+install: $(VENV)/.installed  ## set up .venv
+
+train: install  ## train, score and picture a run on digits, offline; ARGS="dataset=mnist epochs=10" for another
+	$(BIN)/vae-lab train $(ARGS)
+
+test: install  ## the tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: install  ## the slow, thorough checks
+	$(BIN)/python -m pytest -m slow -s
+
+check: install  ## lint, format check, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install  ## put the code in shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove .venv and caches; runs in outputs/ stay
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
