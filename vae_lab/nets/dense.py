@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pydantic import PositiveInt
 from torch import Tensor, nn
@@ -54,5 +55,5 @@ class Dense:
 
 def _layers(widths: Sequence[int], act: Activation) -> list[nn.Module]:
     """A linear layer and an activation for each pair of neighbouring widths."""
-    pairs = zip(widths, widths[1:])
+    pairs = pairwise(widths)
     return [module for a, b in pairs for module in (nn.Linear(a, b), activation(act))]
