@@ -14,9 +14,10 @@ from rich.progress import (
 )
 
 
-def term_text(terms: dict[str, float]) -> str:
-    """``loss 30.1  recon 18.0  kl 12.1``."""
-    return "  ".join(f"{name} {terms[name]:.4g}" for name in ("loss", "recon", "kl") if name in terms)
+def term_text(terms: dict[str, float], prefix: str = "") -> str:
+    """``loss 30.1  recon 18.0  kl 12.1``, of the terms with that prefix."""
+    named = ((name, terms.get(prefix + name)) for name in ("loss", "recon", "kl"))
+    return "  ".join(f"{name} {value:.4g}" for name, value in named if value is not None)
 
 
 class ProgressLine(pl.Callback):
@@ -55,15 +56,9 @@ class ProgressLine(pl.Callback):
         """Off a terminal, say how the epoch went."""
         if trainer.is_global_zero and not self.progress:
             found = {k: v.item() for k, v in trainer.callback_metrics.items()}
-            parts = [
-                f"{split}: {term_text({k.removeprefix(f'{split}/'): v for k, v in found.items() if k.startswith(split)})}"
-                for split in ("train", "val")
-            ]
-            self.console.print(
-                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  " + "  ".join(parts),
-                soft_wrap=True,
-                highlight=False,
-            )
+            text = "  ".join(f"{split}: {term_text(found, f'{split}/')}" for split in ("train", "val"))
+            epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            self.console.print(f"{epoch}  {text}", soft_wrap=True, highlight=False)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the line away."""
