@@ -50,11 +50,11 @@ def _guarded(command: str, rest: list[str]) -> int:
     """Run a command; whatever goes wrong becomes one line and an exit status."""
     full_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit by itself
-    failures: list[str] = []
+    failed_jobs: list[str] = []
     try:
         if command == "train" and any(word.startswith("resume=") for word in rest):
             return _resume(rest)
-        _hydra_main(command, rest, failures)
+        _hydra_main(command, rest, failed_jobs)
         return 0
     except KeyboardInterrupt as stop:
         print(f"\nvae-lab {command}: {stop if isinstance(stop, Interrupted) else 'stopped'}", file=sys.stderr)
@@ -64,9 +64,9 @@ def _guarded(command: str, rest: list[str]) -> int:
             import traceback
 
             traceback.print_exc()
-        if failures:  # jobs of a sweep, told as they happened
+        if failed_jobs:  # of a sweep, told as they happened
             print(
-                f"vae-lab {command}: {len(failures)} of the sweep's jobs failed: {', '.join(failures)}",
+                f"vae-lab {command}: {len(failed_jobs)} of the sweep's jobs failed: {', '.join(failed_jobs)}",
                 file=sys.stderr,
             )
             return 1
@@ -93,7 +93,7 @@ def explain(error: Exception) -> tuple[int, str]:
     )
 
 
-def _hydra_main(command: str, rest: list[str], failures: list[str]) -> None:
+def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
     """Let Hydra compose the command's config and call its task, once or once per job of a sweep."""
     import hydra
     from omegaconf import DictConfig, OmegaConf
@@ -102,6 +102,7 @@ def _hydra_main(command: str, rest: list[str], failures: list[str]) -> None:
     from vae_lab.hydra_errors import slug
 
     OmegaConf.register_new_resolver("slug", slug, replace=True)
+    failures: list[Exception] = []
 
     def task(config: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
@@ -116,13 +117,16 @@ def _hydra_main(command: str, rest: list[str], failures: list[str]) -> None:
             _TASKS[command](cast(Node, plain), info)
         except Exception as error:
             _remove_empty(folder)
+            failures.append(error)
             if sweeping:
-                failures.append(folder.name)
+                failed_jobs.append(folder.name)
                 print(f"vae-lab {command}: {folder.name}: {explain(error)[1]}", file=sys.stderr)
-            raise
+                raise  # marks the job as failed; the others go on
 
-    sys.argv = [sys.argv[0], *rest]
+    sys.argv = [sys.argv[0], *(_quoted(word) for word in rest)]
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
+    if failures:  # of a single run: raised here, since Hydra would print a line of its own
+        raise failures[0]
 
 
 def _settle_weights(config: Any, overrides: list[str]) -> None:
@@ -200,6 +204,14 @@ def _remove_empty(folder: Path) -> None:
     for path in (folder, folder.parent):
         if path != Path.cwd() and path.is_dir() and not any(path.iterdir()):
             path.rmdir()
+
+
+def _quoted(word: str) -> str:
+    """A path that exists may hold = and comma, which Hydra would read as grammar."""
+    key, equals, value = word.partition("=")
+    if equals and not key.startswith("-") and any(sign in value for sign in "=, ") and Path(value).exists():
+        return f"{key}='{value}'"
+    return word
 
 
 def _relative(path: str) -> str:

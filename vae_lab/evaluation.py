@@ -65,12 +65,7 @@ class Evaluation:
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
         """n decoded means of prior draws; the first n are the same whatever n is."""
-        for start in range(0, n, size):
-            noise = SeededNoise(self.device, self.seed, "evaluation", purpose, start)
-            z = self.model.prior_sample(size, None, noise)
-            with torch.inference_mode():
-                images = self.model.likelihood.mean(self.model.decode(z, None))[0]
-            yield images[: n - start]
+        yield from decoded_prior(self.model, n, self.device, self.seed, purpose, size)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decoded means of the posterior means."""
@@ -124,6 +119,18 @@ class Evaluation:
             self.scores.arrays.update(new.arrays)
             self.scores.notes.extend(new.notes)
         return self.scores
+
+
+def decoded_prior(
+    model: Any, n: int, device: torch.device, seed: int, purpose: str, size: int = 1000
+) -> Iterator[Tensor]:
+    """n decoded means of draws from a model's prior, [size, C, H, W] at a time: a function of weights and seed."""
+    for start in range(0, n, size):
+        noise = SeededNoise(device, seed, "evaluation", purpose, start)
+        with torch.inference_mode():
+            z = model.prior_sample(size, None, noise)
+            images = model.likelihood.mean(model.decode(z, None))[0]
+        yield images[: n - start]
 
 
 _KINDS = {

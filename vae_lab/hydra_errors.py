@@ -12,8 +12,11 @@ from vae_lab.help import groups, known_keys
 
 
 def slug(overrides: str, longest: int = 100) -> str:
-    """What was overridden, as part of a folder's name."""
-    name = re.sub(r"[^\w=.,+-]+", "-", overrides).strip("-")
+    """What was overridden, as part of a folder's name: ``beta=4,model=cnn`` becomes ``beta-4_model-cnn``.
+
+    Without = and comma, which mean something in an override: the folder can be typed as ``run=<folder>``.
+    """
+    name = re.sub(r"[^\w.+-]+", "-", overrides.replace(",", "_")).strip("-_")
     if len(name) > longest:
         name = f"{name[:longest]}-{hashlib.sha256(overrides.encode()).hexdigest()[:6]}"
     return name or "default"

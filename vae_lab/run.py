@@ -45,6 +45,7 @@ def train(config: Node, run_dir: Path, console: Console, sweep: str | None = Non
     settings = check(TrainConfig, config)
     device = device_for(settings.accelerator.kind)
     _quieten()
+    _try_optimizer(settings, config)
     data = make_data(config)
     job = make_job(config, data.x_shape)
     runs.claim(run_dir)
@@ -67,7 +68,7 @@ def resume(run_dir: Path, console: Console) -> Scores:
     Raises:
         UserError: it is finished, not a run folder, or its last checkpoint is damaged.
     """
-    run = runs.load_run(run_dir)
+    run = runs.load_run(run_dir, key="resume")
     if run.status == "finished":
         raise UserError(
             f"resume={run_dir}: this run is finished; type vae-lab evaluate run={run_dir} to score it again"
@@ -183,7 +184,7 @@ def _trainer_fit(
     trainer = pl.Trainer(
         accelerator=settings.accelerator.kind,
         devices=settings.accelerator.devices,
-        strategy=_strategy(settings.accelerator.strategy),
+        strategy=_strategy(settings.accelerator.strategy, job),
         precision=settings.accelerator.precision,  # type: ignore[arg-type]
         max_epochs=settings.epochs,
         logger=loggers,
@@ -212,6 +213,16 @@ def _trainer_fit(
     return trainer
 
 
+def _try_optimizer(settings: TrainConfig, config: Node) -> None:
+    """Have torch judge the optimizer's and the scheduler's numbers before anything is written."""
+    try:
+        optimizer = make(config["optimizer"])([torch.nn.Parameter(torch.zeros(1))])
+        if settings.scheduler.make:
+            make(settings.scheduler.make)(optimizer)
+    except (TypeError, ValueError) as why:
+        raise UserError(f"optimizer or scheduler: {' '.join(str(why).split())}; see --cfg job for their keys") from why
+
+
 def _callbacks(settings: TrainConfig, run_dir: Path, console: Console) -> list[Callback]:
     keep: dict[str, Any] = {
         "dirpath": run_dir / "checkpoints",
@@ -228,9 +239,10 @@ def _callbacks(settings: TrainConfig, run_dir: Path, console: Console) -> list[C
     ]
 
 
-def _strategy(name: str) -> Any:
-    """DDP must tolerate parameters that a phase, or a deterministic objective, leaves without gradient."""
-    return "ddp_find_unused_parameters_true" if name == "ddp" else name
+def _strategy(name: str, job: Job) -> Any:
+    """DDP must be told where a phase, or a deterministic objective, leaves parameters without gradient."""
+    whole = len(job.objective.phases) == 1 and job.objective.variational
+    return name if name != "ddp" or whole else "ddp_find_unused_parameters_true"
 
 
 def _last_checkpoint(run_dir: Path) -> Path | None:

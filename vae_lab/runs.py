@@ -23,7 +23,7 @@ from vae_lab.callbacks.history import read_history
 from vae_lab.data.cache import data_root
 from vae_lab.data.image_data import ImageData
 from vae_lab.errors import UserError
-from vae_lab.evaluation import Evaluation
+from vae_lab.evaluation import Evaluation, decoded_prior
 from vae_lab.files import write_atomically, write_json
 from vae_lab.job import Job
 from vae_lab.types import RunPath, Scores
@@ -88,25 +88,21 @@ class Run:
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n decoded means of prior draws, [n, C, H, W] in [0, 1]."""
-        return torch.cat(list(prior_samples(self.job, n, seed)))
+        device = next(self.job.parameters()).device
+        return torch.cat(list(decoded_prior(self.model, n, device, seed, "sample command"))).cpu()
 
 
-def prior_samples(job: Job, n: int, seed: int, device: torch.device | str = "cpu") -> Any:
-    """Batches of decoded prior draws, a function of the weights and the seed."""
-    return Evaluation(job, None, seed, torch.device(device)).sample(n, purpose="sample command")
-
-
-def load_run(path: RunPath) -> Run:
-    """Read a run folder.
+def load_run(path: RunPath, key: str = "run") -> Run:
+    """Read a run folder; ``key`` is what a person typed it behind.
 
     Raises:
         UserError: it is not one, or a file in it is damaged.
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise UserError(f"run={path}: no such folder; type run=outputs/<date>/<run>")
+        raise UserError(f"{key}={path}: no such folder; type {key}=outputs/<date>/<run>")
     if not (folder / "config.yaml").is_file():
-        raise UserError(f"run={path}: not a run folder (no config.yaml in it); type run=outputs/<date>/<run>")
+        raise UserError(f"{key}={path}: not a run folder (no config.yaml in it); type {key}=outputs/<date>/<run>")
     config = _read(folder / "config.yaml", yaml.safe_load)
     environment = _read(folder / "environment.json", json.loads)
     finished = (folder / "results.json").is_file()
@@ -158,7 +154,7 @@ def title_of(config: Mapping[str, Any]) -> str:
         f"{name}, {choices.get('objective', '')}/{choices.get('likelihood', '')} on {config['dataset']['name']}",
         f"latent_dim={config['latent_dim']}",
         *([weights] if "k2" in config["objective"] else []),
-        f"{config['epochs']} epochs",
+        f"{config['epochs']} epoch{'s' if config['epochs'] > 1 else ''}",
         f"seed {config['seed']}",
     ]
     return ", ".join(parts)

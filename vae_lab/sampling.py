@@ -31,7 +31,8 @@ def sample(config: dict[str, Any], console: Console) -> None:
     for path, option in ((array, "out"), (grid, "out"), (singles, "dir")):
         if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
             raise UserError(f"{path} is there already and is not overwritten; type {option}=<another folder> or seed=…")
-    images = torch.cat(list(runs.prior_samples(run.job, settings.n, settings.seed, device))).cpu()
+    run.job.to(device)
+    images = run.sample(settings.n, settings.seed)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(array, "wb") as file:

@@ -34,39 +34,43 @@ class _Schema(BaseModel):
 class Training(_Schema):
     """How the optimizer steps are taken."""
 
-    clip: PositiveFloat | None = Field(description="largest norm of the gradient; null: no clipping")
-    accumulate: PositiveInt = Field(description="batches per optimizer step")
-    patience: PositiveInt | None = Field(description="stop after so many epochs without a better val/loss")
-    log_every: PositiveInt = Field(description="optimizer steps between two points of the step/… curves")
+    clip: PositiveFloat | None = Field(description="largest norm of the gradient; null: no clipping", examples=[1.0])
+    accumulate: PositiveInt = Field(description="batches per optimizer step", examples=[4])
+    patience: PositiveInt | None = Field(
+        description="stop after so many epochs without a better val/loss", examples=[5]
+    )
+    log_every: PositiveInt = Field(description="optimizer steps between two points of the step/… curves", examples=[50])
 
 
 class Scheduler(_Schema):
     """When the learning rate changes."""
 
-    interval: str = Field(pattern="^(epoch|step)$")
+    interval: str = Field(pattern="^(epoch|step)$", examples=["epoch"])
     make: Node | None
 
 
 class Accelerator(_Schema):
     """Where training runs."""
 
-    kind: str = Field(pattern="^(auto|cpu|gpu|mps)$")
-    devices: PositiveInt
+    kind: str = Field(pattern="^(auto|cpu|gpu|mps)$", examples=["cpu"])
+    devices: PositiveInt = Field(examples=[2])
     strategy: str
-    precision: str = Field(pattern="^(32-true|16-mixed|bf16-mixed|64-true)$")
+    precision: str = Field(pattern="^(32-true|16-mixed|bf16-mixed|64-true)$", examples=["32-true"])
 
 
 class TrainConfig(_Schema):
     """What ``vae-lab train`` is told."""
 
-    latent_dim: PositiveInt = Field(description="dimensions of the latent vector z")
-    beta: NonNegativeFloat | None = Field(description="weight of the KL term: k1=1, k2=beta")
-    k1: NonNegativeFloat | None = Field(description="weight of the reconstruction term, instead of beta")
-    k2: NonNegativeFloat | None = Field(description="weight of the KL term, instead of beta")
-    epochs: PositiveInt = Field(description="passes over the training images")
-    batch_size: PositiveInt = Field(description="images per batch (and process, under ddp)")
-    lr: PositiveFloat = Field(description="learning rate")
-    seed: NonNegativeInt = Field(description="of initial weights, order of images and all noise")
+    latent_dim: PositiveInt = Field(description="dimensions of the latent vector z", examples=[16])
+    beta: NonNegativeFloat | None = Field(description="weight of the KL term: k1=1, k2=beta", examples=[4])
+    k1: NonNegativeFloat | None = Field(
+        description="weight of the reconstruction term, instead of beta", examples=[0.5]
+    )
+    k2: NonNegativeFloat | None = Field(description="weight of the KL term, instead of beta", examples=[0.5])
+    epochs: PositiveInt = Field(description="passes over the training images", examples=[20])
+    batch_size: PositiveInt = Field(description="images per batch (and process, under ddp)", examples=[128])
+    lr: PositiveFloat = Field(description="learning rate", examples=["1e-3"])
+    seed: NonNegativeInt = Field(description="of initial weights, order of images and all noise", examples=[0])
     data_dir: str | None = Field(description="where datasets lie; else $VAE_LAB_DATA, else a cache in your home")
     resume: str | None = Field(None, description="a run folder: go on with that interrupted run as it was started")
     training: Training
@@ -98,8 +102,8 @@ class SampleConfig(_Schema):
     """What ``vae-lab sample`` is told."""
 
     run: str = Field(description="the run folder")
-    n: PositiveInt = Field(description="how many images")
-    seed: NonNegativeInt = Field(description="of the draws from the prior")
+    n: PositiveInt = Field(description="how many images", examples=[64])
+    seed: NonNegativeInt = Field(description="of the draws from the prior", examples=[0])
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")
     accelerator: Accelerator
@@ -211,7 +215,19 @@ def _first_problem(error: ValidationError, schema: type[BaseModel], config: Node
         return f"{path}: no such key{did_you_mean(str(problem['loc'][-1]), known)}; known: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"{path} is missing; type {path}=…"
-    return f"{path}={_shown(problem['input'])}: {_reason(problem)}"
+    return f"{path}={_shown(problem['input'])}: {_reason(problem)}{_advice(schema, path)}"
+
+
+def _advice(schema: type[BaseModel], path: str) -> str:
+    """What to type instead, for the fields that say so."""
+    *parents, key = path.split(".")
+    for part in parents:
+        inner = schema.model_fields[part].annotation if part in schema.model_fields else None
+        if not (inspect.isclass(inner) and issubclass(inner, BaseModel)):
+            return ""
+        schema = inner
+    examples = schema.model_fields[key].examples if key in schema.model_fields else None
+    return f"; type {path}={examples[0]}" if examples else ""
 
 
 def _known_keys(schema: type[BaseModel], path: list[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """MNIST, Fashion-MNIST, KMNIST and CIFAR-10, read and downloaded by torchvision."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,4 +61,8 @@ class TorchvisionImages:
 
 
 def _one_line(error: BaseException) -> str:
+    """What went wrong; of a failed download the network's own words, once instead of for each mirror."""
+    network = re.search(r"<urlopen error (.*?)>", str(error))
+    if network:
+        return network.group(1)
     return " ".join(str(error).split())[:160] or type(error).__name__

@@ -153,8 +153,9 @@ def _joined(a: Images, b: Images) -> Images:
 
 
 def _fingerprint(data: Data) -> str:
-    """Hash of the images and labels that a classifier would learn."""
-    digest = hashlib.sha256(str((data.x_shape, data.classes, ConvClassifier.num_features)).encode())
+    """Hash of the images and labels that a classifier would learn, and of its layers."""
+    network = ConvClassifier(data.x_shape, len(data.classes))
+    digest = hashlib.sha256(f"{network}{data.classes}".encode())
     for part in (data.train, data.val):
         digest.update(part.images.numpy().tobytes())
         assert part.labels is not None

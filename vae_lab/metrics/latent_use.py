@@ -36,7 +36,7 @@ class LatentUse:
                 notes.append(
                     f"The posterior collapsed: KL {kl.sum():.3f} nats, {active} of {len(kl)} units active; the model "
                     "ignores its latents. Try a lower beta (beta=0.5), a warm-up (beta_schedule=linear), a smaller "
-                    "latent_dim or more epochs."
+                    "latent_dim, more epochs, or likelihood=sigma, which learns how exact a reconstruction must be."
                 )
         protocol = {"images": len(q.mu), "split": "test", "threshold": self.threshold}
         return Scores({"active_units": active}, {"latent_use": protocol}, arrays, notes)
