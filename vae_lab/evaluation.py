@@ -106,7 +106,7 @@ class Evaluation:
         if source == "samples":
             return self.sample(n)
         if source == "reconstructions":
-            return (self.reconstruct(x) for x in self.data.images("test", n))
+            return (self.reconstruct(batch.x) for batch in self.data.batches("test", n))
         return self.data.images(source, n)
 
     def run(self, metrics: Mapping[str, Metric]) -> Scores:
@@ -136,6 +136,6 @@ def decoded_prior(
 _KINDS = {
     "samples": "samples",
     "reconstructions": "reconstructions",
-    "train": "training images",
+    "pool": "training images",
     "test": "test images",
 }

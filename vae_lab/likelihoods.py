@@ -24,7 +24,6 @@ class _Bounded(nn.Module):
 
     params_per_value = 1
     discrete = False
-    exact = True
 
     def mean(self, params: Tensor) -> Tensor:
         """The expected image, in [0, 1]."""
@@ -126,7 +125,6 @@ class Bernoulli(nn.Module):
 
     params_per_value = 1
     discrete = True
-    exact = True
 
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
         """[K, B]."""

@@ -83,7 +83,6 @@ class Likelihood(Protocol):
 
     params_per_value: int  # decoder outputs per image value, C' = C · params_per_value
     discrete: bool  # a probability mass: bits per dimension are meaningful
-    exact: bool  # log_prob is the normalised log-density, so that −ELBO bounds −log p(x)
 
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
         """log p(target | params), summed over the image: [K, B] nats."""
@@ -151,14 +150,29 @@ class Objective(Protocol):
 
 @dataclass
 class Images:
-    """A set of images held as bytes."""
+    """A set of images held as bytes, or a part of one that shares its bytes."""
 
-    images: Tensor  # uint8 [N, C, H, W]
-    labels: Tensor | None  # long [N]
+    pixels: Tensor  # uint8 [M, C, H, W]
+    targets: Tensor | None  # long [M]
     classes: tuple[str, ...] = ()  # names of the labels
+    chosen: Tensor | None = None  # long [N]: which of the M belong to this part; None: all
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.pixels if self.chosen is None else self.chosen)
+
+    @property
+    def labels(self) -> Tensor | None:
+        """Labels of this part: long [N], or None."""
+        return self.targets if self.targets is None or self.chosen is None else self.targets[self.chosen]
+
+    def at(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Bytes and labels at positions of this part."""
+        where = index if self.chosen is None else self.chosen[index]
+        return self.pixels[where], None if self.targets is None else self.targets[where]
+
+    def part(self, index: Tensor) -> Images:
+        """The part at these positions."""
+        return Images(self.pixels, self.targets, self.classes, index if self.chosen is None else self.chosen[index])
 
 
 @dataclass
@@ -198,15 +212,16 @@ class Data(Protocol):
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty where there are none."""
 
+    pool: Images  # all training images: train, val and what a limit leaves out
     train: Images
     val: Images
     test: Images
 
     def batches(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Batch]:
-        """The first n images (all by default) in a fixed order, as the model meets them in scoring."""
+        """n images (all by default) evenly spread over a split, as the model meets them in scoring."""
 
     def images(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
-        """Clean images in [0, 1], [size, C, H, W] at a time."""
+        """Clean images in [0, 1], evenly spread over a split or the pool, [size, C, H, W] at a time."""
 
 
 class Trained(Protocol):
@@ -238,7 +253,7 @@ class Trained(Protocol):
         """The posterior of every test image, with its labels."""
 
     def features(self, source: str, n: int) -> tuple[Tensor, Tensor]:
-        """Classifier features [n, F] and logits of 'samples', 'reconstructions', 'train' or 'test'."""
+        """Classifier features [n, F] and logits of 'samples', 'reconstructions', 'pool' or 'test'."""
 
 
 class Metric(Protocol):

@@ -47,11 +47,10 @@ class Batches:
 
     def __init__(self, images: Images, order: EpochOrder, corruption: Corruption, device: torch.device) -> None:
         # On a GPU the bytes live there for good, if they take a small part of it; else batches travel.
-        pixels = images.images
-        if device.type == "cuda" and pixels.nbytes < 0.25 * torch.cuda.get_device_properties(device).total_memory:
-            pixels = pixels.to(device)
-        self.pixels = pixels
-        self.labels = images.labels if images.labels is None else images.labels.to(pixels.device)
+        if device.type == "cuda":
+            room = 0.25 * torch.cuda.get_device_properties(device).total_memory
+            images = _moved(images, device) if images.pixels.nbytes < room else images
+        self.images = images
         self.sampler = order  # the two names that Lightning looks for
         self.batch_sampler = None
         self.corruption = corruption
@@ -64,11 +63,17 @@ class Batches:
         order = self.sampler
         for i, index in enumerate(order):
             noise = SeededNoise(self.device, order.seed, "data", order.epoch if order.shuffle else 0, i, order.rank)
-            index = index.to(self.pixels.device)
-            clean = scaled(self.pixels[index], self.device)
+            pixels, y = self.images.at(index.to(self.images.pixels.device))
+            clean = scaled(pixels, self.device)
             x, target = self.corruption(clean, index.to(self.device), noise, training=order.shuffle)
-            y = None if self.labels is None else self.labels[index].to(self.device)
-            yield Batch(x, target, y)
+            yield Batch(x, target, None if y is None else y.to(self.device))
+
+
+def _moved(images: Images, device: torch.device) -> Images:
+    parts = (images.pixels, images.targets, images.chosen)
+    pixels, targets, chosen = (None if part is None else part.to(device) for part in parts)
+    assert pixels is not None
+    return Images(pixels, targets, images.classes, chosen)
 
 
 def scaled(pixels: Tensor, device: torch.device) -> Tensor:

@@ -55,11 +55,11 @@ class ImageData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.name, self.batch_size, self.seed, self.binarize = name, batch_size, seed, binarize
-        pool, self.test = source.load(root)
-        order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(0))
-        held_out = max(1, round(val_share * len(pool)))
-        self.val = _take(pool, order[:held_out].sort().values)
-        self.train = _take(pool, order[held_out:][:limit].sort().values)
+        self.pool, self.test = source.load(root)
+        order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(0))
+        held_out = max(1, round(val_share * len(self.pool)))
+        self.val = self.pool.part(order[:held_out].sort().values)
+        self.train = self.pool.part(order[held_out:][:limit].sort().values)
         if batch_size > len(self.train):
             raise UserError(
                 f"batch_size={batch_size} is more than the {len(self.train)} training images of {name}; "
@@ -67,14 +67,15 @@ class ImageData(pl.LightningDataModule):
             )
         self._shown = {"train": self.train, "val": self.val, "test": self.test}
         if binarize == "static":
-            self._shown = {name: replace(part, images=binarize_once(part.images)) for name, part in self._shown.items()}
+            drawn = {id(whole.pixels): binarize_once(whole.pixels) for whole in (self.pool, self.test)}
+            self._shown = {name: replace(part, pixels=drawn[id(part.pixels)]) for name, part in self._shown.items()}
         self.corruption = Corruption(len(self.train), seed, binarize, noise_std, noise_share)
         self.device = torch.device("cpu")
 
     @property
     def x_shape(self) -> Shape:
         """C, H, W."""
-        return tuple(self.train.images.shape[1:])
+        return tuple(self.train.pixels.shape[1:])
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -102,18 +103,18 @@ class ImageData(pl.LightningDataModule):
         return Batches(images, order, self.corruption, strategy.root_device)
 
     def batches(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Batch]:
-        """The first n images of a split in a fixed order, as the model meets them when it is scored."""
-        part = _take(self._shown[split], slice(n))
+        """n images evenly spread over a split, in order, as the model meets them when it is scored."""
+        part = self._shown[split]
+        part = part.part(_spread(len(part), n))
         yield from Batches(part, EpochOrder(len(part), size, 0, shuffle=False), self.corruption, self.device)
 
     def images(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
-        """Clean images in [0, 1], [size, C, H, W] at a time; of 'train' an even spread."""
-        pixels = getattr(self, split).images
-        chosen = torch.linspace(0, len(pixels) - 1, min(n or len(pixels), len(pixels))).round().long()
-        for index in chosen.split(size):
-            yield scaled(pixels[index], self.device)
+        """n clean images in [0, 1], evenly spread over a split or the 'pool', [size, C, H, W] at a time."""
+        part: Images = getattr(self, split)
+        for index in _spread(len(part), n).split(size):
+            yield scaled(part.at(index)[0], self.device)
 
 
-def _take(images: Images, index: Tensor | slice) -> Images:
-    labels = None if images.labels is None else images.labels[index]
-    return Images(images.images[index], labels, images.classes)
+def _spread(total: int, n: int | None) -> Tensor:
+    """n positions evenly spread over so many; all of them where n is None or more."""
+    return torch.linspace(0, total - 1, min(n or total, total), dtype=torch.float64).round().long()

@@ -69,7 +69,7 @@ class ImageFolder:
         everything = self._read(folder, shape)
         order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))
         cut = max(1, round(self.test_share * len(everything)))
-        return _subset(everything, order[cut:].sort().values), _subset(everything, order[:cut].sort().values)
+        return everything.part(order[cut:].sort().values), everything.part(order[:cut].sort().values)
 
     def _shape(self, files: Sequence[Path]) -> tuple[int, int, int]:
         """C, H, W from the config, else from the first image."""
@@ -148,8 +148,3 @@ def _opened(file: Path) -> Image.Image:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-
-
-def _subset(images: Images, index: torch.Tensor) -> Images:
-    labels = None if images.labels is None else images.labels[index]
-    return Images(images.images[index], labels, images.classes)

@@ -68,10 +68,9 @@ def train_classifier(
 
     Accuracy is measured once, on the test images, after training.
     """
-    assert train.labels is not None
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = ConvClassifier(tuple(train.images.shape[1:]), len(train.classes), name).to(device)
+        net = ConvClassifier(tuple(train.pixels.shape[1:]), len(train.classes), name).to(device)
         move = v2.RandomAffine(degrees=10, translate=(0.08, 0.08), scale=(0.9, 1.1))
         size = min(128, max(16, len(train) // 20))
         steps = epochs * (min(len(train), MAX_IMAGES) // size)
@@ -82,9 +81,11 @@ def train_classifier(
             if len(order) < size:
                 order = torch.randperm(len(train))
             index, order = order[:size], order[size:]
-            x = train.images[index].to(device).float() / 255
+            pixels, y = train.at(index)
+            assert y is not None
+            x = pixels.to(device).float() / 255
             x = torch.cat([move(part) for part in x.chunk(8)])
-            loss = F.cross_entropy(net(x)[1], train.labels[index].to(device))
+            loss = F.cross_entropy(net(x)[1], y.to(device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -103,10 +104,11 @@ def freeze(net: ConvClassifier) -> ConvClassifier:
 @torch.no_grad()
 def accuracy(net: ConvClassifier, images: Images) -> float:
     """Share of images whose label the network reads right."""
-    assert images.labels is not None
-    device = next(net.parameters()).device
-    pairs = zip(images.images.split(1000), images.labels.split(1000))
-    right = sum((net(x.to(device).float() / 255)[1].argmax(1).cpu() == y).sum().item() for x, y in pairs)
+    device, right = next(net.parameters()).device, 0
+    for index in torch.arange(len(images)).split(1000):
+        pixels, y = images.at(index)
+        assert y is not None
+        right += int((net(pixels.to(device).float() / 255)[1].argmax(1).cpu() == y).sum())
     return right / len(images)
 
 
@@ -140,24 +142,18 @@ def classifier_for(
     if not path.exists():
         path = cache_dir("classifiers") / f"{data.name}-{_fingerprint(data)}.safetensors"
     if not path.exists():
-        train = _joined(data.train, data.val)
-        epochs = max(3, min(40, 250_000 // len(train)))
-        save_classifier(train_classifier(train, data.test, data.name, epochs, 0, device, progress), path)
+        epochs = max(3, min(40, 250_000 // len(data.pool)))
+        save_classifier(train_classifier(data.pool, data.test, data.name, epochs, 0, device, progress), path)
     return load_classifier(path, data.x_shape, len(data.classes)).to(device)
-
-
-def _joined(a: Images, b: Images) -> Images:
-    assert a.labels is not None
-    assert b.labels is not None
-    return Images(torch.cat([a.images, b.images]), torch.cat([a.labels, b.labels]), a.classes)
 
 
 def _fingerprint(data: Data) -> str:
     """Hash of the images and labels that a classifier would learn, and of its layers."""
     network = ConvClassifier(data.x_shape, len(data.classes))
     digest = hashlib.sha256(f"{network}{data.classes}".encode())
-    for part in (data.train, data.val):
-        digest.update(part.images.numpy().tobytes())
-        assert part.labels is not None
-        digest.update(part.labels.numpy().tobytes())
+    for index in torch.arange(len(data.pool)).split(10_000):
+        pixels, labels = data.pool.at(index)
+        assert labels is not None
+        digest.update(pixels.numpy().tobytes())
+        digest.update(labels.numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -27,14 +27,14 @@ class FID:
     def __call__(self, trained: Trained) -> Scores:
         """``fid``, ``fid_reconstructions``, ``fid_floor``; nothing, and a note why, where it cannot be had."""
         classifier = trained.classifier
-        n = min(self.samples, len(trained.data.test), len(trained.data.train))
+        n = min(self.samples, len(trained.data.test), len(trained.data.pool))
         if classifier is None:
             return Scores({}, notes=["No FID: the dataset has no labels to train a feature classifier on."])
         if n <= classifier.num_features:
             reason = f"{n} images are too few for a covariance of {classifier.num_features} features."
             return Scores({}, notes=[f"No FID: {reason}"])
         reference, _ = trained.features("test", n)
-        names = {"fid": "samples", "fid_reconstructions": "reconstructions", "fid_floor": "train"}
+        names = {"fid": "samples", "fid_reconstructions": "reconstructions", "fid_floor": "pool"}
         values = {name: frechet(trained.features(source, n)[0], reference) for name, source in names.items()}
         protocol = {
             "features": f"{classifier.name} classifier, {classifier.num_features}-d",

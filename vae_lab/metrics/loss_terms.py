@@ -17,24 +17,33 @@ class LossTerms:
 
     def __call__(self, trained: Trained) -> Scores:
         """The terms as batch-size-weighted means."""
+        likelihood, values_per_image = trained.model.likelihood, math.prod(trained.data.x_shape)
         sums: dict[str, float] = defaultdict(float)
         forever = torch.tensor(float("inf"), device=trained.device)
-        noise = trained.noise("loss_terms")
+        noise, binary = trained.noise("loss_terms"), True
         for batch in trained.data.batches("test"):
             terms = trained.objective(trained.model, batch, Step(torch.zeros_like(forever), forever, noise))
             for name, value in {"loss": terms.loss, **terms.logs}.items():
                 sums[name] += float(value) * len(batch.x)
+            binary = binary and bool(((batch.target == 0) | (batch.target == 1)).all())
         images = len(trained.data.test)
         values = {name: total / images for name, total in sums.items()}
-        likelihood = trained.model.likelihood
-        if likelihood.discrete and "elbo" in values:
-            values["bits_per_dim"] = -values["elbo"] / math.prod(trained.data.x_shape) / math.log(2)
+        bound = "elbo" in values and (binary or not likelihood.discrete)
+        if bound and likelihood.discrete:
+            values["bits_per_dim"] = -values["elbo"] / values_per_image / math.log(2)
         protocol = {
             "images": images,
             "split": "test",
             "latent_samples": trained.objective.samples,
             "unit": "nats per image",
             "likelihood": type(likelihood).__name__,
-            "recon_leaves_out": likelihood.recon_offset(math.prod(trained.data.x_shape)),
+            "recon_leaves_out": likelihood.recon_offset(values_per_image),
+            "elbo_is_a_likelihood_bound": bound,
         }
-        return Scores(values, {"loss_terms": protocol})
+        return Scores(values, {"loss_terms": protocol}, notes=[_GREY] if "elbo" in values and not bound else [])
+
+
+_GREY = (
+    "The images are grey levels, of which likelihood=bernoulli is no probability: elbo is a loss, not a bound to compare "
+    "with published ones. Type dataset.binarize=dynamic for that."
+)
