@@ -201,9 +201,11 @@ def _complete(words: list[str]) -> int:
 
 def _remove_empty(folder: Path) -> None:
     """Hydra makes the run folder before the task starts; leave none behind that nothing was written to."""
-    for path in (folder, folder.parent):
-        if path != Path.cwd() and path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
+    while folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+        if not folder.is_relative_to(Path.cwd()):
+            break
 
 
 def _quoted(word: str) -> str:

@@ -26,6 +26,7 @@ from vae_lab.errors import UserError
 from vae_lab.evaluation import Evaluation, decoded_prior
 from vae_lab.files import write_atomically, write_json
 from vae_lab.job import Job
+from vae_lab.schema import TrainConfig, check
 from vae_lab.types import RunPath, Scores
 
 _PACKAGES = (
@@ -104,6 +105,10 @@ def load_run(path: RunPath, key: str = "run") -> Run:
     if not (folder / "config.yaml").is_file():
         raise UserError(f"{key}={path}: not a run folder (no config.yaml in it); type {key}=outputs/<date>/<run>")
     config = _read(folder / "config.yaml", yaml.safe_load)
+    try:
+        check(TrainConfig, config)
+    except UserError as why:
+        raise UserError(f"{folder / 'config.yaml'} is damaged ({why})") from why
     environment = _read(folder / "environment.json", json.loads)
     finished = (folder / "results.json").is_file()
     results = _read(folder / "results.json", json.loads) if finished else {}

@@ -44,6 +44,6 @@ class LossTerms:
 
 
 _GREY = (
-    "The images are grey levels, of which likelihood=bernoulli is no probability: elbo is a loss, not a bound to compare "
-    "with published ones. Type dataset.binarize=dynamic for that."
+    "The images are grey levels, of which likelihood=bernoulli is no probability: elbo is a loss, not a bound to "
+    "compare with published ones. Type dataset.binarize=dynamic for that."
 )

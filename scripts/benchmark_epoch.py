@@ -1,0 +1,89 @@
+"""Compares an epoch of vae-lab's training with a hand-written loop on the same tensors and networks, in turns.
+
+    python scripts/benchmark_epoch.py --data <folder with MNIST> --model dense --rounds 5
+
+The hand-written loop is what a careful person would write without any framework: images in memory as bytes, batches cut
+by index, the loss in one line, fused Adam. vae-lab's side is the whole path of `vae-lab train` (its own `epoch_seconds`,
+from the first batch to the last), with W&B offline, step curves, and checkpoints as users have them.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf, open_dict
+from rich.console import Console
+
+from vae_lab import run
+from vae_lab.build import make_data, make_job
+from vae_lab.help import CONF
+from vae_lab.run import device_for
+
+
+def hand_written_epoch(config: dict, device: torch.device) -> float:
+    """Seconds of one epoch in plain torch."""
+    data = make_data(config)
+    pixels = data.train.at(torch.arange(len(data.train)))[0].to(device)
+    model = make_job(config, data.x_shape).model.to(device)
+    encoder, head, decoder = model.encoder, model.posterior, model.decoder
+    optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"], fused=True)
+    started = time.perf_counter()
+    for index in torch.randperm(len(pixels), device=device).split(config["batch_size"]):
+        x = pixels[index].float() / 255
+        h = encoder(x)
+        mu, log_var = head.mu(h), head.log_var(h)
+        z = mu + torch.exp(0.5 * log_var) * torch.randn_like(mu)
+        recon = (torch.sigmoid(decoder(z)) - x).square().sum() / len(x)
+        kl = 0.5 * (mu.square() + log_var.exp() - 1 - log_var).sum() / len(x)
+        optimizer.zero_grad()
+        (recon + kl).backward()
+        optimizer.step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def vae_lab_epoch(config: dict) -> float:
+    """The epoch_seconds of a run of one epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        run.train(config, Path(folder) / "run", Console(quiet=True))
+        rows = (Path(folder) / "run" / "metrics.csv").read_text().splitlines()
+        return float(dict(zip(rows[0].split(","), rows[1].split(",")))["epoch_seconds"])
+
+
+def main() -> None:
+    """Measure in turns, and print the ratio with its spread."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--model", default="dense")
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    words = [f"model={args.model}", f"batch_size={args.batch_size}", f"data_dir={args.data}", "epochs=1",
+             "metrics=none", "figures=none", "k1=1", "k2=1", "logger.mode=offline"]  # fmt: skip
+    with initialize_config_dir(str(Path(CONF).absolute()), version_base="1.3"):
+        composed = compose("train", words)
+        with open_dict(composed):
+            composed.choices = {"model": args.model}
+        config = OmegaConf.to_container(composed, resolve=True)
+    device = device_for("auto")
+    hand, ours = [], []
+    for i in range(args.rounds + 1):
+        pair = hand_written_epoch(config, device), vae_lab_epoch(config)
+        if i:  # the first pair warms up
+            hand.append(pair[0])
+            ours.append(pair[1])
+            print(f"round {i}: hand-written {pair[0]:.2f} s, vae-lab {pair[1]:.2f} s, ratio {pair[1] / pair[0]:.3f}")
+    ratios = sorted(b / a for a, b in zip(hand, ours))
+    print(
+        f"{args.model}, batch {args.batch_size}, {device}, {torch.get_num_threads()} threads: ratio "
+        f"{statistics.median(ratios):.3f} (from {ratios[0]:.3f} to {ratios[-1]:.3f} in {args.rounds} rounds)"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Fixtures: the program in this process, the program as users start it, and a finished run on digits."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# Test processes run side by side, and each starts programs of its own: one thread each, or they slow one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+PROGRAM = Path(sys.executable).parent / "vae-lab"
+TINY = ("dataset=digits", "dataset.limit=16", "batch_size=8", "epochs=1")
+BARE = ("logger=none", "metrics=none", "figures=none")
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Classifiers trained by one test process serve the others; nothing of the person's own cache is touched."""
+    shared = tmp_path_factory.getbasetemp().parent / "cache"
+    os.environ["VAE_LAB_CACHE"] = str(shared)
+    os.environ.pop("WANDB_API_KEY", None)
+    os.environ["NETRC"] = str(shared / "no-netrc")
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys) -> Callable[..., Ended]:
+    """The command line, run in this process from an empty folder: quick, since torch is imported once."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from vae_lab.cli import _main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> Ended:
+        GlobalHydra.instance().clear()
+        monkeypatch.setattr(sys, "argv", ["vae-lab", *words])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+        capsys.readouterr()
+        status = _main(list(words))
+        return Ended(status, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def program(tmp_path) -> Callable[..., subprocess.CompletedProcess]:
+    """The installed console script in a process of its own, from an empty folder."""
+
+    def call(*words: str, **options) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [PROGRAM, *words], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300, **options
+        )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A run on digits with everything on: W&B offline, all fast metrics, all figures. Copy it before writing to it."""
+    folder = tmp_path_factory.mktemp("finished")
+    words = ["train", "dataset=digits", "likelihood=sigma", "epochs=15", "latent_dim=3", "hydra.run.dir=run"]
+    done = subprocess.run([PROGRAM, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (folder / "run" / "stdout.txt").write_text(done.stdout)
+    return folder / "run"
+
+
+@pytest.fixture
+def run_copy(finished, tmp_path) -> Path:
+    """A copy of the finished run that a test may change."""
+    return Path(shutil.copytree(finished, tmp_path / "run", symlinks=True))

@@ -1,0 +1,197 @@
+"""The program as people type at it: help, completion, bad input."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import BARE, PROGRAM, TINY
+
+
+def test_help_lists_commands_with_examples_and_does_not_wait_for_torch(program):
+    started = time.perf_counter()
+    done = program("--help")
+    assert done.returncode == 0
+    for command in ("train", "evaluate", "sample"):
+        assert f"vae-lab {command} " in done.stdout
+    assert time.perf_counter() - started < 5  # an import of torch alone takes longer on a busy machine
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import vae_lab.cli, sys; print('torch' in sys.modules, 'hydra' in sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert loaded.stdout.split() == ["False", "False"]
+
+
+def test_version(program):
+    assert program("--version").stdout.startswith("vae-lab 0.")
+
+
+def test_command_help_lists_every_option_and_number(cli):
+    from vae_lab.help import groups
+    from vae_lab.schema import TrainConfig
+
+    text = cli("train", "--help").out
+    assert all(option in text for found in groups().values() for option in found)
+    assert all(f"{name}=" in text for name, field in TrainConfig.model_fields.items() if field.description)
+
+
+def test_hydra_flags_work_after_the_command(program):
+    shown = program("train", "beta=4", "--cfg", "job")
+    assert shown.returncode == 0
+    assert "beta: 4" in shown.stdout
+    assert program("train", "--info", "defaults").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("vae-lab ", "train"),
+        ("vae-lab tr", "train"),
+        ("vae-lab train mode", "model="),
+        ("vae-lab train model=d", "model=dense"),
+    ],
+)
+def test_tab_completion(program, line, expected):
+    env = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    assert expected in program("-sc", "query=bash", env=env).stdout.split()
+
+
+def test_completion_can_be_installed(program):
+    assert "complete" in program("-sc", "install=bash").stdout
+
+
+BAD = [
+    (["trian"], "'trian'", "'train'"),
+    (["train", "modle=cnn"], "modle", "'model'"),
+    (["train", "model=cnnn"], "model=cnnn", "'cnn'"),
+    (["train", "+latnt_dim=3"], "latnt_dim", "'latent_dim'"),
+    (["train", "+model.net.wdith=3"], "model.net.wdith", "'width'"),
+    (["train", "model.net.wdith=3"], "model.net.wdith", "'model.net.width'"),
+    (["train", "latent_dim=abc"], "latent_dim=abc", "latent_dim=16"),
+    (["train", "latent_dim=0"], "latent_dim=0", "greater than 0"),
+    (["train", "beta=-1"], "beta=-1", "greater than or equal to 0"),
+    (["train", "epochs=0"], "epochs=0", "epochs=20"),
+    (["train", "epochs=2.5"], "epochs=2.5", "integer"),
+    (["train", "lr=nan"], "lr=nan", "finite"),
+    (["train", "beta=4", "k2=1"], "beta=4", "either beta"),
+    (["train", "beta=1", "k1=0.5", "k2=0.5"], "k1=0.5", "either beta"),
+    (["train", "k1=0", "k2=0"], "k1=0 k2=0", "positive"),
+    (["train", "objective=ae", "beta=2"], "beta=2", "leave beta out"),
+    (["train", "model.net.activation=rel"], "model.net.activation=rel", "'relu'"),
+    (["train", "model.net.depth=9"], "model.net.depth=9", "model.net.depth=3"),
+    (["train", "optimizer=sgd", "optimizer.momentum=-1"], "optimizer", "momentum"),
+    (["train", "batch_size=5000"], "batch_size=5000", "batch_size=129"),
+    (["train", "dataset.limit=4"], "batch_size=128", "4 training images"),
+    (["train", "dataset=image_folder"], "dataset.source.path", "type"),
+    (["train", "dataset=image_folder", "dataset.source.path=nowhere"], "nowhere", "dataset.source.path="),
+    (["train", "dataset=cifar10", "data_dir=nothing"], "dataset=cifar10", "dataset=digits"),
+    (["train", "beta"], "'beta'", "key=value"),
+    (["train", "resume=nowhere"], "resume=nowhere", "type resume="),
+    (["train", "resume=nowhere", "epochs=3"], "epochs=3", "leave out"),
+    (["train", "hydra.run.dir=file/run"], "file", "hydra.run.dir="),
+    (["evaluate"], "run is needed", "type run="),
+    (["evaluate", "run=nowhere"], "run=nowhere", "type run="),
+    (["evaluate", "run=."], "not a run folder", "type run="),
+    (["sample", "run=nowhere", "n=0"], "n=0", "n=64"),
+]
+
+
+@pytest.mark.parametrize(("words", "what", "advice"), BAD, ids=[" ".join(words) for words, _, _ in BAD])
+def test_bad_input_is_one_line_and_leaves_nothing(cli, tmp_path, monkeypatch, words, what, advice):
+    monkeypatch.setattr("vae_lab.data.torchvision_images.TorchvisionImages._download", _no_network)
+    (tmp_path / "file").write_text("in the way")
+    if words[0] == "train" and not any(w.startswith(("dataset=", "resume=")) for w in words):
+        words = [*words, "dataset=digits"]
+    ended = cli(*words)
+    assert ended.status == 2, ended.err
+    lines = ended.err.strip().splitlines()
+    assert len(lines) == 1
+    assert what in lines[0]
+    assert advice in lines[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) in (["file"], ["file", "nothing"])
+
+
+def _no_network(self, kind, root, folder):
+    from vae_lab.data.source import unavailable
+
+    raise unavailable("cifar10", root, "no network")
+
+
+def test_no_gpu_is_told(cli):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    ended = cli("train", "dataset=digits", "accelerator=gpu")
+    assert ended.status == 2
+    assert "accelerator=cpu" in ended.err
+
+
+def test_truncated_data_is_told(cli, tmp_path):
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (raw / f"{name}-ubyte").write_bytes(b"\x00\x00\x08\x03" + bytes(100))
+    ended = cli("train", f"data_dir={tmp_path / 'data'}")
+    assert ended.status == 2
+    assert "truncated or corrupt" in ended.err
+    assert str(raw) in ended.err
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_finished_run_is_never_trained_again(cli, run_copy):
+    before = (run_copy / "results.json").read_bytes()
+    again = cli("train", "dataset=digits", "hydra.run.dir=run")
+    assert again.status == 2
+    assert "finished" in again.err
+    resumed = cli("train", "resume=run")
+    assert resumed.status == 2
+    assert "vae-lab evaluate run=run" in resumed.err
+    assert (run_copy / "results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("file", ["checkpoints/best.ckpt", "results.json", "config.yaml", "environment.json"])
+def test_damaged_run_folder_is_told(cli, run_copy, file):
+    content = (run_copy / file).read_bytes()
+    (run_copy / file).write_bytes(content[: len(content) // 2])
+    ended = cli("sample", "run=run", "n=4")
+    assert ended.status == 2
+    assert file in ended.err
+    assert not (run_copy / "samples").exists()
+
+
+def test_a_sweep_goes_on_after_a_bad_job(cli, tmp_path):
+    ended = cli("train", "-m", *TINY, *BARE, "latent_dim=0,2,3", "hydra.sweep.dir=sweep")
+    assert ended.status == 1
+    assert "latent_dim=0" in ended.err
+    finished = [p.parent.name for p in (tmp_path / "sweep").glob("*/results.json")]
+    assert len(finished) == 2
+    groups = {json.loads((tmp_path / "sweep" / f / "environment.json").read_text())["sweep"] for f in finished}
+    assert groups == {"sweep"}
+
+
+def test_weights_are_resolved_in_what_is_saved(cli, tmp_path):
+    import yaml
+
+    for i, (words, expected) in enumerate(
+        [
+            ((), (1, 1, 1)),
+            (("beta=4",), (1, 4, 4)),
+            (("k1=0.5", "k2=0.25"), (0.5, 0.25, 0.5)),
+            (("k1=0", "k2=1"), (0, 1, None)),
+        ]
+    ):
+        assert cli("train", *TINY, *BARE, *words, f"hydra.run.dir=run{i}").status == 0
+        saved = yaml.safe_load((tmp_path / f"run{i}" / "config.yaml").read_text())
+        assert (saved["k1"], saved["k2"], saved["beta"]) == expected
+
+
+def test_folders_named_after_overrides_can_be_typed_back(program):
+    done = program("train", *TINY, *BARE, "beta=0.5", "model.net.width=8")
+    assert done.returncode == 0, done.stderr
+    folder = done.stdout.split("Everything is in ")[1].strip()
+    assert "beta-0.5" in folder
+    assert PROGRAM.exists()
+    assert program("sample", f"run={folder}", "n=4").returncode == 0

@@ -1,0 +1,105 @@
+"""Every option of every group is composed, instantiated and trained for two steps; new ones are picked up."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import BARE, TINY
+
+from vae_lab.data.torchvision_images import TorchvisionImages
+from vae_lab.help import groups
+from vae_lab.types import Images
+
+RUNS = [(group, option) for group, found in groups().items() for option in found]
+NOT_HERE = {"gpu": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
+
+
+@pytest.fixture(autouse=True)
+def _small_torchvision(monkeypatch):
+    """Images of the right shape in place of datasets that are not on this machine."""
+
+    def load(self, root):
+        shape = (3, 32, 32) if self.dataset == "CIFAR10" else (1, 28, 28)
+        draws = torch.Generator().manual_seed(0)
+        classes = tuple(str(i) for i in range(10))
+
+        def images(n):
+            pixels = torch.randint(0, 256, (n, *shape), generator=draws, dtype=torch.uint8)
+            return Images(pixels, torch.arange(n) % 10, classes)
+
+        return images(40), images(20)
+
+    monkeypatch.setattr(TorchvisionImages, "load", load)
+
+
+@pytest.mark.parametrize(("group", "option"), RUNS, ids=[f"{group}={option}" for group, option in RUNS])
+def test_option_trains(cli, tmp_path, group, option):
+    words = [*TINY, *(word for word in BARE if not word.startswith(f"{group}=")), f"{group}={option}"]
+    if group == "dataset":
+        words.remove("dataset=digits")
+    if option == "image_folder":
+        _write_images(tmp_path / "pictures")
+        words.append("dataset.source.path=pictures")
+    if group == "figures" and option not in ("none", "samples", "curves", "latent_space", "reconstructions"):
+        words[words.index("metrics=none")] = "metrics=fast"
+    if group == "experiment":
+        words.remove("dataset=digits")
+    if option == "ddp":
+        words.append("accelerator.devices=1")
+    ended = cli("train", *words, "hydra.run.dir=run")
+    if NOT_HERE.get(option):
+        assert ended.status == 2
+        assert f"accelerator={option}" in ended.err
+        return
+    assert ended.status == 0, ended.err
+    rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    assert len(rows) == 2
+    assert dict(zip(rows[0].split(","), rows[1].split(",")))["step"] == "2"
+    if group == "figures" and option != "none":
+        drawn = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+        assert drawn >= ({option} if option != "default" else set(groups()["figures"]) - {"default", "none"})
+    if group == "metrics" and option != "none":
+        scored = json.loads((tmp_path / "run" / "results.json").read_text())
+        assert scored["metrics"]
+        assert all(math.isfinite(value) for value in scored["metrics"].values())
+
+
+@pytest.mark.parametrize("schedule", [name for name in groups()["scheduler"] if name != "none"])
+def test_scheduler_moves_the_learning_rate(cli, tmp_path, schedule):
+    more = ["scheduler.make.patience=0", "scheduler.make.threshold=1e9"] if schedule == "plateau" else []
+    words = ["epochs=4" if word.startswith("epochs") else word for word in TINY]
+    ended = cli("train", *words, *BARE, f"scheduler={schedule}", *[f"+{w}" if "thresh" in w else w for w in more],
+                "hydra.run.dir=run")  # fmt: skip
+    assert ended.status == 0, ended.err
+    rows = [row.split(",") for row in (tmp_path / "run" / "metrics.csv").read_text().splitlines()]
+    rates = [float(row[rows[0].index("lr")]) for row in rows[1:]]
+    assert rates[-1] < rates[0]
+
+
+@pytest.mark.skipif("VAE_LAB_DATA" not in os.environ, reason="VAE_LAB_DATA names no folder with MNIST")
+@pytest.mark.parametrize("model", ["dense", "report_dense", "report_cnn", "cnn"])
+def test_parameter_counts_on_mnist_are_as_described(model):
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from vae_lab.build import make_job
+    from vae_lab.help import CONF
+
+    with initialize_config_dir(str(Path(CONF).absolute()), version_base="1.3"):
+        config = OmegaConf.to_container(compose("train", [f"model={model}", "k1=1", "k2=1"]), resolve=True)
+    count = make_job(config, (1, 28, 28)).parameter_count
+    low, high = {"report_dense": (400_000, 800_000), "dense": (0, 1_000_000)}.get(model, (0, 2_000_000))
+    assert low <= count <= high
+
+
+def _write_images(folder: Path) -> None:
+    from torchvision.utils import save_image
+
+    draws = torch.Generator().manual_seed(0)
+    for i in range(40):
+        place = folder / f"class{i % 2}"
+        place.mkdir(parents=True, exist_ok=True)
+        save_image(torch.rand(3, 9, 11, generator=draws), place / f"{i}.png")
