@@ -3,8 +3,8 @@
     python scripts/benchmark_epoch.py --data <folder with MNIST> --model dense --rounds 5
 
 The hand-written loop is what a careful person would write without any framework: images in memory as bytes, batches cut
-by index, the loss in one line, fused Adam. vae-lab's side is the whole path of `vae-lab train` (its own `epoch_seconds`,
-from the first batch to the last), with W&B offline, step curves, and checkpoints as users have them.
+by index, the loss in one line, fused Adam. vae-lab's side is the whole path of `vae-lab train`: its own `epoch_seconds`
+(from the first batch to the last), with W&B offline, step curves and checkpoints, as users have them.
 """
 
 import argparse

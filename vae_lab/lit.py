@@ -20,29 +20,40 @@ from vae_lab.types import Batch, LossTerms, Step
 
 
 class TermSums:
-    """Sums of loss terms over images, kept on the device: reading them is the only synchronisation."""
+    """Sums of loss terms over images, kept on the device: reading their means is the only synchronisation."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.images = 0
+        self.names: list[str] = []
+        self.sums: Tensor | None = None  # [len(names)], then the number of images; float64 where the device has it
+        self._read: Tensor | None = None
 
-    def add(self, terms: LossTerms, images: int, prefix: str = "") -> None:
-        """Fold in the terms of a batch."""
-        for name, value in {"loss": terms.loss.detach(), **terms.logs}.items():
-            weighted = value.mean() * images
-            self.sums[prefix + name] = self.sums[prefix + name] + weighted if prefix + name in self.sums else weighted
+    def add(self, phases: dict[str, LossTerms], images: int) -> None:
+        """Fold in the terms of a batch; those of phases other than 'model' get the phase's name in front."""
+        named = {
+            (name if phase == "model" else f"{phase}_{name}"): value
+            for phase, terms in phases.items()
+            for name, value in {"loss": terms.loss.detach(), **terms.logs}.items()
+        }
+        row = torch.stack([*(value.mean() for value in named.values()), torch.ones_like(next(iter(named.values())))])
+        row = (row if row.device.type == "mps" else row.double()) * images
+        self.names = list(named)
+        self.sums = row if self.sums is None else self.sums + row
 
-    def means(self, reduce: Callable[[Tensor], Tensor] = lambda x: x) -> dict[str, float]:
-        """Per-image means, over all processes where ``reduce`` sums over them; empties the sums."""
-        if not self.sums:
+    def recent(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        """Per-image means since this was last asked for; ``reduce`` sums over processes."""
+        before, self._read = self._read, self.sums
+        if self.sums is None:
             return {}
-        device = next(iter(self.sums.values())).device
-        totals = torch.stack([v.double() if device.type != "mps" else v for v in self.sums.values()])
-        count = torch.tensor([float(self.images)], dtype=totals.dtype, device=device)
-        totals, count = reduce(totals), reduce(count)
-        values = dict(zip(self.sums, (totals / count).tolist()))
-        self.sums, self.images = {}, 0
-        return values
+        return self._means(reduce(self.sums - (0 if before is None else before)))
+
+    def close(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        """Per-image means of the whole epoch; the next one starts from nothing."""
+        means = {} if self.sums is None else self._means(reduce(self.sums.clone()))
+        self.sums = self._read = None
+        return means
+
+    def _means(self, sums: Tensor) -> dict[str, float]:
+        return dict(zip(self.names, (sums[:-1] / sums[-1]).tolist()))
 
 
 class LitJob(pl.LightningModule):
@@ -76,7 +87,7 @@ class LitJob(pl.LightningModule):
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.scheduler_interval = scheduler_interval
         self.seed, self.clip, self.accumulate, self.log_every = seed, clip, accumulate, log_every
-        self.epoch_terms, self.recent_terms, self.val_terms = TermSums(), TermSums(), TermSums()
+        self.train_terms, self.val_terms = TermSums(), TermSums()
         self.recent: dict[str, float] = {}  # terms since the last point of the curves
 
     def configure_optimizers(self) -> Any:
@@ -92,23 +103,20 @@ class LitJob(pl.LightningModule):
         group = min(self.accumulate, batches - first)  # the last group of an epoch may be smaller
         position = self.current_epoch * batches + batch_idx
         optimizers = self._optimizers()
-        images = len(batch.x)
+        found: dict[str, LossTerms] = {}
         for i, (phase, optimizer) in enumerate(zip(self.job.objective.phases, optimizers)):
             noise = SeededNoise(self.device, self.seed, "train", position, i, self.global_rank)
             count = torch.tensor(float(position // self.accumulate), device=self.device)
             epoch = torch.tensor(position / batches, device=self.device)
-            terms = self.job(batch, Step(count, epoch, noise, phase))
+            found[phase] = self.job(batch, Step(count, epoch, noise, phase))
             if batch_idx == first:
                 optimizer.zero_grad()
-            self.manual_backward(terms.loss / group)
+            self.manual_backward(found[phase].loss / group)
             if batch_idx == first + group - 1:
                 if self.clip is not None:
                     self.clip_gradients(optimizer, self.clip, "norm")
                 optimizer.step()
-            for sums in (self.epoch_terms, self.recent_terms):
-                sums.add(terms, images, prefix="" if phase == "model" else f"{phase}_")
-        self.epoch_terms.images += images
-        self.recent_terms.images += images
+        self.train_terms.add(found, len(batch.x))
         if batch_idx == first + group - 1 and self.scheduler_interval == "step":
             for scheduler in self._schedulers():
                 scheduler.step()
@@ -117,7 +125,7 @@ class LitJob(pl.LightningModule):
 
     def _log_recent(self) -> None:
         """Means since the last such point go to the progress line and, as ``step/…``, to the loggers."""
-        self.recent = self.recent_terms.means(self._over_processes)
+        self.recent = self.train_terms.recent(self._over_processes)
         self._refuse_nan(self.recent)
         for logger in self.loggers:
             logger.log_metrics({f"step/{k}": v for k, v in self.recent.items()}, step=self.global_step)
@@ -135,16 +143,16 @@ class LitJob(pl.LightningModule):
         """The objective with every schedule at its end, so that epochs compare."""
         noise = SeededNoise(self.device, self.seed, "val", batch_idx, self.global_rank)
         forever = torch.tensor(float("inf"), device=self.device)
-        self.val_terms.add(self.job(batch, Step(torch.zeros_like(forever), forever, noise)), len(batch.x))
-        self.val_terms.images += len(batch.x)
+        terms = self.job(batch, Step(torch.zeros_like(forever), forever, noise))
+        self.val_terms.add({"model": terms}, len(batch.x))
 
     def on_validation_epoch_end(self) -> None:
         """Means of both splits, once per epoch: callbacks and checkpoints find them in ``callback_metrics``."""
-        self._report("train", self.epoch_terms)
+        self._report("train", self.train_terms)
         self._report("val", self.val_terms)
 
     def _report(self, split: str, sums: TermSums) -> None:
-        means = sums.means(self._over_processes)
+        means = sums.close(self._over_processes)
         self._refuse_nan(means)
         self.log_dict({f"{split}/{k}": v for k, v in means.items()})
 

@@ -3,18 +3,17 @@
 Nothing in a forward pass calls a global generator, so a resumed run needs no saved random state.
 """
 
-from zlib import crc32
+from functools import cached_property
+from hashlib import blake2b
 
-import numpy as np
 import torch
 from torch import Tensor
 
 
 def generator(device: torch.device | str, *key: int | str) -> torch.Generator:
-    """A generator on ``device`` seeded by a key of whole numbers (≥ 0) and words."""
-    entropy = [crc32(part.encode()) if isinstance(part, str) else part for part in key]
-    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
-    return torch.Generator(device).manual_seed(seed)
+    """A generator on ``device`` seeded by a key of whole numbers and words, the same on every machine."""
+    digest = blake2b(repr(key).encode(), digest_size=8).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 class SeededNoise:
@@ -22,7 +21,11 @@ class SeededNoise:
 
     def __init__(self, device: torch.device | str, *key: int | str) -> None:
         self.device = torch.device(device)
-        self._generator = generator(device, *key)
+        self.key = key
+
+    @cached_property
+    def _generator(self) -> torch.Generator:
+        return generator(self.device, *self.key)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard-normal draws of the given shape."""

@@ -4,7 +4,10 @@ Each is called with the batch mean of the KL, ``kl`` [] in nats, and the time in
 returns what k2 is multiplied with. At epoch = inf, where val and test are scored, each has reached its end.
 """
 
+from typing import Annotated
+
 import torch
+from annotated_types import Gt, Le
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
@@ -31,7 +34,7 @@ class Linear:
 class Cyclical:
     """``cycles`` warm-ups, each rising over a share ``ratio`` of its cycle (arXiv 1903.10145, equation 6)."""
 
-    def __init__(self, epochs: PositiveFloat, cycles: PositiveInt, ratio: PositiveFloat) -> None:
+    def __init__(self, epochs: PositiveFloat, cycles: PositiveInt, ratio: Annotated[float, Gt(0), Le(1)]) -> None:
         self.period = epochs / cycles
         self.ratio = ratio
         self.epochs = epochs

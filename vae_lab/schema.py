@@ -184,7 +184,7 @@ def _check_component(path: str, node: Node) -> None:
 
 def _check_value(path: str, value: Any, hint: Any) -> None:
     try:
-        adapter = TypeAdapter(hint, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
+        adapter = TypeAdapter(hint, config=ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False))
     except PydanticSchemaGenerationError:
         return  # a type that no YAML value has
     try:
@@ -204,7 +204,7 @@ def _locate(path: str, name: str) -> Any:
     try:
         return get_object(name)
     except Exception as why:
-        raise UserError(f"{path}._target_={name} cannot be imported ({why})") from why
+        raise UserError(f"{path}._target_={name} cannot be imported ({' '.join(str(why).split())})") from why
 
 
 def _first_problem(error: ValidationError, schema: type[BaseModel], config: Node) -> str:

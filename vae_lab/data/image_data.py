@@ -60,6 +60,8 @@ class ImageData(pl.LightningDataModule):
         held_out = max(1, round(val_share * len(self.pool)))
         self.val = self.pool.part(order[:held_out].sort().values)
         self.train = self.pool.part(order[held_out:][:limit].sort().values)
+        if len(self.train) == 0:
+            raise UserError(f"{name} has {len(self.pool)} training images; at least 2 are needed, one for validation")
         if batch_size > len(self.train):
             raise UserError(
                 f"batch_size={batch_size} is more than the {len(self.train)} training images of {name}; "

@@ -119,7 +119,7 @@ class ImageFolder:
         """One image as bytes [C, H, W]."""
         channels, height, width = shape
         with _opened(file) as image:
-            image = image.convert(_MODES[channels])
+            image = _eight_bits(image).convert(_MODES[channels])
             if (image.height, image.width) != (height, width):
                 if self.size[0] is None:
                     raise UserError(
@@ -128,6 +128,13 @@ class ImageFolder:
                     )
                 image = _fit(image, height, width)
             return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey to 8-bit: Pillow's own conversion would cut everything above 255 off."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image, np.uint32) // 257).astype(np.uint8))
 
 
 def _fit(image: Image.Image, height: int, width: int) -> Image.Image:

@@ -26,7 +26,7 @@ class KLPerDimension:
         groups = ((active, BLUE, "active"), (~active, GREY, f"inactive (variance of mean ≤ {threshold})"))
         for chosen, colour, label in groups:
             if chosen.any():
-                axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85)
+                axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85 if len(kl) <= 64 else 1)
         axes.set(xlabel="latent dimension, by KL", ylabel="KL (nats per image)")
         axes.legend(frameon=False)
         axes.grid(axis="y", alpha=0.3)

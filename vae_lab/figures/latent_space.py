@@ -35,8 +35,9 @@ class LatentSpace:
             places, names = mu.numpy(), ("posterior mean of z₁", "posterior mean of z₂")
             how = "two latent dimensions"
         else:
-            places, names = self._tsne(mu, trained), ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
-            how = f"t-SNE of {mu.shape[1]} latent dimensions, perplexity {self.perplexity}"
+            perplexity = min(self.perplexity, (len(mu) - 1) // 3)  # t-SNE's own bound for few points
+            places, names = _tsne(mu, perplexity, trained), ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
+            how = f"t-SNE of {mu.shape[1]} latent dimensions, perplexity {perplexity}"
         title = f"Latent space of {len(mu):,} test images: {how}"
         figure = new_figure(7.4, 6.2, title, trained.title)
         axes = figure.subplots()
@@ -46,13 +47,14 @@ class LatentSpace:
             axes.set_aspect("equal", "datalim")
         return figure
 
-    def _tsne(self, mu: torch.Tensor, trained: Trained) -> np.ndarray:
-        from sklearn.manifold import TSNE
 
-        perplexity = min(self.perplexity, (len(mu) - 1) // 3)
-        run = TSNE(perplexity=perplexity, init="pca", random_state=0)
-        (places,) = (run.fit_transform(mu.numpy()) for _ in trained.progress([0], f"t-SNE of {len(mu):,} codes"))
-        return places
+def _tsne(mu: torch.Tensor, perplexity: int, trained: Trained) -> np.ndarray:
+    """Codes [N, D] to places [N, 2]."""
+    from sklearn.manifold import TSNE
+
+    run = TSNE(perplexity=perplexity, init="pca", random_state=0)
+    (places,) = (run.fit_transform(mu.numpy()) for _ in trained.progress([0], f"t-SNE of {len(mu):,} codes"))
+    return places
 
 
 def _scatter(axes: Any, places: np.ndarray, y: np.ndarray | None, classes: tuple[str, ...]) -> None:

@@ -78,6 +78,8 @@ class CNN:
             UserError: the image is too small to be halved ``depth`` times.
         """
         smallest, depth = min(x_shape[1:]), len(self.channels)
+        if smallest < 8:
+            raise UserError(f"model=cnn: images of {x_shape[1]}×{x_shape[2]} are below 8×8; type model=dense")
         if smallest >> depth == 0:
             raise UserError(
                 f"model.net.depth={depth} halves {x_shape[1]}×{x_shape[2]} images to nothing; "

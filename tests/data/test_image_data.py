@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import GivenSource, bytes_of, labelled, places, with_trainer
+
+from vae_lab.data.image_data import ImageData
+from vae_lab.errors import UserError
+
+
+def data(n=100, **more) -> ImageData:
+    options = {"batch_size": 10, "seed": 0, **more}
+    return ImageData("fake", GivenSource(labelled(n), labelled(30, seed=1)), Path(), **options)
+
+
+def shown(batches) -> list[int]:
+    return places(torch.cat([b.target for b in batches]))
+
+
+def test_validation_is_disjoint_from_training_and_together_they_are_all():
+    made = data()
+    train, val = places(made.train), places(made.val)
+    assert not set(train) & set(val)
+    assert sorted(train + val) == list(range(100))
+    assert len(val) == 10
+
+
+@pytest.mark.parametrize(
+    "options", [{"seed": 7}, {"limit": 20}, {"batch_size": 3}, {"noise_std": 0.3, "noise_share": 0.5}]
+)
+def test_no_other_option_changes_validation_or_test(options):
+    one, other = data(), data(**options)
+    assert torch.equal(bytes_of(one.val), bytes_of(other.val))
+    assert torch.equal(bytes_of(one.test), bytes_of(other.test))
+
+
+def test_validation_is_not_the_head_of_the_dataset():
+    assert places(data().val) != list(range(10))
+
+
+@pytest.mark.parametrize(("share", "held_out"), [(0.1, 10), (0.25, 25), (0.001, 1)])
+def test_val_share_is_a_share_of_the_training_images(share, held_out):
+    assert len(data(val_share=share).val) == held_out
+
+
+def test_limit_takes_so_many_training_images_out_of_the_same():
+    limited, whole = data(limit=20), data()
+    assert len(limited.train) == 20
+    assert set(places(limited.train)) <= set(places(whole.train))
+
+
+def test_labels_go_with_their_images():
+    made = data(limit=33)
+    for part in (made.train, made.val, made.test):
+        assert [i % 3 for i in places(part)] == part.labels.tolist()
+
+
+def test_a_batch_larger_than_the_training_set_is_refused_with_one_that_works():
+    with pytest.raises(
+        UserError, match=r"batch_size=91 is more than the 90 training images of fake; type batch_size=9$"
+    ):
+        data(batch_size=91)
+    assert data(batch_size=90).batch_size == 90
+
+
+def test_the_shape_is_that_of_the_images():
+    source = GivenSource(labelled(20, (3, 9, 11)), labelled(5, (3, 9, 11)))
+    assert ImageData("fake", source, Path(), 2, 0).x_shape == (3, 9, 11)
+
+
+def test_training_batches_cover_the_training_images_in_a_new_order_each_epoch():
+    made = with_trainer(data())
+    loader = made.train_dataloader()
+    orders = []
+    for epoch in (0, 1):
+        loader.sampler.set_epoch(epoch)
+        orders.append(shown(loader))
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(places(made.train))
+    assert orders[0] != orders[1]
+
+
+def test_the_seed_changes_the_order_of_training_images():
+    assert shown(with_trainer(data(seed=0)).train_dataloader()) != shown(with_trainer(data(seed=1)).train_dataloader())
+
+
+def test_validation_batches_come_in_order():
+    made = with_trainer(data())
+    assert shown(made.val_dataloader()) == places(made.val)
+
+
+def test_two_processes_share_the_training_images():
+    parts = [shown(with_trainer(data(), rank, 2).train_dataloader()) for rank in (0, 1)]
+    assert len(parts[0]) == len(parts[1]) == 45
+    assert not set(parts[0]) & set(parts[1])
+
+
+def test_scoring_sees_the_test_images_in_order_and_clean():
+    made = data(noise_std=0.5, noise_share=1.0)
+    batches = list(made.batches("test", size=7))
+    assert shown(batches) == list(range(30))
+    torch.testing.assert_close(torch.cat([b.x for b in batches]), bytes_of(made.test).float() / 255)
+    assert torch.cat([b.y for b in batches]).tolist() == made.test.labels.tolist()
+
+
+def test_the_pool_is_all_training_images_whatever_the_limit():
+    assert places(data(limit=20).pool) == list(range(100))
+    assert sum(map(len, data(limit=20).images("pool"))) == 100
+
+
+def test_images_of_a_split_are_clean_and_in_order():
+    made = data(binarize="static")
+    images = torch.cat(list(made.images("test", size=7)))
+    torch.testing.assert_close(images, bytes_of(made.test).float() / 255)
+
+
+def test_n_images_are_spread_evenly_over_the_split():
+    made = data()
+    assert places(torch.cat(list(made.images("test", 4)))) == [0, 10, 19, 29]
+    assert shown(made.batches("test", 4, size=3)) == [0, 10, 19, 29]
+
+
+def test_more_images_than_there_are_means_all_of_them():
+    assert sum(map(len, data().images("test", 1000))) == 30
+
+
+def test_static_binarisation_is_the_same_in_each_epoch():
+    made = with_trainer(data(binarize="static"))
+    loader = made.train_dataloader()
+    totals = []
+    for epoch in (0, 1):
+        loader.sampler.set_epoch(epoch)
+        x = torch.cat([b.x for b in loader])
+        totals.append(x.sum(0))
+    assert set(x.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(*totals)
+
+
+@pytest.mark.parametrize("binarize", ["static", "dynamic"])
+def test_scoring_of_binarised_images_is_binary_and_repeatable(binarize):
+    made = data(binarize=binarize)
+    first, again = (torch.cat([b.target for b in made.batches("test")]) for _ in range(2))
+    assert set(first.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(first, again)
+
+
+def test_noise_reaches_the_training_share_and_never_validation():
+    made = with_trainer(data(noise_std=0.3, noise_share=0.5))
+    noisy = sum((b.x != b.target).flatten(1).any(1).sum().item() for b in made.train_dataloader())
+    assert noisy == 45
+    assert all(torch.equal(b.x, b.target) for b in made.val_dataloader())

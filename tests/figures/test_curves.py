@@ -1,0 +1,37 @@
+from helpers import FakeTrained
+
+from vae_lab.figures.curves import Curves
+
+
+def row(epoch: int, *names: str) -> dict[str, float]:
+    return {"epoch": epoch} | {f"{split}/{n}": epoch + 0.5 for split in ("train", "val") for n in names}
+
+
+def draw(*names: str, epochs: int = 3):
+    return Curves()(FakeTrained(history=[row(e, *names) for e in range(epochs)]))
+
+
+def test_nothing_is_drawn_before_the_first_epoch():
+    assert Curves()(FakeTrained()) is None
+
+
+def test_each_term_has_a_panel_with_both_splits():
+    figure = draw("loss", "recon", "kl", "elbo")
+    assert [axes.get_title() for axes in figure.axes] == ["loss (as minimised)", "reconstruction", "KL"]
+    for axes in figure.axes:
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "nats per image")
+        assert [line.get_label() for line in axes.get_lines()] == ["train", "val"]
+
+
+def test_an_autoencoder_has_no_panel_for_kl():
+    assert len(draw("loss", "recon").axes) == 2
+
+
+def test_epochs_are_counted_from_1():
+    (line, _) = draw("loss").axes[0].get_lines()
+    assert list(line.get_xdata()) == [1, 2, 3]
+    assert list(line.get_ydata()) == [0.5, 1.5, 2.5]
+
+
+def test_the_run_is_named_above():
+    assert "fake model, latent_dim=3" in [text.get_text() for text in draw("loss").texts]

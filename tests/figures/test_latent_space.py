@@ -1,0 +1,93 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import FakeTrained, gen, labelled
+
+from vae_lab.figures.latent_space import LatentSpace
+from vae_lab.types import Images, Normal
+
+
+def draw(latent_dim: int, n: int = 60, labels: bool = True, **options):
+    images = labelled(n)
+    q = Normal(torch.randn(n, latent_dim, generator=gen()), torch.full((n, latent_dim), -2.0))
+    fake = FakeTrained(images if labels else Images(images.pixels, None), posterior=q)
+    return LatentSpace(**options)(fake), q
+
+
+def points(figure) -> np.ndarray:
+    return np.concatenate([part.get_offsets() for part in figure.axes[0].collections])
+
+
+def rows(array) -> list[tuple]:
+    return sorted(map(tuple, np.asarray(array, dtype=float).round(5).tolist()))
+
+
+def test_two_dimensions_are_shown_as_they_are():
+    figure, q = draw(2)
+    assert rows(points(figure)) == rows(q.mu)
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("posterior mean of z₁", "posterior mean of z₂")
+    assert "60 test images: two latent dimensions" in figure.get_suptitle()
+
+
+def test_one_dimension_is_shown_with_its_sigma():
+    figure, q = draw(1)
+    assert rows(points(figure)) == rows(torch.cat([q.mu, torch.full_like(q.mu, np.exp(-1))], 1))
+    assert figure.axes[0].get_ylabel() == "posterior σ of z"
+
+
+class FakeTSNE:
+    """Takes the first two dimensions, and remembers how it was asked to."""
+
+    used: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, **options: Any) -> None:
+        FakeTSNE.used = options
+
+    def fit_transform(self, codes: np.ndarray) -> np.ndarray:
+        return codes[:, :2]
+
+
+def test_more_dimensions_go_through_tsne(monkeypatch):
+    monkeypatch.setattr("sklearn.manifold.TSNE", FakeTSNE)
+    figure, q = draw(5, n=120)
+    assert rows(points(figure)) == rows(q.mu[:, :2])
+    assert FakeTSNE.used["perplexity"] == 30
+    assert "t-SNE of 5 latent dimensions, perplexity 30" in figure.get_suptitle()
+    assert figure.axes[0].get_xlabel().startswith("t-SNE")
+
+
+def test_the_perplexity_that_is_named_is_the_one_that_was_used(monkeypatch):
+    monkeypatch.setattr("sklearn.manifold.TSNE", FakeTSNE)
+    figure, _ = draw(5, n=20)
+    assert FakeTSNE.used["perplexity"] < 20
+    assert f"perplexity {FakeTSNE.used['perplexity']}\n" in figure.get_suptitle()
+
+
+def test_each_class_is_named_among_its_points():
+    figure, q = draw(2)
+    (axes,) = figure.axes
+    assert [part.get_label() for part in axes.collections] == ["class0", "class1", "class2"]
+    assert rows(axes.collections[1].get_offsets()) == rows(q.mu[1::3])
+    assert [text.get_text() for text in axes.texts] == ["class0", "class1", "class2"]
+
+
+def test_a_class_without_images_is_left_out():
+    images = labelled(12, classes=2)
+    images.classes = ("a", "b", "never seen")
+    figure = LatentSpace()(FakeTrained(images, posterior=Normal(torch.randn(12, 2), torch.zeros(12, 2))))
+    assert [part.get_label() for part in figure.axes[0].collections] == ["a", "b"]
+
+
+def test_without_labels_there_is_one_colour_and_no_legend():
+    figure, _ = draw(2, labels=False)
+    assert len(figure.axes[0].collections) == 1
+    assert figure.axes[0].get_legend() is None
+
+
+@pytest.mark.parametrize(("n", "shown"), [(60, 7), (5, 5)])
+def test_no_more_points_than_asked_for(n, shown):
+    figure, _ = draw(2, n=n, points=7)
+    assert len(points(figure)) == shown

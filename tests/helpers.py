@@ -1,0 +1,165 @@
+"""Small stand-ins that several test modules share."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from vae_lab.likelihoods import MSE
+from vae_lab.models.single_level import SingleLevel
+from vae_lab.nets.dense import Dense
+from vae_lab.noise import SeededNoise
+from vae_lab.posteriors import DiagonalNormal
+from vae_lab.types import Batch, Images, Normal, Scores, Step
+
+SHAPES = [(1, 8, 8), (3, 9, 11), (1, 28, 28), (2, 17, 32), (3, 64, 64)]
+INF = float("inf")
+
+
+def tensor(value: float) -> torch.Tensor:
+    return torch.tensor(float(value))
+
+
+def gen(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def small_model(likelihood=None, x_shape=(1, 8, 8), latent_dim=3, net=None, posterior=DiagonalNormal) -> SingleLevel:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return SingleLevel(net or Dense(16, 1), posterior, likelihood or MSE(), x_shape, latent_dim)
+
+
+def random_batch(n: int = 5, x_shape=(1, 8, 8), seed: int = 0) -> Batch:
+    x = torch.rand((n, *x_shape), generator=gen(seed))
+    return Batch(x, x, None)
+
+
+def step(key: int = 0, epoch: float = INF) -> Step:
+    return Step(tensor(0), tensor(epoch), SeededNoise("cpu", key))
+
+
+class GivenNoise:
+    """Hands out prepared normal draws, one per call."""
+
+    def __init__(self, *draws: torch.Tensor) -> None:
+        self.draws = list(draws)
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        draw = self.draws.pop(0)
+        assert draw.shape == shape
+        return draw
+
+    def uniform(self, *shape: int) -> torch.Tensor:
+        raise AssertionError("no uniform draws were prepared")
+
+
+class NoNoise:
+    """Fails a test that draws."""
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        raise AssertionError("noise was drawn")
+
+    uniform = normal
+
+
+class FlowPosterior(DiagonalNormal):
+    """A posterior that gives log q at its samples and no density elsewhere, as a flow does."""
+
+    def forward(self, h, k, noise):
+        z, _, q = super().forward(h, k, noise)
+        log_q = torch.distributions.Normal(q.mu, torch.exp(0.5 * q.log_var)).log_prob(z).sum(-1)
+        return z, log_q, None
+
+
+def labelled(n: int, x_shape=(1, 8, 8), classes: int = 3, seed: int = 0) -> Images:
+    """Random images; the first pixel of each is its place, so that it can be told from the others."""
+    pixels = torch.randint(0, 256, (n, *x_shape), generator=gen(seed), dtype=torch.uint8)
+    pixels.flatten(1)[:, 0] = torch.arange(n).to(torch.uint8)
+    labels = torch.arange(n) % classes
+    return Images(pixels, labels, tuple(f"class{i}" for i in range(classes)))
+
+
+def bytes_of(images: Images) -> torch.Tensor:
+    return images.at(torch.arange(len(images)))[0]
+
+
+def places(images: torch.Tensor | Images) -> list[int]:
+    """The places that ``labelled`` wrote into images, as bytes or scaled to [0, 1]."""
+    images = bytes_of(images) if isinstance(images, Images) else images
+    first = images.flatten(1)[:, 0]
+    return (first if images.dtype == torch.uint8 else (first * 255).round()).long().tolist()
+
+
+class GivenSource:
+    """A dataset that is in memory already."""
+
+    def __init__(self, train: Images, test: Images) -> None:
+        self.train, self.test = train, test
+
+    def load(self, root: Any) -> tuple[Images, Images]:
+        return self.train, self.test
+
+
+def with_trainer(data: Any, rank: int = 0, world: int = 1) -> Any:
+    """As Lightning attaches one."""
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    data.trainer = SimpleNamespace(strategy=strategy, global_rank=rank, world_size=world)
+    return data
+
+
+class FakeData:
+    """Images in memory as metrics and figures see them."""
+
+    name = "fake"
+
+    def __init__(self, test: Images, train: Images | None = None) -> None:
+        self.test, self.pool = test, train or test
+        self.train = self.val = self.pool
+        self.x_shape, self.classes = tuple(test.pixels.shape[1:]), test.classes
+
+    def images(self, split: str, n: int | None = None, size: int = 1000):
+        yield from (bytes_of(getattr(self, split))[:n].float() / 255).split(size)
+
+    def batches(self, split: str, n: int | None = None, size: int = 1000):
+        part = getattr(self, split)
+        index = torch.arange(len(part))[:n]
+        for x, places in zip(self.images(split, n, size), index.split(size)):
+            yield Batch(x, x, part.at(places)[1])
+
+
+class FakeTrained:
+    """A trained model whose every answer is given."""
+
+    title = "fake model, latent_dim=3"
+    device = torch.device("cpu")
+    model = objective = None
+
+    def __init__(self, test: Images | None = None, **given: Any) -> None:
+        self.data = FakeData(test if test is not None else labelled(12))
+        self.history: list[dict[str, float]] = []
+        self.scores = Scores({})
+        self.classifier = None
+        self.posterior = Normal(torch.zeros(12, 3), torch.zeros(12, 3))
+        self.given_features: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.__dict__.update(given)
+
+    def progress(self, steps, _):
+        return steps
+
+    def noise(self, purpose: str) -> SeededNoise:
+        return SeededNoise("cpu", 0, purpose)
+
+    def sample(self, n: int, purpose: str = "samples", size: int = 1000):
+        yield from torch.rand((n, *self.data.x_shape), generator=gen()).split(size)
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        return 1 - x
+
+    def codes(self):
+        return self.posterior, self.data.test.labels
+
+    def features(self, source: str, n: int):
+        features, logits = self.given_features[source]
+        assert len(features) >= n
+        return features[:n], logits[:n]

@@ -1,0 +1,131 @@
+"""Imports point one way; heavy libraries are known where they are needed and nowhere else."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import vae_lab
+from vae_lab.help import CONF
+
+PACKAGE = Path(vae_lab.__file__).parent
+
+FLOORS = [
+    {"types", "functional", "noise", "errors", "schedules", "files"},
+    {"likelihoods", "posteriors", "nets"},
+    {"models", "objectives", "data", "metrics", "figures"},
+    {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema"},
+    {"build", "runs", "run", "sampling", "evaluate"},
+    {"cli", "help", "hydra_errors"},
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+ROOMS_APART = FLOORS[2]
+DOORS = {("metrics", "data.cache")}
+
+# The root package gives load_run lazily; everything may ask it for the version.
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of what a file imports, at its top or inside a function."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return names
+
+
+def own(path: Path) -> set[str]:
+    """Modules of the package that a file imports, relative to the package."""
+    names = {name.removeprefix("vae_lab.") for name in imported(path) if name.startswith("vae_lab.")}
+    return {name for name in names if name in MODULES} - {module_of(path)}
+
+
+def room(module: str) -> str:
+    return module.split(".")[0]
+
+
+def test_every_module_has_a_floor():
+    assert {room(module) for module in MODULES} == set(FLOOR)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module):
+    upward = {name for name in own(MODULES[module]) if FLOOR[room(name)] > FLOOR[room(module)]}
+    assert upward == set()
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room(m) in ROOMS_APART])
+def test_rooms_beside_each_other_do_not_know_each_other(module):
+    across = {(room(module), name) for name in own(MODULES[module]) if room(name) in ROOMS_APART - {room(module)}}
+    assert across - DOORS == set()
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {module: own(path) for module, path in MODULES.items()}
+    assert set(TopologicalSorter(graph).static_order()) == set(MODULES)
+
+
+def users_of(*libraries: str) -> set[str]:
+    """Rooms that import one of these."""
+    tops = {module: {name.split(".")[0] for name in imported(path)} for module, path in MODULES.items()}
+    return {room(module) for module, found in tops.items() if found & set(libraries)}
+
+
+def test_hydra_is_known_in_few_places():
+    assert users_of("hydra", "omegaconf") == {"cli", "build", "hydra_errors", "schema"}
+
+
+def test_lightning_is_known_in_few_places():
+    assert users_of("pytorch_lightning", "lightning") == {"lit", "callbacks", "run", "loggers", "data"}
+
+
+def test_wandb_is_known_to_the_loggers_alone():
+    assert users_of("wandb") == {"loggers"}
+
+
+def test_pictures_are_drawn_in_one_place():
+    assert users_of("matplotlib") - {"types"} == {"figures"}
+
+
+def test_networks_and_losses_know_no_tools():
+    inner = FLOORS[1] | {"models", "objectives"}
+    tools = {"hydra", "omegaconf", "pytorch_lightning", "wandb", "matplotlib", "rich", "sklearn", "yaml"}
+    assert inner & users_of(*tools) == set()
+
+
+@pytest.mark.parametrize("module", ["vae_lab", "vae_lab.cli"])
+def test_the_program_answers_before_torch_is_loaded(module):
+    heavy = ("torch", "hydra", "pytorch_lightning", "wandb")
+    code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_help_is_told_before_torch_is_loaded():
+    code = "import sys; from vae_lab.help import command_help; command_help('train'); print('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
+CHOICES = [path for path in sorted(CONF.rglob("*.yaml")) if not path.name.startswith("_")]
+
+
+@pytest.mark.parametrize("path", CHOICES, ids=[str(path.relative_to(CONF)) for path in CHOICES])
+def test_every_yaml_opens_with_what_it_is(path):
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("# @package")]
+    assert lines[0].startswith("# ")
+    assert len(lines[0]) > 10

@@ -1,0 +1,73 @@
+import math
+
+import pytest
+import torch
+from helpers import gen
+from torch.distributions import Normal, kl_divergence
+
+from vae_lab.functional import kl_normal, log_mean_exp, log_normal, reparameterize
+
+
+def gaussians(n: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(n, generator=gen(1)) * 2, torch.randn(n, generator=gen(2))
+
+
+def test_kl_is_that_of_torch_distributions():
+    mu, log_var = gaussians()
+    expected = kl_divergence(Normal(mu, torch.exp(0.5 * log_var)), Normal(0.0, 1.0))
+    torch.testing.assert_close(kl_normal(mu, log_var), expected)
+
+
+def test_closed_form_kl_is_the_monte_carlo_kl():
+    mu, log_var = torch.tensor(0.7), torch.tensor(-1.1)
+    z = reparameterize(mu, log_var, torch.randn(400_000, generator=gen()))
+    sampled = (log_normal(z, mu, log_var) - log_normal(z)).mean()
+    assert sampled.item() == pytest.approx(kl_normal(mu, log_var).item(), abs=0.01)
+
+
+def test_kl_is_zero_at_the_prior_and_least_at_sigma_1():
+    sigma = torch.linspace(0.3, 3, 271)
+    kl = kl_normal(torch.zeros(271), 2 * torch.log(sigma))
+    assert kl_normal(torch.tensor(0.0), torch.tensor(0.0)) == 0
+    assert sigma[kl.argmin()].item() == pytest.approx(1.0, abs=0.006)
+
+
+def test_kl_has_no_gradient_at_the_prior():
+    mu, log_var = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    kl_normal(mu, log_var).sum().backward()
+    assert mu.grad.item() == log_var.grad.item() == 0
+
+
+def test_log_normal_is_that_of_torch_distributions():
+    mu, log_var = gaussians()
+    z = torch.randn(50, generator=gen(3))
+    torch.testing.assert_close(log_normal(z, mu, log_var), Normal(mu, torch.exp(0.5 * log_var)).log_prob(z))
+    torch.testing.assert_close(log_normal(z), Normal(0.0, 1.0).log_prob(z))
+
+
+def test_log_normal_keeps_float64():
+    z = torch.randn(5, generator=gen(), dtype=torch.float64)
+    assert log_normal(z).dtype == torch.float64
+
+
+def test_reparameterize_reads_log_var_as_log_of_sigma_squared():
+    eps = torch.tensor([-1.0, 0.0, 2.0])
+    z = reparameterize(torch.tensor(5.0), torch.tensor(math.log(9.0)), eps)
+    torch.testing.assert_close(z, torch.tensor([2.0, 5.0, 11.0]))
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_log_mean_exp_is_the_log_of_the_mean_of_exp(dim):
+    x = torch.randn(4, 3, generator=gen())
+    torch.testing.assert_close(log_mean_exp(x, dim), x.exp().mean(dim).log())
+
+
+@pytest.mark.parametrize("shift", [-5000.0, 5000.0])
+def test_log_mean_exp_moves_with_its_argument_however_large(shift):
+    x = torch.randn(7, 2, generator=gen(), dtype=torch.float64)
+    torch.testing.assert_close(log_mean_exp(x + shift), log_mean_exp(x) + shift)
+
+
+def test_log_mean_exp_of_one_sample_is_that_sample():
+    x = torch.randn(1, 6, generator=gen())
+    torch.testing.assert_close(log_mean_exp(x), x[0])
