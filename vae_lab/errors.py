@@ -16,8 +16,11 @@ class RunFailed(Exception):
     exit_status = 1
 
 
-class Interrupted(Exception):
-    """The person (Ctrl-C) or the cluster (SIGTERM) stopped the run; it can be resumed."""
+class Interrupted(KeyboardInterrupt):
+    """The person (Ctrl-C) or the cluster (SIGTERM) stopped the run; it can be resumed.
+
+    No ``Exception``: a sweep does not go on with its next job.
+    """
 
     exit_status = 130
 

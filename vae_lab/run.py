@@ -13,12 +13,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from vae_lab import runs
 from vae_lab.build import load_weights, make, make_all, make_data, make_job
+from vae_lab.callbacks.checkpoints import checkpoints
 from vae_lab.callbacks.history import History, read_history
 from vae_lab.callbacks.progress import ProgressLine
 from vae_lab.data.image_data import ImageData
@@ -224,18 +225,12 @@ def _try_optimizer(settings: TrainConfig, config: Node) -> None:
 
 
 def _callbacks(settings: TrainConfig, run_dir: Path, console: Console) -> list[Callback]:
-    keep: dict[str, Any] = {
-        "dirpath": run_dir / "checkpoints",
-        "enable_version_counter": False,
-        "save_on_train_epoch_end": True,
-    }
     stopping = settings.training.patience
     return [
         History(run_dir / "metrics.csv"),
         ProgressLine(console),
         *([EarlyStopping("val/loss", patience=stopping)] if stopping else []),
-        ModelCheckpoint(filename="best", monitor="val/loss", **keep),
-        ModelCheckpoint(filename="last", **keep),  # after best: its state holds what best has come to
+        *checkpoints(run_dir / "checkpoints"),
     ]
 
 

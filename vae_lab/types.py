@@ -28,6 +28,15 @@ class Batch:
     y: Tensor | None  # [B] class labels, where the dataset has them
 
 
+@dataclass
+class Group:
+    """Several batches in a row, made when they are asked for."""
+
+    batches: Iterator[Batch]
+    first: int  # place in the epoch of the first of them
+    epoch_batches: int  # batches in the epoch
+
+
 class Noise(Protocol):
     """The only source of randomness inside a forward pass."""
 

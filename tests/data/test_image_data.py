@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers import GivenSource, bytes_of, labelled, places, with_trainer
 
+from vae_lab.data.batches import Groups
 from vae_lab.data.image_data import ImageData
 from vae_lab.errors import UserError
 
@@ -68,19 +69,36 @@ def test_the_shape_is_that_of_the_images():
     assert ImageData("fake", source, Path(), 2, 0).x_shape == (3, 9, 11)
 
 
+def singly(groups):
+    return [batch for group in groups for batch in group.batches]
+
+
+def test_groups_hold_all_batches_in_order():
+    batches = with_trainer(data()).train_dataloader().batches
+    groups = Groups(batches, values=3 * batches.sampler.batch_size * batches.images.pixels[0].numel())
+    assert groups.size == 3
+    seen = [(group.first, group.epoch_batches, shown(list(group.batches))) for group in groups]
+    assert [first for first, _, _ in seen] == list(range(0, len(batches), 3))
+    assert {total for _, total, _ in seen} == {len(batches)}
+    assert [place for _, _, part in seen for place in part] == shown(list(batches))
+    assert Groups(batches, values=1).size == 1
+
+
 def test_training_batches_cover_the_training_images_in_a_new_order_each_epoch():
     made = with_trainer(data())
     loader = made.train_dataloader()
     orders = []
     for epoch in (0, 1):
         loader.sampler.set_epoch(epoch)
-        orders.append(shown(loader))
+        orders.append(shown(singly(loader)))
     assert sorted(orders[0]) == sorted(orders[1]) == sorted(places(made.train))
     assert orders[0] != orders[1]
 
 
 def test_the_seed_changes_the_order_of_training_images():
-    assert shown(with_trainer(data(seed=0)).train_dataloader()) != shown(with_trainer(data(seed=1)).train_dataloader())
+    assert shown(singly(with_trainer(data(seed=0)).train_dataloader())) != shown(
+        singly(with_trainer(data(seed=1)).train_dataloader())
+    )
 
 
 def test_validation_batches_come_in_order():
@@ -89,7 +107,7 @@ def test_validation_batches_come_in_order():
 
 
 def test_two_processes_share_the_training_images():
-    parts = [shown(with_trainer(data(), rank, 2).train_dataloader()) for rank in (0, 1)]
+    parts = [shown(singly(with_trainer(data(), rank, 2).train_dataloader())) for rank in (0, 1)]
     assert len(parts[0]) == len(parts[1]) == 45
     assert not set(parts[0]) & set(parts[1])
 
@@ -129,7 +147,7 @@ def test_static_binarisation_is_the_same_in_each_epoch():
     totals = []
     for epoch in (0, 1):
         loader.sampler.set_epoch(epoch)
-        x = torch.cat([b.x for b in loader])
+        x = torch.cat([b.x for b in singly(loader)])
         totals.append(x.sum(0))
     assert set(x.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(*totals)
@@ -145,6 +163,6 @@ def test_scoring_of_binarised_images_is_binary_and_repeatable(binarize):
 
 def test_noise_reaches_the_training_share_and_never_validation():
     made = with_trainer(data(noise_std=0.3, noise_share=0.5))
-    noisy = sum((b.x != b.target).flatten(1).any(1).sum().item() for b in made.train_dataloader())
+    noisy = sum((b.x != b.target).flatten(1).any(1).sum().item() for b in singly(made.train_dataloader()))
     assert noisy == 45
     assert all(torch.equal(b.x, b.target) for b in made.val_dataloader())

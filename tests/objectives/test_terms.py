@@ -4,7 +4,7 @@ import torch
 from helpers import NoNoise, random_batch, small_model, step, tensor
 
 from vae_lab.noise import SeededNoise
-from vae_lab.objectives.terms import Pass, elbo_logs, kl_per_image, posterior_means, recon_per_image, run_model
+from vae_lab.objectives.terms import Pass, elbo_logs, mean_kl, mean_recon, posterior_means, run_model
 from vae_lab.types import Latents, Normal, Step
 
 
@@ -18,26 +18,26 @@ def as_pass(out: Latents, log_px: torch.Tensor | None = None, offset: float = 0.
 
 def test_kl_is_summed_over_dimensions_and_levels():
     top, bottom = torch.ones(1, 5, 3), 2 * torch.ones(1, 5, 2, 4, 4)
-    torch.testing.assert_close(kl_per_image(as_pass(latents(top, bottom))), torch.full((5,), 3.0 + 64.0))
+    torch.testing.assert_close(mean_kl(as_pass(latents(top, bottom))), torch.tensor(3.0 + 64.0))
 
 
 def test_a_sampled_kl_is_averaged_over_samples():
     sampled = torch.tensor([[1.0, 10.0], [3.0, 20.0]]).unsqueeze(-1)
-    torch.testing.assert_close(kl_per_image(as_pass(latents(sampled))), torch.tensor([2.0, 15.0]))
+    torch.testing.assert_close(mean_kl(as_pass(latents(sampled))), torch.tensor((2.0 + 15.0) / 2))
 
 
 def test_levels_of_both_kinds_add_up():
     closed, sampled = torch.full((1, 2, 4), 0.5), torch.tensor([[1.0, 1.0], [3.0, 5.0]]).unsqueeze(-1)
-    torch.testing.assert_close(kl_per_image(as_pass(latents(closed, sampled))), torch.tensor([4.0, 5.0]))
+    torch.testing.assert_close(mean_kl(as_pass(latents(closed, sampled))), torch.tensor((4.0 + 5.0) / 2))
 
 
 def test_recon_is_minus_log_p_averaged_over_samples_less_the_offset():
-    log_px = torch.tensor([[-10.0, -20.0], [-30.0, -20.0]])
-    torch.testing.assert_close(recon_per_image(as_pass(latents(), log_px, 5.0)), torch.tensor([15.0, 15.0]))
+    log_px = torch.tensor([[-10.0, -20.0], [-30.0, -24.0]])
+    torch.testing.assert_close(mean_recon(as_pass(latents(), log_px, 5.0)), torch.tensor(21.0 - 5.0))
 
 
 def test_elbo_has_the_offset_that_recon_leaves_out():
-    logs = elbo_logs(torch.tensor([10.0, 20.0]), torch.tensor([1.0, 3.0]), 4.0)
+    logs = elbo_logs(torch.tensor(15.0), torch.tensor(2.0), 4.0)
     assert {name: value.item() for name, value in logs.items()} == {"recon": 15.0, "kl": 2.0, "elbo": -21.0}
 
 

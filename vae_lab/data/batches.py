@@ -1,13 +1,14 @@
 """Cuts batches out of images held in memory: by index, scaled to [0, 1] on the device, no worker processes."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from vae_lab.data.corruption import Corruption
 from vae_lab.noise import SeededNoise, generator
-from vae_lab.types import Batch, Images
+from vae_lab.types import Batch, Group, Images
 
 
 class EpochOrder:
@@ -67,6 +68,28 @@ class Batches:
             clean = scaled(pixels, self.device)
             x, target = self.corruption(clean, index.to(self.device), noise, training=order.shuffle)
             yield Batch(x, target, None if y is None else y.to(self.device))
+
+
+class Groups:
+    """The same batches, several at a time.
+
+    What Lightning does around a training step (hooks, bookkeeping) takes as long as a third of a small network's step;
+    this way it is paid once per group. Large images make small groups, so that progress is shown often.
+    """
+
+    def __init__(self, batches: Batches, values: int = 2_000_000, most: int = 16) -> None:
+        self.batches = batches
+        self.sampler, self.batch_sampler = batches.sampler, None
+        per_batch = batches.sampler.batch_size * batches.images.pixels[0].numel()
+        self.size = max(1, min(most, values // per_batch))
+
+    def __len__(self) -> int:
+        return -(-len(self.batches) // self.size)
+
+    def __iter__(self) -> Iterator[Group]:
+        batches, total = iter(self.batches), len(self.batches)
+        for first in range(0, total, self.size):
+            yield Group(islice(batches, self.size), first, total)
 
 
 def _moved(images: Images, device: torch.device) -> Images:

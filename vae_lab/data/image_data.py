@@ -11,11 +11,11 @@ from annotated_types import Ge, Le, Lt
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from vae_lab.data.batches import Batches, EpochOrder, scaled
+from vae_lab.data.batches import Batches, EpochOrder, Groups, scaled
 from vae_lab.data.corruption import Binarize, Corruption, binarize_once
 from vae_lab.data.source import Source
 from vae_lab.errors import UserError
-from vae_lab.types import Batch, Images, Shape
+from vae_lab.types import Batch, Group, Images, Shape
 
 
 class ImageData(pl.LightningDataModule):
@@ -84,15 +84,17 @@ class ImageData(pl.LightningDataModule):
         """Names of the labels; empty where there are none."""
         return self.train.classes
 
-    def train_dataloader(self) -> Batches:
-        """Batches of training images, in a new order each epoch, this process's share of them."""
-        return self._loader("train", shuffle=True)
+    def train_dataloader(self) -> Groups:
+        """Training images in a new order each epoch, this process's share of them, several batches at a time."""
+        return Groups(self._loader("train", shuffle=True))
 
     def val_dataloader(self) -> Batches:
         """Batches of validation images in their order, this process's share of them."""
         return self._loader("val", shuffle=False)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(
+        self, batch: Batch | Group, device: torch.device, dataloader_idx: int
+    ) -> Batch | Group:
         """Batches are made on the device; Lightning would copy them."""
         return batch
 

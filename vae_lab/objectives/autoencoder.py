@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from vae_lab.objectives.terms import recon_per_image, run_model
+from vae_lab.objectives.terms import mean_recon, run_model
 from vae_lab.types import Batch, LossTerms, Step
 
 
@@ -20,5 +20,5 @@ class Autoencoder(nn.Module):
 
     def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon."""
-        recon = recon_per_image(run_model(model, batch, step, k=1, deterministic=True)).mean()
+        recon = mean_recon(run_model(model, batch, step, k=1, deterministic=True))
         return LossTerms(recon, {"recon": recon.detach()})

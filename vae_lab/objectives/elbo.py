@@ -11,7 +11,7 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
-from vae_lab.objectives.terms import elbo_logs, kl_per_image, recon_per_image, run_model
+from vae_lab.objectives.terms import elbo_logs, mean_kl, mean_recon, run_model
 from vae_lab.types import Batch, LossTerms, Step
 
 
@@ -51,12 +51,12 @@ class ELBO(nn.Module):
     def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon, kl and elbo."""
         out = run_model(model, batch, step, self.samples, densities=self.sampled_kl)
-        recon, kl = recon_per_image(out), kl_per_image(out)
+        recon, kl = mean_recon(out), mean_kl(out)
         if self.sampled_kl:
             assert out.latents.log_q is not None
             assert out.latents.log_p is not None
-            kl = (out.latents.log_q - out.latents.log_p).mean(0)
-        loss = self.k1 * recon.mean() + self.k2 * self.schedule(kl.mean(), step.epoch)
+            kl = (out.latents.log_q - out.latents.log_p).mean()
+        loss = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
         for extra in out.latents.aux.values():
             loss = loss + extra.mean()
         return LossTerms(loss, elbo_logs(recon, kl, out.offset))

@@ -1,9 +1,9 @@
 """The two steps that every objective takes: run the model on a batch, and read recon, kl and elbo off it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from vae_lab.errors import UserError
@@ -48,17 +48,25 @@ def posterior_means(latents: Latents) -> tuple[Tensor, ...]:
     return tuple(q.mu.unsqueeze(0) for q in latents.q if q is not None)
 
 
-def recon_per_image(out: Pass) -> Tensor:
-    """−log p(x|z) less the likelihood's offset, averaged over the K samples: [B] nats."""
-    return -out.log_px.mean(0) - out.offset
+def mean_recon(out: Pass) -> Tensor:
+    """−log p(x|z) less the likelihood's offset, averaged over samples and images: [] nats per image."""
+    return -out.log_px.mean() - out.offset
 
 
-def kl_per_image(out: Pass) -> Tensor:
-    """KL summed over dimensions and levels, averaged over samples where it is a sampled one: [B] nats."""
-    return torch.stack([kl.flatten(2).sum(2).mean(0) for kl in out.latents.kl]).sum(0)
+def mean_kl(out: Pass) -> Tensor:
+    """KL summed over dimensions and levels, averaged over samples (of a sampled one) and images: [] nats per image."""
+    return sum_tensors(kl.sum() / (kl.shape[0] * kl.shape[1]) for kl in out.latents.kl)
+
+
+def sum_tensors(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of at least one tensor."""
+    first, *others = tensors
+    for other in others:
+        first = first + other
+    return first
 
 
 def elbo_logs(recon: Tensor, kl: Tensor, offset: float) -> dict[str, Tensor]:
-    """``recon``, ``kl`` and ``elbo`` = −(recon + offset) − kl as batch means, always unweighted."""
-    recon, kl = recon.detach().mean(), kl.detach().mean()
-    return {"recon": recon, "kl": kl, "elbo": -(recon + offset) - kl}
+    """``recon``, ``kl`` and ``elbo`` = −(recon + offset) − kl, batch means, always unweighted."""
+    recon, kl = recon.detach(), kl.detach()
+    return {"recon": recon, "kl": kl, "elbo": -(recon + kl) - offset}
