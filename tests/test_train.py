@@ -213,7 +213,7 @@ def test_best_survives_a_move_of_the_folder(cli, tmp_path):
     (tmp_path / "run" / "results.json").unlink()
     moved = (tmp_path / "run").rename(tmp_path / "moved")
     content = torch.load(moved / "checkpoints" / "last.ckpt", weights_only=True)
-    content["optimizer_states"][0]["param_groups"][0]["lr"] = 0.3
+    content["optimizer_states"][0]["param_groups"][0]["lr"] = 0.03
     torch.save(content, moved / "checkpoints" / "last.ckpt")
     config = (moved / "config.yaml").read_text()
     (moved / "config.yaml").write_text(config.replace("epochs: 3", "epochs: 4"))
