@@ -378,3 +378,30 @@ def test_mnist_run_on_real_data(program, tmp_path):
     scores = _scores(tmp_path / "run")
     assert scores["test/recon"] + scores["test/kl"] < 40
     assert scores["test/fid_floor"] < 3 < scores["test/fid_reconstructions"] < scores["test/fid"]
+
+
+def test_unreachable_wandb_is_told_and_leaves_nothing(cli, tmp_path, monkeypatch):
+    import wandb
+
+    def refuse(**options):
+        raise wandb.errors.CommError("no network")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    ended = cli("train", *TINY, "logger.mode=online", "hydra.run.dir=run")
+    assert ended.status == 2
+    assert "logger.mode=offline" in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusing_objective_leaves_nothing(cli, tmp_path, monkeypatch):
+    from vae_lab.errors import UserError
+    from vae_lab.objectives.elbo import ELBO
+
+    def refuse(self, model, batch, step):
+        raise UserError("objective=elbo does not combine with this model; type objective=ae")
+
+    monkeypatch.setattr(ELBO, "forward", refuse)
+    ended = cli("train", *TINY, *BARE, "hydra.run.dir=run")
+    assert ended.status == 2
+    assert "does not combine" in ended.err
+    assert list(tmp_path.iterdir()) == []

@@ -28,9 +28,10 @@ from vae_lab.evaluation import Evaluation
 from vae_lab.job import Job
 from vae_lab.lit import LitJob
 from vae_lab.loggers import LogContext, close, log_figure, log_scores
+from vae_lab.noise import SeededNoise
 from vae_lab.report import print_plan, print_scores, tracker
 from vae_lab.schema import TrainConfig, check
-from vae_lab.types import Scores
+from vae_lab.types import Scores, Step
 
 Node = dict[str, Any]
 
@@ -49,6 +50,7 @@ def train(config: Node, run_dir: Path, console: Console, sweep: str | None = Non
     _try_optimizer(settings, config)
     data = make_data(config)
     job = make_job(config, data.x_shape)
+    _try_objective(job, data)
     runs.claim(run_dir)
     environment = {
         **runs.describe_environment(config, device),
@@ -60,7 +62,11 @@ def train(config: Node, run_dir: Path, console: Console, sweep: str | None = Non
     }
     runs.write_config(run_dir, config)
     runs.write_environment(run_dir, environment)
-    return _carry_out(settings, config, run_dir, console, environment, data, job)
+    try:
+        return _carry_out(settings, config, run_dir, console, environment, data, job)
+    except UserError:  # a logger that cannot be had: nothing was trained
+        runs.withdraw(run_dir)
+        raise
 
 
 def resume(run_dir: Path, console: Console) -> Scores:
@@ -120,12 +126,12 @@ def _carry_out(
         )
         evaluation.scores.protocol["checkpoint"] = {"which": "best val/loss", "epoch": epoch}
         scores = score(evaluation, config, run_dir, loggers, trainer.global_step)
-        environment["wall_seconds"] = round(environment["wall_seconds"] + time.perf_counter() - started, 2)
-        runs.write_environment(run_dir, environment)
         failed = False
     except KeyboardInterrupt as stop:
         raise Interrupted(_resume_advice(run_dir)) from stop
     finally:
+        environment["wall_seconds"] = round(environment["wall_seconds"] + time.perf_counter() - started, 2)
+        runs.write_environment(run_dir, environment)
         close(loggers, failed)
     runs.write_results(run_dir, scores)
     print_scores(console, scores, title, run_dir)
@@ -212,6 +218,17 @@ def _trainer_fit(
     with _processes(run_dir, several=trainer.world_size > 1), _interruptible(trainer):
         trainer.fit(lit, datamodule=data, ckpt_path=last, weights_only=True)
     return trainer
+
+
+def _try_objective(job: Job, data: ImageData) -> None:
+    """What does not combine is refused by the objective's first call: have it now, before anything is written."""
+    zero = torch.tensor(0.0)
+    batch = next(data.batches("val", n=2))
+    job.eval()
+    with torch.no_grad():
+        for phase in job.objective.phases:
+            job(batch, Step(zero, zero, SeededNoise("cpu", "trial"), phase))
+    job.train()
 
 
 def _try_optimizer(settings: TrainConfig, config: Node) -> None:

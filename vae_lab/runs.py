@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -184,6 +185,13 @@ def claim(run_dir: Path) -> None:
         raise UserError(
             f"{run_dir} cannot be written ({why.strerror}); type hydra.run.dir=<a folder that can>"
         ) from why
+
+
+def withdraw(run_dir: Path) -> None:
+    """Take back what a run wrote that never began."""
+    for name in ("config.yaml", "environment.json"):
+        (run_dir / name).unlink(missing_ok=True)
+    shutil.rmtree(run_dir / "wandb", ignore_errors=True)
 
 
 def write_config(run_dir: Path, config: dict[str, Any]) -> None:
