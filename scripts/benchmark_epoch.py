@@ -23,6 +23,7 @@ from vae_lab.build import make_data, make_job
 from vae_lab.callbacks.history import read_history
 from vae_lab.help import CONF
 from vae_lab.run import device_for
+from vae_lab.schema import TrainConfig, check
 
 
 def hand_written_epochs(config: dict, device: torch.device) -> list[float]:
@@ -74,7 +75,7 @@ def main() -> None:
         with open_dict(composed):
             composed.choices = {"model": args.model}
         config = OmegaConf.to_container(composed, resolve=True)
-    device = device_for("auto")
+    device = device_for(check(TrainConfig, config).accelerator)
     ratios = []
     for i in range(args.rounds):
         pair = hand_written_epochs(config, device), vae_lab_epochs(config)

@@ -104,6 +104,22 @@ def test_offline_wandb_run_reads_back(finished):
     }
 
 
+def test_each_job_of_a_sweep_has_its_own_wandb_run(program, tmp_path):
+    words = [*TINY, "metrics=loss_terms", "figures=none", "latent_dim=2,3", "hydra.sweep.dir=sweep"]
+    done = program("train", "-m", *words)
+    assert done.returncode == 0, done.stderr
+    seen = {}
+    for folder in (tmp_path / "sweep").glob("*/wandb/offline-run-*"):
+        inspect = [PROGRAM.with_name("wandb"), "leet", "inspect", "--json", folder]
+        records = [json.loads(line) for line in subprocess.check_output(inspect, text=True).splitlines()]
+        (started,) = (record["run"] for record in records if record["type"] == "run")
+        summary = json.loads(subprocess.check_output([*inspect[:3], "--summary", "--json", folder], text=True))
+        seen[started["run_id"]] = summary["config"]["latent_dim"]
+        assert "sweep" in started.values()  # the group
+        assert any(record["type"] == "exit" for record in records)
+    assert sorted(seen.values()) == [2, 3]
+
+
 def test_two_runs_of_one_config_give_the_same_numbers(cli, tmp_path):
     words = ["train", "dataset=digits", "epochs=2", "logger=none", "figures=none"]
     for name in ("a", "b"):

@@ -23,7 +23,7 @@ def evaluate(config: dict[str, Any], console: Console) -> Scores:
     settings = check(EvaluateConfig, config)
     run = runs.load_finished(settings.run)
     run.data_dir = settings.data_dir
-    device = device_for(settings.accelerator.kind)
+    device = device_for(settings.accelerator)
     title = runs.title_of(run.config)
     evaluation = Evaluation(run.job, run.data, run.config["seed"], device, title, run.history, tracker(console))
     evaluation.scores = Scores(run.scores, run.protocol, run.arrays)

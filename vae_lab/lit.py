@@ -142,7 +142,7 @@ class LitJob(pl.LightningModule):
 
     def _backward(self, loss: Tensor) -> None:
         """Lightning's way where it scales the loss or waits for other processes; its hooks cost 3 % of a dense step."""
-        if self.trainer.world_size == 1 and self.trainer.precision in ("32-true", "64-true"):
+        if self.trainer.world_size == 1 and self.trainer.precision == "32-true":
             loss.backward()
         else:
             self.manual_backward(loss)

@@ -16,5 +16,5 @@ class DiagonalNormal(nn.Module):
 
     def forward(self, h: Tensor, k: int, noise: Noise) -> tuple[Tensor, Tensor | None, Normal | None]:
         """Features [B, F] to z [K, B, D]; log q follows from the returned Normal."""
-        q = Normal(self.mu(h), self.log_var(h))
+        q = Normal(self.mu(h).float(), self.log_var(h).float())  # exact also under mixed precision
         return reparameterize(q.mu, q.log_var, noise.normal(k, *q.mu.shape)), None, q

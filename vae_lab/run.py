@@ -30,7 +30,7 @@ from vae_lab.lit import LitJob
 from vae_lab.loggers import LogContext, close, log_figure, log_scores
 from vae_lab.noise import SeededNoise
 from vae_lab.report import print_plan, print_scores, tracker
-from vae_lab.schema import TrainConfig, check
+from vae_lab.schema import Accelerator, TrainConfig, check
 from vae_lab.types import Scores, Step
 
 Node = dict[str, Any]
@@ -45,7 +45,7 @@ def train(config: Node, run_dir: Path, console: Console, sweep: str | None = Non
         Interrupted: Ctrl-C or SIGTERM.
     """
     settings = check(TrainConfig, config)
-    device = device_for(settings.accelerator.kind)
+    device = device_for(settings.accelerator)
     _quieten()
     _try_optimizer(settings, config)
     data = make_data(config)
@@ -81,7 +81,7 @@ def resume(run_dir: Path, console: Console) -> Scores:
             f"resume={run_dir}: this run is finished; type vae-lab evaluate run={run_dir} to score it again"
         )
     settings = check(TrainConfig, run.config)
-    device_for(settings.accelerator.kind)
+    device_for(settings.accelerator)
     _quieten()
     data = run.data
     job = make_job(run.config, data.x_shape)
@@ -158,22 +158,28 @@ def score(evaluation: Evaluation, config: Node, run_dir: Path, loggers: list[Log
     return scores
 
 
-def device_for(kind: str) -> torch.device:
-    """The device that an ``accelerator`` config means here.
+def device_for(accelerator: Accelerator) -> torch.device:
+    """The (first) device that an ``accelerator`` config means here.
 
     Raises:
-        UserError: this machine has none of that kind.
+        UserError: this machine has none of that kind, or too few, or none that can compute so.
     """
-    gpu, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if kind == "gpu" and not gpu:
+    kind, gpus, mps = accelerator.kind, torch.cuda.device_count(), torch.backends.mps.is_available()
+    if kind == "gpu" and not gpus:
         raise UserError(
             "accelerator=gpu: no GPU that torch can use was found; type accelerator=cpu or accelerator=auto"
         )
     if kind == "mps" and not mps:
         raise UserError("accelerator=mps: this machine has no Apple GPU; type accelerator=cpu or accelerator=auto")
-    if kind == "cpu":
-        return torch.device("cpu")
-    return torch.device("cuda", 0) if gpu and kind != "mps" else torch.device("mps" if mps else "cpu")
+    if kind == "cpu" or not (gpus or mps):
+        device = torch.device("cpu")
+    else:
+        device = torch.device("cuda", 0) if gpus and kind != "mps" else torch.device("mps")
+    if device.type == "cuda" and accelerator.devices > gpus:
+        raise UserError(f"accelerator.devices={accelerator.devices}: there are {gpus}; type accelerator.devices={gpus}")
+    if device.type == "cpu" and accelerator.precision == "16-mixed":
+        raise UserError("accelerator.precision=16-mixed needs a GPU; type accelerator.precision=bf16-mixed or 32-true")
+    return device
 
 
 def _trainer_fit(
@@ -187,7 +193,9 @@ def _trainer_fit(
 ) -> pl.Trainer:
     """Train to the end, from the last checkpoint where there is one."""
     last = _last_checkpoint(run_dir)
-    device = device_for(settings.accelerator.kind)
+    device = device_for(settings.accelerator)
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
     trainer = pl.Trainer(
         accelerator=settings.accelerator.kind,
         devices=settings.accelerator.devices,

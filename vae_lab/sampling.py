@@ -24,7 +24,7 @@ def sample(config: dict[str, Any], console: Console) -> None:
     """
     settings = check(SampleConfig, config)
     run = runs.load_finished(settings.run)
-    device = device_for(settings.accelerator.kind)
+    device = device_for(settings.accelerator)
     folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
     array, grid = (folder / f"n{settings.n}-seed{settings.seed}.{kind}" for kind in ("npy", "png"))
     singles = Path(settings.dir).expanduser() if settings.dir else None

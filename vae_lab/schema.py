@@ -7,7 +7,7 @@ Top-level numbers are fields of the classes here. What a group's YAML may hold i
 import inspect
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -45,17 +45,17 @@ class Training(_Schema):
 class Scheduler(_Schema):
     """When the learning rate changes."""
 
-    interval: str = Field(pattern="^(epoch|step)$", examples=["epoch"])
+    interval: Literal["epoch", "step"]
     make: Node | None
 
 
 class Accelerator(_Schema):
     """Where training runs."""
 
-    kind: str = Field(pattern="^(auto|cpu|gpu|mps)$", examples=["cpu"])
+    kind: Literal["auto", "cpu", "gpu", "mps"]
     devices: PositiveInt = Field(examples=[2])
-    strategy: str
-    precision: str = Field(pattern="^(32-true|16-mixed|bf16-mixed|64-true)$", examples=["32-true"])
+    strategy: Literal["auto", "ddp"]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 class TrainConfig(_Schema):

@@ -31,6 +31,7 @@ def run_model(
     if deterministic:
         latents = replace(latents, z=posterior_means(latents))
     params = latents.params if latents.params is not None else model.decode(latents.z, batch.y)
+    params = params.float()  # under mixed precision a sum over pixels would be rounded to 8 bits
     if model.training:
         model.likelihood.observe(params, batch.target)
     log_px = model.likelihood.log_prob(params, batch.target)
