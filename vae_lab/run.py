@@ -175,8 +175,12 @@ def device_for(accelerator: Accelerator) -> torch.device:
         device = torch.device("cpu")
     else:
         device = torch.device("cuda", 0) if gpus and kind != "mps" else torch.device("mps")
-    if device.type == "cuda" and accelerator.devices > gpus:
-        raise UserError(f"accelerator.devices={accelerator.devices}: there are {gpus}; type accelerator.devices={gpus}")
+    most = {"cuda": gpus, "mps": 1, "cpu": os.cpu_count() or 1}[device.type]  # a process per core at most
+    if accelerator.devices > most:
+        raise UserError(
+            f"accelerator.devices={accelerator.devices}: this machine has {most} ({device.type}); "
+            f"type accelerator.devices={most}"
+        )
     if device.type == "cpu" and accelerator.precision == "16-mixed":
         raise UserError("accelerator.precision=16-mixed needs a GPU; type accelerator.precision=bf16-mixed or 32-true")
     return device
