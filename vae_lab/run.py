@@ -175,7 +175,7 @@ def device_for(accelerator: Accelerator) -> torch.device:
         device = torch.device("cpu")
     else:
         device = torch.device("cuda", 0) if gpus and kind != "mps" else torch.device("mps")
-    most = {"cuda": gpus, "mps": 1, "cpu": os.cpu_count() or 1}[device.type]  # a process per core at most
+    most = {"cuda": gpus, "mps": 1, "cpu": max(2, os.cpu_count() or 1)}[device.type]  # about a process per core
     if accelerator.devices > most:
         raise UserError(
             f"accelerator.devices={accelerator.devices}: this machine has {most} ({device.type}); "
