@@ -49,7 +49,8 @@ def wandb_logger(
         "dir": str(context.run_dir),
         "resume": "allow",
     }
-    online = mode == "online" or (mode == "auto" and not os.environ.get("WANDB_MODE") and _logged_in())
+    asked = os.environ.get("WANDB_MODE", "online")  # W&B's own switch: online, offline, disabled
+    online = mode == "online" or (mode == "auto" and asked == "online" and _logged_in())
     run = None
     if online:
         try:
@@ -61,7 +62,7 @@ def wandb_logger(
                     "`wandb login`, or type logger.mode=offline"
                 ) from why
     if run is None:
-        run = wandb.init(mode="offline", settings=_settings(), **options)
+        run = wandb.init(mode="disabled" if asked == "disabled" else "offline", settings=_settings(), **options)
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     logger = WandbLogger(experiment=run)

@@ -227,7 +227,8 @@ def _trainer_fit(
         accumulate=settings.training.accumulate,
         log_every=settings.training.log_every,
     )
-    with _processes(run_dir, several=trainer.world_size > 1), _interruptible(trainer):
+    distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp of one process is one, too
+    with _processes(run_dir, distributed), _interruptible(trainer):
         trainer.fit(lit, datamodule=data, ckpt_path=last, weights_only=True)
     return trainer
 
@@ -275,13 +276,13 @@ def _last_checkpoint(run_dir: Path) -> Path | None:
 
 
 @contextlib.contextmanager
-def _processes(run_dir: Path, several: bool) -> Iterator[None]:
+def _processes(run_dir: Path, distributed: bool) -> Iterator[None]:
     """Lightning starts further processes with this one's ``sys.argv``: give them their own command.
 
     They read the config that this process wrote, so that neither the sub-command, nor a sweep, nor the time of day in
     the folder's name is played again. What Lightning leaves in the environment would make the next job a worker.
     """
-    if not several or "LOCAL_RANK" in os.environ:
+    if not distributed or "LOCAL_RANK" in os.environ:
         yield
         return
     argv = sys.argv
