@@ -4,6 +4,7 @@ torch, Hydra and Lightning are imported when a command needs them: ``vae-lab --h
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,7 @@ def _main(words: list[str]) -> int:
 
 def _guarded(command: str, rest: list[str]) -> int:
     """Run a command; whatever goes wrong becomes one line and an exit status."""
+    signal.signal(signal.SIGTERM, _terminated)  # as Ctrl-C: what is running ends cleanly and says how to go on
     full_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit by itself
     failed_jobs: list[str] = []
@@ -73,6 +75,10 @@ def _guarded(command: str, rest: list[str]) -> int:
         status, text = explain(error)
         print(f"vae-lab {command}: {text}", file=sys.stderr)
         return status
+
+
+def _terminated(*_: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def explain(error: Exception) -> tuple[int, str]:
@@ -146,7 +152,12 @@ def _train(config: Node, info: Any) -> None:
 
     from vae_lab import run
 
-    config["choices"] = {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra")}
+    chosen = {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra")}
+    config["choices"] = {**(config.get("choices") or {}), **chosen}  # a saved config.yaml brings its own
+    source = config["dataset"].get("source", {})
+    for node, key in ((config, "data_dir"), (source, "path")):  # so that they mean the same from another folder
+        if isinstance(node.get(key), str) and Path(node[key]).expanduser().exists():
+            node[key] = str(Path(node[key]).expanduser().absolute())
     sweep = Path(info.sweep.dir).name if info.mode.name == "MULTIRUN" else None
     run.train(config, Path(_relative(info.runtime.output_dir)), Console(), sweep)
 

@@ -76,8 +76,15 @@ def known_keys() -> list[str]:
         keys |= set(_dotted(yaml.safe_load(path.read_text(encoding="utf-8"))))
     for group, found in groups().items():
         for path in found.values():
-            keys |= {f"{group}.{key}" for key in _dotted(yaml.safe_load(path.read_text(encoding="utf-8")))}
+            keys |= {f"{group}.{key}" for key in keys_of(path)}
     return sorted(keys - {"defaults", "hydra"})
+
+
+def keys_of(path: Path) -> set[str]:
+    """The dotted keys of one YAML."""
+    import yaml
+
+    return set(_dotted(yaml.safe_load(path.read_text(encoding="utf-8"))))
 
 
 def _dotted(node: Any, path: str = "") -> Iterator[str]:

@@ -8,7 +8,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vae_lab.errors import did_you_mean
-from vae_lab.help import groups, known_keys
+from vae_lab.help import groups, keys_of, known_keys
 
 
 def slug(overrides: str, longest: int = 100) -> str:
@@ -33,6 +33,8 @@ def explain_hydra(error: Exception) -> str | None:
         key = getattr(error, "full_key", None) or text
         return f"{key} is needed; type {key}=…"
     key = _unknown_key(text)
+    if key and key in known_keys():
+        return _of_another_option(key)
     if key and isinstance(error, HydraException | OmegaConfBaseException):
         return f"{key}: no such key{did_you_mean(key, known_keys())}; type vae-lab train --help for all"
     if isinstance(error, HydraException | OmegaConfBaseException | yaml.YAMLError):
@@ -42,8 +44,15 @@ def explain_hydra(error: Exception) -> str | None:
     return None
 
 
+def _of_another_option(key: str) -> str:
+    """A key that exists, but not in the option that was chosen."""
+    group, _, inner = key.partition(".")
+    having = [f"{group}={option}" for option, path in groups().get(group, {}).items() if inner in keys_of(path)]
+    return f"{key}: the chosen {group} has no such key; it belongs to {' or '.join(having) or 'another command'}"
+
+
 def _missing_option(error: MissingConfigException, text: str) -> str:
-    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    group, _, option = (error.missing_cfg_file or "").partition("/")
     options = groups().get(group)
     if options is None:
         return text[:300]

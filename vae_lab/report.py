@@ -67,7 +67,8 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
         if short == "fid" and "test/fid_floor" in scores.values:
             meaning += f" (floor {scores.values['test/fid_floor']:.2f})"
         table.add_row(short, f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}", escape(meaning))
-    console.print(table)
+    if scores.values:
+        console.print(table)
     protocol = scores.protocol.get("fid")
     if protocol:
         console.print(

@@ -16,6 +16,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from vae_lab import runs
 from vae_lab.build import load_weights, make, make_all, make_data, make_job
@@ -51,6 +52,8 @@ def train(config: Node, run_dir: Path, console: Console, sweep: str | None = Non
     data = make_data(config)
     job = make_job(config, data.x_shape)
     _try_objective(job, data)
+    if settings.accelerator.devices > len(data.val):
+        raise UserError(f"accelerator.devices={settings.accelerator.devices}: only {len(data.val)} validation images")
     runs.claim(run_dir)
     environment = {
         **runs.describe_environment(config, device),
@@ -248,10 +251,11 @@ def _try_optimizer(settings: TrainConfig, config: Node) -> None:
     """Have torch judge the optimizer's and the scheduler's numbers before anything is written."""
     try:
         optimizer = make(config["optimizer"])([torch.nn.Parameter(torch.zeros(1))])
-        if settings.scheduler.make:
-            make(settings.scheduler.make)(optimizer)
+        scheduler = make(settings.scheduler.make)(optimizer) if settings.scheduler.make else None
     except (TypeError, ValueError) as why:
         raise UserError(f"optimizer or scheduler: {' '.join(str(why).split())}; see --cfg job for their keys") from why
+    if isinstance(scheduler, ReduceLROnPlateau) and settings.scheduler.interval == "step":
+        raise UserError("scheduler.interval=step: val/loss is known once per epoch; type scheduler.interval=epoch")
 
 
 def _callbacks(settings: TrainConfig, run_dir: Path, console: Console) -> list[Callback]:
@@ -313,7 +317,11 @@ def _interruptible(trainer: pl.Trainer) -> Iterator[None]:
 
 def _resume_advice(run_dir: Path) -> str:
     epochs = len(read_history(run_dir / "metrics.csv"))
-    saved = f"{epochs} epochs are saved" if epochs else "no epoch was through, so it starts from the beginning"
+    saved = (
+        f"{epochs} epoch{'s are' if epochs > 1 else ' is'} saved"
+        if epochs
+        else "no epoch was through, so it starts from the beginning"
+    )
     return f"stopped; {saved}. Go on with: vae-lab train resume={run_dir}"
 
 

@@ -160,10 +160,25 @@ def title_of(config: Mapping[str, Any]) -> str:
         f"{name}, {choices.get('objective', '')}/{choices.get('likelihood', '')} on {config['dataset']['name']}",
         f"latent_dim={config['latent_dim']}",
         *([weights] if "k2" in config["objective"] else []),
+        *_unusual(config),
         f"{config['epochs']} epoch{'s' if config['epochs'] > 1 else ''}",
         f"seed {config['seed']}",
     ]
     return ", ".join(parts)
+
+
+def _unusual(config: Mapping[str, Any]) -> list[str]:
+    """Settings that change what a picture means, where they are not the defaults."""
+    dataset, schedule = config["dataset"], config.get("choices", {}).get("beta_schedule", "constant")
+    noise = f"noise σ={dataset['noise_std']:g} on {100 * dataset['noise_share']:g} %"
+    told = {
+        f"{schedule} schedule": schedule != "constant" and "k2" in config["objective"],
+        f"lr={config['lr']:g}": config["lr"] != 1e-3,
+        f"{dataset['binarize']} binarisation": dataset["binarize"],
+        noise: dataset["noise_std"],
+        f"{dataset['limit']} training images": dataset["limit"],
+    }
+    return [text for text, shown in told.items() if shown]
 
 
 def claim(run_dir: Path) -> None:
@@ -188,7 +203,9 @@ def claim(run_dir: Path) -> None:
 
 
 def withdraw(run_dir: Path) -> None:
-    """Take back what a run wrote that never began."""
+    """Take back what a run wrote that never began; one that has trained is left alone."""
+    if (run_dir / "checkpoints").exists():
+        return
     for name in ("config.yaml", "environment.json"):
         (run_dir / name).unlink(missing_ok=True)
     shutil.rmtree(run_dir / "wandb", ignore_errors=True)

@@ -33,8 +33,14 @@ def sample(config: dict[str, Any], console: Console) -> None:
             raise UserError(f"{path} is there already and is not overwritten; type {option}=<another folder> or seed=…")
     run.job.to(device)
     images = run.sample(settings.n, settings.seed)
+    for made in (folder, singles):
+        try:
+            if made is not None:
+                made.mkdir(parents=True, exist_ok=True)
+        except OSError as why:
+            option = "dir" if made == singles else "out"
+            raise UserError(f"{made} cannot be written ({why.strerror}); type {option}=<a folder that can>") from why
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(array, "wb") as file:
             np.save(file, images.numpy())
         with write_atomically(grid, "wb") as file:
@@ -56,9 +62,8 @@ def _grid_png(images: torch.Tensor, title: str, file: Any) -> None:
 
 
 def _write_singles(images: torch.Tensor, folder: Path) -> None:
-    from torchvision.utils import save_image
+    from torchvision.transforms.v2.functional import to_pil_image
 
-    folder.mkdir(parents=True, exist_ok=True)
     digits = len(str(len(images) - 1))
     for i, image in enumerate(images):
-        save_image(image, folder / f"{i:0{digits}d}.png")
+        to_pil_image(image).save(folder / f"{i:0{digits}d}.png")  # grey stays grey

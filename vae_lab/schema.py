@@ -70,7 +70,9 @@ class TrainConfig(_Schema):
     epochs: PositiveInt = Field(description="passes over the training images", examples=[20])
     batch_size: PositiveInt = Field(description="images per batch (and process, under ddp)", examples=[128])
     lr: PositiveFloat = Field(description="learning rate", examples=["1e-3"])
-    seed: NonNegativeInt = Field(description="of initial weights, order of images and all noise", examples=[0])
+    seed: NonNegativeInt = Field(
+        lt=2**63, description="of initial weights, order of images and all noise", examples=[0]
+    )
     data_dir: str | None = Field(description="where datasets lie; else $VAE_LAB_DATA, else a cache in your home")
     resume: str | None = Field(None, description="a run folder: go on with that interrupted run as it was started")
     training: Training
@@ -103,7 +105,7 @@ class SampleConfig(_Schema):
 
     run: str = Field(description="the run folder")
     n: PositiveInt = Field(description="how many images", examples=[64])
-    seed: NonNegativeInt = Field(description="of the draws from the prior", examples=[0])
+    seed: NonNegativeInt = Field(lt=2**63, description="of the draws from the prior", examples=[0])
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")
     accelerator: Accelerator
@@ -139,12 +141,12 @@ def resolve_weights(weights: Node, typed: set[str], weighs_kl: bool) -> Node:
         UserError: both forms were given, both weights are 0, or there is nothing to weigh.
     """
     beta, k1, k2 = weights["beta"], weights["k1"], weights["k2"]
-    if typed & set(weights) and not weighs_kl:
-        key = min(typed & set(weights))
-        raise UserError(f"{key}={weights[key]}: this objective has no KL term to weigh; leave {key} out")
+    idle = [key for key in sorted(typed) if key.partition(".")[0] in ("beta", "k1", "k2", "beta_schedule")]
+    if idle and not weighs_kl:
+        raise UserError(f"{idle[0]}: this objective has no KL term to weigh; leave {idle[0]} out")
     if k1 is None and k2 is None:
         k1, k2 = 1.0, 1.0 if beta is None else beta
-    elif "beta" in typed or beta not in (None, 1):
+    elif "beta" in typed or (beta not in (None, 1) and (k1, k2) != (1, beta) and k1 and beta != k2 / k1):
         raise UserError(
             f"beta={_shown(beta)} together with k1={_shown(k1)} k2={_shown(k2)}: give either beta (k1=1, k2=beta) "
             "or k1 and k2"

@@ -68,6 +68,11 @@ class ImageData(pl.LightningDataModule):
                 f"type batch_size={max(1, len(self.train) // 10)}"
             )
         self._shown = {"train": self.train, "val": self.val, "test": self.test}
+        if (noise_std > 0) != (noise_share > 0):
+            raise UserError(
+                f"dataset.noise_std={noise_std:g} with dataset.noise_share={noise_share:g} adds no noise; "
+                "type both, e.g. dataset.noise_std=0.4 dataset.noise_share=0.5"
+            )
         if binarize == "static":
             drawn = {id(whole.pixels): binarize_once(whole.pixels) for whole in (self.pool, self.test)}
             self._shown = {name: replace(part, pixels=drawn[id(part.pixels)]) for name, part in self._shown.items()}

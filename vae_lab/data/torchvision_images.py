@@ -50,12 +50,13 @@ class TorchvisionImages:
         return Images(images, torch.as_tensor(data.targets).long(), classes)
 
     def _download(self, kind: Any, root: Path, folder: Path) -> None:
+        existed = root.exists()
         try:
             for train in (True, False):
                 kind(str(root), train=train, download=True)
         except (OSError, RuntimeError, EOFError) as why:
-            for empty in (folder, folder.parent):
-                if empty != root and empty.is_dir() and not any(empty.iterdir()):
+            for empty in (folder, folder.parent, root):
+                if (empty != root or not existed) and empty.is_dir() and not any(empty.iterdir()):
                     empty.rmdir()
             raise unavailable(_OPTION[self.dataset], root, _one_line(why)) from why
 

@@ -25,7 +25,7 @@ class Curves:
                 values = [row.get(f"{split}/{name}", float("nan")) for row in history]
                 axes.plot(epochs, values, style, color=colour, label=split, markersize=3)
             axes.set(xlabel="epoch", ylabel="nats per image", title=_PANELS[name])
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.grid(alpha=0.3)
             axes.legend(frameon=False)
         return figure

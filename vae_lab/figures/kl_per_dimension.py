@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vae_lab.figures.style import BLUE, GREY, new_figure
 from vae_lab.types import Trained
@@ -28,6 +29,8 @@ class KLPerDimension:
             if chosen.any():
                 axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85 if len(kl) <= 64 else 1)
         axes.set(xlabel="latent dimension, by KL", ylabel="KL (nats per image)")
-        axes.legend(frameon=False)
+        axes.set(xlim=(0.4, len(kl) + 0.6), ylim=(0, 1.3 * float(values.max()) or 1))  # room for the legend
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.legend(frameon=False, loc="upper right")
         axes.grid(axis="y", alpha=0.3)
         return figure

@@ -22,12 +22,18 @@ class LatentSpace:
     def __init__(self, points: PositiveInt = 2000, perplexity: PositiveInt = 30) -> None:
         self.points, self.perplexity = points, perplexity
 
-    def __call__(self, trained: Trained) -> Figure:
-        """A scatter, each class named at the median of its points."""
+    def __call__(self, trained: Trained) -> Figure | None:
+        """A scatter, each class named at the median of its points; None for fewer than 8 images."""
         q, labels = trained.codes()
+        if min(self.points, len(q.mu)) < 8:
+            return None
         chosen = torch.linspace(0, len(q.mu) - 1, min(self.points, len(q.mu))).long()
         mu, y = q.mu[chosen], None if labels is None else labels[chosen].numpy()
-        if mu.shape[1] == 1:
+        if mu.shape[1] == 1 and not trained.objective.variational:  # no σ was trained
+            rows = torch.zeros(len(mu), 1) if labels is None else labels[chosen].unsqueeze(1)
+            places, names = torch.cat([mu, rows], 1).numpy(), ("code z", "label (number)")
+            how = "one latent dimension"
+        elif mu.shape[1] == 1:
             spread = torch.exp(0.5 * q.log_var[chosen])
             places, names = torch.cat([mu, spread], 1).numpy(), ("posterior mean of z", "posterior σ of z")
             how = "one latent dimension"

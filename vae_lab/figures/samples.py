@@ -28,7 +28,7 @@ def sample_figure(images: torch.Tensor, columns: int, subtitle: str) -> Figure:
     figure = new_figure(
         max(4.5, cell * columns + 0.3),
         cell * rows * height / width + 0.75,
-        f"{len(images):,} samples: decoded draws from the prior",
+        f"{len(images):,} sample{'s' if len(images) > 1 else ''}: decoded draws from N(0, I)",
         subtitle,
     )
     show(figure.subplots(), image_grid(images, columns))

@@ -1,5 +1,6 @@
 """What all pictures share: a palette that the colour-blind can tell apart, titles, grids of images."""
 
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,8 @@ def class_colours(n: int) -> list[Any]:
 
 def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
     """An empty figure, sizes in inches, with what it shows and the run's key settings above."""
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=120)
-    figure.suptitle(f"{title}\n", fontsize=11)
-    figure.text(0.5, 0.985 - 0.22 / height, subtitle, ha="center", va="top", fontsize=8, color="#444444")
+    figure = Figure(figsize=(max(width, 6.4), height), layout="constrained", dpi=120)
+    figure.suptitle("\n".join([title, *wrap(subtitle, width=int(14 * max(width, 6.4)))]), fontsize=9.5)
     return figure
 
 

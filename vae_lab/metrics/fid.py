@@ -47,7 +47,13 @@ class FID:
             "generated_images": "decoder means in [0, 1]",
             "software": f"torchmetrics {version('torchmetrics')}",
         }
-        return Scores(values, {"fid": protocol})
+        return Scores(values, {"fid": protocol}, notes=[] if trained.objective.variational else [_NO_PRIOR])
+
+
+_NO_PRIOR = (
+    "This objective ties the codes to no prior: samples from N(0, I), and so fid and label_distance, say little; "
+    "fid_reconstructions does not depend on it."
+)
 
 
 class _Given(nn.Module):

@@ -25,6 +25,8 @@ class LatentUse:
     def __call__(self, trained: Trained) -> Scores:
         """``active_units``, and per dimension the KL and the variance of the mean."""
         q, _ = trained.codes()
+        if len(q.mu) < 2:
+            return Scores({}, notes=["No active units: one test image has no variance."])
         spread = q.mu.var(0)
         active = int((spread > self.threshold).sum())
         arrays = {"mean_variance_per_dim": spread.tolist()}
