@@ -133,7 +133,8 @@ class FakeTrained:
 
     title = "fake model, latent_dim=3"
     device = torch.device("cpu")
-    model = objective = None
+    model = None
+    objective = SimpleNamespace(variational=True)
 
     def __init__(self, test: Images | None = None, **given: Any) -> None:
         self.data = FakeData(test if test is not None else labelled(12))

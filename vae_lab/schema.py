@@ -141,16 +141,19 @@ def resolve_weights(weights: Node, typed: set[str], weighs_kl: bool) -> Node:
         UserError: both forms were given, both weights are 0, or there is nothing to weigh.
     """
     beta, k1, k2 = weights["beta"], weights["k1"], weights["k2"]
-    idle = [key for key in sorted(typed) if key.partition(".")[0] in ("beta", "k1", "k2", "beta_schedule")]
+    idle = [key for key in sorted(typed) if key.partition(".")[0] in (*weights, "beta_schedule")]
     if idle and not weighs_kl:
-        raise UserError(f"{idle[0]}: this objective has no KL term to weigh; leave {idle[0]} out")
-    if k1 is None and k2 is None:
-        k1, k2 = 1.0, 1.0 if beta is None else beta
-    elif "beta" in typed or (beta not in (None, 1) and (k1, k2) != (1, beta) and k1 and beta != k2 / k1):
+        shown = f"{idle[0]}={_shown(weights[idle[0]])}" if idle[0] in weights else idle[0]
+        raise UserError(f"{shown}: this objective has no KL term to weigh; leave {idle[0]} out")
+    both = beta not in (None, 1) and not (k1 is None and k2 is None)
+    saved = both and k1 and k2 is not None and beta == k2 / k1  # a run's own config.yaml holds all three
+    if (both and not saved) or ("beta" in typed and not (k1 is None and k2 is None)):
         raise UserError(
             f"beta={_shown(beta)} together with k1={_shown(k1)} k2={_shown(k2)}: give either beta (k1=1, k2=beta) "
             "or k1 and k2"
         )
+    if k1 is None and k2 is None:
+        k1, k2 = 1.0, 1.0 if beta is None else beta
     k1, k2 = (1.0 if k is None else k for k in (k1, k2))
     if not all(isinstance(k, int | float) and not isinstance(k, bool) and k >= 0 for k in (k1, k2)):
         return weights  # the schema names the offender

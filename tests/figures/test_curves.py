@@ -34,4 +34,4 @@ def test_epochs_are_counted_from_1():
 
 
 def test_the_run_is_named_above():
-    assert "fake model, latent_dim=3" in [text.get_text() for text in draw("loss").texts]
+    assert "fake model, latent_dim=3" in draw("loss").get_suptitle()

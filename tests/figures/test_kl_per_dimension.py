@@ -22,7 +22,7 @@ def test_dimensions_are_sorted_by_kl_and_coloured_by_activity():
     assert [bar.get_height() for bar in active] == [3.0, 2.0, 0.5]
     assert [bar.get_height() for bar in inactive] == [0.1]
     assert [bar.get_x() + bar.get_width() / 2 for bar in inactive] == [pytest.approx(4)]
-    assert figure.get_suptitle().strip() == "KL per latent dimension: 5.6 nats in all, 3 of 4 units active"
+    assert figure.get_suptitle().splitlines()[0] == "KL per latent dimension: 5.6 nats in all, 3 of 4 units active"
 
 
 def test_axes_are_named():

@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,17 @@ def test_one_dimension_is_shown_with_its_sigma():
     figure, q = draw(1)
     assert rows(points(figure)) == rows(torch.cat([q.mu, torch.full_like(q.mu, np.exp(-1))], 1))
     assert figure.axes[0].get_ylabel() == "posterior σ of z"
+
+
+def test_codes_without_a_trained_sigma_are_shown_by_label():
+    q = Normal(torch.randn(60, 1, generator=gen()), torch.zeros(60, 1))
+    figure = LatentSpace()(FakeTrained(labelled(60), posterior=q, objective=SimpleNamespace(variational=False)))
+    assert figure.axes[0].get_ylabel() == "label (number)"
+    assert sorted(x for x, _ in rows(points(figure))) == sorted(row[0] for row in rows(q.mu))
+
+
+def test_too_few_images_give_no_picture():
+    assert draw(5, n=7)[0] is None
 
 
 class FakeTSNE:
@@ -87,7 +99,7 @@ def test_without_labels_there_is_one_colour_and_no_legend():
     assert figure.axes[0].get_legend() is None
 
 
-@pytest.mark.parametrize(("n", "shown"), [(60, 7), (5, 5)])
+@pytest.mark.parametrize(("n", "shown"), [(60, 9), (8, 8)])
 def test_no_more_points_than_asked_for(n, shown):
-    figure, _ = draw(2, n=n, points=7)
+    figure, _ = draw(2, n=n, points=9)
     assert len(points(figure)) == shown

@@ -40,8 +40,8 @@ def test_fewer_images_make_fewer_rows(n, pairs):
 
 def test_it_says_what_is_shown_of_which_run():
     figure = Reconstructions()(FakeTrained())
-    assert figure.get_suptitle().strip() == "Test images (upper rows) and reconstructions"
-    assert "fake model, latent_dim=3" in [text.get_text() for text in figure.texts]
+    assert figure.get_suptitle().splitlines()[0] == "Test images (upper rows) and reconstructions"
+    assert "fake model, latent_dim=3" in figure.get_suptitle()
 
 
 def test_colour_images_are_drawn_in_colour():

@@ -102,3 +102,15 @@ def test_without_labels_there_is_a_note_instead_of_a_number():
     scores = FID()(FakeTrained())
     assert scores.values == {}
     assert "no labels" in scores.notes[0]
+
+
+def test_an_objective_without_a_prior_is_noted():
+    from helpers import FakeTrained
+
+    features = {name: (normals(40, 1), torch.zeros(40, 3)) for name in ("samples", "reconstructions", "pool", "test")}
+    known = SimpleNamespace(num_features=F, name="fake", sha256="0" * 64, test_accuracy=1.0)
+    trained = FakeTrained(labelled(40), classifier=known, given_features=features)
+    assert FID()(trained).notes == []
+    trained.objective = SimpleNamespace(variational=False)
+    (note,) = FID()(trained).notes
+    assert "no prior" in note
