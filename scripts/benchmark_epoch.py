@@ -21,8 +21,8 @@ from rich.console import Console
 from vae_lab import run
 from vae_lab.build import make_data, make_job
 from vae_lab.callbacks.history import read_history
+from vae_lab.devices import device_for
 from vae_lab.help import CONF
-from vae_lab.run import device_for
 from vae_lab.schema import TrainConfig, check
 
 

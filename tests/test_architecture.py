@@ -17,8 +17,8 @@ FLOORS = [
     {"types", "functional", "noise", "errors", "schedules", "files"},
     {"likelihoods", "posteriors", "nets"},
     {"models", "objectives", "data", "metrics", "figures"},
-    {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema"},
-    {"build", "runs", "run", "sampling", "evaluate"},
+    {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes"},
+    {"build", "devices", "runs", "run", "sampling", "evaluate"},
     {"cli", "help", "hydra_errors"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

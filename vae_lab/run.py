@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sys
 import time
 import uuid
 import warnings
@@ -24,14 +23,16 @@ from vae_lab.callbacks.checkpoints import checkpoints
 from vae_lab.callbacks.history import History, read_history
 from vae_lab.callbacks.progress import ProgressLine
 from vae_lab.data.image_data import ImageData
+from vae_lab.devices import device_for
 from vae_lab.errors import Interrupted, UserError
 from vae_lab.evaluation import Evaluation
 from vae_lab.job import Job
 from vae_lab.lit import LitJob
 from vae_lab.loggers import LogContext, close, log_figure, log_scores
 from vae_lab.noise import SeededNoise
+from vae_lab.processes import several_processes
 from vae_lab.report import print_plan, print_scores, tracker
-from vae_lab.schema import Accelerator, TrainConfig, check
+from vae_lab.schema import TrainConfig, check
 from vae_lab.types import Scores, Step
 
 Node = dict[str, Any]
@@ -161,34 +162,6 @@ def score(evaluation: Evaluation, config: Node, run_dir: Path, loggers: list[Log
     return scores
 
 
-def device_for(accelerator: Accelerator) -> torch.device:
-    """The (first) device that an ``accelerator`` config means here.
-
-    Raises:
-        UserError: this machine has none of that kind, or too few, or none that can compute so.
-    """
-    kind, gpus, mps = accelerator.kind, torch.cuda.device_count(), torch.backends.mps.is_available()
-    if kind == "gpu" and not gpus:
-        raise UserError(
-            "accelerator=gpu: no GPU that torch can use was found; type accelerator=cpu or accelerator=auto"
-        )
-    if kind == "mps" and not mps:
-        raise UserError("accelerator=mps: this machine has no Apple GPU; type accelerator=cpu or accelerator=auto")
-    if kind == "cpu" or not (gpus or mps):
-        device = torch.device("cpu")
-    else:
-        device = torch.device("cuda", 0) if gpus and kind != "mps" else torch.device("mps")
-    most = {"cuda": gpus, "mps": 1, "cpu": max(2, os.cpu_count() or 1)}[device.type]  # about a process per core
-    if accelerator.devices > most:
-        raise UserError(
-            f"accelerator.devices={accelerator.devices}: this machine has {most} ({device.type}); "
-            f"type accelerator.devices={most}"
-        )
-    if device.type == "cpu" and accelerator.precision == "16-mixed":
-        raise UserError("accelerator.precision=16-mixed needs a GPU; type accelerator.precision=bf16-mixed or 32-true")
-    return device
-
-
 def _trainer_fit(
     settings: TrainConfig,
     config: Node,
@@ -231,7 +204,7 @@ def _trainer_fit(
         log_every=settings.training.log_every,
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp of one process is one, too
-    with _processes(run_dir, distributed), _interruptible(trainer):
+    with several_processes(run_dir, distributed), _interruptible(trainer):
         trainer.fit(lit, datamodule=data, ckpt_path=last, weights_only=True)
     return trainer
 
@@ -277,28 +250,6 @@ def _strategy(name: str, job: Job) -> Any:
 def _last_checkpoint(run_dir: Path) -> Path | None:
     path = run_dir / "checkpoints" / "last.ckpt"
     return path if path.exists() else None
-
-
-@contextlib.contextmanager
-def _processes(run_dir: Path, distributed: bool) -> Iterator[None]:
-    """Lightning starts further processes with this one's ``sys.argv``: give them their own command.
-
-    They read the config that this process wrote, so that neither the sub-command, nor a sweep, nor the time of day in
-    the folder's name is played again. What Lightning leaves in the environment would make the next job a worker.
-    """
-    if not distributed or "LOCAL_RANK" in os.environ:
-        yield
-        return
-    argv = sys.argv
-    sys.argv = [argv[0], "_worker", str(run_dir.absolute())]
-    try:
-        yield
-    finally:
-        sys.argv = argv
-        for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
-            os.environ.pop(name, None)
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
 
 
 @contextlib.contextmanager

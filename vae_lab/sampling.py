@@ -8,9 +8,9 @@ import torch
 from rich.console import Console
 
 from vae_lab import runs
+from vae_lab.devices import device_for
 from vae_lab.errors import UserError
 from vae_lab.files import write_atomically
-from vae_lab.run import device_for
 from vae_lab.schema import SampleConfig, check
 
 GRID = 1024  # images that a grid shows at most

@@ -1,0 +1,36 @@
+"""What an ``accelerator`` config means on this machine."""
+
+import os
+
+import torch
+
+from vae_lab.errors import UserError
+from vae_lab.schema import Accelerator
+
+
+def device_for(accelerator: Accelerator) -> torch.device:
+    """The (first) device that an ``accelerator`` config means here.
+
+    Raises:
+        UserError: this machine has none of that kind, or too few, or none that can compute so.
+    """
+    kind, gpus, mps = accelerator.kind, torch.cuda.device_count(), torch.backends.mps.is_available()
+    if kind == "gpu" and not gpus:
+        raise UserError(
+            "accelerator=gpu: no GPU that torch can use was found; type accelerator=cpu or accelerator=auto"
+        )
+    if kind == "mps" and not mps:
+        raise UserError("accelerator=mps: this machine has no Apple GPU; type accelerator=cpu or accelerator=auto")
+    if kind == "cpu" or not (gpus or mps):
+        device = torch.device("cpu")
+    else:
+        device = torch.device("cuda", 0) if gpus and kind != "mps" else torch.device("mps")
+    most = {"cuda": gpus, "mps": 1, "cpu": max(2, os.cpu_count() or 1)}[device.type]  # about a process per core
+    if accelerator.devices > most:
+        raise UserError(
+            f"accelerator.devices={accelerator.devices}: this machine has {most} ({device.type}); "
+            f"type accelerator.devices={most}"
+        )
+    if device.type == "cpu" and accelerator.precision == "16-mixed":
+        raise UserError("accelerator.precision=16-mixed needs a GPU; type accelerator.precision=bf16-mixed or 32-true")
+    return device

@@ -1,0 +1,31 @@
+"""Runs of several processes on one machine (DDP)."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+
+@contextlib.contextmanager
+def several_processes(run_dir: Path, distributed: bool) -> Iterator[None]:
+    """Lightning starts further processes with this one's ``sys.argv``: give them their own command.
+
+    They read the config that this process wrote, so that neither the sub-command, nor a sweep, nor the time of day in
+    the folder's name is played again. What Lightning leaves in the environment would make the next job a worker.
+    """
+    if not distributed or "LOCAL_RANK" in os.environ:
+        yield
+        return
+    argv = sys.argv
+    sys.argv = [argv[0], "_worker", str(run_dir.absolute())]
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+            os.environ.pop(name, None)
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
