@@ -117,6 +117,10 @@ class FakeData:
         self.test, self.pool = test, train or test
         self.train = self.val = self.pool
         self.x_shape, self.classes = tuple(test.pixels.shape[1:]), test.classes
+        self.factors = test.factors
+
+    def fingerprint(self, split: str, n: int | None = None) -> str:
+        return str((split, n))
 
     def images(self, split: str, n: int | None = None, size: int = 1000):
         yield from (bytes_of(getattr(self, split))[:n].float() / 255).split(size)
@@ -135,15 +139,20 @@ class FakeTrained:
     device = torch.device("cpu")
     model = None
     objective = SimpleNamespace(variational=True)
+    seed = 0
+    available = None
+    sampler = "prior, decoder means"
 
     def __init__(self, test: Images | None = None, **given: Any) -> None:
         self.data = FakeData(test if test is not None else labelled(12))
         self.history: list[dict[str, float]] = []
         self.scores = Scores({})
-        self.classifier = None
+        self.classifier = self.extractor = None
         self.posterior = Normal(torch.zeros(12, 3), torch.zeros(12, 3))
         self.given_features: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.given_factor_codes: torch.Tensor | None = None
         self.__dict__.update(given)
+        self.extractor = self.extractor or self.classifier
 
     def progress(self, steps, _):
         return steps
@@ -157,10 +166,21 @@ class FakeTrained:
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         return 1 - x
 
-    def codes(self):
+    def codes(self, split: str = "test", n: int | None = None):
         return self.posterior, self.data.test.labels
 
+    def factor_codes(self):
+        return self.given_factor_codes
+
+    def _given(self, source: str, n: int, which: int):
+        found = self.given_features[source][which]
+        assert len(found) >= n
+        return found[:n]
+
     def features(self, source: str, n: int):
-        features, logits = self.given_features[source]
-        assert len(features) >= n
-        return features[:n], logits[:n]
+        return self._given(source, n, 0)
+
+    def logits(self, source: str, n: int):
+        return self._given(source, n, 1)
+
+    class_logits = logits

@@ -26,8 +26,9 @@ def evaluate(config: dict[str, Any], console: Console) -> Scores:
     run.data_dir = settings.data_dir
     device = device_for(settings.accelerator)
     title = runs.title_of(run.config)
-    evaluation = Evaluation(run.job, run.data, run.config["seed"], device, title, run.history, tracker(console))
-    evaluation.scores = Scores(run.scores, run.protocol, run.arrays)
+    seed, features = run.config["seed"], make(settings.features)
+    evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
+    evaluation.scores = Scores(run.scores, run.protocol, run.arrays, [], run.intervals, run.meanings)
     context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True

@@ -1,4 +1,7 @@
-"""Runs metrics and figures on a trained model; implements :class:`vae_lab.types.Trained` for them."""
+"""Runs metrics and figures on images that a model or a person made.
+
+:class:`Evaluation` implements :class:`vae_lab.types.Trained`, its base :class:`vae_lab.types.Generated`.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -8,12 +11,14 @@ import torch
 from torch import Tensor
 
 from vae_lab.job import Job
-from vae_lab.metrics.classifier import classifier_for
+from vae_lab.metrics.classifier import classifier_features, classifier_for
+from vae_lab.metrics.reference import remembered
 from vae_lab.noise import SeededNoise
-from vae_lab.types import Classifier, Metric, Normal, Scores
+from vae_lab.types import Extractor, Generated, Metric, Normal, Scores
 
 T = TypeVar("T")
 Progress = Callable[[Iterable[T], str], Iterable[T]]
+FeaturesFor = Callable[[Generated], Extractor | None]
 
 
 def silent(steps: Iterable[T], _: str) -> Iterable[T]:
@@ -21,18 +26,114 @@ def silent(steps: Iterable[T], _: str) -> Iterable[T]:
     return steps
 
 
-class Evaluation:
-    """A trained model in evaluation mode, its data, and what several scores share, computed once.
+class Scoring:
+    """Images to score, the data they are held against, and what several scores share, computed once.
 
     Args:
-        job: the trained model with its objective.
         data: the dataset.
         seed: what all noise in scoring depends on.
         device: where to compute.
-        title: the run's key settings, for pictures.
-        history: one row of terms per epoch.
+        title: key settings, for pictures.
         progress: (iterable, description) to the same iterable, shown.
+        features: gives the network in whose features images are compared.
     """
+
+    sampler = "none"
+    available: int | None = None
+
+    def __init__(
+        self,
+        data: Any,
+        seed: int,
+        device: torch.device,
+        title: str = "",
+        progress: Progress = silent,
+        features: FeaturesFor = classifier_features,
+    ) -> None:
+        data.device = device
+        self.data, self.seed, self.device, self.title, self.progress = data, seed, device, title, progress
+        self.scores = Scores({})
+        self._features_for = features
+        self._read: dict[tuple[str, str, int], tuple[Tensor, Tensor]] = {}
+
+    @cached_property
+    def classifier(self) -> Extractor | None:
+        """Shipped, cached, or trained when first asked for."""
+        with torch.enable_grad(), torch.inference_mode(False):
+            return classifier_for(self.data, self.device, self.progress)
+
+    @cached_property
+    def extractor(self) -> Extractor | None:
+        """What ``features=`` names."""
+        return self._features_for(self)
+
+    def noise(self, purpose: str) -> SeededNoise:
+        """Noise that depends on the seed and the purpose only."""
+        return SeededNoise(self.device, self.seed, "evaluation", purpose)
+
+    def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
+        """n images in [0, 1], [size, C, H, W] at a time."""
+        raise NotImplementedError
+
+    def features(self, source: str, n: int) -> Tensor:
+        """The extractor's features [n, F] of a kind of images, on the CPU."""
+        return self._by(self.extractor, source, n)[0]
+
+    def logits(self, source: str, n: int) -> Tensor:
+        """The extractor's logits [n, classes] of a kind of images, on the CPU."""
+        return self._by(self.extractor, source, n)[1]
+
+    def class_logits(self, source: str, n: int) -> Tensor:
+        """The classifier's logits [n, classes] of a kind of images, on the CPU."""
+        return self._by(self.classifier, source, n)[1]
+
+    def _by(self, network: Extractor | None, source: str, n: int) -> tuple[Tensor, Tensor]:
+        if network is None:
+            raise ValueError("the dataset has no labels, so there is no classifier")
+        key = (network.sha256, source, n)
+        if key not in self._read:
+            self._read[key] = self._made(network, source, n) if source in _MADE else self._real(network, source, n)
+        return self._read[key]
+
+    def _real(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
+        """From the cache, where these images were read by this network before."""
+        key = f"{self.data.fingerprint(source, n)}-{network.sha256}"
+        return remembered(key, lambda: self._through(network, self.data.images(source, n), source, n))
+
+    def _made(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
+        return self._through(network, self.sample(n), source, n)
+
+    def _through(self, network: Extractor, images: Iterable[Tensor], source: str, n: int) -> tuple[Tensor, Tensor]:
+        shown = self.progress(_counted(images, -(-n // 1000)), f"reading {n:,} {_KINDS[source]}")
+        with torch.inference_mode():
+            parts = [network(x) for x in shown]
+        features, logits = (torch.cat(part).float().cpu() for part in zip(*parts))
+        return features, logits
+
+    def run(self, metrics: Mapping[str, Metric]) -> Scores:
+        """Each metric in turn; the names of its values are prefixed with ``test/``."""
+        for metric in metrics.values():
+            with torch.inference_mode():
+                new = metric(self)  # type: ignore[arg-type]
+            self.scores.values.update(_prefixed(new.values))
+            self.scores.intervals.update(_prefixed(new.intervals))
+            self.scores.meanings.update(_prefixed(new.meanings))
+            self.scores.protocol.update(new.protocol)
+            self.scores.arrays.update(new.arrays)
+            self.scores.notes.extend(new.notes)
+        return self.scores
+
+
+class Evaluation(Scoring):
+    """A trained model in evaluation mode, with its data.
+
+    Args:
+        job: the trained model with its objective.
+        history: one row of terms per epoch.
+        data, seed, device, title, progress, features: see :class:`Scoring`.
+    """
+
+    sampler = "prior, decoder means"
 
     def __init__(
         self,
@@ -43,29 +144,24 @@ class Evaluation:
         title: str = "",
         history: list[dict[str, float]] | None = None,
         progress: Progress = silent,
+        features: FeaturesFor = classifier_features,
     ) -> None:
+        super().__init__(data, seed, device, title, progress, features)
         job.to(device).eval()
-        data.device = device
-        self.model, self.objective, self.data = job.model, job.objective, data
-        self.seed, self.device, self.title, self.progress = seed, device, title, progress
+        self.model, self.objective = job.model, job.objective
         self.history = history or []
-        self.scores = Scores({})
-        self._features: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
-        self._codes: tuple[Normal, Tensor | None] | None = None
-
-    @cached_property
-    def classifier(self) -> Classifier | None:
-        """Shipped, cached, or trained when first asked for."""
-        with torch.enable_grad(), torch.inference_mode(False):
-            return classifier_for(self.data, self.device, self.progress)
-
-    def noise(self, purpose: str) -> SeededNoise:
-        """Noise that depends on the seed and the purpose only."""
-        return SeededNoise(self.device, self.seed, "evaluation", purpose)
+        self._codes: dict[tuple[str, int | None], tuple[Normal, Tensor | None]] = {}
+        self._factor_codes: Tensor | None = None
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
         """n decoded means of prior draws; the first n are the same whatever n is."""
         yield from decoded_prior(self.model, n, self.device, self.seed, purpose, size)
+
+    def _made(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
+        if source == "samples":
+            return super()._made(network, source, n)
+        images = (self.reconstruct(batch.x) for batch in self.data.batches("test", n))
+        return self._through(network, images, source, n)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decoded means of the posterior means."""
@@ -74,51 +170,53 @@ class Evaluation:
             means = (z if q is None else q.mu.unsqueeze(0) for z, q in zip(latents.z, latents.q))
             return self.model.likelihood.mean(self.model.decode(tuple(means), None))[0]
 
-    def codes(self) -> tuple[Normal, Tensor | None]:
-        """The posterior of every test image (the top level's, where there are several), on the CPU."""
-        if self._codes is None:
-            noise, found, labels = self.noise("codes"), [], []
-            with torch.inference_mode():
-                for batch in self.data.batches("test"):
-                    latents = self.model.infer(batch.x, batch.y, 1, noise)
-                    q = latents.q[0] or Normal(latents.z[0][0], torch.zeros_like(latents.z[0][0]))
-                    found.append((q.mu.flatten(1).cpu(), q.log_var.flatten(1).cpu()))
-                    labels.append(batch.y)
-            mu, log_var = (torch.cat(parts) for parts in zip(*found))
-            y = None if labels[0] is None else torch.cat([y.cpu() for y in labels])
-            self._codes = Normal(mu, log_var), y
-        return self._codes
+    def codes(self, split: str = "test", n: int | None = None) -> tuple[Normal, Tensor | None]:
+        """The posterior of n images of a split (the top level's, where there are several), on the CPU."""
+        if (split, n) not in self._codes:
+            parts = [(self._posterior(batch.x, batch.y), batch.y) for batch in self._shown_batches(split, n)]
+            q = Normal(torch.cat([q.mu for q, _ in parts]), torch.cat([q.log_var for q, _ in parts]))
+            labels = [y.cpu() for _, y in parts if y is not None]
+            self._codes[split, n] = q, torch.cat(labels) if labels else None
+        return self._codes[split, n]
 
-    def features(self, source: str, n: int) -> tuple[Tensor, Tensor]:
-        """Classifier features [n, F] and logits [n, classes] of a kind of images, on the CPU."""
-        classifier, key = self.classifier, (source, n)
-        if classifier is None:
-            raise ValueError("the dataset has no labels, so there is no classifier")
-        if key not in self._features:
-            images = self._images(source, n)
-            with torch.inference_mode():
-                parts = [classifier(x) for x in self.progress(images, f"reading {n:,} {_KINDS[source]}")]
-            features, logits = (torch.cat(part).cpu() for part in zip(*parts))
-            self._features[key] = features, logits
-        return self._features[key]
+    def _shown_batches(self, split: str, n: int | None) -> Iterable[Any]:
+        total = min(n or len(getattr(self.data, split)), len(getattr(self.data, split)))
+        return self.progress(_counted(self.data.batches(split, n), -(-total // 1000)), f"encoding {total:,} images")
 
-    def _images(self, source: str, n: int) -> list[Tensor] | Iterator[Tensor]:
-        if source == "samples":
-            return self.sample(n)
-        if source == "reconstructions":
-            return (self.reconstruct(batch.x) for batch in self.data.batches("test", n))
-        return self.data.images(source, n)
+    def factor_codes(self) -> Tensor:
+        """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""
+        factors = self.data.factors
+        if factors is None:
+            raise ValueError("the dataset has no known factors")
+        if self._factor_codes is None:
+            total = len(factors.pixels)
+            places = self.progress(torch.arange(total).split(2000), f"encoding all {total:,} images")
+            pixels = (factors.pixels[index].to(self.device).float().div_(255) for index in places)
+            self._factor_codes = torch.cat([self._posterior(x, None).mu for x in pixels])
+        return self._factor_codes
 
-    def run(self, metrics: Mapping[str, Metric]) -> Scores:
-        """Each metric in turn; their values are prefixed with ``test/``."""
-        for metric in metrics.values():
-            with torch.inference_mode():
-                new = metric(self)
-            self.scores.values.update({f"test/{name}": value for name, value in new.values.items()})
-            self.scores.protocol.update(new.protocol)
-            self.scores.arrays.update(new.arrays)
-            self.scores.notes.extend(new.notes)
-        return self.scores
+    def _posterior(self, x: Tensor, y: Tensor | None) -> Normal:
+        with torch.inference_mode():
+            latents = self.model.infer(x, y, 1, self.noise("codes"))
+            q = latents.q[0] or Normal(latents.z[0][0], torch.zeros_like(latents.z[0][0]))
+            return Normal(q.mu.flatten(1).cpu(), q.log_var.flatten(1).cpu())
+
+
+def _prefixed(named: Mapping[str, T]) -> dict[str, T]:
+    return {f"test/{name}": value for name, value in named.items()}
+
+
+class _counted:
+    """An iterable whose length is known beforehand, so that its progress can be shown with the time left."""
+
+    def __init__(self, steps: Iterable[Any], total: int) -> None:
+        self.steps, self.total = steps, total
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return self.total
 
 
 def decoded_prior(
@@ -133,9 +231,11 @@ def decoded_prior(
         yield images[: n - start]
 
 
+_MADE = ("samples", "reconstructions")
 _KINDS = {
     "samples": "samples",
     "reconstructions": "reconstructions",
+    "train": "training images",
     "pool": "training images",
     "test": "test images",
 }

@@ -13,20 +13,6 @@ from vae_lab.types import Data, Scores
 
 T = TypeVar("T")
 
-_MEANING = {
-    "loss": "as minimised, nats per image",
-    "recon": "−log p(x|z), nats per image",
-    "kl": "KL[q(z|x) ‖ p(z)], nats per image",
-    "elbo": "−recon − kl, nats per image, higher is better",
-    "bits_per_dim": "−elbo in bits per value",
-    "active_units": "latent dimensions in use",
-    "fid": "samples against test images, lower is better",
-    "fid_reconstructions": "reconstructions against test images",
-    "fid_floor": "real training images against test images",
-    "label_distance": "total variation, samples' labels from real ones; 0 is best",
-    "label_confidence": "mean confidence of the classifier in samples",
-}
-
 
 def tracker(console: Console) -> Any:
     """(iterable, description) to the same iterable with a progress line on a terminal."""
@@ -51,30 +37,45 @@ def print_plan(console: Console, title: str, data: Data, environment: dict[str, 
 
 
 def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) -> None:
-    """The closing table, what could not be scored and why, and the folder."""
-    table = Table(title=f"Test scores: {title}", title_justify="left", title_style="bold")
-    table.add_column("score")
-    table.add_column("value", justify="right")
-    table.add_column("meaning")
-    loss_terms = scores.protocol.get("loss_terms", {})
-    for name, value in scores.values.items():
-        short = name.removeprefix("test/")
-        meaning = _MEANING.get(short, "")
-        if short == "recon" and loss_terms.get("recon_leaves_out"):
-            meaning = "sum of squared errors per image"
-        if short == "elbo" and loss_terms.get("recon_leaves_out"):
-            meaning = "with the likelihood's constant, nats per image, higher is better"
-        if short == "fid" and "test/fid_floor" in scores.values:
-            meaning += f" (floor {scores.values['test/fid_floor']:.2f})"
-        table.add_row(short, f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}", escape(meaning))
+    """The closing table, how it came about, what could not be scored and why, and the folder."""
     if scores.values:
-        console.print(table)
-    protocol = scores.protocol.get("fid")
-    if protocol:
-        console.print(
-            f"FID: {protocol['images']:,} images, {protocol['features']}, sha256 {protocol['classifier_sha256'][:12]}…",
-            style="dim", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        console.print(_table(scores, title))
+    for name, protocol in scores.protocol.items():
+        if isinstance(protocol, dict) and "features" in protocol and "images" in protocol:
+            told = f"{protocol['images']:,} images, {protocol['features']}, sha256 {protocol['extractor_sha256'][:12]}…"
+            console.print(f"{name}: {told}", style="dim", highlight=False, soft_wrap=True)
     for note in scores.notes:
         console.print(note, style="bold yellow", highlight=False, soft_wrap=True)
     console.print(f"Everything is in {run_dir}", highlight=False, soft_wrap=True)
+
+
+def _table(scores: Scores, title: str) -> Table:
+    """One row per score; what real images reach under the same protocol stands beside it."""
+    table = Table(title=f"Test scores: {title}", title_justify="left", title_style="bold")
+    intervals = any(name in scores.values for name in scores.intervals)
+    floors = {
+        name for name in scores.values if name.endswith("_floor") and name.removesuffix("_floor") in scores.values
+    }
+    table.add_column("score")
+    table.add_column("value", justify="right")
+    if intervals:
+        table.add_column("95 % interval", justify="right")
+    if floors:
+        table.add_column("real images", justify="right")
+    table.add_column("meaning")
+    for name, value in scores.values.items():
+        if name in floors:
+            continue
+        cells = [name.removeprefix("test/"), _number(value)]
+        if intervals:
+            low, high = scores.intervals.get(name, (None, None))
+            cells.append("" if low is None or high is None else f"{_number(low)} – {_number(high)}")
+        if floors:
+            floor = f"{name}_floor"
+            cells.append(_number(scores.values[floor]) if floor in floors else "")
+        table.add_row(*cells, escape(scores.meanings.get(name, "")))
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"

@@ -125,9 +125,8 @@ def _carry_out(
         trainer = _trainer_fit(settings, config, run_dir, console, data, job, loggers)
         epoch = load_weights(job, run_dir / "checkpoints" / "best.ckpt")
         history = read_history(run_dir / "metrics.csv")
-        evaluation = Evaluation(
-            job, data, settings.seed, trainer.strategy.root_device, title, history, tracker(console)
-        )
+        device, features = trainer.strategy.root_device, make(settings.features)
+        evaluation = Evaluation(job, data, settings.seed, device, title, history, tracker(console), features)
         evaluation.scores.protocol["checkpoint"] = {"which": "best val/loss", "epoch": epoch}
         scores = score(evaluation, config, run_dir, loggers, trainer.global_step)
         failed = False

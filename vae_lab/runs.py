@@ -60,6 +60,8 @@ class Run:
     scores: dict[str, float]  # 'test/elbo' etc.; empty while interrupted
     protocol: dict[str, Any]  # how each score came about
     arrays: dict[str, list[Any]]  # scores that are not one number
+    intervals: dict[str, tuple[float, float]]  # 95 %, of the scores that have one
+    meanings: dict[str, str]  # unit and direction of each score
     environment: dict[str, Any]  # versions, device, seed, wall time, parameters
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
     data_dir: str | None = field(default=None, repr=False)
@@ -120,6 +122,8 @@ def load_run(path: RunPath, key: str = "run") -> Run:
         scores=results.get("metrics", {}),
         protocol=results.get("protocol", {}),
         arrays=results.get("arrays", {}),
+        intervals=results.get("intervals", {}),
+        meanings=results.get("meanings", {}),
         environment=environment,
         history=_read(folder / "metrics.csv", lambda _: read_history(folder / "metrics.csv")),
     )
@@ -245,6 +249,8 @@ def write_results(run_dir: Path, scores: Scores) -> None:
         {
             "status": "finished",
             "metrics": scores.values,
+            "intervals": scores.intervals,
+            "meanings": scores.meanings,
             "protocol": scores.protocol,
             "arrays": scores.arrays,
         },

@@ -58,6 +58,10 @@ class Accelerator(_Schema):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
+def _classifier() -> Node:
+    return {"_target_": "vae_lab.metrics.classifier.classifier_features", "_partial_": True}
+
+
 class TrainConfig(_Schema):
     """What ``vae-lab train`` is told."""
 
@@ -85,6 +89,7 @@ class TrainConfig(_Schema):
     optimizer: Node
     scheduler: Scheduler
     accelerator: Accelerator
+    features: Node = Field(default_factory=_classifier)  # runs of version 0.1 do not name it
     metrics: Node
     figures: Node
     logger: Node
@@ -96,6 +101,7 @@ class EvaluateConfig(_Schema):
     run: str = Field(description="the run folder")
     data_dir: str | None = Field(description="where datasets lie, if not where they lay in training")
     accelerator: Accelerator
+    features: Node
     metrics: Node
     figures: Node
 

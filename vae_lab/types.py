@@ -6,7 +6,7 @@ Shapes: B images per batch, K latent samples per image, D latent dimensions, C×
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -157,14 +157,49 @@ class Objective(Protocol):
         """The loss and its terms on one batch."""
 
 
+class Pixels(Protocol):
+    """Bytes of M images, uint8 [M, C, H, W], held or made when they are asked for. A Tensor is one."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """M, C, H, W."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the bytes are."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that they take."""
+
+    def __len__(self) -> int:
+        """M."""
+
+    def __getitem__(self, index: Any) -> Tensor:
+        """The images at positions: long [N] to uint8 [N, C, H, W]."""
+
+    def to(self, device: torch.device) -> Any:
+        """The same on another device."""
+
+
+@dataclass
+class Factors:
+    """Known factors of variation of a dataset that has one image for every combination of their values."""
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]  # number of values of each factor
+    pixels: Pixels  # [product of the sizes, C, H, W], the last factor changing fastest
+
+
 @dataclass
 class Images:
     """A set of images held as bytes, or a part of one that shares its bytes."""
 
-    pixels: Tensor  # uint8 [M, C, H, W]
+    pixels: Pixels  # uint8 [M, C, H, W]
     targets: Tensor | None  # long [M]
     classes: tuple[str, ...] = ()  # names of the labels
     chosen: Tensor | None = None  # long [N]: which of the M belong to this part; None: all
+    factors: Factors | None = None  # of all M, where the images were made from them
 
     def __len__(self) -> int:
         return len(self.pixels if self.chosen is None else self.chosen)
@@ -181,26 +216,35 @@ class Images:
 
     def part(self, index: Tensor) -> Images:
         """The part at these positions."""
-        return Images(self.pixels, self.targets, self.classes, index if self.chosen is None else self.chosen[index])
+        chosen = index if self.chosen is None else self.chosen[index]
+        return replace(self, chosen=chosen)
 
 
 @dataclass
 class Scores:
-    """What a metric returns."""
+    """What a metric returns.
+
+    A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``.
+    """
 
     values: dict[str, float]  # name -> number; names are prefixed with test/
     protocol: dict[str, Any] = field(default_factory=dict)  # how the numbers came about
     arrays: dict[str, list[Any]] = field(default_factory=dict)  # what does not fit into one number
     notes: list[str] = field(default_factory=list)  # sentences for the person: a skipped score and its reason
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # 95 %, of the values that have one
+    meanings: dict[str, str] = field(default_factory=dict)  # name -> unit and direction, in a few words
 
 
-class Classifier(Protocol):
-    """The frozen network whose features and labels the scores of images stand on."""
+class Extractor(Protocol):
+    """A frozen network in whose features images are compared."""
 
     num_features: int
-    name: str
-    sha256: str
-    test_accuracy: float
+    suffix: str  # of the names of scores that stand on it; the dataset's own classifier has none
+    sha256: str  # of its weights
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the protocol says of it."""
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images [N, C, H, W] in [0, 1] to (features [N, F], logits [N, classes])."""
@@ -221,6 +265,10 @@ class Data(Protocol):
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty where there are none."""
 
+    @property
+    def factors(self) -> Factors | None:
+        """The known factors of variation, where the dataset was made from them."""
+
     pool: Images  # all training images: train, val and what a limit leaves out
     train: Images
     val: Images
@@ -232,41 +280,71 @@ class Data(Protocol):
     def images(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
         """Clean images in [0, 1], evenly spread over a split or the pool, [size, C, H, W] at a time."""
 
+    def fingerprint(self, split: str, n: int | None = None) -> str:
+        """Hash of those images' bytes."""
 
-class Trained(Protocol):
-    """A trained model with its data: what every metric and every figure is called with."""
 
-    model: Any
-    objective: Any
+class Generated(Protocol):
+    """Images that somebody made, with the data that they are held against: what scores of images are called with."""
+
     data: Data
     device: torch.device
-    title: str  # the run's key settings in one line
-    history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
+    title: str  # key settings in one line
     scores: Scores  # of the metrics so far
     progress: Callable[..., Any]  # wraps an iterable and shows how far it is
+    seed: int
 
     @property
-    def classifier(self) -> Classifier | None:
+    def available(self) -> int | None:
+        """How many images there are; None where any number can be made."""
+
+    @property
+    def sampler(self) -> str:
+        """Where they come from, in a few words."""
+
+    @property
+    def extractor(self) -> Extractor | None:
+        """The network in whose features images are compared; None where there is none for this dataset."""
+
+    @property
+    def classifier(self) -> Extractor | None:
         """The frozen classifier of this dataset; None where there are no labels."""
 
     def noise(self, purpose: str) -> Noise:
         """Noise that depends on the seed and the purpose only."""
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
-        """n decoded means of prior draws in [0, 1], [size, C, H, W] at a time."""
+        """n images in [0, 1], [size, C, H, W] at a time: decoded means of prior draws, or those that were given."""
+
+    def features(self, source: str, n: int) -> Tensor:
+        """The extractor's features [n, F] of 'samples', 'reconstructions', 'train', 'pool' or 'test'."""
+
+    def logits(self, source: str, n: int) -> Tensor:
+        """The extractor's logits [n, its classes] of the same images."""
+
+    def class_logits(self, source: str, n: int) -> Tensor:
+        """The classifier's logits [n, classes] of the same images, whatever the extractor is."""
+
+
+class Trained(Generated, Protocol):
+    """A trained model with its data: what every other metric and every figure is called with."""
+
+    model: Any
+    objective: Any
+    history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decoded means of the posterior means: [B, C, H, W] to the same."""
 
-    def codes(self) -> tuple[Normal, Tensor | None]:
-        """The posterior of every test image, with its labels."""
+    def codes(self, split: str = "test", n: int | None = None) -> tuple[Normal, Tensor | None]:
+        """The posterior of n images evenly spread over a split (all by default), with their labels, on the CPU."""
 
-    def features(self, source: str, n: int) -> tuple[Tensor, Tensor]:
-        """Classifier features [n, F] and logits of 'samples', 'reconstructions', 'pool' or 'test'."""
+    def factor_codes(self) -> Tensor:
+        """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""
 
 
 class Metric(Protocol):
-    """Scores of a trained model."""
+    """Scores of a trained model; one that needs images alone says ``of_images = True``."""
 
     def __call__(self, trained: Trained) -> Scores:
         """Compute them."""

@@ -1,6 +1,8 @@
 """Cuts batches out of images held in memory: by index, scaled to [0, 1] on the device, no worker processes."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 import torch
@@ -80,7 +82,7 @@ class Groups:
     def __init__(self, batches: Batches, values: int = 2_000_000, most: int = 16) -> None:
         self.batches = batches
         self.sampler, self.batch_sampler = batches.sampler, None
-        per_batch = batches.sampler.batch_size * batches.images.pixels[0].numel()
+        per_batch = batches.sampler.batch_size * math.prod(batches.images.pixels.shape[1:])
         self.size = max(1, min(most, values // per_batch))
 
     def __len__(self) -> int:
@@ -93,10 +95,8 @@ class Groups:
 
 
 def _moved(images: Images, device: torch.device) -> Images:
-    parts = (images.pixels, images.targets, images.chosen)
-    pixels, targets, chosen = (None if part is None else part.to(device) for part in parts)
-    assert pixels is not None
-    return Images(pixels, targets, images.classes, chosen)
+    targets, chosen = (None if part is None else part.to(device) for part in (images.targets, images.chosen))
+    return replace(images, pixels=images.pixels.to(device), targets=targets, chosen=chosen)
 
 
 def scaled(pixels: Tensor, device: torch.device) -> Tensor:

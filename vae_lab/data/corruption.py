@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vae_lab.noise import generator
-from vae_lab.types import Noise
+from vae_lab.types import Noise, Pixels
 
 Binarize = Literal["dynamic", "static"]
 
@@ -45,11 +45,12 @@ class Corruption:
         return torch.where(chosen, noisy, target), target
 
 
-def binarize_once(pixels: Tensor) -> Tensor:
+def binarize_once(pixels: Pixels) -> Tensor:
     """Bytes to 0 or 255 by one fixed draw from Bernoulli(grey level) per pixel."""
     fixed = torch.Generator().manual_seed(0)
-    out = torch.empty_like(pixels)
-    for part, drawn in zip(pixels.split(10_000), out.split(10_000)):
+    out = torch.empty(tuple(pixels.shape), dtype=torch.uint8)
+    for index in torch.arange(len(pixels)).split(10_000):
+        part = pixels[index]
         uniform = torch.rand(part.shape, generator=fixed)
-        drawn.copy_((uniform < part / 255) * 255)
+        out[index] = ((uniform < part / 255) * 255).to(torch.uint8)
     return out

@@ -1,5 +1,6 @@
 """The Lightning data module: a source, split, held as bytes, fed as batches."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from vae_lab.data.batches import Batches, EpochOrder, Groups, scaled
 from vae_lab.data.corruption import Binarize, Corruption, binarize_once
 from vae_lab.data.source import Source
 from vae_lab.errors import UserError
-from vae_lab.types import Batch, Group, Images, Shape
+from vae_lab.types import Batch, Factors, Group, Images, Shape
 
 
 class ImageData(pl.LightningDataModule):
@@ -89,6 +90,11 @@ class ImageData(pl.LightningDataModule):
         """Names of the labels; empty where there are none."""
         return self.train.classes
 
+    @property
+    def factors(self) -> Factors | None:
+        """The known factors of variation, where the images were made from them."""
+        return self.pool.factors
+
     def train_dataloader(self) -> Groups:
         """Training images in a new order each epoch, this process's share of them, several batches at a time."""
         return Groups(self._loader("train", shuffle=True))
@@ -122,6 +128,14 @@ class ImageData(pl.LightningDataModule):
         part: Images = getattr(self, split)
         for index in _spread(len(part), n).split(size):
             yield scaled(part.at(index)[0], self.device)
+
+    def fingerprint(self, split: str, n: int | None = None) -> str:
+        """Hash of the bytes that :meth:`images` would give: 16 hexadecimal digits."""
+        part: Images = getattr(self, split)
+        digest = hashlib.sha256(str(self.x_shape).encode())
+        for index in _spread(len(part), n).split(1000):
+            digest.update(part.at(index)[0].numpy().tobytes())
+        return digest.hexdigest()[:16]
 
 
 def _spread(total: int, n: int | None) -> Tensor:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from vae_lab.data.cache import cache_dir
-from vae_lab.types import Data, Images, Shape
+from vae_lab.types import Data, Extractor, Generated, Images, Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
 MAX_IMAGES = 60_000  # training images that an epoch on demand uses at most
@@ -34,6 +34,7 @@ class ConvClassifier(nn.Module):
     """
 
     num_features = 128
+    suffix = ""
 
     def __init__(self, x_shape: Shape, classes: int, name: str = "untrained") -> None:
         super().__init__()
@@ -48,6 +49,12 @@ class ConvClassifier(nn.Module):
         self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(self.num_features, classes)
         self.to(memory_format=torch.channels_last)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """For protocols."""
+        features = f"{self.name} classifier, {self.num_features}-d"
+        return {"features": features, "extractor_sha256": self.sha256, "classifier_test_accuracy": self.test_accuracy}
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images to (features, logits)."""
@@ -147,13 +154,15 @@ def classifier_for(
     return load_classifier(path, data.x_shape, len(data.classes)).to(device)
 
 
+def classifier_features(generated: Generated) -> Extractor | None:
+    """``features=classifier``: those of the dataset's own classifier; None where the dataset has no labels."""
+    return generated.classifier
+
+
 def _fingerprint(data: Data) -> str:
     """Hash of the images and labels that a classifier would learn, and of its layers."""
     network = ConvClassifier(data.x_shape, len(data.classes))
-    digest = hashlib.sha256(f"{network}{data.classes}".encode())
-    for index in torch.arange(len(data.pool)).split(10_000):
-        pixels, labels = data.pool.at(index)
-        assert labels is not None
-        digest.update(pixels.numpy().tobytes())
-        digest.update(labels.numpy().tobytes())
+    digest = hashlib.sha256(f"{network}{data.classes}{data.fingerprint('pool', MAX_IMAGES)}".encode())
+    assert data.pool.labels is not None
+    digest.update(data.pool.labels.numpy().tobytes())
     return digest.hexdigest()[:16]

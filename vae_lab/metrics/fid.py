@@ -26,20 +26,18 @@ class FID:
 
     def __call__(self, trained: Trained) -> Scores:
         """``fid``, ``fid_reconstructions``, ``fid_floor``; nothing, and a note why, where it cannot be had."""
-        classifier = trained.classifier
+        extractor = trained.extractor
         n = min(self.samples, len(trained.data.test), len(trained.data.pool))
-        if classifier is None:
+        if extractor is None:
             return Scores({}, notes=["No FID: the dataset has no labels to train a feature classifier on."])
-        if n <= classifier.num_features:
-            reason = f"{n} images are too few for a covariance of {classifier.num_features} features."
+        if n <= extractor.num_features:
+            reason = f"{n} images are too few for a covariance of {extractor.num_features} features."
             return Scores({}, notes=[f"No FID: {reason}"])
-        reference, _ = trained.features("test", n)
+        reference = trained.features("test", n)
         names = {"fid": "samples", "fid_reconstructions": "reconstructions", "fid_floor": "pool"}
-        values = {name: frechet(trained.features(source, n)[0], reference) for name, source in names.items()}
+        values = {name: frechet(trained.features(source, n), reference) for name, source in names.items()}
         protocol = {
-            "features": f"{classifier.name} classifier, {classifier.num_features}-d",
-            "classifier_sha256": classifier.sha256,
-            "classifier_test_accuracy": classifier.test_accuracy,
+            **extractor.about,
             "images": n,
             "reference": f"test ({n} images)",
             "floor": f"{n} training images against the same reference",

@@ -25,7 +25,7 @@ class LabelDistribution:
         if classifier is None or labels is None:
             return Scores({}, notes=["No label distribution: the dataset has no labels."])
         n = min(self.samples, len(labels))
-        probabilities = trained.features("samples", n)[1].softmax(1)
+        probabilities = trained.class_logits("samples", n).softmax(1)
         classes = len(trained.data.classes)
         generated = torch.bincount(probabilities.argmax(1).cpu(), minlength=classes) / n
         real = torch.bincount(labels, minlength=classes) / len(labels)

@@ -41,4 +41,5 @@ class LatentUse:
                     "latent_dim, more epochs, or likelihood=sigma, which learns how exact a reconstruction must be."
                 )
         protocol = {"images": len(q.mu), "split": "test", "threshold": self.threshold}
-        return Scores({"active_units": active}, {"latent_use": protocol}, arrays, notes)
+        meanings = {"active_units": "latent dimensions in use"}
+        return Scores({"active_units": active}, {"latent_use": protocol}, arrays, notes, meanings=meanings)

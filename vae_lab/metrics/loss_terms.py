@@ -40,7 +40,24 @@ class LossTerms:
             "recon_leaves_out": likelihood.recon_offset(values_per_image),
             "elbo_is_a_likelihood_bound": bound,
         }
-        return Scores(values, {"loss_terms": protocol}, notes=[_GREY] if "elbo" in values and not bound else [])
+        notes = [_GREY] if "elbo" in values and not bound else []
+        meanings = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
+        return Scores(
+            values, {"loss_terms": protocol}, notes=notes, meanings={k: v for k, v in meanings.items() if k in values}
+        )
+
+
+_MEANINGS = {
+    "loss": "as minimised, nats per image",
+    "recon": "−log p(x|z), nats per image",
+    "kl": "KL[q(z|x) ‖ p(z)], nats per image",
+    "elbo": "−recon − kl, nats per image, higher is better",
+    "bits_per_dim": "−elbo in bits per value",
+}
+_WITH_OFFSET = {
+    "recon": "sum of squared errors per image",
+    "elbo": "with the likelihood's constant, nats per image, higher is better",
+}
 
 
 _GREY = (
