@@ -18,7 +18,7 @@ FLOORS = [
     {"likelihoods", "posteriors", "nets"},
     {"models", "objectives", "data", "metrics", "figures"},
     {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes"},
-    {"build", "devices", "runs", "run", "sampling", "evaluate"},
+    {"build", "devices", "runs", "run", "sampling", "evaluate", "score"},
     {"cli", "help", "hydra_errors"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

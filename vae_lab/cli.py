@@ -150,16 +150,32 @@ def _settle_weights(config: Any, overrides: list[str]) -> None:
 def _train(config: Node, info: Any) -> None:
     from rich.console import Console
 
-    from vae_lab import run
+    from vae_lab.run import train
 
+    train(config, _placed(config, info), Console(), _sweep(info))
+
+
+def _score(config: Node, info: Any) -> None:
+    from rich.console import Console
+
+    from vae_lab.score import score_images
+
+    score_images(config, _placed(config, info), Console(), _sweep(info))
+
+
+def _placed(config: Node, info: Any) -> Path:
+    """The run folder; the config is completed by what was chosen and by whole paths."""
     chosen = {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra")}
     config["choices"] = {**(config.get("choices") or {}), **chosen}  # a saved config.yaml brings its own
     source = config["dataset"].get("source", {})
     for node, key in ((config, "data_dir"), (source, "path")):  # so that they mean the same from another folder
         if isinstance(node.get(key), str) and Path(node[key]).expanduser().exists():
             node[key] = str(Path(node[key]).expanduser().absolute())
-    sweep = Path(info.sweep.dir).name if info.mode.name == "MULTIRUN" else None
-    run.train(config, Path(_relative(info.runtime.output_dir)), Console(), sweep)
+    return Path(_relative(info.runtime.output_dir))
+
+
+def _sweep(info: Any) -> str | None:
+    return Path(info.sweep.dir).name if info.mode.name == "MULTIRUN" else None
 
 
 def _evaluate(config: Node, info: Any) -> None:
@@ -178,7 +194,12 @@ def _sample(config: Node, info: Any) -> None:
     sample(config, Console())
 
 
-_TASKS: dict[str, Callable[[Node, Any], None]] = {"train": _train, "evaluate": _evaluate, "sample": _sample}
+_TASKS: dict[str, Callable[[Node, Any], None]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "sample": _sample,
+    "score": _score,
+}
 
 
 def _resume(rest: list[str]) -> int:

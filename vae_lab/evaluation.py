@@ -16,6 +16,8 @@ from vae_lab.metrics.reference import remembered
 from vae_lab.noise import SeededNoise
 from vae_lab.types import Extractor, Generated, Metric, Normal, Scores
 
+PRIOR = "decoder means of draws from the prior"
+
 T = TypeVar("T")
 Progress = Callable[[Iterable[T], str], Iterable[T]]
 FeaturesFor = Callable[[Generated], Extractor | None]
@@ -133,7 +135,7 @@ class Evaluation(Scoring):
         data, seed, device, title, progress, features: see :class:`Scoring`.
     """
 
-    sampler = "prior, decoder means"
+    sampler = PRIOR
 
     def __init__(
         self,

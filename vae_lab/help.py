@@ -16,6 +16,7 @@ _OVERVIEW = """vae-lab: compose, train, score and picture variational autoencode
   vae-lab train resume=outputs/<date>/<run>             go on with an interrupted run
   vae-lab evaluate run=outputs/<date>/<run>             score a finished run again
   vae-lab sample run=outputs/<date>/<run> n=1024        write images it generates
+  vae-lab score images=<folder or .npy> dataset=mnist   score images that anyone made
 
   vae-lab <command> --help     options and numbers of a command
   vae-lab --version
@@ -24,6 +25,7 @@ _OVERVIEW = """vae-lab: compose, train, score and picture variational autoencode
 _EXAMPLES = {
     "train": ["model=cnn beta=4", "model=dense latent_dim=2 epochs=50", "-m latent_dim=1,4,16,128 beta=1,4"],
     "evaluate": ["run=outputs/<date>/<run>", "run=outputs/<date>/<run> metrics=fid figures=none"],
+    "score": ["images=my_images dataset=mnist", "images=samples.npy features=inception metrics=[fid,kid]"],
     "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images"],
 }
 
@@ -112,6 +114,7 @@ def _fields(command: str) -> Iterator[tuple[str, str]]:
         "train": schema.TrainConfig,
         "evaluate": schema.EvaluateConfig,
         "sample": schema.SampleConfig,
+        "score": schema.ScoreConfig,
     }
     for name, field in models[command].model_fields.items():
         if field.description:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
@@ -40,39 +41,41 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
     """The closing table, how it came about, what could not be scored and why, and the folder."""
     if scores.values:
         console.print(_table(scores, title))
-    for name, protocol in scores.protocol.items():
-        if isinstance(protocol, dict) and "features" in protocol and "images" in protocol:
-            told = f"{protocol['images']:,} images, {protocol['features']}, sha256 {protocol['extractor_sha256'][:12]}…"
-            console.print(f"{name}: {told}", style="dim", highlight=False, soft_wrap=True)
+    for told, names in _protocols(scores).items():
+        console.print(f"{', '.join(names)}: {told}", style="dim", highlight=False, soft_wrap=True)
     for note in scores.notes:
         console.print(note, style="bold yellow", highlight=False, soft_wrap=True)
     console.print(f"Everything is in {run_dir}", highlight=False, soft_wrap=True)
 
 
+def _protocols(scores: Scores) -> dict[str, list[str]]:
+    """The protocols of scores of images in one line each, with the metrics that share it."""
+    found: dict[str, list[str]] = {}
+    for name, protocol in scores.protocol.items():
+        if isinstance(protocol, dict) and "extractor_sha256" in protocol:
+            told = f"{protocol['images']:,} images, {protocol['features']}, sha256 {protocol['extractor_sha256'][:12]}…"
+            found.setdefault(told, []).append(name)
+    return found
+
+
 def _table(scores: Scores, title: str) -> Table:
     """One row per score; what real images reach under the same protocol stands beside it."""
-    table = Table(title=f"Test scores: {title}", title_justify="left", title_style="bold")
-    intervals = any(name in scores.values for name in scores.intervals)
-    floors = {
-        name for name in scores.values if name.endswith("_floor") and name.removesuffix("_floor") in scores.values
-    }
+    table = Table(title=f"Test scores: {title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    floors = {name for name in scores.values if name.removesuffix("_floor") in scores.values.keys() - {name}}
     table.add_column("score")
     table.add_column("value", justify="right")
-    if intervals:
-        table.add_column("95 % interval", justify="right")
+    if scores.intervals:
+        table.add_column("95 %", justify="right")
     if floors:
         table.add_column("real images", justify="right")
     table.add_column("meaning")
-    for name, value in scores.values.items():
-        if name in floors:
-            continue
-        cells = [name.removeprefix("test/"), _number(value)]
-        if intervals:
-            low, high = scores.intervals.get(name, (None, None))
-            cells.append("" if low is None or high is None else f"{_number(low)} – {_number(high)}")
+    for name in (name for name in scores.values if name not in floors):
+        cells = [name.removeprefix("test/"), _number(scores.values[name])]
+        if scores.intervals:
+            low, high = scores.intervals.get(name, (0, 0))
+            cells.append(f"± {(high - low) / 2:.2g}" if high > low else "")
         if floors:
-            floor = f"{name}_floor"
-            cells.append(_number(scores.values[floor]) if floor in floors else "")
+            cells.append(_number(scores.values[f"{name}_floor"]) if f"{name}_floor" in floors else "")
         table.add_row(*cells, escape(scores.meanings.get(name, "")))
     return table
 

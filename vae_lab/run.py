@@ -25,7 +25,7 @@ from vae_lab.callbacks.progress import ProgressLine
 from vae_lab.data.image_data import ImageData
 from vae_lab.devices import device_for
 from vae_lab.errors import Interrupted, UserError
-from vae_lab.evaluation import Evaluation
+from vae_lab.evaluation import Evaluation, Scoring
 from vae_lab.job import Job
 from vae_lab.lit import LitJob
 from vae_lab.loggers import LogContext, close, log_figure, log_scores
@@ -141,7 +141,7 @@ def _carry_out(
     return scores
 
 
-def score(evaluation: Evaluation, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
+def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
     """Run the config's metrics and figures; figures are saved in the run folder."""
     scores = evaluation.run(make_all(config["metrics"]))
     for logger in loggers:

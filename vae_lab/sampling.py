@@ -10,6 +10,7 @@ from rich.console import Console
 from vae_lab import runs
 from vae_lab.devices import device_for
 from vae_lab.errors import UserError
+from vae_lab.evaluation import PRIOR
 from vae_lab.files import write_atomically
 from vae_lab.schema import SampleConfig, check
 
@@ -58,7 +59,7 @@ def _grid_png(images: torch.Tensor, title: str, file: Any) -> None:
 
     shown = images[:GRID]
     columns = max(1, round(len(shown) ** 0.5))
-    sample_figure(shown, columns, title).savefig(file, format="png")
+    sample_figure(shown, columns, title, PRIOR).savefig(file, format="png")
 
 
 def _write_singles(images: torch.Tensor, folder: Path) -> None:

@@ -106,6 +106,25 @@ class EvaluateConfig(_Schema):
     figures: Node
 
 
+class ScoreConfig(_Schema):
+    """What ``vae-lab score`` is told."""
+
+    images: str = Field(description="the images: a folder of image files, or a .npy array")
+    range: Literal[1, 255] | None = Field(description="the value that means white, where the file leaves it in doubt")
+    channels: Literal["grey", "rgb"] | None = Field(
+        description="turn RGB images grey, or repeat grey ones as rgb, to fit the dataset"
+    )
+    seed: NonNegativeInt = Field(lt=2**63, description="of the choice of images and of the resamples", examples=[0])
+    data_dir: str | None = Field(description="where datasets lie; else $VAE_LAB_DATA, else a cache in your home")
+    choices: dict[str, str | None] = Field(default_factory=dict)
+    dataset: Node
+    accelerator: Accelerator
+    features: Node
+    metrics: Node
+    figures: Node
+    logger: Node
+
+
 class SampleConfig(_Schema):
     """What ``vae-lab sample`` is told."""
 

@@ -60,7 +60,7 @@ class ImageFolder:
                 f"dataset=image_folder: there is no folder {self.path} here or in {root}; "
                 "type dataset.source.path=<folder of images>"
             )
-        shape = self._shape(_files(folder))
+        shape = self._shape(image_files(folder))
         if (folder / "train").is_dir() and (folder / "test").is_dir():
             train, test = (self._read(folder / part, shape) for part in ("train", "test"))
             if train.classes != test.classes:
@@ -75,13 +75,13 @@ class ImageFolder:
         """C, H, W from the config, else from the first image."""
         if not files:
             raise UserError(f"dataset=image_folder: no image ({', '.join(sorted(SUFFIXES))}) in {self.path}")
-        with _opened(files[0]) as first:
+        with opened(files[0]) as first:
             channels = self.channels or (1 if first.mode in ("1", "L", "I", "F", "I;16") else 3)
             height, width = self.size[0] or first.height, self.size[1] or first.width
         return channels, height, width
 
     def _read(self, folder: Path, shape: tuple[int, int, int]) -> Images:
-        files = _files(folder)
+        files = image_files(folder)
         if not files:
             raise UserError(f"dataset=image_folder: no image in {folder}")
         classes = tuple(sorted({p.relative_to(folder).parts[0] for p in files if p.parent != folder}))
@@ -118,8 +118,8 @@ class ImageFolder:
     def _image(self, file: Path, shape: Sequence[int]) -> np.ndarray:
         """One image as bytes [C, H, W]."""
         channels, height, width = shape
-        with _opened(file) as image:
-            image = _eight_bits(image).convert(_MODES[channels])
+        with opened(file) as image:
+            image = eight_bits(image).convert(_MODES[channels])
             if (image.height, image.width) != (height, width):
                 if self.size[0] is None:
                     raise UserError(
@@ -130,7 +130,7 @@ class ImageFolder:
             return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def eight_bits(image: Image.Image) -> Image.Image:
     """16-bit grey to 8-bit: Pillow's own conversion would cut everything above 255 off."""
     if not image.mode.startswith("I"):
         return image
@@ -144,7 +144,12 @@ def _fit(image: Image.Image, height: int, width: int) -> Image.Image:
     return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
 
 
-def _opened(file: Path) -> Image.Image:
+def opened(file: Path) -> Image.Image:
+    """An image, read whole.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
         image = Image.open(file)
         image.load()
@@ -153,5 +158,6 @@ def _opened(file: Path) -> Image.Image:
         raise UserError(f"{file} cannot be read as an image ({why}); remove or repair it") from why
 
 
-def _files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """All images in a folder and the folders inside, by name."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))

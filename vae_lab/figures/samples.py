@@ -1,26 +1,29 @@
-"""A grid of images decoded from draws of the prior."""
+"""A grid of generated images."""
 
 import torch
 from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
 from vae_lab.figures.style import image_grid, new_figure, show
-from vae_lab.types import Trained
+from vae_lab.types import Generated
 
 
 class Samples:
-    """``columns`` × ``rows`` decoded means."""
+    """``columns`` × ``rows`` samples."""
+
+    of_images = True
 
     def __init__(self, columns: PositiveInt = 12, rows: PositiveInt = 10) -> None:
         self.columns, self.rows = columns, rows
 
-    def __call__(self, trained: Trained) -> Figure:
-        """The first draws of those that are scored."""
-        images = torch.cat(list(trained.sample(self.columns * self.rows)))
-        return sample_figure(images, self.columns, trained.title)
+    def __call__(self, made: Generated) -> Figure:
+        """The first ones of those that are scored."""
+        shown = min(self.columns * self.rows, made.available or self.columns * self.rows)
+        images = torch.cat(list(made.sample(shown)))
+        return sample_figure(images, self.columns, made.title, made.sampler)
 
 
-def sample_figure(images: torch.Tensor, columns: int, subtitle: str) -> Figure:
+def sample_figure(images: torch.Tensor, columns: int, subtitle: str, sampler: str) -> Figure:
     """Images [N, C, H, W] in [0, 1] as a titled grid."""
     height, width = images.shape[2:]
     rows = -(-len(images) // columns)
@@ -28,7 +31,7 @@ def sample_figure(images: torch.Tensor, columns: int, subtitle: str) -> Figure:
     figure = new_figure(
         max(4.5, cell * columns + 0.3),
         cell * rows * height / width + 0.75,
-        f"{len(images):,} sample{'s' if len(images) > 1 else ''}: decoded draws from N(0, I)",
+        f"{len(images):,} sample{'s' if len(images) > 1 else ''}: {sampler}",
         subtitle,
     )
     show(figure.subplots(), image_grid(images, columns))

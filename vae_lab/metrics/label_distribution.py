@@ -5,34 +5,52 @@
 
 import torch
 from pydantic import PositiveInt
+from torch import Tensor
 
-from vae_lab.types import Scores, Trained
+from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
+from vae_lab.metrics.resampling import resamples
+from vae_lab.types import Extractor, Generated, Scores
 
 
 class LabelDistribution:
-    """Shares of the classes among prior samples.
+    """Shares of the classes among samples, and among training images as floor.
 
     Args:
         samples: generated images; as many as there are reference images, if those are fewer.
+        bootstrap: resamples for the intervals.
     """
 
-    def __init__(self, samples: PositiveInt = 10_000) -> None:
-        self.samples = samples
+    of_images = True
 
-    def __call__(self, trained: Trained) -> Scores:
-        """``label_distance`` and ``label_confidence``, with both distributions."""
-        classifier, labels = trained.classifier, trained.data.test.labels
+    def __init__(self, samples: PositiveInt = 10_000, bootstrap: PositiveInt = 100) -> None:
+        self.samples, self.bootstrap = samples, bootstrap
+
+    def least(self, extractor: Extractor) -> int:
+        """Any number has shares."""
+        return 1
+
+    def __call__(self, made: Generated) -> Scores:
+        """``label_distance`` and ``label_confidence`` with floors, and both distributions."""
+        classifier, labels = made.classifier, made.data.test.labels
         if classifier is None or labels is None:
             return Scores({}, notes=["No label distribution: the dataset has no labels."])
-        n = min(self.samples, len(labels))
-        probabilities = trained.class_logits("samples", n).softmax(1)
-        classes = len(trained.data.classes)
-        generated = torch.bincount(probabilities.argmax(1).cpu(), minlength=classes) / n
-        real = torch.bincount(labels, minlength=classes) / len(labels)
-        values = {
-            "label_distance": 0.5 * (generated - real).abs().sum().item(),
-            "label_confidence": probabilities.max(1).values.mean().item(),
-        }
-        protocol = {"images": n, "classifier_sha256": classifier.sha256, "sampler": "prior"}
-        arrays = {"labels_generated": generated.tolist(), "labels_real": real.tolist()}
-        return Scores(values, {"label_distribution": protocol}, arrays)
+        n, classes = images_compared(made, self.samples), len(made.data.classes)
+        found = ImageScores("label_distribution", made, classifier, n, bootstrap=bootstrap_protocol(self.bootstrap))
+        real = torch.bincount(labels, minlength=classes).double() / len(labels)
+        counts = resamples(n, self.bootstrap, made.seed)
+        for source, floor in (("samples", False), ("pool", True)):
+            probabilities = made.class_logits(source, n).double().softmax(1)
+            read = torch.nn.functional.one_hot(probabilities.argmax(1), classes).double()
+            confidence = probabilities.max(1).values
+            found.put("label_distance", _distance(read.mean(0), real).item(), _distance(counts @ read / n, real),
+                      "total variation, samples' labels from real ones; 0 is best", floor, high=1.0)  # fmt: skip
+            found.put("label_confidence", confidence.mean().item(), counts @ confidence / n,
+                      "mean confidence of the classifier in samples", floor, high=1.0)  # fmt: skip
+            if not floor:
+                found.scores.arrays["labels_generated"] = read.mean(0).tolist()
+        found.scores.arrays["labels_real"] = real.tolist()
+        return found.scores
+
+
+def _distance(shares: Tensor, real: Tensor) -> Tensor:
+    return 0.5 * (shares - real).abs().sum(-1)

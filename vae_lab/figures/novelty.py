@@ -1,0 +1,70 @@
+"""The samples that are nearest to training images, over those training images, and all distances."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from vae_lab.figures.style import BLUE, ORANGE, image_grid, new_figure, show
+from vae_lab.types import Generated
+
+
+class Novelty:
+    """Copies would show as equal pairs, and as a curve of samples that lies left of the curve of test images."""
+
+    of_images = True
+
+    def __call__(self, made: Generated) -> Figure | None:
+        """None where the metric ``novelty`` gave nothing."""
+        arrays = made.scores.arrays
+        if "nearest_training_images" not in arrays:
+            return None
+        samples, places, distances = (list(column) for column in zip(*arrays["nearest_training_images"]))
+        searched = next(p["train_images"] for name, p in made.scores.protocol.items() if name.startswith("novelty"))
+        pairs = torch.cat([
+            _chosen(made.sample(max(samples) + 1), samples),
+            _chosen(made.data.images("train", searched), places),
+        ])  # fmt: skip
+        columns, (height, width) = len(samples), pairs.shape[2:]
+        rows = 2 * 0.6 * height / width
+        figure = new_figure(
+            max(7.2, 0.6 * columns), rows + 3.6, "Are samples new, or copies of training images?", made.title
+        )
+        top, bottom = figure.subplots(2, 1, height_ratios=[rows + 0.4, 2.6])
+        show(top, image_grid(pairs, columns))
+        top.set_title("the samples nearest to training images (above) and those training images (below)", fontsize=9)
+        for i, distance in enumerate(distances):
+            top.text(
+                1 + (i + 0.5) * (width + 1),
+                2 * (height + 1) + 2,
+                f"{distance:.2f}",
+                ha="center",
+                va="top",
+                fontsize=7.5,
+            )
+        _curves(bottom, arrays)
+        return figure
+
+
+def _chosen(blocks: Iterator[Tensor], places: list[int]) -> Tensor:
+    """The images at places of a stream, on the CPU."""
+    found: dict[int, Tensor] = {}
+    start = 0
+    for block in blocks:
+        found |= {place: block[place - start].cpu() for place in places if start <= place < start + len(block)}
+        start += len(block)
+    return torch.stack([found[place] for place in places])
+
+
+def _curves(axes: Any, arrays: dict[str, list[Any]]) -> None:
+    share = np.linspace(0, 100, 101)
+    axes.plot(arrays["nearest_distances_test"], share, color=BLUE, label="test images (new by construction)")
+    axes.plot(arrays["nearest_distances_generated"], share, color=ORANGE, ls="--", label="samples")
+    axes.axvline(arrays["nearest_distances_test"][1], color=BLUE, lw=0.8, ls=":")
+    axes.set(xlabel="distance to the nearest training image (1 = median of test images)", ylabel="share as near (%)")
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, loc="lower right", fontsize=8.5)

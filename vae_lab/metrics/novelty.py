@@ -1,0 +1,90 @@
+"""Whether generated images are new, or near copies of training images (after Meehan et al. 2020, arXiv 2004.05675).
+
+Each generated and each test image has a distance to its nearest training image in feature space. Test images are new
+by construction, so their distances say what new looks like: ``novelty_closer`` = P(d_generated < d_test), ½ where
+generated images are as new as test images, towards 1 where they are copies, towards 0 where they are unlike anything;
+``near_copies`` = share of generated images that are closer than all but 1 % of the test images.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor
+
+from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
+from vae_lab.metrics.resampling import resamples
+from vae_lab.types import Extractor, Generated, Scores
+
+BLOCK = 500  # generated images whose distances to all training images are held at once
+QUANTILE = 0.01
+
+
+class Novelty:
+    """Nearest training image of each sample.
+
+    Args:
+        samples: generated images; as many as there are test images, if those are fewer.
+        train_images: training images that are searched, evenly spread over all of them.
+        shown: pairs of sample and training image for the picture, the closest ones.
+        bootstrap: resamples for the intervals.
+    """
+
+    of_images = True
+
+    def __init__(
+        self,
+        samples: PositiveInt = 10_000,
+        train_images: PositiveInt = 100_000,
+        shown: PositiveInt = 12,
+        bootstrap: PositiveInt = 100,
+    ) -> None:
+        self.samples, self.train_images, self.shown, self.bootstrap = samples, train_images, shown, bootstrap
+
+    def least(self, extractor: Extractor) -> int:
+        """Each image is looked up by itself."""
+        return 1
+
+    def __call__(self, made: Generated) -> Scores:
+        """``novelty_closer`` and ``near_copies``; the closest pairs, and 101 quantiles of both kinds of distance.
+
+        Distances are in units of the test images' median.
+        """
+        extractor = made.extractor
+        if extractor is None:
+            return Scores({}, notes=["No novelty: the dataset has no labels to train a feature classifier on."])
+        n, searched = images_compared(made, self.samples), min(self.train_images, len(made.data.train))
+        train = made.features("train", searched)
+        generated, which = nearest(made.features("samples", n), train, made.progress)
+        test, _ = nearest(made.features("test", n), train, made.progress)
+        found = ImageScores("novelty", made, extractor, n, train_images=searched,
+                            bootstrap=bootstrap_protocol(self.bootstrap))  # fmt: skip
+        closer = torch.searchsorted(test.sort().values, generated, right=True)
+        per_image = {"novelty_closer": 1 - closer / len(test), "near_copies": generated < test.quantile(QUANTILE)}
+        counts = resamples(n, self.bootstrap, made.seed) / n
+        for name, values in per_image.items():
+            found.put(name, values.double().mean().item(), counts @ values.double(), _MEANINGS[name], high=1.0)
+        found.scores.protocol[f"novelty{found.suffix}"]["floor"] = "test images: ½ and 0.01 by construction"
+        order, unit = generated.argsort()[: self.shown], test.median()
+        arrays = found.scores.arrays
+        pairs = (order.tolist(), which[order].tolist(), (generated[order] / unit).tolist())
+        arrays["nearest_training_images"] = [list(pair) for pair in zip(*pairs)]
+        steps = torch.linspace(0, 1, 101)
+        arrays["nearest_distances_generated"] = (generated.quantile(steps) / unit).tolist()
+        arrays["nearest_distances_test"] = (test.quantile(steps) / unit).tolist()
+        return found.scores
+
+
+_MEANINGS = {
+    "novelty_closer": "P(sample nearer to training images than a test image); 0.5 new, 1 copies",
+    "near_copies": "share of samples nearer than 99 % of test images; 0.01 for new ones",
+}
+
+
+def nearest(
+    images: Tensor, train: Tensor, progress: Callable[..., Any] = lambda steps, _: steps
+) -> tuple[Tensor, Tensor]:
+    """Distance [n] and place [n] of the nearest of features [m, F] for each of [n, F]."""
+    parts = [torch.cdist(rows, train).min(1) for rows in progress(images.split(BLOCK), "nearest training images")]
+    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])

@@ -1,0 +1,38 @@
+"""The bootstrap: how far a score would move with other images of the same kind (Efron & Tibshirani 1993).
+
+n images are drawn anew from the n there are, R times; only how often each was drawn matters, so a resample is a row of
+counts. Scores that are not averages are biased on resamples (a FID grows by as much as halving n would make it), so
+the interval is the spread of the resamples about their own mean, laid around the value itself.
+"""
+
+import torch
+from torch import Tensor
+
+from vae_lab.noise import generator
+
+LEVEL = 0.95
+
+
+def resamples(n: int, replicates: int, seed: int) -> Tensor:
+    """How often each of n images is drawn: float64 [R, n], each row sums to n."""
+    drawn = torch.randint(n, (replicates, n), generator=generator("cpu", seed, "bootstrap", n))
+    counts = torch.zeros(replicates, n, dtype=torch.float64)
+    return counts.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+
+
+def interval(value: float, replicates: Tensor, low: float = 0.0, high: float = float("inf")) -> tuple[float, float]:
+    """95 % interval of a value from its resamples [R], within the range that the score can have.
+
+    value + (q − mean) for the 2.5 % and 97.5 % quantiles q of the resamples.
+    """
+    tails = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
+    ends = value + replicates.double().quantile(tails) - replicates.double().mean()
+    lower, upper = ends.clamp(low, high).tolist()
+    return lower, upper
+
+
+def mean_interval(per_image: Tensor, seed: int, replicates: int, high: float = float("inf")) -> tuple[float, float]:
+    """95 % interval of the mean of one non-negative number per image [n]."""
+    values = per_image.double()
+    means = resamples(len(values), replicates, seed) @ values / len(values)
+    return interval(values.mean().item(), means, high=high)
