@@ -73,7 +73,7 @@ def _table(scores: Scores, title: str) -> Table:
         cells = [name.removeprefix("test/"), _number(scores.values[name])]
         if scores.intervals:
             low, high = scores.intervals.get(name, (0, 0))
-            cells.append(f"± {(high - low) / 2:.2g}" if high > low else "")
+            cells.append(f"± {(high - low) / 2:.2g}" if high - low > 1e-9 else "")
         if floors:
             cells.append(_number(scores.values[f"{name}_floor"]) if f"{name}_floor" in floors else "")
         table.add_row(*cells, escape(scores.meanings.get(name, "")))
