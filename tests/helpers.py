@@ -141,6 +141,7 @@ class FakeTrained:
     objective = SimpleNamespace(variational=True)
     seed = 0
     available = None
+    learnt_from = "train"
     sampler = "prior, decoder means"
 
     def __init__(self, test: Images | None = None, **given: Any) -> None:

@@ -156,7 +156,7 @@ def test_evaluate_and_sample_have_schemas_of_their_own():
     assert check(SampleConfig, sample).n == 4
     with pytest.raises(UserError, match=r"^n=0: "):
         check(SampleConfig, {**sample, "n": 0})
-    evaluate = {"run": "r", "data_dir": None, "accelerator": ACCELERATOR, "metrics": {}, "figures": {}}
+    evaluate = {"run": "r", "data_dir": None, "accelerator": ACCELERATOR, "features": {}, "metrics": {}, "figures": {}}
     assert check(EvaluateConfig, evaluate).run == "r"
     with pytest.raises(UserError, match=r"^metric: no such key.*'metrics'"):
         check(EvaluateConfig, {**evaluate, "metric": {}})

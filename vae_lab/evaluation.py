@@ -41,6 +41,7 @@ class Scoring:
     """
 
     sampler = "none"
+    learnt_from = "pool"
     available: int | None = None
 
     def __init__(
@@ -136,6 +137,7 @@ class Evaluation(Scoring):
     """
 
     sampler = PRIOR
+    learnt_from = "train"
 
     def __init__(
         self,

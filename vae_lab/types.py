@@ -295,6 +295,10 @@ class Generated(Protocol):
     seed: int
 
     @property
+    def learnt_from(self) -> str:
+        """The split that the generator may have seen: 'train', or 'pool' where nobody knows."""
+
+    @property
     def available(self) -> int | None:
         """How many images there are; None where any number can be made."""
 

@@ -26,7 +26,7 @@ class Novelty:
         searched = next(p["train_images"] for name, p in made.scores.protocol.items() if name.startswith("novelty"))
         pairs = torch.cat([
             _chosen(made.sample(max(samples) + 1), samples),
-            _chosen(made.data.images("train", searched), places),
+            _chosen(made.data.images(made.learnt_from, searched), places),
         ])  # fmt: skip
         columns, (height, width) = len(samples), pairs.shape[2:]
         rows = 2 * 0.6 * height / width

@@ -54,11 +54,12 @@ class Novelty:
         extractor = made.extractor
         if extractor is None:
             return Scores({}, notes=["No novelty: the dataset has no labels to train a feature classifier on."])
-        n, searched = images_compared(made, self.samples), min(self.train_images, len(made.data.train))
-        train = made.features("train", searched)
+        split = made.learnt_from
+        n, searched = images_compared(made, self.samples), min(self.train_images, len(getattr(made.data, split)))
+        train = made.features(split, searched)
         generated, which = nearest(made.features("samples", n), train, made.progress)
         test, _ = nearest(made.features("test", n), train, made.progress)
-        found = ImageScores("novelty", made, extractor, n, train_images=searched,
+        found = ImageScores("novelty", made, extractor, n, train_images=searched, searched=split,
                             bootstrap=bootstrap_protocol(self.bootstrap))  # fmt: skip
         closer = torch.searchsorted(test.sort().values, generated, right=True)
         per_image = {"novelty_closer": 1 - closer / len(test), "near_copies": generated < test.quantile(QUANTILE)}
