@@ -10,7 +10,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-.PHONY: help install train test test-slow check format clean
+.PHONY: help install train test test-slow check-scores check format clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -24,6 +24,9 @@ test: install  ## the tests
 
 test-slow: install  ## the slow, thorough checks
 	$(BIN)/python -m pytest -m slow -s
+
+check-scores: install  ## scores against other implementations; seconds and memory (needs MNIST, about ten minutes)
+	$(BIN)/python scripts/check_scores.py --time
 
 check: install  ## lint, format check, types
 	$(BIN)/ruff check .
