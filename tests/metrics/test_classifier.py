@@ -14,6 +14,7 @@ from vae_lab.metrics.classifier import (
     accuracy,
     classifier_for,
     freeze,
+    images_per_epoch,
     load_classifier,
     save_classifier,
     train_classifier,
@@ -171,3 +172,11 @@ def test_the_shipped_classifier_reads_mnist_as_it_says():
     found = accuracy(net, test)
     assert found >= 0.993
     assert found == pytest.approx(net.test_accuracy, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("n", "side", "used"),
+    [(70_000, 28, 60_000), (70_000, 32, 60_000), (700_000, 64, 15_000), (9_000, 64, 9_000), (9_000, 512, 5_000)],
+)
+def test_an_epoch_of_large_images_is_shorter(n, side, used):
+    assert images_per_epoch(n, (1, side, side)) == used
