@@ -28,7 +28,7 @@ SCALES = 6
 RADIUS = 15.5  # pixels from the centre of a sprite of scale 1 to its farthest point: clear of the border everywhere
 MOST_POSITIONS = 32
 
-Shape = Callable[[Tensor, Tensor], Tensor]
+Outline = Callable[[Tensor, Tensor], Tensor]
 
 
 def _square(u: Tensor, v: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def _heart(u: Tensor, v: Tensor) -> Tensor:
     return (a**2 + b**2 - 1) ** 3 - a**2 * b**3
 
 
-SHAPES: tuple[Shape, ...] = (_square, _ellipse, _heart)
+SHAPES: tuple[Outline, ...] = (_square, _ellipse, _heart)
 
 
 class Sprites:
