@@ -42,6 +42,11 @@ def test_there_is_one_image_for_each_combination_of_dsprites_factors(whole):
     assert not torch.isin(test.chosen, train.chosen).any()
 
 
+def test_the_first_test_images_show_every_factor(whole):
+    first = torch.stack(torch.unravel_index(whole[1].chosen[:50], whole[1].factors.sizes), 1)
+    assert all(len(values.unique()) > 2 for values in first.T)
+
+
 def test_they_take_a_few_megabytes(whole):
     assert whole[0].pixels.nbytes == 720 * 95 * 95
 

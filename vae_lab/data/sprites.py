@@ -136,4 +136,4 @@ def factor_images(pixels: Pixels, sizes: tuple[int, ...], label: str) -> tuple[I
     whole = Images(pixels, targets, CLASSES[: sizes[0]], factors=Factors(NAMES, sizes, pixels, label))
     order = torch.randperm(total, generator=torch.Generator().manual_seed(0))
     cut = min(TEST_SIZE, total // 10)
-    return whole.part(order[cut:].sort().values), whole.part(order[:cut].sort().values)
+    return whole.part(order[cut:].sort().values), whole.part(order[:cut])  # shuffled: figures show the first of them

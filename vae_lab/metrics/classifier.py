@@ -22,7 +22,7 @@ from vae_lab.data.cache import cache_dir
 from vae_lab.types import Data, Extractor, Generated, Images, Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
-MAX_IMAGES = 60_000  # training images that an epoch on demand uses at most, up to 32×32 pixels; fewer of larger ones
+MAX_IMAGES = 60_000  # training images that an epoch on demand uses at most
 
 
 class ConvClassifier(nn.Module):
@@ -82,7 +82,7 @@ def train_classifier(
         net = ConvClassifier(tuple(train.pixels.shape[1:]), len(train.classes), name).to(device)
         move = v2.RandomAffine(degrees=10, translate=(0.08, 0.08), scale=(0.9, 1.1))
         size = min(128, max(16, len(train) // 20))
-        steps = epochs * (images_per_epoch(len(train), tuple(train.pixels.shape[1:])) // size)
+        steps = epochs * (min(len(train), MAX_IMAGES) // size)
         optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
         order: Tensor = torch.empty(0, dtype=torch.long)
@@ -102,12 +102,6 @@ def train_classifier(
     freeze(net)
     net.test_accuracy = accuracy(net, test)
     return net
-
-
-def images_per_epoch(n: int, x_shape: Shape) -> int:
-    """So many of n training images that larger ones do not make an epoch longer; 5,000 where there are as many."""
-    affordable = MAX_IMAGES * 32**2 // max(32**2, x_shape[1] * x_shape[2])
-    return min(n, max(5000, affordable))
 
 
 def freeze(net: ConvClassifier) -> ConvClassifier:
@@ -170,8 +164,7 @@ def classifier_features(generated: Generated) -> Extractor | None:
 def _fingerprint(data: Data) -> str:
     """Hash of the images and labels that a classifier would learn, and of its layers."""
     network = ConvClassifier(data.x_shape, len(data.classes))
-    learnt = images_per_epoch(len(data.pool), data.x_shape)
-    digest = hashlib.sha256(f"{network}{data.classes}{data.fingerprint('pool', learnt)}".encode())
+    digest = hashlib.sha256(f"{network}{data.classes}{data.fingerprint('pool', MAX_IMAGES)}".encode())
     assert data.pool.labels is not None
     digest.update(data.pool.labels.numpy().tobytes())
     return digest.hexdigest()[:16]
