@@ -9,10 +9,20 @@ import pytest
 import torch
 from conftest import BARE, TINY
 
+from vae_lab.data.dsprites import DSprites
+from vae_lab.data.sprites import Sprites
 from vae_lab.data.torchvision_images import TorchvisionImages
 from vae_lab.help import groups
 from vae_lab.types import Images
 
+# Scores that need known factors, on a few sprites and few points.
+OF_FACTORS = {
+    "beta_vae_metric": {"train": 200, "eval": 100},
+    "factor_vae_score": {"variances": 100, "train": 200, "eval": 100, "dead": 0},
+    "mig": {"points": 100},
+    "sap": {"train": 100, "test": 100},
+    "dci": {"train": 100, "test": 100, "trees": "forest"},
+}
 RUNS = [(group, option) for group, found in groups().items() for option in found]
 FIGURES_OF = {
     "default": set(groups()["figures"]) - {"default", "images", "none"},
@@ -37,6 +47,7 @@ def _small_torchvision(monkeypatch):
         return images(40), images(20)
 
     monkeypatch.setattr(TorchvisionImages, "load", load)
+    monkeypatch.setattr(DSprites, "load", Sprites(2, 2).load)
 
 
 @pytest.mark.parametrize(("group", "option"), RUNS, ids=[f"{group}={option}" for group, option in RUNS])
@@ -51,6 +62,11 @@ def test_option_trains(cli, tmp_path, group, option):
         words[words.index("metrics=none")] = "metrics=[fast,novelty]"
     if group == "experiment":
         words.remove("dataset=digits")
+    if group == "dataset" and option.endswith("sprites"):
+        words.append("dataset.val_share=0.001")
+    if group == "metrics" and option in {*OF_FACTORS, "disentanglement"}:
+        words[words.index("dataset=digits")] = "dataset=sprites"
+        words += ["dataset.source.orientations=2", "dataset.source.positions=2", *_few_points(option)]
     if option == "ddp":
         words.append("accelerator.devices=1")
     ended = cli("train", *words, "hydra.run.dir=run")
@@ -98,6 +114,11 @@ def test_parameter_counts_on_mnist_are_as_described(model):
     count = make_job(config, (1, 28, 28)).parameter_count
     low, high = {"report_dense": (400_000, 800_000), "dense": (0, 1_000_000)}.get(model, (0, 2_000_000))
     assert low <= count <= high
+
+
+def _few_points(option: str) -> list[str]:
+    scores = OF_FACTORS if option == "disentanglement" else {option: OF_FACTORS[option]}
+    return [f"metrics.{name}.{key}={value}" for name, numbers in scores.items() for key, value in numbers.items()]
 
 
 def _write_images(folder: Path) -> None:

@@ -189,6 +189,7 @@ class Factors:
     names: tuple[str, ...]
     sizes: tuple[int, ...]  # number of values of each factor
     pixels: Pixels  # [product of the sizes, C, H, W], the last factor changing fastest
+    label: str = ""  # what the images are called beside scores
 
 
 @dataclass

@@ -171,3 +171,14 @@ def test_the_shipped_classifier_reads_mnist_as_it_says():
     found = accuracy(net, test)
     assert found >= 0.993
     assert found == pytest.approx(net.test_accuracy, abs=2e-4)
+
+
+@pytest.mark.parametrize(("side", "seen"), [(28, 28), (32, 32), (64, 32), (96, 32), (224, 32)])
+def test_large_images_are_averaged_down_first(side, seen):
+    sizes = []
+    net = ConvClassifier((1, side, side), 2)
+    next(m for m in net.body if isinstance(m, torch.nn.Conv2d)).register_forward_hook(
+        lambda _, given, __: sizes.append(given[0].shape[-2:])
+    )
+    net(torch.rand(1, 1, side, side))
+    assert sizes == [(seen, seen)]

@@ -75,6 +75,10 @@ class ImageData(pl.LightningDataModule):
                 "type both, e.g. dataset.noise_std=0.4 dataset.noise_share=0.5"
             )
         if binarize == "static":
+            if not isinstance(self.pool.pixels, Tensor):
+                raise UserError(
+                    f"dataset.binarize=static: the images of {name} are black and white already; leave it out"
+                )
             drawn = {id(whole.pixels): binarize_once(whole.pixels) for whole in (self.pool, self.test)}
             self._shown = {name: replace(part, pixels=drawn[id(part.pixels)]) for name, part in self._shown.items()}
         self.corruption = Corruption(len(self.train), seed, binarize, noise_std, noise_share)

@@ -29,8 +29,8 @@ class ConvClassifier(nn.Module):
     """Three 3×3 convolutions, one hidden layer whose outputs are the features, one linear layer on them.
 
     No batch normalisation: its frozen statistics make such a network misread images that are paler or softer than those
-    it has learnt, as samples of a VAE are. Takes images [N, C, H, W] in [0, 1] of any size from 8×8 up; gives features
-    [N, 128] and logits [N, classes].
+    it has learnt, as samples of a VAE are. Takes images [N, C, H, W] in [0, 1] of any size from 8×8 up, large ones
+    averaged down to about 32×32; gives features [N, 128] and logits [N, classes].
     """
 
     num_features = 128
@@ -40,7 +40,9 @@ class ConvClassifier(nn.Module):
         super().__init__()
         self.name, self.sha256, self.test_accuracy = name, "", float("nan")
         places = (min(7, x_shape[1] // 4), min(7, x_shape[2] // 4))
+        smaller = max(1, round(min(x_shape[1:]) / 32))  # 64×64 at full size would cost four times as much
         self.body = nn.Sequential(
+            *([nn.AvgPool2d(smaller)] if smaller > 1 else []),
             nn.Conv2d(x_shape[0], 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(),
             nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveMaxPool2d(places),

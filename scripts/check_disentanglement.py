@@ -1,0 +1,188 @@
+"""Holds the five disentanglement scores against disentanglement_lib (Locatello et al. 2019), on the same codes.
+
+    pip install --no-deps disentanglement_lib
+    python scripts/check_disentanglement.py --seeds 3
+
+Both score the same synthetic codes of all 737,280 combinations of dSprites' factors, at the defaults of vae-lab, each
+with draws of its own; DCI on a coarser grid with fewer points, or it would take hours. Prints mean ± standard deviation
+over seeds for both as a Markdown table, then the largest difference where both are given the very same points.
+
+disentanglement_lib's scores need numpy and scikit-learn alone; TensorFlow and gin, which its files import, are
+stood in for here.
+"""
+
+import argparse
+import sys
+import types
+from importlib.metadata import PackageNotFoundError, version
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import sklearn.metrics  # disentanglement_lib uses it without importing it
+import torch
+
+from vae_lab.metrics.beta_vae_metric import BetaVAEMetric
+from vae_lab.metrics.dci import DCI
+from vae_lab.metrics.factor_codes import FactorCodes, factor_codes
+from vae_lab.metrics.factor_vae_score import FactorVAEScore
+from vae_lab.metrics.mig import MIG, information_gaps
+from vae_lab.metrics.sap import SAP, separation
+from vae_lab.noise import SeededNoise
+from vae_lab.types import Factors
+
+Sizes = tuple[int, ...]
+SIZES, COARSE = (3, 6, 40, 32, 32), (3, 6, 8, 8, 8)
+NAMES = ("shape", "scale", "orientation", "x", "y")
+DEAD = 0.05
+
+
+def synthetic_codes(sizes: Sizes) -> dict[str, torch.Tensor]:
+    """Codes [M, 6] by name: five dimensions of factors, one of noise."""
+    draws = torch.Generator().manual_seed(0)
+    axes = torch.meshgrid(*(torch.linspace(-1, 1, size) for size in sizes), indexing="ij")
+    factors = torch.stack(axes, -1).reshape(-1, len(sizes))
+    factors = factors / factors.std(0)
+
+    def more(d: int, scale: float) -> torch.Tensor:
+        return scale * torch.randn(len(factors), d, generator=draws)
+
+    turn = torch.linalg.qr(torch.randn(5, 5, generator=draws)).Q
+    half = torch.linalg.qr(torch.randn(3, 3, generator=draws)).Q
+    return {
+        "perfect": torch.cat([factors, more(1, 1.0)], 1),
+        "noisy": torch.cat([factors + more(5, 0.5), more(1, 1.0)], 1),
+        "half entangled": torch.cat([factors[:, :2], factors[:, 2:] @ half + more(3, 0.1), more(1, 1.0)], 1),
+        "rotated": torch.cat([factors @ turn + more(5, 0.1), more(1, 0.01)], 1),  # with a dead dimension
+        "noise": more(6, 1.0),
+    }
+
+
+class Given:
+    """Codes in place of a trained model."""
+
+    def __init__(self, codes: torch.Tensor, sizes: Sizes, seed: int) -> None:
+        self.codes, self.seed = codes, seed
+        self.data = SimpleNamespace(name="synthetic", factors=Factors(NAMES, sizes, codes, "synthetic codes"))
+
+    def factor_codes(self) -> torch.Tensor:
+        """All of them."""
+        return self.codes
+
+    def noise(self, purpose: str) -> SeededNoise:
+        """As in an evaluation."""
+        return SeededNoise("cpu", self.seed, "evaluation", purpose)
+
+    def progress(self, steps: Any, _: str) -> Any:
+        """No progress shown."""
+        return steps
+
+
+class Grid:
+    """The same codes as disentanglement_lib's GroundTruthData, whose observations are the codes."""
+
+    def __init__(self, codes: torch.Tensor, sizes: Sizes) -> None:
+        self.codes, self.sizes, self.num_factors = codes.numpy(), sizes, len(sizes)
+
+    def sample_factors(self, num: int, random: np.random.RandomState) -> np.ndarray:
+        """Factor values [num, F]."""
+        return np.stack([random.randint(size, size=num) for size in self.sizes], 1)
+
+    def sample_observations_from_factors(self, factors: np.ndarray, _: Any) -> np.ndarray:
+        """Their codes."""
+        return self.codes[np.ravel_multi_index(factors.T, self.sizes)]
+
+    def sample(self, num: int, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+        """Both."""
+        factors = self.sample_factors(num, random)
+        return factors, self.sample_observations_from_factors(factors, random)
+
+    def sample_observations(self, num: int, random: np.random.RandomState) -> np.ndarray:
+        """Codes alone."""
+        return self.sample(num, random)[1]
+
+
+def their_library() -> SimpleNamespace:
+    """Its modules, with numbers in place of gin's bindings."""
+    gin, gin_tf, six, moves = (types.ModuleType(name) for name in ("gin", "gin.tf", "six", "six.moves"))
+    gin.configurable = lambda *_, **__: lambda function: function
+    gin.REQUIRED, gin.tf, six.moves, moves.range = None, gin_tf, moves, range
+    absl = types.ModuleType("absl")
+    absl.logging = SimpleNamespace(info=lambda *_: None)
+    stand_ins = {"gin": gin, "gin.tf": gin_tf, "six": six, "six.moves": moves, "absl": absl}
+    sys.modules.update({name: module for name, module in stand_ins.items() if name not in sys.modules})
+    from disentanglement_lib.evaluation.metrics import beta_vae, dci, factor_vae, mig, sap_score, utils
+
+    utils.make_discretizer = lambda target: utils._histogram_discretize(target, 20)
+    factor_vae._prune_dims = lambda variances: np.sqrt(variances) >= DEAD  # its published configuration
+    return SimpleNamespace(beta_vae=beta_vae, dci=dci, factor_vae=factor_vae, mig=mig, sap_score=sap_score)
+
+
+def our_scores(fine: torch.Tensor, coarse: torch.Tensor, seed: int, points: int) -> dict[str, float]:
+    """Four at vae-lab's defaults, DCI of the coarse grid."""
+    given, found = Given(fine, SIZES, seed), DCI(points, points)(Given(coarse, COARSE, seed)).values  # type: ignore[arg-type]
+    for metric in (BetaVAEMetric(), FactorVAEScore(dead=DEAD), MIG(), SAP()):
+        found.update(metric(given).values)  # type: ignore[arg-type]
+    return found
+
+
+def their_scores(
+    lib: SimpleNamespace, fine: torch.Tensor, coarse: torch.Tensor, seed: int, points: int
+) -> dict[str, float]:
+    """The same under the same names."""
+    given = (Grid(fine, SIZES), lambda x: x, np.random.RandomState(seed))
+    dci = lib.dci.compute_dci(Grid(coarse, COARSE), *given[1:], num_train=points, num_test=points)
+    numbers = {"batch_size": 64, "num_train": 10_000, "num_eval": 5000}
+    sap = lib.sap_score.compute_sap(*given, num_train=10_000, num_test=5000, continuous_factors=False)
+    factor_vae = lib.factor_vae.compute_factor_vae(*given, **numbers, num_variance_estimate=10_000)
+    return {
+        "beta_vae_metric": lib.beta_vae.compute_beta_vae_sklearn(*given, **numbers)["eval_accuracy"],
+        "factor_vae_score": factor_vae["eval_accuracy"],
+        "mig": lib.mig.compute_mig(*given, num_train=10_000)["discrete_mig"],
+        "sap": sap["SAP_score"],
+        "dci_disentanglement": dci["disentanglement"],
+        "dci_completeness": dci["completeness"],
+        "dci_informativeness": dci["informativeness_test"],
+    }
+
+
+def same_points(lib: SimpleNamespace, codes: torch.Tensor) -> dict[str, float]:
+    """|ours − theirs| where neither draws: MIG and SAP of the same 10,000 points."""
+    grid, _ = factor_codes(Given(codes, SIZES, 0), "mig")  # type: ignore[arg-type]
+    assert isinstance(grid, FactorCodes)
+    train, test = (grid.sample(SeededNoise("cpu", part), 10_000) for part in ("train", "test"))
+    mig = information_gaps(*train, 20).mean() - lib.mig._compute_mig(train[0].T, train[1].T)["discrete_mig"]
+    right = [[SAP().accuracy(train, test, d, k) for k in range(len(SIZES))] for d in range(codes.shape[1])]
+    theirs = lib.sap_score._compute_sap(*(part.T for part in (*train, *test)), False)["SAP_score"]
+    return {"mig": abs(mig), "sap": abs(separation(np.array(right)).mean() - theirs)}
+
+
+def main() -> None:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--dci-points", type=int, default=1000, help="to train, and as many to test")
+    options = parser.parse_args()
+    try:
+        told = f"disentanglement_lib {version('disentanglement_lib')}"
+    except PackageNotFoundError:
+        sys.exit("disentanglement_lib is not installed; type pip install --no-deps disentanglement_lib")
+    lib, exact = their_library(), {}
+    print(f"{told}, scikit-learn {sklearn.__version__}, numpy {np.__version__}, {options.seeds} seeds\n")
+    print("| codes | score | vae-lab | disentanglement_lib | difference |\n|---|---|---|---|---|")
+    fine, coarse = synthetic_codes(SIZES), synthetic_codes(COARSE)
+    for name, codes in fine.items():
+        seeds, both = range(options.seeds), (codes, coarse[name])
+        ours = [our_scores(*both, seed, options.dci_points) for seed in seeds]
+        theirs = [their_scores(lib, *both, seed, options.dci_points) for seed in seeds]
+        for score in ours[0]:
+            a, b = (np.array([found[score] for found in side]) for side in (ours, theirs))
+            cells = " | ".join(f"{x.mean():.4f} ± {x.std(ddof=1):.4f}" for x in (a, b))
+            print(f"| {name} | {score} | {cells} | {a.mean() - b.mean():+.4f} |", flush=True)
+        exact[name] = same_points(lib, codes)
+    largest = {score: max(found[score] for found in exact.values()) for score in ("mig", "sap")}
+    print("\nOn the very same points: " + ", ".join(f"|Δ {score}| ≤ {most:.1e}" for score, most in largest.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""dSprites (Matthey et al. 2017): the published file, read where it lies; 737,280 images, 64×64, black and white.
+
+Factors: shape 3, scale 6, orientation 40, x 32, y 32, y changing fastest; its sixth factor, colour, has one value. The
+first and the last orientation are the same angle. The file is read as a stream, packed to one bit per pixel (377 MB)
+into the cache and mapped into memory; images are unpacked when they are asked for.
+"""
+
+import math
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vae_lab.data.cache import cache_dir
+from vae_lab.data.sprites import NAMES, factor_images
+from vae_lab.errors import UserError
+from vae_lab.types import Images
+
+FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+SIZES = (3, 6, 40, 32, 32)
+SIDE = 64
+_AT_ONCE = 8192  # images
+
+
+class DSprites:
+    """The images and their factors; labels are the shapes."""
+
+    def load(self, root: Path) -> tuple[Images, Images]:
+        """Train and test, which share their bytes.
+
+        Raises:
+            UserError: the file is missing, damaged or laid out in another way.
+        """
+        places = (root / FILE, root / "dsprites" / FILE)
+        file = next((place for place in places if place.is_file()), None)
+        if file is None:
+            raise UserError(
+                f"dataset=dsprites: there is no {FILE} in {root} or {root / 'dsprites'}; put the published file there, "
+                "or type data_dir=<folder that has it>, or dataset=sprites, which needs no file"
+            )
+        return factor_images(PackedPixels(_packed(file), SIDE), SIZES, f"dSprites ({FILE})")
+
+
+class PackedPixels:
+    """Black and white images held as bits, :class:`vae_lab.types.Pixels` unpacked when they are asked for.
+
+    Args:
+        bits: uint8 [M, side² / 8], the first pixel in the highest bit.
+        side: height and width.
+    """
+
+    def __init__(self, bits: Tensor, side: int) -> None:
+        self.bits, self.side = bits, side
+        self.shape = torch.Size([len(bits), 1, side, side])
+        self._shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=bits.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the bits are."""
+        return self.bits.device
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the bits."""
+        return self.bits.nbytes
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        """Long [N] to uint8 [N, 1, side, side], 0 or 255."""
+        bits = self.bits[index].unsqueeze(-1) >> self._shifts & 1
+        return (bits * 255).reshape(*bits.shape[:-2], 1, self.side, self.side)
+
+    def to(self, device: torch.device) -> "PackedPixels":
+        """The same on another device."""
+        return PackedPixels(self.bits.to(device), self.side)
+
+
+def _packed(file: Path) -> Tensor:
+    """Bits of every image, from the cache where this very file was packed before."""
+    about = file.stat()
+    cached = cache_dir("images") / f"dsprites-{about.st_size}-{about.st_mtime_ns}.npy"
+    if not cached.exists():
+        unfinished = cached.with_suffix(f".{os.getpid()}.part")
+        try:
+            _pack(file, unfinished)
+            unfinished.rename(cached)
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as why:
+            raise UserError(
+                f"dataset=dsprites: {file} is truncated, corrupt or not the published file "
+                f"({' '.join(str(why).split())[:160]}); put that there, or type dataset=sprites, which needs no file"
+            ) from why
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return torch.from_numpy(np.load(cached, mmap_mode="c"))
+
+
+def _pack(file: Path, out: Path) -> None:
+    """Images of the archive to bits, some thousands at a time."""
+    from rich.progress import track
+
+    total, values = math.prod(SIZES), SIDE**2
+    with zipfile.ZipFile(file) as archive:
+        _check_order(archive)
+        with archive.open("imgs.npy") as stream:
+            _check_header(stream, (total, SIDE, SIDE))
+            bits = np.lib.format.open_memmap(out, "w+", np.uint8, (total, values // 8))
+            for start in track(range(0, total, _AT_ONCE), "packing dSprites", transient=True):
+                part = np.frombuffer(stream.read(values * min(_AT_ONCE, total - start)), np.uint8)
+                bits[start : start + _AT_ONCE] = np.packbits(part.reshape(-1, values), axis=1)
+    bits.flush()
+
+
+def _check_order(archive: zipfile.ZipFile) -> None:
+    """The factors' values must count up like the digits of a number, or addresses would be wrong."""
+    with archive.open("latents_classes.npy") as stream:
+        classes = np.lib.format.read_array(stream, allow_pickle=False)
+    expected = np.stack(np.unravel_index(np.arange(math.prod(SIZES)), SIZES), 1)
+    if classes.shape != (len(expected), 1 + len(NAMES)) or not np.array_equal(classes[:, 1:], expected):
+        raise ValueError("latents_classes does not count through colour, shape, scale, orientation, x and y")
+
+
+def _check_header(stream: Any, shape: tuple[int, ...]) -> None:
+    """Bytes in C order, of this shape."""
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    found, fortran, kind = read(stream)
+    if found != shape or fortran or kind != np.uint8:
+        raise ValueError(f"imgs is {kind} {found} instead of uint8 {shape}")

@@ -1,0 +1,66 @@
+"""The β-VAE metric: can a linear classifier tell which factor two images share? (Higgins et al. 2017, section 3.)
+
+One point: a factor k is drawn, then L pairs of images that share its value and differ in all else at random; its
+feature is (1/L) Σ_l |z(v_l) − z(v'_l)| [D], its label k. The score is the accuracy of a linear classifier on new
+points: 1/F for codes that say nothing. The paper (openreview Sy2fzU9gl) trains its classifier by Adagrad; here it is
+logistic regression with an L2 penalty of ½‖w‖² beside the summed loss, as in Locatello et al. 2019 (arXiv 1811.12359).
+"""
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor
+
+from vae_lab.metrics.factor_codes import FactorCodes, Points, factor_codes
+from vae_lab.types import Noise, Scores, Trained
+
+_AT_ONCE = 500  # points
+
+
+class BetaVAEMetric:
+    """On posterior means.
+
+    Args:
+        train, eval: points that the classifier learns from, and those that it is scored on.
+        batch: pairs of images per point, L.
+    """
+
+    def __init__(self, train: Points = 10_000, eval: Points = 5000, batch: PositiveInt = 64) -> None:
+        self.train, self.eval, self.batch = train, eval, batch
+
+    def __call__(self, trained: Trained) -> Scores:
+        """``beta_vae_metric``, a share; nothing, and a note why, where there are no factors."""
+        from sklearn.linear_model import LogisticRegression
+
+        grid, notes = factor_codes(trained, "beta_vae_metric")
+        if grid is None:
+            return Scores({}, notes=notes)
+        noise = trained.noise("beta_vae_metric")
+        counts = [min(_AT_ONCE, n - start) for n in (self.train, self.eval) for start in range(0, n, _AT_ONCE)]
+        parts = [self.points(grid, noise, n) for n in trained.progress(counts, "β-VAE metric")]
+        x, y = (torch.cat(part).numpy() for part in zip(*parts))
+        classifier = LogisticRegression(C=1.0, max_iter=1000).fit(x[: self.train], y[: self.train])
+        value = float(classifier.score(x[self.train :], y[self.train :]))
+        chance = 1 / len(grid.sizes)
+        protocol = {
+            **grid.about,
+            "train_points": self.train,
+            "eval_points": self.eval,
+            "pairs_per_point": self.batch,
+            "classifier": "logistic regression, C=1",
+            "chance": chance,
+        }
+        meaning = f"accuracy, chance is {chance:.2g}, higher is better"
+        return Scores(
+            {"beta_vae_metric": value},
+            {"beta_vae_metric": protocol},
+            notes=notes,
+            meanings={"beta_vae_metric": meaning},
+        )
+
+    def points(self, grid: FactorCodes, noise: Noise, n: int) -> tuple[Tensor, Tensor]:
+        """Features [n, D] and labels [n]."""
+        shared = grid.which(noise, n)
+        one, other = (grid.values(noise, n, self.batch) for _ in range(2))
+        rows = torch.arange(n)
+        other[rows, :, shared] = one[rows, :, shared]
+        return (grid.at(one) - grid.at(other)).abs().mean(1), shared
