@@ -45,6 +45,8 @@ def test_option_trains(cli, tmp_path, group, option):
         words.append("dataset.source.path=pictures")
     if group == "figures" and option not in ("none", "samples", "curves", "latent_space", "reconstructions"):
         words[words.index("metrics=none")] = "metrics=fast"
+    if option in ("nll_bounds", "default"):
+        words += ["+metrics.nll._target_=vae_lab.metrics.nll.NLL", "+metrics.nll.samples=20"]
     if group == "experiment":
         words.remove("dataset=digits")
     if option == "ddp":
