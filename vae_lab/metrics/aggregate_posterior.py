@@ -15,8 +15,6 @@ from torch import Tensor
 from vae_lab.functional import IMQ_SCALES, imq_kernel, log_normal
 from vae_lab.types import Noise, Scores, Trained
 
-BLOCK = 100_000  # entries of a kernel matrix at a time: they stay in the processor's cache
-
 
 class AggregatePosterior:
     """Over the codes of test images, one draw z ~ q(z|x) each.
@@ -115,7 +113,7 @@ def log_aggregate(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
     constant = log_normal(torch.zeros_like(mu), mu, log_var).sum(1)
     parts = [
         torch.logsumexp(constant + part @ (mu * precision).T - 0.5 * part.square() @ precision.T, 1)
-        for part in z.split(max(1, BLOCK // len(mu)))
+        for part in z.split(_rows(mu))
     ]
     return torch.cat(parts) - math.log(len(mu))
 
@@ -127,7 +125,7 @@ def mean_kernel(a: Tensor, b: Tensor, wa: Tensor, wb: Tensor) -> Tensor:
     """
     same, start = a is b, 0
     total = torch.zeros(wa.shape[1], dtype=torch.float64)
-    for part, weights in zip(a.split(rows := max(1, BLOCK // len(b))), wa.split(rows)):
+    for part, weights in zip(a.split(_rows(b)), wa.split(_rows(b))):
         kernel = imq_kernel(part, b)
         if same:
             kernel.diagonal(start).zero_()
@@ -135,6 +133,14 @@ def mean_kernel(a: Tensor, b: Tensor, wa: Tensor, wb: Tensor) -> Tensor:
         total += (weights.double() * (kernel @ wb).double()).sum(0)
     wa, wb = wa.double(), wb.double()
     return total / (wa.sum(0) * wb.sum(0) - ((wa * wb).sum(0) if same else 0))
+
+
+def _rows(others: Tensor) -> int:
+    """Rows of a matrix of pairs at a time: few stay in the cache, many multiply faster where there are many dimensions.
+
+    With 10,000 codes on one thread, 64 rows take half the time of 256 at 16 dimensions, twice that at 1,024.
+    """
+    return max(1, 640_000 // len(others), min(others.shape[1], 256))
 
 
 def _bootstrap_counts(n: int, resamples: int, noise: Noise) -> Tensor:
