@@ -13,6 +13,7 @@ from vae_lab.data.dsprites import DSprites
 from vae_lab.data.sprites import Sprites
 from vae_lab.data.torchvision_images import TorchvisionImages
 from vae_lab.help import groups
+from vae_lab.runs import load_run
 from vae_lab.types import Images
 
 # Scores that need known factors, on a few sprites and few points.
@@ -59,7 +60,9 @@ def test_option_trains(cli, tmp_path, group, option):
         _write_images(tmp_path / "pictures")
         words.append("dataset.source.path=pictures")
     if group == "figures" and option not in ("none", "samples", "curves", "latent_space", "reconstructions"):
-        words[words.index("metrics=none")] = "metrics=[fast,novelty]"
+        words[words.index("metrics=none")] = "metrics=[fast,novelty,nll]"
+    if option == "full" or any("nll" in word for word in words):
+        words.append("metrics.nll.samples=20")
     if group == "experiment":
         words.remove("dataset=digits")
     if group == "dataset" and option.endswith("sprites"):
@@ -100,8 +103,21 @@ def test_scheduler_moves_the_learning_rate(cli, tmp_path, schedule):
     assert rates[-1] < rates[0]
 
 
+@pytest.mark.parametrize(("typed", "latent_dim"), [([], 50), (["latent_dim=3"], 3)])
+def test_a_model_may_bring_a_number_of_its_own_and_a_typed_one_wins(cli, tmp_path, typed, latent_dim):
+    ended = cli("train", *TINY, *BARE, "model=iwae_mlp", *typed, "hydra.run.dir=run")
+    assert ended.status == 0, ended.err
+    run = load_run(tmp_path / "run")
+    assert run.config["latent_dim"] == run.model.latent_dim == latent_dim
+    assert run.config["choices"]["model"] == "iwae_mlp"
+    assert run.config["model"]["net"] == {
+        "_target_": "vae_lab.nets.dense.Dense", "width": 200, "depth": 2, "activation": "tanh",
+    }  # fmt: skip
+    assert f"iwae_mlp, elbo/mse on digits, latent_dim={latent_dim}" in ended.out
+
+
 @pytest.mark.skipif("VAE_LAB_DATA" not in os.environ, reason="VAE_LAB_DATA names no folder with MNIST")
-@pytest.mark.parametrize("model", ["dense", "report_dense", "report_cnn", "cnn"])
+@pytest.mark.parametrize("model", ["dense", "report_dense", "report_cnn", "cnn", "iwae_mlp"])
 def test_parameter_counts_on_mnist_are_as_described(model):
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
@@ -112,7 +128,8 @@ def test_parameter_counts_on_mnist_are_as_described(model):
     with initialize_config_dir(str(Path(CONF).absolute()), version_base="1.3"):
         config = OmegaConf.to_container(compose("train", [f"model={model}", "k1=1", "k2=1"]), resolve=True)
     count = make_job(config, (1, 28, 28)).parameter_count
-    low, high = {"report_dense": (400_000, 800_000), "dense": (0, 1_000_000)}.get(model, (0, 2_000_000))
+    known = {"report_dense": (400_000, 800_000), "dense": (0, 1_000_000), "iwae_mlp": (425_284, 425_284)}
+    low, high = known.get(model, (0, 2_000_000))
     assert low <= count <= high
 
 

@@ -5,7 +5,7 @@ import torch
 from helpers import gen
 from torch.distributions import Normal, kl_divergence
 
-from vae_lab.functional import kl_normal, log_mean_exp, log_normal, reparameterize
+from vae_lab.functional import IMQ_SCALES, imq_kernel, kl_normal, log_mean_exp, log_normal, mmd, reparameterize
 
 
 def gaussians(n: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,3 +71,38 @@ def test_log_mean_exp_moves_with_its_argument_however_large(shift):
 def test_log_mean_exp_of_one_sample_is_that_sample():
     x = torch.randn(1, 6, generator=gen())
     torch.testing.assert_close(log_mean_exp(x), x[0])
+
+
+def draws(n: int, d: int, seed: int) -> torch.Tensor:
+    return torch.randn((n, d), generator=gen(seed))
+
+
+def test_the_kernel_is_largest_at_no_distance_and_half_of_each_scale_at_its_width():
+    x = torch.zeros(1, 3)
+    y = torch.tensor([[0.0, 0.0, 0.0], [math.sqrt(6), 0.0, 0.0]])
+    torch.testing.assert_close(imq_kernel(x, y, [1.0]), torch.tensor([[1.0, 0.5]]))
+    torch.testing.assert_close(imq_kernel(x, y[:1]), torch.tensor([[float(len(IMQ_SCALES))]]))
+
+
+def test_mmd_of_gaussians_is_that_of_the_integral():
+    """x − x' ~ N(0, 2), x − y ~ N(2, 2) in one dimension, so that each mean of the kernel is one integral."""
+    u = torch.linspace(-20, 20, 20_001, dtype=torch.float64)
+    kernel = imq_kernel(torch.zeros(1, 1, dtype=torch.float64), u.unsqueeze(1))[0]
+    same, across = (
+        torch.trapezoid(kernel * Normal(torch.tensor(m), math.sqrt(2)).log_prob(u).exp(), u) for m in (0.0, 2.0)
+    )
+    estimate = mmd(draws(1500, 1, 1), draws(1500, 1, 2) + 2)
+    assert estimate.item() == pytest.approx(2 * (same - across).item(), rel=0.05)
+
+
+def test_mmd_is_unbiased_where_the_distributions_are_equal():
+    found = torch.stack([mmd(draws(40, 2, 2 * i), draws(40, 2, 2 * i + 1)) for i in range(200)])
+    assert found.min() < 0 < found.max()
+    assert abs(found.mean()) < 3 * found.std() / math.sqrt(200)
+
+
+def test_mmd_draws_two_sets_together():
+    x = draws(50, 2, 1).requires_grad_()
+    mmd(x, draws(50, 2, 2) + 3).backward()
+    assert torch.isfinite(x.grad).all()
+    assert (x.grad.mean(0) < 0).all()  # a step against the gradient moves x towards the others

@@ -60,6 +60,12 @@ def test_known_keys_are_what_may_be_typed():
     assert not known & {"defaults", "hydra"}
 
 
+def test_an_option_that_speaks_of_the_whole_config_adds_its_keys_as_they_are_typed():
+    known = set(known_keys())
+    assert {"model.net.activation", "optimizer.eps"} <= known
+    assert not known & {"model.latent_dim", "model.model", "experiment.epochs"}
+
+
 def test_numbers_at_the_top_of_train_are_fields_of_its_schema():
     primary = yaml.safe_load((CONF / "train.yaml").read_text())
     assert set(primary) - {"defaults", "hydra"} <= set(schema.TrainConfig.model_fields)

@@ -78,15 +78,17 @@ def known_keys() -> list[str]:
         keys |= set(_dotted(yaml.safe_load(path.read_text(encoding="utf-8"))))
     for group, found in groups().items():
         for path in found.values():
-            keys |= {f"{group}.{key}" for key in keys_of(path)}
+            keys |= keys_of(group, path)
     return sorted(keys - {"defaults", "hydra"})
 
 
-def keys_of(path: Path) -> set[str]:
-    """The dotted keys of one YAML."""
+def keys_of(group: str, path: Path) -> set[str]:
+    """The dotted keys of one option, as typed: behind the group, unless the YAML speaks of the whole config."""
     import yaml
 
-    return set(_dotted(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    text = path.read_text(encoding="utf-8")
+    prefix = "" if text.startswith("# @package _global_") else f"{group}."
+    return {f"{prefix}{key}" for key in _dotted(yaml.safe_load(text))}
 
 
 def _dotted(node: Any, path: str = "") -> Iterator[str]:

@@ -46,8 +46,8 @@ def explain_hydra(error: Exception) -> str | None:
 
 def _of_another_option(key: str) -> str:
     """A key that exists, but not in the option that was chosen."""
-    group, _, inner = key.partition(".")
-    having = [f"{group}={option}" for option, path in groups().get(group, {}).items() if inner in keys_of(path)]
+    group = key.partition(".")[0]
+    having = [f"{group}={option}" for option, path in groups().get(group, {}).items() if key in keys_of(group, path)]
     return f"{key}: the chosen {group} has no such key; it belongs to {' or '.join(having) or 'another command'}"
 
 

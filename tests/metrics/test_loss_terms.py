@@ -45,6 +45,9 @@ def test_elbo_is_minus_recon_less_its_offset_less_kl(likelihood):
     values = found.values
     assert values["elbo"] == pytest.approx(-values["recon"] - offset - values["kl"])
     assert values["loss"] == pytest.approx(0.5 * values["recon"] + 3 * values["kl"])
+    assert values["rate"] == values["kl"]
+    assert values["distortion"] == pytest.approx(-values["elbo"] - values["rate"])
+    assert set(found.meanings) == set(values)
 
 
 def test_a_schedule_is_at_its_end():

@@ -1,7 +1,9 @@
 """Test ``loss``, ``recon``, ``kl`` and ``elbo``: the objective on every test image, in nats per image.
 
 ``loss`` is at the objective's own weights with every schedule at its end; the others are unweighted. ``elbo`` holds all
-constants of the likelihood; ``bits_per_dim`` = −elbo / (C·H·W·log 2) is given for discrete data alone.
+constants of the likelihood, and so do the axes of the rate-distortion plane (Alemi et al. 2018, arXiv 1711.00464):
+``rate`` = KL[q(z|x) ‖ p(z)], ``distortion`` = −E_q log p(x|z), elbo = −distortion − rate. ``bits_per_dim`` =
+−elbo / (C·H·W·log 2) is given for discrete data alone.
 """
 
 import math
@@ -28,6 +30,9 @@ class LossTerms:
             binary = binary and bool(((batch.target == 0) | (batch.target == 1)).all())
         images = len(trained.data.test)
         values = {name: total / images for name, total in sums.items()}
+        if "elbo" in values:
+            values["rate"] = values["kl"]
+            values["distortion"] = values["recon"] + likelihood.recon_offset(values_per_image)
         bound = "elbo" in values and (binary or not likelihood.discrete)
         if bound and likelihood.discrete:
             values["bits_per_dim"] = -values["elbo"] / values_per_image / math.log(2)
@@ -52,6 +57,8 @@ _MEANINGS = {
     "recon": "−log p(x|z), nats per image",
     "kl": "KL[q(z|x) ‖ p(z)], nats per image",
     "elbo": "−recon − kl, nats per image, higher is better",
+    "rate": "the same as kl, nats per image",
+    "distortion": "−log p(x|z) with all constants, nats per image",
     "bits_per_dim": "−elbo in bits per value",
 }
 _WITH_OFFSET = {
