@@ -1,5 +1,6 @@
 """Small stand-ins that several test modules share."""
 
+import hashlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,7 +121,7 @@ class FakeData:
         self.factors = test.factors
 
     def fingerprint(self, split: str, n: int | None = None) -> str:
-        return str((split, n))
+        return hashlib.sha256(bytes_of(getattr(self, split))[:n].numpy().tobytes()).hexdigest()[:16]
 
     def images(self, split: str, n: int | None = None, size: int = 1000):
         yield from (bytes_of(getattr(self, split))[:n].float() / 255).split(size)
@@ -130,6 +131,17 @@ class FakeData:
         index = torch.arange(len(part))[:n]
         for x, places in zip(self.images(split, n, size), index.split(size)):
             yield Batch(x, x, part.at(places)[1])
+
+
+class FakeExtractor:
+    """Stands for a network of so many features; those of images are given to :class:`FakeTrained`."""
+
+    def __init__(self, num_features: int = 6, suffix: str = "", sha256: str = "abc") -> None:
+        self.num_features, self.suffix, self.sha256 = num_features, suffix, sha256
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return {"features": f"fake, {self.num_features}-d", "extractor_sha256": self.sha256}
 
 
 class FakeTrained:
@@ -185,3 +197,9 @@ class FakeTrained:
         return self._given(source, n, 1)
 
     class_logits = logits
+
+
+def scored(n: int = 60, extractor: FakeExtractor | None = None, **features: torch.Tensor) -> FakeTrained:
+    """n test and n training images of which these features are known; where logits are asked for, they are these."""
+    given = {source: (found, found) for source, found in features.items()}
+    return FakeTrained(labelled(n), classifier=extractor or FakeExtractor(), given_features=given)

@@ -6,7 +6,7 @@ from helpers import FlowPosterior, GivenSource, gen, labelled, small_model
 
 from vae_lab import evaluation as module
 from vae_lab.data.image_data import ImageData
-from vae_lab.evaluation import Evaluation
+from vae_lab.evaluation import Evaluation, Scoring
 from vae_lab.job import Job
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.types import Images, Scores
@@ -92,15 +92,39 @@ def test_codes_of_images_without_labels_have_none():
     assert evaluation(test=Images(labelled(12).pixels, None)).codes()[1] is None
 
 
-class Pixels:
-    """A classifier whose features are the pixels, and which counts its calls."""
+def test_codes_are_of_the_split_and_the_number_that_are_named():
+    made = evaluation()
+    whole, labels = made.codes("train")
+    assert whole.mu.shape == (36, 3)
+    some, their_labels = made.codes("train", 5)
+    spread = torch.tensor([0, 9, 18, 26, 35])
+    torch.testing.assert_close(some.mu, whole.mu[spread])
+    assert their_labels.tolist() == labels[spread].tolist()
 
-    def __init__(self) -> None:
-        self.calls = 0
+
+def test_codes_are_computed_once_for_each_split_and_number():
+    made = evaluation()
+    assert made.codes("test")[0] is made.codes("test")[0]
+    assert len(made.codes("val")[0].mu) == 4
+    assert len(made.codes("test", 5)[0].mu) == 5
+    assert len(made.codes("test", 500)[0].mu) == 12
+
+
+class Pixels:
+    """A network whose features are the pixels times a factor and whose logits the first three; counts its calls."""
+
+    def __init__(self, factor: float = 1.0, sha256: str = "pixels") -> None:
+        self.calls, self.factor, self.sha256 = 0, factor, sha256
 
     def __call__(self, x):
         self.calls += 1
-        return x.flatten(1), x.flatten(1)[:, :3]
+        features = self.factor * x.flatten(1)
+        return features, features[:, :3]
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("VAE_LAB_CACHE", str(tmp_path))
 
 
 @pytest.fixture
@@ -110,14 +134,39 @@ def pixels(monkeypatch) -> Pixels:
     return classifier
 
 
+def seen_through(extractor: Pixels, train_seed: int = 0, test_seed: int = 1) -> Evaluation:
+    data = ImageData("fake", GivenSource(labelled(40, seed=train_seed), labelled(12, seed=test_seed)), Path(), 5, 0)
+    return Evaluation(Job(small_model(), Autoencoder()), data, 0, CPU, features=lambda _: extractor)
+
+
 def test_features_are_of_the_images_that_are_named(pixels):
     made = evaluation()
     test = made.data.test.pixels.float() / 255
-    found = {source: made.features(source, 12)[0] for source in ("test", "reconstructions", "samples")}
+    found = {source: made.features(source, 12) for source in ("test", "reconstructions", "samples")}
     torch.testing.assert_close(found["test"], test.flatten(1))
     torch.testing.assert_close(found["reconstructions"], made.reconstruct(test).flatten(1))
     torch.testing.assert_close(found["samples"], drawn(12, made).flatten(1))
-    torch.testing.assert_close(made.features("pool", 40)[0], made.data.pool.pixels.flatten(1) / 255)
+    pool = made.data.pool.pixels.flatten(1) / 255
+    torch.testing.assert_close(made.features("pool", 40), pool)
+    torch.testing.assert_close(made.features("train", 36), pool[made.data.train.chosen])
+    torch.testing.assert_close(made.features("pool", 4), pool[[0, 13, 26, 39]])
+
+
+def test_logits_are_of_the_extractor_and_class_logits_of_the_classifier(pixels):
+    made = seen_through(Pixels(10.0, "other"))
+    test = made.data.test.pixels.flatten(1) / 255
+    torch.testing.assert_close(made.features("test", 12), 10 * test)
+    torch.testing.assert_close(made.logits("test", 12), 10 * test[:, :3])
+    torch.testing.assert_close(made.class_logits("test", 12), test[:, :3])
+
+
+def test_an_extractor_that_is_the_classifier_reads_images_once(pixels):
+    made = evaluation()
+    assert made.extractor is pixels
+    made.features("samples", 12)
+    made.logits("samples", 12)
+    made.class_logits("samples", 12)
+    assert pixels.calls == 1
 
 
 def test_features_are_computed_once(pixels):
@@ -127,11 +176,58 @@ def test_features_are_computed_once(pixels):
     assert pixels.calls == 1
 
 
+def test_features_of_real_images_are_remembered_from_one_evaluation_to_the_next():
+    first, again = Pixels(), Pixels()
+    one, other = seen_through(first), seen_through(again)
+    for source, n in (("test", 12), ("pool", 40), ("train", 36)):
+        assert torch.equal(one.features(source, n), other.features(source, n))
+        assert torch.equal(one.logits(source, n), other.logits(source, n))
+    assert first.calls == 3
+    assert again.calls == 0
+    one.features("samples", 12)
+    other.features("samples", 12)
+    assert again.calls == 1
+
+
+def test_another_network_or_other_images_are_never_taken_for_those_remembered():
+    seen_through(Pixels()).features("test", 12)
+    other_network, other_images, fewer = Pixels(2.0, "twice"), Pixels(), Pixels()
+    doubled = seen_through(other_network)
+    torch.testing.assert_close(doubled.features("test", 12), 2 * (doubled.data.test.pixels.flatten(1) / 255))
+    changed = seen_through(other_images, test_seed=7)
+    torch.testing.assert_close(changed.features("test", 12), changed.data.test.pixels.flatten(1) / 255)
+    assert seen_through(fewer).features("test", 6).shape == (6, 64)
+    assert [net.calls for net in (other_network, other_images, fewer)] == [1, 1, 1]
+
+
+def test_progress_shows_what_is_read_and_how_far_it_is(pixels):
+    shown = []
+
+    def progress(steps, description):
+        shown.append((description, len(steps)))
+        return steps
+
+    made = evaluation()
+    made.progress = progress
+    made.features("samples", 2500)
+    made.features("test", 12)
+    made.codes("train")
+    assert shown == [("reading 2,500 samples", 3), ("reading 12 test images", 1), ("encoding 36 images", 1)]
+
+
 def test_without_labels_there_are_no_features():
     made = evaluation(test=Images(labelled(12).pixels, None))
     assert made.classifier is None
+    assert made.extractor is None
     with pytest.raises(ValueError, match="no labels"):
         made.features("test", 5)
+
+
+def test_given_images_have_no_reconstructions_and_no_codes():
+    data = ImageData("fake", GivenSource(labelled(40), labelled(12)), Path(), 5, 0)
+    scoring = Scoring(data, 0, CPU)
+    assert not hasattr(scoring, "reconstruct")
+    assert not hasattr(scoring, "codes")
 
 
 def test_metrics_run_in_turn_and_their_values_are_of_the_test_set():
@@ -140,7 +236,7 @@ def test_metrics_run_in_turn_and_their_values_are_of_the_test_set():
     def metric(name):
         def score(trained):
             seen.append((name, dict(trained.scores.values), torch.is_inference_mode_enabled()))
-            return Scores({name: 1.0}, {name: "how"}, {name: [1]}, [name])
+            return Scores({name: 1.0}, {name: "how"}, {name: [1]}, [name], {name: (0.5, 2.0)}, {name: "nats"})
 
         return score
 
@@ -148,6 +244,8 @@ def test_metrics_run_in_turn_and_their_values_are_of_the_test_set():
     assert scores.values == {"test/a": 1.0, "test/b": 1.0}
     assert scores.protocol == {"a": "how", "b": "how"}
     assert scores.arrays == {"a": [1], "b": [1]}
+    assert scores.intervals == {"test/a": (0.5, 2.0), "test/b": (0.5, 2.0)}
+    assert scores.meanings == {"test/a": "nats", "test/b": "nats"}
     assert scores.notes == ["a", "b"]
     assert seen == [("a", {}, True), ("b", {"test/a": 1.0}, True)]
 

@@ -3,12 +3,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers import FakeTrained, gen, labelled
+from helpers import FakeExtractor, FakeTrained, gen, labelled, scored
 from scipy.linalg import sqrtm
+from torchmetrics.image.fid import FrechetInceptionDistance
 
-from vae_lab.metrics.fid import FID, frechet
+from vae_lab.metrics.fid import FID, Reference, fid_infinity, frechet, moments
+from vae_lab.metrics.resampling import interval, resamples
 
 F = 6
+SOURCES = ("samples", "reconstructions", "pool", "test")
 
 
 def normals(n: int, seed: int, f: int = F) -> torch.Tensor:
@@ -21,10 +24,29 @@ def by_scipy(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(((mu1 - mu2) ** 2).sum() + np.trace(cov1 + cov2 - 2 * sqrtm(cov1 @ cov2).real))
 
 
+class PassThrough(torch.nn.Module):
+    """Features in the place of images."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+    def forward(self, x):
+        return x
+
+
+def by_torchmetrics(a: torch.Tensor, b: torch.Tensor) -> float:
+    distance = FrechetInceptionDistance(PassThrough(a.shape[1])).set_dtype(torch.float64)
+    distance.update(b, real=True)
+    distance.update(a, real=False)
+    return distance.compute().item()
+
+
+@pytest.mark.parametrize("reference", [by_scipy, by_torchmetrics])
 @pytest.mark.parametrize(("n", "f"), [(500, 6), (400, 64)])
-def test_it_is_the_formula_with_scipys_matrix_root(n, f):
+def test_it_is_the_number_that_other_software_gives(reference, n, f):
     a, b = normals(n, 1, f), normals(n + 50, 2, f)
-    assert frechet(a, b) == pytest.approx(by_scipy(a, b), rel=1e-4)
+    assert frechet(a, b) == pytest.approx(reference(a, b), rel=1e-4)
 
 
 def test_equal_sets_are_at_distance_0():
@@ -63,39 +85,120 @@ def test_features_that_are_not_finite_are_refused(bad):
             frechet(*pair)
 
 
-def trained(n_test: int = 60, n_train: int = 60, width: int = F) -> FakeTrained:
-    given = {name: (normals(100, i), torch.zeros(100, 3))
-             for i, name in enumerate(("samples", "reconstructions", "pool", "test"), 1)}  # fmt: skip
-    classifier = SimpleNamespace(num_features=width, name="fake", sha256="abc", test_accuracy=0.9)
-    fake = FakeTrained(labelled(n_test), classifier=classifier, given_features=given)
-    fake.data.pool = labelled(n_train)
-    return fake
+@pytest.mark.parametrize(("dtype", "rel"), [(torch.float64, 1e-9), (torch.float32, 1e-3)])
+def test_a_resample_is_the_set_with_images_repeated(dtype, rel):
+    a, reference = normals(80, 1), Reference(normals(90, 2))
+    (counts,) = resamples(80, 1, 0)
+    repeated = a.repeat_interleave(counts.long(), dim=0)
+    assert reference.distance(a.to(dtype), counts) == pytest.approx(reference.distance(repeated), rel=rel)
+    for found, expected in zip(moments(a, counts), (repeated.mean(0), repeated.T.cov())):
+        torch.testing.assert_close(found, expected)
+
+
+def test_intervals_hold_the_mean_of_fresh_draws_as_often_as_they_say():
+    reference = Reference(torch.randn(200, 3, generator=gen()))
+
+    def drawn(seed: int) -> torch.Tensor:
+        return 0.5 + torch.randn(200, 3, generator=gen(seed))
+
+    fresh = torch.tensor([reference.distance(drawn(1000 + seed)) for seed in range(300)])
+    held_mean, held_fresh, draws = 0, 0.0, 60
+    for seed in range(draws):
+        x = drawn(seed)
+        resampled = torch.tensor([reference.distance(x, counts) for counts in resamples(200, 60, seed)])
+        low, high = interval(reference.distance(x), resampled)
+        held_mean += low <= fresh.mean() <= high
+        held_fresh += ((low <= fresh) & (fresh <= high)).double().mean().item()
+    assert 0.87 <= held_mean / draws <= 1
+    assert held_fresh / draws == pytest.approx(0.83, abs=0.08)  # two draws differ by √2 σ: P(|N(0, 1)| < 1.96 / √2)
+
+
+def test_at_infinity_the_bias_of_few_images_is_gone():
+    reference = Reference(torch.randn(100_000, 8, generator=gen(99)))
+    draws = [torch.randn(400, 8, generator=gen(seed)) for seed in range(20)]
+    at_400 = np.mean([reference.distance(x) for x in draws])
+    at_infinity = np.mean([fid_infinity(x, reference, 0) for x in draws])
+    assert at_400 > 0.05
+    assert abs(at_infinity) < at_400 / 5  # what remains is bent: terms of 1/n² in parts of few images
+
+
+def test_at_infinity_it_depends_on_the_seed_alone():
+    x, reference = normals(300, 1), Reference(normals(300, 2))
+    torch.manual_seed(1)
+    first = fid_infinity(x, reference, 0)
+    torch.manual_seed(2)
+    assert fid_infinity(x, reference, 0) == first
+    assert fid_infinity(x, reference, 1) != first
+
+
+@pytest.mark.parametrize(("n", "found"), [(4 * F - 1, False), (4 * F, True)])
+def test_two_sizes_of_twice_the_features_make_a_line(n, found):
+    assert (fid_infinity(normals(n, 1), Reference(normals(90, 2)), 0) is not None) is found
+
+
+def trained(n: int = 60, extractor: FakeExtractor | None = None) -> FakeTrained:
+    return scored(n, extractor, **{source: normals(100, i) for i, source in enumerate(SOURCES, 1)})
 
 
 def test_samples_reconstructions_and_training_images_are_held_against_test_images():
     fake = trained()
-    scores = FID(50)(fake)
-    pairs = {"fid": "samples", "fid_reconstructions": "reconstructions", "fid_floor": "pool"}
-    reference = fake.features("test", 50)[0]
-    assert scores.values == {k: frechet(fake.features(source, 50)[0], reference) for k, source in pairs.items()}
-    assert scores.protocol["fid"]["images"] == 50
-    assert scores.protocol["fid"]["classifier_sha256"] == "abc"
+    scores = FID(50, bootstrap=5)(fake)
+    reference = fake.features("test", 50)
+    for name, source in {"fid": "samples", "fid_reconstructions": "reconstructions", "fid_floor": "pool"}.items():
+        assert scores.values[name] == frechet(fake.features(source, 50), reference)
+    for name, source in {"fid_infinity": "samples", "fid_infinity_floor": "pool"}.items():
+        assert scores.values[name] == fid_infinity(fake.features(source, 50), Reference(reference), fake.seed)
+    assert len(scores.values) == 5
 
 
-@pytest.mark.parametrize(("n_test", "n_train", "n"), [(60, 60, 60), (40, 60, 40), (60, 30, 30)])
-def test_as_many_images_are_compared_as_there_are(n_test, n_train, n):
-    assert FID(10_000)(trained(n_test, n_train)).protocol["fid"]["images"] == n
+def test_each_value_has_a_meaning_an_interval_and_a_protocol():
+    scores = FID(50, bootstrap=20)(trained())
+    assert set(scores.meanings) == set(scores.intervals) == set(scores.values)
+    for name, (low, high) in scores.intervals.items():
+        assert low < scores.values[name] < high
+    protocol = scores.protocol["fid"]
+    assert (protocol["images"], protocol["extractor_sha256"], protocol["seed"]) == (50, "abc", 0)
+    assert "20 resamples" in protocol["bootstrap"]
+    assert FID(50, bootstrap=20)(trained()) == scores
+
+
+def test_the_suffix_of_the_features_stands_in_every_name():
+    scores = FID(50, bootstrap=2)(trained(extractor=FakeExtractor(suffix="_inception")))
+    assert set(scores.values) == {
+        "fid_inception", "fid_inception_floor", "fid_infinity_inception", "fid_infinity_inception_floor",
+        "fid_reconstructions_inception",
+    }  # fmt: skip
+    assert set(scores.protocol) == {"fid_inception"}
+
+
+def test_given_images_have_no_reconstructions():
+    fake = trained()
+    given = SimpleNamespace(**{name: getattr(fake, name) for name in (
+        "data", "extractor", "features", "progress", "seed", "sampler", "available")})  # fmt: skip
+    scores = FID(50, bootstrap=2)(given)
+    assert set(scores.values) == {"fid", "fid_floor", "fid_infinity", "fid_infinity_floor"}
+    assert scores.notes == []
+
+
+@pytest.mark.parametrize(
+    ("n_test", "n_train", "available", "n"),
+    [(60, 60, None, 60), (40, 60, None, 40), (60, 30, None, 30), (60, 60, 20, 20)],
+)
+def test_as_many_images_are_compared_as_there_are(n_test, n_train, available, n):
+    fake = trained(n_test)
+    fake.data.pool, fake.available = labelled(n_train), available
+    assert FID(10_000, bootstrap=2)(fake).protocol["fid"]["images"] == n
 
 
 @pytest.mark.parametrize("width", [60, 61])
 def test_too_few_images_for_a_covariance_give_a_note_instead_of_a_number(width):
-    scores = FID()(trained(width=width))
+    scores = FID()(trained(extractor=FakeExtractor(width)))
     assert scores.values == {}
     assert scores.notes == [f"No FID: 60 images are too few for a covariance of {width} features."]
 
 
 def test_one_image_more_than_features_is_enough():
-    assert "fid" in FID()(trained(width=59)).values
+    assert "fid" in FID(bootstrap=2)(trained(extractor=FakeExtractor(59))).values
 
 
 def test_without_labels_there_is_a_note_instead_of_a_number():
@@ -105,12 +208,8 @@ def test_without_labels_there_is_a_note_instead_of_a_number():
 
 
 def test_an_objective_without_a_prior_is_noted():
-    from helpers import FakeTrained
-
-    features = {name: (normals(40, 1), torch.zeros(40, 3)) for name in ("samples", "reconstructions", "pool", "test")}
-    known = SimpleNamespace(num_features=F, name="fake", sha256="0" * 64, test_accuracy=1.0)
-    trained = FakeTrained(labelled(40), classifier=known, given_features=features)
-    assert FID()(trained).notes == []
-    trained.objective = SimpleNamespace(variational=False)
-    (note,) = FID()(trained).notes
+    fake = trained()
+    assert FID(bootstrap=2)(fake).notes == []
+    fake.objective = SimpleNamespace(variational=False)
+    (note,) = FID(bootstrap=2)(fake).notes
     assert "no prior" in note

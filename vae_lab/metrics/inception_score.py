@@ -36,13 +36,15 @@ class InceptionScore:
         extractor, n = made.extractor, images_compared(made, self.samples)
         if extractor is None:
             return Scores({}, notes=["No Inception Score: the dataset has no labels to train a classifier on."])
-        found = ImageScores("inception_score", made, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap))
+        found = ImageScores("inception_score", made, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap),
+                            reference="none: generated images alone, all at once")  # fmt: skip
         counts = resamples(n, self.bootstrap, made.seed)
         for source, floor in (("samples", False), ("pool", True)):
             logits = made.logits(source, n)
-            meaning = f"clear and varied classes, 1 to {logits.shape[1]}, higher is better"
+            classes = logits.shape[1]
+            meaning = f"clear and varied classes, 1 to {classes}, higher is better"
             resampled = inception_score(logits, counts)
-            found.put("inception_score", inception_score(logits).item(), resampled, meaning, floor, low=1.0)
+            found.put("inception_score", inception_score(logits).item(), resampled, meaning, floor, classes, low=1.0)
         return found.scores
 
 

@@ -35,7 +35,8 @@ class LabelDistribution:
         if classifier is None or labels is None:
             return Scores({}, notes=["No label distribution: the dataset has no labels."])
         n, classes = images_compared(made, self.samples), len(made.data.classes)
-        found = ImageScores("label_distribution", made, classifier, n, bootstrap=bootstrap_protocol(self.bootstrap))
+        found = ImageScores("label_distribution", made, classifier, n, bootstrap=bootstrap_protocol(self.bootstrap),
+                            reference=f"labels of all {len(labels):,} test images of {made.data.name}")  # fmt: skip
         real = torch.bincount(labels, minlength=classes).double() / len(labels)
         counts = resamples(n, self.bootstrap, made.seed)
         for source, floor in (("samples", False), ("pool", True)):

@@ -1,14 +1,15 @@
 """Whether generated images are new, or near copies of training images (after Meehan et al. 2020, arXiv 2004.05675).
 
 Each generated and each test image has a distance to its nearest training image in feature space. Test images are new
-by construction, so their distances say what new looks like: ``novelty_closer`` = P(d_generated < d_test), ½ where
-generated images are as new as test images, towards 1 where they are copies, towards 0 where they are unlike anything;
-``near_copies`` = share of generated images that are closer than all but 1 % of the test images.
+by construction, so their distances say what new looks like: ``novelty_closer`` = P(d_generated < d_test), ties counted
+half: ½ where generated images are as new as test images, towards 1 where they are copies, towards 0 where they are
+unlike anything; ``near_copies`` = share of generated images that are closer than all but 1 % of the test images.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import PositiveInt
 from torch import Tensor
@@ -61,13 +62,13 @@ class Novelty:
         test, _ = nearest(made.features("test", n), train, made.progress)
         found = ImageScores("novelty", made, extractor, n, train_images=searched, searched=split,
                             bootstrap=bootstrap_protocol(self.bootstrap))  # fmt: skip
-        closer = torch.searchsorted(test.sort().values, generated, right=True)
-        per_image = {"novelty_closer": 1 - closer / len(test), "near_copies": generated < test.quantile(QUANTILE)}
+        near = float(np.quantile(test, QUANTILE, method="weibull"))  # 1 % of further test images are nearer
+        per_image = {"novelty_closer": closer(generated, test), "near_copies": generated < near}
         counts = resamples(n, self.bootstrap, made.seed) / n
         for name, values in per_image.items():
             found.put(name, values.double().mean().item(), counts @ values.double(), _MEANINGS[name], high=1.0)
         found.scores.protocol[f"novelty{found.suffix}"]["floor"] = "test images: ½ and 0.01 by construction"
-        order, unit = generated.argsort()[: self.shown], test.median()
+        order, unit = generated.argsort()[: self.shown], test.median() if test.median() > 0 else 1.0
         arrays = found.scores.arrays
         pairs = (order.tolist(), which[order].tolist(), (generated[order] / unit).tolist())
         arrays["nearest_training_images"] = [list(pair) for pair in zip(*pairs)]
@@ -86,6 +87,21 @@ _MEANINGS = {
 def nearest(
     images: Tensor, train: Tensor, progress: Callable[..., Any] = lambda steps, _: steps
 ) -> tuple[Tensor, Tensor]:
-    """Distance [n] and place [n] of the nearest of features [m, F] for each of [n, F]."""
-    parts = [torch.cdist(rows, train).min(1) for rows in progress(images.split(BLOCK), "nearest training images")]
-    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
+    """Distance [n] and place [n] of the nearest of features [m, F] for each of [n, F].
+
+    Raises:
+        ValueError: a feature is NaN or infinite.
+    """
+    if not (torch.isfinite(images).all() and torch.isfinite(train).all()):
+        raise ValueError("features are not finite")
+    blocks = progress(images.split(BLOCK), "nearest training images")
+    places = torch.cat([torch.cdist(rows, train).argmin(1) for rows in blocks])
+    # The quick distances of cdist are rounded as the products behind them: a copy would not lie at 0.
+    return torch.cat([(a - train[b]).norm(dim=1) for a, b in zip(images.split(BLOCK), places.split(BLOCK))]), places
+
+
+def closer(generated: Tensor, test: Tensor) -> Tensor:
+    """Share of the test images' distances [m] that are larger than each of [n], ties counted half: [n]."""
+    ordered = test.sort().values
+    nearer, as_near = (torch.searchsorted(ordered, generated, right=right) for right in (False, True))
+    return 1 - (nearer + as_near).double() / (2 * len(test))
