@@ -27,7 +27,7 @@ def tracker(console: Console) -> Any:
 def print_plan(console: Console, title: str, data: Data, environment: dict[str, Any]) -> None:
     """What is about to be trained on what."""
     channels, height, width = data.x_shape
-    console.print(f"[bold]{title}[/bold]", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{escape(title)}[/bold]", highlight=False, soft_wrap=True)
     console.print(
         f"{environment['parameters']:,} parameters on {environment['device']}; "
         f"{len(data.train):,} training, {len(data.val):,} validation, {len(data.test):,} test images "
@@ -42,10 +42,10 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
     if scores.values:
         console.print(_table(scores, title))
     for told, names in _protocols(scores).items():
-        console.print(f"{', '.join(names)}: {told}", style="dim", highlight=False, soft_wrap=True)
+        console.print(f"{', '.join(names)}: {told}", style="dim", markup=False, highlight=False, soft_wrap=True)
     for note in scores.notes:
-        console.print(note, style="bold yellow", highlight=False, soft_wrap=True)
-    console.print(f"Everything is in {run_dir}", highlight=False, soft_wrap=True)
+        console.print(note, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"Everything is in {run_dir}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _protocols(scores: Scores) -> dict[str, list[str]]:
@@ -60,7 +60,7 @@ def _protocols(scores: Scores) -> dict[str, list[str]]:
 
 def _table(scores: Scores, title: str) -> Table:
     """One row per score; what real images reach under the same protocol stands beside it."""
-    table = Table(title=f"Test scores: {title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table = Table(title=f"Test scores: {escape(title)}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     floors = {name for name in scores.values if name.removesuffix("_floor") in scores.values.keys() - {name}}
     table.add_column("score")
     table.add_column("value", justify="right")

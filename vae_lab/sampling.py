@@ -51,7 +51,7 @@ def sample(config: dict[str, Any], console: Console) -> None:
     except OSError as why:
         raise UserError(f"{folder} cannot be written ({why.strerror}); type out=<a folder that can>") from why
     more = f" and {len(images):,} PNGs in {singles}" if singles else ""
-    console.print(f"{array}\n{grid}{more}", highlight=False, soft_wrap=True)
+    console.print(f"{array}\n{grid}{more}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _grid_png(images: torch.Tensor, title: str, file: Any) -> None:

@@ -57,7 +57,7 @@ def score_images(config: dict[str, Any], run_dir: Path, console: Console, sweep:
     title = f"{given.path.name} against {data.name}, seed {settings.seed}"
     scoring = ScoredImages(given, data, settings.seed, device, title, tracker(console), make(settings.features))
     _refuse_too_few(scoring, metrics, config)
-    console.print(f"[bold]{title}[/bold]", highlight=False, soft_wrap=True)
+    console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{given.about['kind']}, {given.about['values']}", highlight=False, soft_wrap=True)
     environment = {
         **runs.describe_environment(config, device, "score"),

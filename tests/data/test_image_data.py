@@ -7,6 +7,7 @@ from helpers import GivenSource, bytes_of, labelled, places, with_trainer
 from vae_lab.data.batches import Groups
 from vae_lab.data.image_data import ImageData
 from vae_lab.errors import UserError
+from vae_lab.types import Images
 
 
 def data(n=100, **more) -> ImageData:
@@ -166,3 +167,35 @@ def test_noise_reaches_the_training_share_and_never_validation():
     noisy = sum((b.x != b.target).flatten(1).any(1).sum().item() for b in singly(made.train_dataloader()))
     assert noisy == 45
     assert all(torch.equal(b.x, b.target) for b in made.val_dataloader())
+
+
+def test_a_fingerprint_is_that_of_the_bytes_that_are_named():
+    first = data()
+    assert first.fingerprint("test") == data(seed=7, batch_size=3, binarize="static").fingerprint("test")
+    assert len(first.fingerprint("test")) == 16
+    assert first.fingerprint("test") == first.fingerprint("test", 30) == first.fingerprint("test", 99)
+    assert len({first.fingerprint(split, n) for split in ("pool", "train", "val", "test") for n in (None, 3, 4)}) == 12
+
+
+def test_a_fingerprint_is_of_the_same_images_that_are_read():
+    whole, spread = data(), places(torch.cat(list(data().images("test", 4))))
+    part = Images(whole.test.pixels[spread], None)
+    alone = ImageData("fake", GivenSource(labelled(100), part), Path(), batch_size=10, seed=0)
+    assert alone.fingerprint("test") == whole.fingerprint("test", 4)
+
+
+@pytest.mark.parametrize("change", [lambda x: x.flip(0), lambda x: x ^ (torch.arange(64).view(1, 8, 8) == 63).byte()])
+def test_one_other_byte_or_another_order_gives_another_fingerprint(change):
+    test = labelled(30, seed=1)
+    changed = Images(change(test.pixels), test.targets, test.classes)
+    other = ImageData("fake", GivenSource(labelled(100), changed), Path(), batch_size=10, seed=0)
+    assert other.fingerprint("test") != data().fingerprint("test")
+    assert other.fingerprint("pool") == data().fingerprint("pool")
+
+
+def test_the_same_bytes_in_another_shape_have_another_fingerprint():
+    def shaped(*x_shape):
+        source = GivenSource(*(Images(labelled(20).pixels.reshape(20, *x_shape), None) for _ in range(2)))
+        return ImageData("fake", source, Path(), batch_size=2, seed=0).fingerprint("test")
+
+    assert len({shaped(1, 8, 8), shaped(1, 4, 16), shaped(4, 4, 4)}) == 3

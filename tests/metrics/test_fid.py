@@ -159,6 +159,7 @@ def test_each_value_has_a_meaning_an_interval_and_a_protocol():
     protocol = scores.protocol["fid"]
     assert (protocol["images"], protocol["extractor_sha256"], protocol["seed"]) == (50, "abc", 0)
     assert "20 resamples" in protocol["bootstrap"]
+    assert "1 to 10" in protocol["infinity"]
     assert FID(50, bootstrap=20)(trained()) == scores
 
 

@@ -46,6 +46,7 @@ def by_definition(a: torch.Tensor, b: torch.Tensor) -> float:
     return own[0] + own[1] - 2 * np.mean([k(x, y) for x in a for y in b])
 
 
+@pytest.mark.filterwarnings("ignore:Metric `Kernel")
 @pytest.mark.parametrize("reference", [by_torchmetrics, by_torch_fidelity])
 def test_it_is_what_other_software_gives_for_one_subset_of_all_images(reference):
     a, b = normals(300, 1, 0.5, torch.float64), normals(300, 2, dtype=torch.float64)

@@ -116,7 +116,9 @@ def _header(file: Path) -> Shape:
 
     try:
         with Image.open(file) as image:
-            grey = image.mode in ("1", "L", "LA", "I", "F", "I;16")
+            if image.mode == "F":
+                raise UserError(f"{file} has floating-point values, which would be cut off; save the images as .npy")
+            grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
             return (1 if grey else 3, image.height, image.width)
     except (OSError, SyntaxError) as why:
         raise UserError(f"{file} cannot be read as an image ({why}); remove or repair it") from why
@@ -130,6 +132,8 @@ class _Array:
             raise UserError(f"images={file}: neither a folder nor a .npy file; save the array by numpy.save")
         try:
             self.array = np.load(file, mmap_mode="r", allow_pickle=False)
+            if not isinstance(self.array, np.ndarray):
+                raise ValueError("an archive of several arrays")
         except (ValueError, OSError, EOFError) as why:
             raise UserError(f"images={file} is damaged or no array of numbers ({str(why)[:100]})") from why
         if self.array.dtype.kind not in "buif":

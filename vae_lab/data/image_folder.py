@@ -160,4 +160,5 @@ def opened(file: Path) -> Image.Image:
 
 def image_files(folder: Path) -> list[Path]:
     """All images in a folder and the folders inside, by name."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return sorted(p for p in found if p.is_file())

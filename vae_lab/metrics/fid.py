@@ -45,7 +45,7 @@ class FID:
         if n < self.least(extractor):
             width = extractor.num_features
             return Scores({}, notes=[f"No FID: {n} images are too few for a covariance of {width} features."])
-        found = ImageScores("fid", made, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap))
+        found = ImageScores("fid", made, extractor, n, infinity=_LINE, bootstrap=bootstrap_protocol(self.bootstrap))
         reference = Reference(made.features("test", n))
         for source, floor in (("samples", False), ("pool", True)):
             features = made.features(source, n)
@@ -127,6 +127,10 @@ def fid_infinity(features: Tensor, reference: Reference, seed: int) -> float | N
     return float(np.polyfit(np.array(parts) / n, values, 1)[1])
 
 
+_LINE = (
+    f"intercept of a line over 1/n through the FID of n/k images, k = 1 to {POINTS}, each the mean of k disjoint parts "
+    "of at least twice as many images as features; the reference stays whole"
+)
 _NO_PRIOR = (
     "This objective ties the codes to no prior: samples from N(0, I), and so fid and label_distance, say little; "
     "fid_reconstructions does not depend on it."

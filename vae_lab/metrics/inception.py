@@ -6,7 +6,6 @@ three channels where they are grey, and scaled to 299×299 as TensorFlow 1 does 
 """
 
 import hashlib
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ class Inception(nn.Module):
         try:
             torch.load(weights, map_location="cpu", weights_only=True)  # torch-fidelity would run what a pickle says
             self.net = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], str(weights))
-        except (OSError, RuntimeError, ValueError, KeyError, EOFError, TypeError, pickle.UnpicklingError) as why:
+        except Exception as why:  # a damaged or foreign file makes torch raise a dozen kinds
             reason = " ".join(str(why).split())[:100]
             raise UserError(f"features.weights={weights}: not the weights of torch-fidelity's Inception ({reason}); "
                             f"{_ADVICE.format(url=_url())}") from why  # fmt: skip

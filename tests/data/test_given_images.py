@@ -1,0 +1,360 @@
+import hashlib
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vae_lab.data.given_images import GivenImages
+from vae_lab.errors import UserError
+
+GREY, RGB = (1, 8, 9), (3, 8, 9)
+
+
+def draws(*shape: int, seed: int = 0) -> np.ndarray:
+    """Floats in [0, 1) with 0 and nearly 1 among them."""
+    values = np.random.default_rng(seed).random(shape)
+    values.flat[0], values.flat[1] = 0, 0.999
+    return values
+
+
+def bytes_like(*shape: int, seed: int = 0) -> np.ndarray:
+    return (draws(*shape, seed=seed) * 256).astype(np.uint8)
+
+
+def saved(folder: Path, array: np.ndarray, name: str = "images.npy") -> str:
+    np.save(folder / name, array)
+    return str(folder / name)
+
+
+def written(folder: Path, images: np.ndarray, suffix: str = ".png") -> str:
+    """Bytes [N, H, W] or [N, H, W, 3] as image files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{i:03d}{suffix}")
+    return str(folder)
+
+
+def every(given: GivenImages) -> torch.Tensor:
+    return given.at(torch.arange(len(given)))
+
+
+def refusal(path: str, x_shape=GREY, *more) -> str:
+    with pytest.raises(UserError) as told:
+        GivenImages(path, x_shape, *more)
+    message = str(told.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("shape", "x_shape", "axes", "layout"),
+    [
+        ((5, 8, 9), GREY, (0, 1, 2), "N, H, W"),
+        ((5, 1, 8, 9), GREY, (0, 1, 2, 3), "N, C, H, W"),
+        ((5, 8, 9, 1), GREY, (0, 3, 1, 2), "N, H, W, C"),
+        ((5, 3, 8, 9), RGB, (0, 1, 2, 3), "N, C, H, W"),
+        ((5, 8, 9, 3), RGB, (0, 3, 1, 2), "N, H, W, C"),
+        ((5, 3, 8, 3), (3, 8, 3), (0, 1, 2, 3), "N, C, H, W"),
+        ((5, 4, 8, 9), (4, 8, 9), (0, 1, 2, 3), "N, C, H, W"),
+    ],
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_every_layout_is_read_as_what_it_is(tmp_path, shape, x_shape, axes, layout, order):
+    array = np.asarray(draws(*shape), order=order)
+    given = GivenImages(saved(tmp_path, array), x_shape)
+    expected = torch.from_numpy(array.transpose(axes).astype(np.float32)).reshape(5, *x_shape)
+    assert torch.equal(every(given), expected)
+    assert torch.equal(given.at(torch.tensor([3, 0, 3])), expected[[3, 0, 3]])
+    assert layout in given.about["kind"]
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (5, 72), (5, 2, 8, 9), (5, 8, 9, 4), (5, 3, 9, 3), (5, 1, 1, 8, 9)])
+def test_other_shapes_are_refused_with_those_that_will_do(tmp_path, shape):
+    message = refusal(saved(tmp_path, np.zeros(shape)))
+    assert "N × 1 × 8 × 9 is needed (N × H × W or N × H × W × C will do)" in message
+    assert (" × ".join(map(str, shape)) or "one number") in message
+
+
+def test_a_flat_array_is_not_told_to_be_n_h_w_where_the_dataset_has_colours(tmp_path):
+    assert "N × H × W or" not in refusal(saved(tmp_path, np.zeros((5, 72))), RGB)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "longdouble"])
+def test_floats_from_0_to_1_are_taken_as_they_are(tmp_path, dtype):
+    array = draws(5, 8, 9).astype(dtype)
+    given = GivenImages(saved(tmp_path, array), GREY)
+    assert given.largest == 1
+    assert every(given).dtype == torch.float32
+    torch.testing.assert_close(every(given)[:, 0], torch.from_numpy(array.astype(np.float32)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", ">u2", "int64", "float32"])
+def test_values_up_to_255_are_bytes(tmp_path, dtype):
+    array = bytes_like(5, 8, 9).astype(dtype)
+    given = GivenImages(saved(tmp_path, array), GREY)
+    assert given.largest == 255
+    torch.testing.assert_close(every(given)[:, 0], torch.from_numpy(array.astype(np.float32)) / 255)
+    assert given.about["values"] == "values from 0 to 255, read as 0–255"
+
+
+def test_black_and_white_is_0_and_1(tmp_path):
+    array = draws(5, 8, 9) > 0.5
+    assert torch.equal(every(GivenImages(saved(tmp_path, array), GREY))[:, 0], torch.from_numpy(array).float())
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        (draws(5, 8, 9) > 0.5).astype(np.uint8),  # 0 and 1
+        (draws(5, 8, 9) * 30).astype(np.uint8),
+        np.zeros((5, 8, 9), np.int64),
+        draws(5, 8, 9) * 2,
+        draws(5, 8, 9) * 32,
+    ],
+    ids=["bits", "dark", "black", "bright", "floats"],
+)
+def test_values_that_may_mean_either_are_asked_for(tmp_path, array):
+    path = saved(tmp_path, array)
+    assert refusal(path).endswith("may mean 0–1 or 0–255; type range=1 or range=255")
+    for asked in (1, 255):
+        expected = torch.from_numpy(array.astype(np.float32) / asked).clamp(0, 1)
+        torch.testing.assert_close(every(GivenImages(path, GREY, asked))[:, 0], expected)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (-0.01, 0.9), (-128, 127)])
+def test_negative_values_are_refused_unless_they_are_to_be_clamped(tmp_path, low, high):
+    array = low + (high - low) * draws(5, 8, 9)
+    path = saved(tmp_path, array)
+    assert "0 is black here: rescale them" in refusal(path)
+    given = GivenImages(path, GREY, 1)
+    torch.testing.assert_close(every(given)[:, 0], torch.from_numpy(array).float().clamp(0, 1))
+    outside = int(((array < -1e-5) | (array > 1 + 1e-5)).sum())
+    assert f"({outside:,} outside 0–1 clamped)" in given.about["values"]
+
+
+@pytest.mark.parametrize("factor", [300, 65535])
+def test_values_above_255_are_refused(tmp_path, factor):
+    assert "0–1 or 0–255 is needed: rescale them" in refusal(saved(tmp_path, draws(5, 8, 9) * factor))
+
+
+@pytest.mark.parametrize("largest", [1, 255])
+def test_rounding_errors_are_not_taken_for_another_range(tmp_path, largest):
+    array = (draws(5, 8, 9) * largest).astype(np.float32)
+    array[0, 0, 2], array[0, 0, 3] = largest * (1 + 1e-6), -1e-7
+    given = GivenImages(saved(tmp_path, array), GREY)
+    assert given.largest == largest
+    assert "clamped" not in given.about["values"]
+    assert every(given).min() == 0
+    assert every(given).max() == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("asked", [None, 1])
+def test_an_image_that_is_not_finite_is_named_by_its_number(tmp_path, bad, asked):
+    array = draws(2100, 4, 4)
+    array[1501, 2, 3] = array[1700] = bad
+    message = refusal(saved(tmp_path, array), (1, 4, 4), asked)
+    assert "image 1501 has values that are NaN or infinite" in message
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.array([{}, 3], object), np.array(["a", "b"]), np.zeros(3, complex), np.zeros(3, "datetime64[s]"),
+     np.zeros(3, [("x", "f4")])],
+    ids=["objects", "words", "complex", "dates", "fields"],
+)  # fmt: skip
+def test_what_is_no_array_of_numbers_is_refused(tmp_path, array):
+    assert "numbers" in refusal(saved(tmp_path, array))
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 9), (0, 1, 8, 9)])
+def test_an_array_without_images_is_refused(tmp_path, shape):
+    assert "there is no image in it" in refusal(saved(tmp_path, np.zeros(shape)))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "header", "empty", "text", "archive", "pickle"])
+def test_a_damaged_file_is_refused(tmp_path, damage):
+    file = Path(saved(tmp_path, draws(5, 8, 9)))
+    if damage == "archive":
+        np.savez(tmp_path / "several.npz", a=draws(5, 8, 9))
+        (tmp_path / "several.npz").rename(file)
+    elif damage == "pickle":
+        torch.save(torch.zeros(5, 8, 9), file)
+    else:
+        whole = file.read_bytes()
+        file.write_bytes({"truncated": whole[:-100], "header": whole[:40], "empty": b"", "text": b"not numpy"}[damage])
+    assert f"images={file} is damaged or no array of numbers" in refusal(str(file))
+
+
+@pytest.mark.parametrize("name", ["images.npz", "images.pt", "images.png"])
+def test_other_files_are_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    assert "neither a folder nor a .npy file" in refusal(str(tmp_path / name))
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path):
+    assert "no such file or folder" in refusal(str(tmp_path / "missing"))
+
+
+def test_a_large_array_is_never_read_as_a_whole(tmp_path):
+    path = saved(tmp_path, draws(20_000, 1, 16, 16).astype(np.float32))  # 20 MB
+    tracemalloc.start()
+    given = GivenImages(path, (1, 16, 16))
+    images = given.at(torch.tensor([7, 19_999]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert torch.equal(images, torch.from_numpy(np.load(path)[[7, 19_999]]))
+    assert peak < 5_000_000
+
+
+def test_all_images_are_looked_at_for_the_range(tmp_path):
+    array = np.zeros((2500, 4, 4))
+    array[:, 0, 0], array[2400, 1, 1] = 1, 200
+    given = GivenImages(saved(tmp_path, array), (1, 4, 4))
+    assert given.largest == 255
+    assert "0 to 200" in given.about["values"]
+
+
+def test_images_of_another_size_are_refused(tmp_path):
+    message = refusal(saved(tmp_path, draws(5, 9, 8)))
+    assert "images of 9×8, the dataset's are 8×9" in message
+
+
+def test_grey_images_are_repeated_where_that_is_asked_for(tmp_path):
+    array = draws(5, 8, 9)
+    path = saved(tmp_path, array)
+    assert "1 channel, the dataset has 3; type channels=rgb to repeat the grey one" in refusal(path, RGB)
+    assert "channels=rgb" in refusal(path, RGB, None, "grey")
+    given = GivenImages(path, RGB, channels="rgb")
+    assert every(given).shape == (5, 3, 8, 9)
+    assert all(torch.equal(every(given)[:, c], torch.from_numpy(array).float()) for c in range(3))
+    assert given.about["channels"] == "1 turned into 3"
+
+
+def test_coloured_images_are_turned_grey_where_that_is_asked_for(tmp_path):
+    array = draws(5, 8, 9, 3)
+    path = saved(tmp_path, array)
+    assert "3 channels, the dataset has 1; type channels=grey to turn them grey" in refusal(path)
+    grey = every(GivenImages(path, GREY, channels="grey"))
+    expected = 0.299 * array[..., 0] + 0.587 * array[..., 1] + 0.114 * array[..., 2]
+    torch.testing.assert_close(grey[:, 0], torch.from_numpy(expected).float())
+    equal = np.repeat(array[..., :1], 3, axis=3)
+    same = every(GivenImages(saved(tmp_path, equal, "equal.npy"), GREY, channels="grey"))
+    torch.testing.assert_close(same[:, 0], torch.from_numpy(equal[..., 0]).float())
+
+
+@pytest.mark.parametrize(("shape", "x_shape", "asked"), [((5, 8, 9), GREY, "grey"), ((5, 8, 9, 3), RGB, "rgb")])
+def test_a_conversion_that_does_nothing_is_refused(tmp_path, shape, x_shape, asked):
+    assert refusal(saved(tmp_path, draws(*shape)), x_shape, None, asked).startswith(f"channels={asked}: ")
+
+
+def test_other_numbers_of_channels_cannot_be_turned_into_each_other(tmp_path):
+    assert "3 channels, the dataset has 2" in refusal(saved(tmp_path, draws(5, 3, 8, 9)), (2, 8, 9), None, "grey")
+
+
+@pytest.mark.parametrize(("images", "x_shape"), [(bytes_like(6, 8, 9), GREY), (bytes_like(6, 8, 9, 3), RGB)])
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+def test_a_folder_and_an_array_of_the_same_images_are_equal(tmp_path, images, x_shape, suffix):
+    folder = GivenImages(written(tmp_path / "folder", images, suffix), x_shape)
+    array = GivenImages(saved(tmp_path, images), x_shape)
+    assert len(folder) == len(array) == 6
+    assert torch.equal(every(folder), every(array))
+    assert "6 image files of 8×9" in folder.about["kind"]
+
+
+def test_a_folder_turned_grey_is_the_array_turned_grey(tmp_path):
+    images = bytes_like(6, 8, 9, 3)
+    folder = GivenImages(written(tmp_path / "folder", images), GREY, channels="grey")
+    assert torch.equal(every(folder), every(GivenImages(saved(tmp_path, images), GREY, channels="grey")))
+
+
+def test_files_come_by_name_also_from_folders_inside(tmp_path):
+    images = bytes_like(4, 8, 9)
+    written(tmp_path / "folder" / "b", images[2:])
+    written(tmp_path / "folder" / "a", images[:2])
+    (tmp_path / "folder" / "notes.txt").write_text("no image")
+    found = every(GivenImages(str(tmp_path / "folder"), GREY))
+    assert torch.equal(found[:, 0], torch.from_numpy(images).float() / 255)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("no image")
+    assert "no image (.bmp" in refusal(str(tmp_path / "folder"))
+
+
+@pytest.mark.parametrize(
+    ("other", "told"), [(bytes_like(1, 9, 8), "9×8 grey"), (bytes_like(1, 8, 9, 3), "8×9 RGB")], ids=["size", "kind"]
+)
+def test_images_of_several_sizes_or_kinds_are_refused(tmp_path, other, told):
+    folder = written(tmp_path / "folder", bytes_like(3, 8, 9))
+    Image.fromarray(other[0]).save(tmp_path / "folder" / "100.png")
+    message = refusal(folder)
+    assert f"100.png is {told}, 000.png is 8×9 grey; make all images one size and one kind" in message
+
+
+@pytest.mark.parametrize("content", ["truncated", "empty", "text"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
+    noise = bytes_like(3, 80, 90)
+    folder = written(tmp_path / "folder", noise)
+    file = tmp_path / "folder" / "001.png"
+    file.write_bytes({"truncated": file.read_bytes()[:2000], "empty": b"", "text": b"no image at all"}[content])
+    assert f"{file} cannot be read as an image" in refusal(folder, (1, 80, 90))
+
+
+def test_a_folder_called_like_an_image_is_no_image(tmp_path):
+    folder = written(tmp_path / "folder", bytes_like(3, 8, 9))
+    (tmp_path / "folder" / "thumbs.png").mkdir()
+    assert len(GivenImages(folder, GREY)) == 3
+
+
+def test_images_of_many_bits_keep_their_grey_levels(tmp_path):
+    levels = bytes_like(3, 8, 9)
+    (tmp_path / "folder").mkdir()
+    for i, image in enumerate(levels):
+        Image.fromarray(image.astype(np.uint16) * 257).save(tmp_path / "folder" / f"{i}.png")
+    found = every(GivenImages(str(tmp_path / "folder"), GREY))
+    assert torch.equal(found[:, 0], torch.from_numpy(levels).float() / 255)
+
+
+@pytest.mark.parametrize("mode", ["I;16B", "I", "LA", "1"])
+def test_all_kinds_of_grey_files_are_grey(tmp_path, mode):
+    (tmp_path / "folder").mkdir()
+    image = Image.fromarray(bytes_like(1, 8, 9)[0])
+    if mode.startswith("I"):
+        wide = np.asarray(image).astype(">u2" if mode == "I;16B" else np.int32) * 257
+        image = Image.fromarray(wide) if mode == "I" else Image.frombytes(mode, (9, 8), wide.tobytes())
+    else:
+        image = image.convert(mode)
+    image.save(tmp_path / "folder" / ("a.tif" if mode.startswith("I") else "a.png"))
+    found = every(GivenImages(str(tmp_path / "folder"), GREY))
+    assert found.shape == (1, *GREY)
+    assert found.max() == 1
+
+
+def test_floating_point_files_are_refused_since_pillow_would_cut_their_fractions_off(tmp_path):
+    (tmp_path / "folder").mkdir()
+    Image.fromarray(draws(8, 9).astype(np.float32)).save(tmp_path / "folder" / "a.tif")
+    message = refusal(str(tmp_path / "folder"), GREY, 1)
+    assert "a.tif has floating-point values" in message
+    assert ".npy" in message
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_a_folder_without_a_value_above_1_is_in_doubt(tmp_path, value):
+    folder = written(tmp_path / "folder", np.full((3, 8, 9), value, np.uint8))
+    assert "may mean 0–1 or 0–255" in refusal(folder)
+    assert every(GivenImages(folder, GREY, 1)).max() == value
+
+
+def test_what_was_scored_is_identified(tmp_path):
+    images = bytes_like(3, 8, 9)
+    path = saved(tmp_path, images)
+    assert GivenImages(path, GREY).about["sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    first = GivenImages(written(tmp_path / "one", images), GREY).about
+    assert first["sha256"] == GivenImages(written(tmp_path / "two", images), GREY).about["sha256"]
+    assert first["sha256"] != GivenImages(written(tmp_path / "three", images[::-1]), GREY).about["sha256"]
+    assert first["images"] == str(tmp_path / "one")
