@@ -41,6 +41,8 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
     """The closing table, how it came about, what could not be scored and why, and the folder."""
     if scores.values:
         console.print(_table(scores, title))
+    if any(name.endswith("_floor") for name in scores.values):
+        console.print("floor: what real training images reach (mmd: draws of the prior)", style="dim")
     for told, names in _protocols(scores).items():
         console.print(f"{', '.join(names)}: {told}", style="dim", markup=False, highlight=False, soft_wrap=True)
     for note in scores.notes:
@@ -67,7 +69,7 @@ def _table(scores: Scores, title: str) -> Table:
     if scores.intervals:
         table.add_column("95 %", justify="right")
     if floors:
-        table.add_column("real images", justify="right")
+        table.add_column("floor", justify="right")
     table.add_column("meaning")
     for name in (name for name in scores.values if name not in floors):
         cells = [name.removeprefix("test/"), _number(scores.values[name])]

@@ -37,7 +37,7 @@ class Probe:
 
     def __init__(
         self,
-        train_images: PositiveInt = 10_000,
+        train_images: PositiveInt = 100_000,
         labels_per_class: PositiveInt = 10,
         draws: PositiveInt = 5,
         neighbours: PositiveInt = 5,
