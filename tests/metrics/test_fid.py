@@ -122,6 +122,14 @@ def test_at_infinity_the_bias_of_few_images_is_gone():
     assert abs(at_infinity) < at_400 / 5  # what remains is bent: terms of 1/n² in parts of few images
 
 
+def test_at_infinity_it_spreads_as_the_fid_of_all_images_does():
+    """Which is why both have intervals of one width: every size of the line sees all images."""
+    reference = Reference(torch.randn(200, 3, generator=gen(99)))
+    draws = [1 + torch.randn(200, 3, generator=gen(seed)) for seed in range(40)]
+    spread = np.std([reference.distance(x) for x in draws])
+    assert np.std([fid_infinity(x, reference, 0) for x in draws]) == pytest.approx(spread, rel=0.1)
+
+
 def test_at_infinity_it_depends_on_the_seed_alone():
     x, reference = normals(300, 1), Reference(normals(300, 2))
     torch.manual_seed(1)
@@ -161,6 +169,15 @@ def test_each_value_has_a_meaning_an_interval_and_a_protocol():
     assert "20 resamples" in protocol["bootstrap"]
     assert "1 to 10" in protocol["infinity"]
     assert FID(50, bootstrap=20)(trained()) == scores
+
+
+def test_intervals_come_from_resamples_of_the_generated_images():
+    fake = trained()
+    scores, reference = FID(50, bootstrap=20)(fake), Reference(fake.features("test", 50))
+    for name, source in (("fid", "samples"), ("fid_floor", "pool"), ("fid_reconstructions", "reconstructions")):
+        x = fake.features(source, 50)
+        resampled = torch.tensor([reference.distance(x, counts) for counts in resamples(50, 20, fake.seed)])
+        assert scores.intervals[name] == pytest.approx(interval(scores.values[name], resampled))
 
 
 def test_the_suffix_of_the_features_stands_in_every_name():

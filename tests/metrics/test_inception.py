@@ -97,7 +97,7 @@ def test_values_outside_0_and_1_are_clamped_and_never_wrap_round(inception):
 
 def test_values_are_rounded_to_the_nearest_byte(inception):
     x = (image() * 255).round() / 255
-    assert equal(inception, x + 0.4 / 255, x)
+    assert equal(inception, x - 0.4 / 255, x)
 
 
 def test_a_batch_gives_what_its_parts_give(inception, monkeypatch):
