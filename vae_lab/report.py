@@ -41,7 +41,7 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
     """The closing table, how it came about, what could not be scored and why, and the folder."""
     if scores.values:
         console.print(_table(scores, title))
-    if any(name.endswith("_floor") for name in scores.values):
+    if _floors(scores):
         console.print("floor: what real training images reach (mmd: draws of the prior)", style="dim")
     for told, names in _protocols(scores).items():
         console.print(f"{', '.join(names)}: {told}", style="dim", markup=False, highlight=False, soft_wrap=True)
@@ -60,10 +60,15 @@ def _protocols(scores: Scores) -> dict[str, list[str]]:
     return found
 
 
+def _floors(scores: Scores) -> set[str]:
+    """Names of floors whose scores are there, too."""
+    return {name for name in scores.values if name.removesuffix("_floor") in scores.values.keys() - {name}}
+
+
 def _table(scores: Scores, title: str) -> Table:
     """One row per score; what real images reach under the same protocol stands beside it."""
     table = Table(title=f"Test scores: {escape(title)}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    floors = {name for name in scores.values if name.removesuffix("_floor") in scores.values.keys() - {name}}
+    floors = _floors(scores)
     table.add_column("score")
     table.add_column("value", justify="right")
     if scores.intervals:
