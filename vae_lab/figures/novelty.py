@@ -23,7 +23,8 @@ class Novelty:
         if "nearest_training_images" not in arrays:
             return None
         samples, places, distances = (list(column) for column in zip(*arrays["nearest_training_images"]))
-        searched = next(p["train_images"] for name, p in made.scores.protocol.items() if name.startswith("novelty"))
+        suffix = made.extractor.suffix if made.extractor else ""
+        searched = made.scores.protocol[f"novelty{suffix}"]["train_images"]
         pairs = torch.cat([
             _chosen(made.sample(max(samples) + 1), samples),
             _chosen(made.data.images(made.learnt_from, searched), places),
