@@ -248,6 +248,7 @@ def test_metrics_run_in_turn_and_their_values_are_of_the_test_set():
     assert scores.meanings == {"test/a": "nats", "test/b": "nats"}
     assert scores.notes == ["a", "b"]
     assert seen == [("a", {}, True), ("b", {"test/a": 1.0}, True)]
+    assert made.run({"again": metric("a")}).notes == ["a", "b"]  # the same sentence is said once
 
 
 def test_a_metric_scored_again_replaces_its_values_alone():

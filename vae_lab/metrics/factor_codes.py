@@ -52,7 +52,7 @@ def factor_codes(trained: Trained, score: str) -> tuple[FactorCodes | None, list
     """The codes, or None where ``score`` cannot be had of them, and notes that say why."""
     factors = trained.data.factors
     if factors is None:
-        return None, [f"No {score}: the dataset has no known factors of variation."]
+        return None, ["No disentanglement scores: the dataset has no known factors; dataset=sprites has them."]
     codes = trained.factor_codes().float()
     if not torch.isfinite(codes).all():
         return None, [f"No {score}: the codes hold NaN or infinite values."]
