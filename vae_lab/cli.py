@@ -19,7 +19,13 @@ Node = dict[str, Any]
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(_main(sys.argv[1:]))
+    try:
+        status = _main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # `vae-lab --help | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
 
 
 def _main(words: list[str]) -> int:
