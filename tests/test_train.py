@@ -52,7 +52,7 @@ def test_scores_have_their_protocol(finished):
     scores, fid = results["metrics"], results["protocol"]["fid"]
     assert {f"test/{name}" for name in ("loss", "recon", "kl", "elbo", "fid", "active_units")} <= set(scores)
     assert 0 <= scores["test/fid_floor"] < scores["test/fid"]
-    assert len(fid["classifier_sha256"]) == 64
+    assert len(fid["extractor_sha256"]) == 64
     assert fid["images"] == 360
     assert sum(results["arrays"]["kl_per_dim"]) == pytest.approx(scores["test/kl"], rel=1e-3)
     assert sum(results["arrays"]["labels_generated"]) == pytest.approx(1)
@@ -70,7 +70,7 @@ def test_figures_are_there(finished):
 def test_terminal_shows_parameters_scores_floor_and_folder(finished):
     text = (finished / "stdout.txt").read_text()
     assert "parameters on cpu" in text
-    assert "fid_floor" in text
+    assert "floor: what real training images reach" in text
     assert "Everything is in run" in text
 
 
