@@ -69,6 +69,11 @@ def cell(results: dict, name: str) -> str:
     return f"{value:.4g}{spread}"
 
 
+def text(meaning: str) -> str:
+    """As a cell of a table."""
+    return meaning.replace("|", "\\|")
+
+
 def markdown(results: dict[str, dict], epochs: int) -> str:
     """The page."""
     images = [name for name in results["real"]["metrics"] if not name.endswith("_floor")]
@@ -85,6 +90,12 @@ def markdown(results: dict[str, dict], epochs: int) -> str:
         "",
         *(f"- **{name}**: {text}" for name, text in COLUMNS.items()),
         "",
+        "FID, KID, recall, coverage, the Inception Score and the distance of labels order these sets as eyes do: real, then "
+        "VAE or blurred digits, autoencoder, noise. Four scores must not be read alone. Precision and density reward what "
+        "is typical: blurred digits are deeper among test images than test images are. The confidence of a classifier says "
+        "nothing far from its data: it is surest of noise. Novelty counts training images as the copies that they are, and "
+        "is near 0 for whatever is unlike any digit.",
+        "",
         "## Scores of images",
         "",
         f"| score | {' | '.join(COLUMNS)} | meaning |",
@@ -92,11 +103,20 @@ def markdown(results: dict[str, dict], epochs: int) -> str:
     ]
     for name in images:
         cells = (cell(results[column], name) for column in COLUMNS)
-        lines.append(f"| {name.removeprefix('test/')} | {' | '.join(cells)} | {meanings[name]} |")
-    lines += ["", "## Scores of models", "", "| score | vae | ae | meaning |", "|---|---:|---:|---|"]
+        lines.append(f"| {name.removeprefix('test/')} | {' | '.join(cells)} | {text(meanings[name])} |")
+    images_of_nll = results["vae"]["protocol"]["nll"]["images"]
+    lines += [
+        "",
+        "## Scores of models",
+        "",
+        f"nll is of {images_of_nll} test images, everything else of 10,000.",
+        "",
+        "| score | vae | ae | meaning |",
+        "|---|---:|---:|---|",
+    ]
     for name in others:
         cells = (cell(results[column], name) for column in ("vae", "ae"))
-        lines.append(f"| {name.removeprefix('test/')} | {' | '.join(cells)} | {meanings[name]} |")
+        lines.append(f"| {name.removeprefix('test/')} | {' | '.join(cells)} | {text(meanings[name])} |")
     return "\n".join(lines) + "\n"
 
 
