@@ -30,6 +30,15 @@ COLUMNS = {
 }
 
 
+READING = (
+    "FID, KID, recall, coverage, the Inception Score and the distance of labels order these sets as eyes do: real, then "
+    "VAE or blurred digits, autoencoder, noise. Four scores must not be read alone. Precision and density reward what is "
+    "typical: blurred digits lie deeper among test images than test images do. The confidence of a classifier says "
+    "nothing far from its data: it is surest of noise. Novelty counts training images as the copies that they are, and "
+    "is near 0 for whatever is unlike any digit."
+)
+
+
 def run_cli(*words: str) -> None:
     """Print a command and run it."""
     print("$", shlex.join(["vae-lab", *words]), flush=True)
@@ -90,11 +99,7 @@ def markdown(results: dict[str, dict], epochs: int) -> str:
         "",
         *(f"- **{name}**: {text}" for name, text in COLUMNS.items()),
         "",
-        "FID, KID, recall, coverage, the Inception Score and the distance of labels order these sets as eyes do: real, then "
-        "VAE or blurred digits, autoencoder, noise. Four scores must not be read alone. Precision and density reward what "
-        "is typical: blurred digits are deeper among test images than test images are. The confidence of a classifier says "
-        "nothing far from its data: it is surest of noise. Novelty counts training images as the copies that they are, and "
-        "is near 0 for whatever is unlike any digit.",
+        READING,
         "",
         "## Scores of images",
         "",
