@@ -31,11 +31,11 @@ COLUMNS = {
 
 
 READING = (
-    "FID, KID, recall, coverage, the Inception Score and the distance of labels order these sets as eyes do: real, then "
-    "VAE or blurred digits, autoencoder, noise. Four scores must not be read alone. Precision and density reward what is "
-    "typical: blurred digits lie deeper among test images than test images do. The confidence of a classifier says "
-    "nothing far from its data: it is surest of noise. Novelty counts training images as the copies that they are, and "
-    "is near 0 for whatever is unlike any digit."
+    "FID, KID, recall, coverage, the Inception Score and the distance of labels order these sets as eyes do: real, "
+    "then VAE or blurred digits, autoencoder, noise. Four scores must not be read alone. Precision and density reward "
+    "what is typical: blurred digits lie deeper among test images than test images do. The confidence of a classifier "
+    "says nothing far from its data: it is surest of noise. Novelty counts training images as the copies that they "
+    "are, and is near 0 for whatever is unlike any digit."
 )
 
 

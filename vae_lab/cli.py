@@ -3,6 +3,7 @@
 torch, Hydra and Lightning are imported when a command needs them: ``vae-lab --help`` answers at once.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -58,6 +59,7 @@ def _guarded(command: str, rest: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)  # as Ctrl-C: what is running ends cleanly and says how to go on
     full_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit by itself
+    logging.disable(logging.INFO)  # libraries' own reports
     failed_jobs: list[str] = []
     try:
         if command == "train" and any(word.startswith("resume=") for word in rest):
@@ -127,6 +129,9 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
                 _settle_weights(config, info.overrides.task)
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
             _TASKS[command](cast(Node, plain), info)
+        except KeyboardInterrupt:
+            _remove_empty(folder)
+            raise
         except Exception as error:
             _remove_empty(folder)
             failures.append(error)

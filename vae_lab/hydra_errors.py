@@ -36,7 +36,7 @@ def explain_hydra(error: Exception) -> str | None:
     if key and key in known_keys():
         return _of_another_option(key)
     if key and isinstance(error, HydraException | OmegaConfBaseException):
-        return f"{key}: no such key{did_you_mean(key, known_keys())}; type vae-lab train --help for all"
+        return f"{key}: no such key{did_you_mean(key, known_keys())}; vae-lab <command> --help shows all"
     if isinstance(error, HydraException | OmegaConfBaseException | yaml.YAMLError):
         return text[:300]
     if isinstance(error, OSError) and error.filename:

@@ -42,7 +42,8 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
     if scores.values:
         console.print(_table(scores, title))
     if _floors(scores):
-        console.print("floor: what real training images reach (mmd: draws of the prior)", style="dim")
+        prior = " (mmd: draws of the prior)" if "test/mmd_floor" in scores.values else ""
+        console.print(f"floor: what real training images reach{prior}", style="dim")
     for told, names in _protocols(scores).items():
         console.print(f"{', '.join(names)}: {told}", style="dim", markup=False, highlight=False, soft_wrap=True)
     for note in scores.notes:

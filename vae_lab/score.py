@@ -92,7 +92,7 @@ def _refuse_what_needs_a_model(asked: Mapping[str, Mapping[str, Any]]) -> None:
         raise UserError("metrics=none leaves nothing to score; type metrics=images")
 
 
-def _refuse_too_few(scoring: Scoring, metrics: Mapping[str, Any], config: dict[str, Any]) -> None:
+def _refuse_too_few(scoring: ScoredImages, metrics: Mapping[str, Any], config: dict[str, Any]) -> None:
     if scoring.extractor is None:
         raise UserError(
             f"dataset={config['dataset']['name']} has no labels to train a feature classifier on; "
@@ -101,7 +101,10 @@ def _refuse_too_few(scoring: Scoring, metrics: Mapping[str, Any], config: dict[s
     for name, metric in metrics.items():
         least, n = metric.least(scoring.extractor), images_compared(scoring, metric.samples)
         if n < least:
-            raise UserError(
-                f"images={config['images']}: {n} images are too few for {name}, which needs {least} "
-                f"({scoring.extractor.num_features} features); give more, or leave it out: metrics=kid"
+            few = (
+                f"images={config['images']}: {len(scoring.given)} given"
+                if n == len(scoring.given)
+                else (f"dataset={config['dataset']['name']}: {n} to compare with")
             )
+            why = f", one more than its {least - 1} features" if name == "fid" else ""
+            raise UserError(f"{few}, {name} needs {least} images{why}; to leave it out: metrics=images ~metrics.{name}")

@@ -276,10 +276,10 @@ class Data(Protocol):
     test: Images
 
     def batches(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Batch]:
-        """n images (all by default) evenly spread over a split, as the model meets them in scoring."""
+        """n images of a split (all by default) by a fixed draw, as the model meets them in scoring."""
 
     def images(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
-        """Clean images in [0, 1], evenly spread over a split or the pool, [size, C, H, W] at a time."""
+        """n clean images in [0, 1] of a split or the pool by a fixed draw, [size, C, H, W] at a time."""
 
     def fingerprint(self, split: str, n: int | None = None) -> str:
         """Hash of those images' bytes."""
@@ -342,7 +342,7 @@ class Trained(Generated, Protocol):
         """Decoded means of the posterior means: [B, C, H, W] to the same."""
 
     def codes(self, split: str = "test", n: int | None = None) -> tuple[Normal, Tensor | None]:
-        """The posterior of n images evenly spread over a split (all by default), with their labels, on the CPU."""
+        """The posterior of n images of a split (all by default), with their labels, on the CPU."""
 
     def factor_codes(self) -> Tensor:
         """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""

@@ -5,7 +5,7 @@ import torch
 from helpers import GivenSource, bytes_of, labelled, places, with_trainer
 
 from vae_lab.data.batches import Groups
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.image_data import ImageData, _drawn
 from vae_lab.errors import UserError
 from vae_lab.types import Images
 
@@ -132,10 +132,21 @@ def test_images_of_a_split_are_clean_and_in_order():
     torch.testing.assert_close(images, bytes_of(made.test).float() / 255)
 
 
-def test_n_images_are_spread_evenly_over_the_split():
+def test_n_images_are_drawn_once_and_stand_in_order():
     made = data()
-    assert places(torch.cat(list(made.images("test", 4)))) == [0, 10, 19, 29]
-    assert shown(made.batches("test", 4, size=3)) == [0, 10, 19, 29]
+    drawn = places(torch.cat(list(made.images("test", 12))))
+    assert drawn == sorted(set(drawn))
+    assert len(drawn) == 12
+    assert shown(made.batches("test", 12, size=5)) == drawn
+    assert places(torch.cat(list(data().images("test", 12)))) == drawn
+
+
+def test_n_images_meet_no_period_in_the_order_of_all():
+    """MNIST's training images have one: every second stretch of a stride would be of one kind."""
+    drawn = _drawn(60_000, 10_000)
+    for part in drawn.split(1000):
+        assert 400 < (part % 2).sum() < 600
+    assert 0.95 < len(drawn[drawn < 30_000]) / 5000 < 1.05
 
 
 def test_more_images_than_there_are_means_all_of_them():

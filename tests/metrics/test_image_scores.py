@@ -30,7 +30,7 @@ def test_the_protocol_says_what_a_reader_needs_to_state_the_number():
         "extractor_sha256": "abc",
         "images": 20,
         "sampler": "prior, decoder means",
-        "reference": "20 of 30 test images of fake, evenly spread",
+        "reference": "20 of 30 test images of fake",
         "floor": "20 training images in place of the generated ones",
         "seed": 0,
         "kernel": "cubic",

@@ -135,7 +135,7 @@ class _Array:
             if not isinstance(self.array, np.ndarray):
                 raise ValueError("an archive of several arrays")
         except (ValueError, OSError, EOFError) as why:
-            raise UserError(f"images={file} is damaged or no array of numbers ({str(why)[:100]})") from why
+            raise UserError(f"images={file} is damaged or no array of numbers; numpy.save writes one") from why
         if self.array.dtype.kind not in "buif":
             raise UserError(f"images={file}: numbers are needed, not {self.array.dtype}")
         self.file, self.layout, self.shape = file, *_layout(file, self.array.shape, x_shape)

@@ -122,26 +122,31 @@ class ImageData(pl.LightningDataModule):
         return Batches(images, order, self.corruption, strategy.root_device)
 
     def batches(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Batch]:
-        """n images evenly spread over a split, in order, as the model meets them when it is scored."""
+        """n images of a split by a fixed draw, in order, as the model meets them when it is scored."""
         part = self._shown[split]
-        part = part.part(_spread(len(part), n))
+        part = part.part(_drawn(len(part), n))
         yield from Batches(part, EpochOrder(len(part), size, 0, shuffle=False), self.corruption, self.device)
 
     def images(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
-        """n clean images in [0, 1], evenly spread over a split or the 'pool', [size, C, H, W] at a time."""
+        """n clean images in [0, 1] of a split or the 'pool' by a fixed draw, [size, C, H, W] at a time."""
         part: Images = getattr(self, split)
-        for index in _spread(len(part), n).split(size):
+        for index in _drawn(len(part), n).split(size):
             yield scaled(part.at(index)[0], self.device)
 
     def fingerprint(self, split: str, n: int | None = None) -> str:
         """Hash of the bytes that :meth:`images` would give: 16 hexadecimal digits."""
         part: Images = getattr(self, split)
         digest = hashlib.sha256(str(self.x_shape).encode())
-        for index in _spread(len(part), n).split(1000):
+        for index in _drawn(len(part), n).split(1000):
             digest.update(part.at(index)[0].numpy().tobytes())
         return digest.hexdigest()[:16]
 
 
-def _spread(total: int, n: int | None) -> Tensor:
-    """n positions evenly spread over so many; all of them where n is None or more."""
-    return torch.linspace(0, total - 1, min(n or total, total), dtype=torch.float64).round().long()
+def _drawn(total: int, n: int | None) -> Tensor:
+    """n places in order, drawn once and for all; every place where n is None or more.
+
+    Not every so-many-th image: the order of MNIST's training images has a period, and a stride meets it.
+    """
+    if n is None or n >= total:
+        return torch.arange(total)
+    return torch.randperm(total, generator=torch.Generator().manual_seed(1))[:n].sort().values

@@ -68,4 +68,4 @@ def _curves(axes: Any, arrays: dict[str, list[Any]]) -> None:
     axes.set(xlabel="distance to the nearest training image (1 = median of test images)", ylabel="share as near (%)")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="lower right", fontsize=8.5)
+    axes.legend(frameon=False, loc="best", fontsize=8.5)

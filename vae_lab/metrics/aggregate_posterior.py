@@ -20,7 +20,7 @@ class AggregatePosterior:
     """Over the codes of test images, one draw z ~ q(z|x) each.
 
     Args:
-        images: test images (N), evenly spread over the split; null: all.
+        images: test images (N), by a fixed draw; null: all.
         resamples: of the bootstrap behind the interval of ``mmd``.
     """
 
@@ -51,7 +51,7 @@ class AggregatePosterior:
         most = math.log(n)
         protocol = {
             "images": n,
-            "split": "test, evenly spread",
+            "split": "test, by a fixed draw",
             "draws_per_image": 1,
             "mutual_information": "mean of log q(z|x) − log q(z), q(z) over all N images, float64",
             "marginal_kl": "mean KL[q(z|x) ‖ p(z)] less mutual_information",

@@ -45,7 +45,11 @@ class FID:
         if n < self.least(extractor):
             width = extractor.num_features
             return Scores({}, notes=[f"No FID: {n} images are too few for a covariance of {width} features."])
-        found = ImageScores("fid", made, extractor, n, infinity=_LINE, bootstrap=bootstrap_protocol(self.bootstrap))
+        enough = 4 * extractor.num_features  # images for a line: its halves need two of them per feature
+        line = {"infinity": _LINE} if n >= enough else {}
+        found = ImageScores("fid", made, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap), **line)
+        if not line:
+            found.scores.notes.append(f"No fid_infinity: {n} images; a line over 1/n needs {enough}.")
         reference = Reference(made.features("test", n))
         for source, floor in (("samples", False), ("pool", True)):
             features = made.features(source, n)

@@ -31,7 +31,7 @@ class ImageScores:
             **extractor.about,
             "images": n,
             "sampler": made.sampler,
-            "reference": f"{n:,} of {len(made.data.test):,} test images of {made.data.name}, evenly spread",
+            "reference": f"{n:,} of {len(made.data.test):,} test images of {made.data.name}",
             "floor": f"{n:,} training images in place of the generated ones",
             "seed": made.seed,
             **more,

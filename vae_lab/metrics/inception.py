@@ -36,7 +36,7 @@ class Inception(nn.Module):
             torch.load(weights, map_location="cpu", weights_only=True)  # torch-fidelity would run what a pickle says
             self.net = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], str(weights))
         except Exception as why:  # a damaged or foreign file makes torch raise a dozen kinds
-            reason = " ".join(str(why).split())[:100]
+            reason = f"{type(why).__name__}: {' '.join(str(why).split())[:100]}"
             raise UserError(f"features.weights={weights}: not the weights of torch-fidelity's Inception ({reason}); "
                             f"{_ADVICE.format(url=_url())}") from why  # fmt: skip
         self.sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()

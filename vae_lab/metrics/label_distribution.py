@@ -46,7 +46,7 @@ class LabelDistribution:
             found.put("label_distance", _distance(read.mean(0), real).item(), _distance(counts @ read / n, real),
                       "total variation, samples' labels from real ones; 0 is best", floor, high=1.0)  # fmt: skip
             found.put("label_confidence", confidence.mean().item(), counts @ confidence / n,
-                      "mean confidence of the classifier in samples", floor, high=1.0)  # fmt: skip
+                      "mean confidence of the classifier; no quality: noise has it, too", floor, high=1.0)  # fmt: skip
             if not floor:
                 found.scores.arrays["labels_generated"] = read.mean(0).tolist()
         found.scores.arrays["labels_real"] = real.tolist()

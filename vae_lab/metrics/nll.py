@@ -25,7 +25,7 @@ class NLL:
 
     Args:
         samples: K, importance samples per image.
-        images: test images, evenly spread over the split; null: all.
+        images: test images, by a fixed draw; null: all.
         bounds: smaller K whose bounds are given too. Each is a mean over the disjoint groups of K among the samples:
             unbiased for −L_K, with less variance than one group has.
     """
@@ -78,7 +78,7 @@ class NLL:
             del values["nll_se"]
         protocol = {
             "images": n,
-            "split": "test, evenly spread",
+            "split": "test, by a fixed draw",
             "samples": self.samples,
             "proposal": "q(z|x)",
             "estimator": "−log of the mean importance weight, float64, mean over images",

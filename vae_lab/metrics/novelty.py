@@ -27,7 +27,7 @@ class Novelty:
 
     Args:
         samples: generated images; as many as there are test images, if those are fewer.
-        train_images: training images that are searched, evenly spread over all of them.
+        train_images: training images that are searched; all, where there are fewer.
         shown: pairs of sample and training image for the picture, the closest ones.
         bootstrap: resamples for the intervals.
     """
@@ -79,7 +79,7 @@ class Novelty:
 
 
 _MEANINGS = {
-    "novelty_closer": "P(sample nearer to training images than a test image); 0.5 new, 1 copies",
+    "novelty_closer": "P(sample nearer to training images than a test image); 0.5 new, 1 copies, 0 unlike any",
     "near_copies": "share of samples nearer than 99 % of test images; 0.01 for new ones",
 }
 

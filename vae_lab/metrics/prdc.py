@@ -65,9 +65,9 @@ class PRDC:
 
 _AVERAGED = "images that are averaged over (generated for precision and density, real for the others), balls held fixed"
 _MEANINGS = {
-    "precision": "share of samples that look real, 1 is best",
+    "precision": "share of samples inside the real ones' reach; blurred ones are, too",
     "recall": "share of test images that the samples reach, 1 is best",
-    "density": "how deep samples lie among test images; about 1 for real ones",
+    "density": "how deep samples lie among test images; above the floor: too typical",
     "coverage": "share of test images with a sample nearby, 1 is best",
 }
 

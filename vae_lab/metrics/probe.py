@@ -28,7 +28,7 @@ class Probe:
     """Logistic regression on standardised codes, and k nearest neighbours on the codes as they are.
 
     Args:
-        train_images: training images whose codes are learnt from, evenly spread; they bound the time.
+        train_images: training images whose codes are learnt from, by a fixed draw; they bound the time.
         labels_per_class: of the scores that end in ``_few``.
         draws: of those few labels; the score is the mean over them.
         neighbours: k; fewer where there are fewer codes.
