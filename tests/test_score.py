@@ -184,6 +184,16 @@ def test_without_labels_there_must_be_other_features(cli, tmp_path):
     assert not (tmp_path / "scored").exists()
 
 
+def test_ctrl_c_leaves_no_empty_folder(cli, tmp_path, real, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vae_lab.score.GivenImages", stopped)
+    ended = cli("score", f"images={real}", *WORDS, "range=255")
+    assert (ended.status, ended.err.strip()) == (130, "vae-lab score: stopped")
+    assert not (tmp_path / "scored").exists()
+
+
 def test_evaluate_refuses_scores_of_images(tmp_path):
     (tmp_path / "config.yaml").write_text("images: x.npy\n")
     with pytest.raises(UserError, match="not a trained run"):

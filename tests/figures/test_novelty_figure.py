@@ -15,7 +15,8 @@ def fake(x_shape=(1, 8, 8), searched: int = 40, pairs=PAIRS) -> FakeTrained:
         "nearest_distances_test": np.linspace(0.5, 2, 101).tolist(),
         "nearest_distances_generated": np.linspace(0.1, 3, 101).tolist(),
     }
-    scores = Scores({}, {"novelty": {"train_images": searched}}, arrays)
+    values = {"test/novelty_closer": 0.123, "test/near_copies": 0.045}
+    scores = Scores(values, {"novelty": {"train_images": searched}}, arrays)
     made = FakeTrained(labelled(12, x_shape), scores=scores)
     made.data.train = labelled(40, x_shape, seed=5)
     drawn = torch.rand((2000, *x_shape), generator=gen())
@@ -76,3 +77,9 @@ def test_a_single_pair_can_be_drawn():
     figure = Novelty()(fake(pairs=PAIRS[1:2]))
     assert tiles(figure, 1, 8, 8).shape[1] == 1
     figure.canvas.draw()
+
+
+def test_both_shares_stand_in_the_title():
+    title = Novelty()(fake()).get_suptitle()
+    assert "4.5 % are near copies" in title
+    assert "= 0.12" in title

@@ -31,20 +31,18 @@ class Novelty:
         ])  # fmt: skip
         columns, (height, width) = len(samples), pairs.shape[2:]
         rows = 2 * 0.6 * height / width
-        figure = new_figure(
-            max(7.2, 0.6 * columns), rows + 3.6, "Are samples new, or copies of training images?", made.title
-        )
+        closer, copies = (made.scores.values[f"test/{name}{suffix}"] for name in ("novelty_closer", "near_copies"))
+        title = f"Are samples new? {100 * copies:.2g} % are near copies; P(nearer than a test image) = {closer:.2f}"
+        figure = new_figure(max(8, 0.6 * columns), rows + 3.6, title, made.title)
         top, bottom = figure.subplots(2, 1, height_ratios=[rows + 0.4, 2.6])
         show(top, image_grid(pairs, columns))
-        top.set_title("the samples nearest to training images (above) and those training images (below)", fontsize=9)
+        top.set_title(
+            "the samples nearest to training images, over those training images and their distance", fontsize=9
+        )
         for i, distance in enumerate(distances):
-            top.text(
-                1 + (i + 0.5) * (width + 1),
-                2 * (height + 1) + 2,
-                f"{distance:.2f}",
-                ha="center",
-                va="top",
-                fontsize=7.5,
+            place = ((i + 0.5) * (width + 1), 2 * (height + 1) + 0.5)
+            top.annotate(
+                f"{distance:.2f}", place, (0, -3), textcoords="offset points", ha="center", va="top", fontsize=7.5
             )
         _curves(bottom, arrays)
         return figure
@@ -66,6 +64,6 @@ def _curves(axes: Any, arrays: dict[str, list[Any]]) -> None:
     axes.plot(arrays["nearest_distances_generated"], share, color=ORANGE, ls="--", label="samples")
     axes.axvline(arrays["nearest_distances_test"][1], color=BLUE, lw=1, ls=":", label="1 % of test images are nearer")
     axes.set(xlabel="distance to the nearest training image (1 = median of test images)", ylabel="share as near (%)")
-    axes.set_xlim(left=0)
+    axes.set_xlim(left=-0.02 * max(arrays["nearest_distances_test"]))  # copies lie at 0
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="best", fontsize=8.5)
