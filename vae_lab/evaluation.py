@@ -194,7 +194,8 @@ class Evaluation(Scoring):
             raise ValueError("the dataset has no known factors")
         if self._factor_codes is None:
             total = len(factors.pixels)
-            places = self.progress(torch.arange(total).split(2000), f"encoding all {total:,} images")
+            parts = torch.arange(total).split(256)  # of 2,000 each takes 1.8 times as long: activations leave the cache
+            places = self.progress(parts, f"encoding all {total:,} images")
             pixels = (factors.pixels[index].to(self.device).float().div_(255) for index in places)
             self._factor_codes = torch.cat([self._posterior(x, None).mu for x in pixels])
         return self._factor_codes
