@@ -35,6 +35,13 @@ def _own_cache(tmp_path_factory):
     os.environ["NETRC"] = str(shared / "no-netrc")
 
 
+@pytest.fixture(autouse=True)
+def _own_wandb_service():
+    """W&B run in this process leaves its service's address behind; a program started later would write nowhere."""
+    yield
+    os.environ.pop("WANDB_SERVICE", None)
+
+
 @pytest.fixture
 def cli(tmp_path, monkeypatch, capsys) -> Callable[..., Ended]:
     """The command line, run in this process from an empty folder: quick, since torch is imported once."""
