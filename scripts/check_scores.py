@@ -150,7 +150,7 @@ import json, resource, sys, time
 import vae_lab
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from vae_lab.build import make_all
+from vae_lab.make import make_all
 from vae_lab.help import CONF
 with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
     words = ["run=x", *sys.argv[2].split()]

@@ -14,12 +14,13 @@ from vae_lab.help import CONF
 PACKAGE = Path(vae_lab.__file__).parent
 
 FLOORS = [
-    {"types", "functional", "noise", "errors", "schedules", "files"},
+    {"types", "functional", "noise", "errors", "schedules", "files", "folders", "jobs"},
     {"likelihoods", "posteriors", "nets"},
-    {"models", "objectives", "data", "metrics", "figures"},
-    {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes"},
-    {"build", "devices", "runs", "run", "sampling", "evaluate", "score"},
-    {"cli", "help", "hydra_errors"},
+    {"models", "objectives", "data", "metrics", "figures", "launchers", "search"},
+    {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes", "make"},
+    {"build", "devices", "runs", "run", "sampling", "evaluate", "score", "help", "hydra_errors"},
+    {"composing", "sweep"},
+    {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ROOMS_APART = FLOORS[2]
@@ -86,7 +87,7 @@ def users_of(*libraries: str) -> set[str]:
 
 
 def test_hydra_is_known_in_few_places():
-    assert users_of("hydra", "omegaconf") == {"cli", "build", "hydra_errors", "schema"}
+    assert users_of("hydra", "omegaconf") == {"cli", "composing", "make", "hydra_errors", "schema"}
 
 
 def test_lightning_is_known_in_few_places():

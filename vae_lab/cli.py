@@ -8,14 +8,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 from vae_lab import __version__
-from vae_lab.errors import Interrupted, RunFailed, UserError, did_you_mean
-from vae_lab.help import command_help, overview
+from vae_lab.errors import Interrupted, UserError, did_you_mean
+from vae_lab.help import CONF, command_help, overview
 
 Node = dict[str, Any]
+
+_OF_SWEEPS = ("launcher", "search", "vary", "sweep", "dry_run")  # keys of conf/train.yaml that are none of a run's
 
 
 def main() -> None:
@@ -59,11 +62,14 @@ def _guarded(command: str, rest: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)  # as Ctrl-C: what is running ends cleanly and says how to go on
     full_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit by itself
+    os.environ["VAE_LAB_TRACE"] = str(int(full_trace))  # for the processes of a sweep
     logging.disable(logging.INFO)  # libraries' own reports
     failed_jobs: list[str] = []
     try:
         if command == "train" and any(word.startswith("resume=") for word in rest):
             return _resume(rest)
+        if command == "train" and _is_sweep(rest):
+            return _run_sweep(rest)
         _hydra_main(command, rest, failed_jobs)
         return 0
     except KeyboardInterrupt as stop:
@@ -80,6 +86,8 @@ def _guarded(command: str, rest: list[str]) -> int:
                 file=sys.stderr,
             )
             return 1
+        from vae_lab.hydra_errors import explain
+
         status, text = explain(error)
         print(f"vae-lab {command}: {text}", file=sys.stderr)
         return status
@@ -89,33 +97,15 @@ def _terminated(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def explain(error: Exception) -> tuple[int, str]:
-    """Exit status and one line for an exception."""
-    if isinstance(error, UserError | RunFailed):
-        return error.exit_status, str(error)
-    from vae_lab.hydra_errors import explain_hydra
-
-    told = explain_hydra(error)
-    if told:
-        return UserError.exit_status, told
-    text = " ".join(str(error).split())[:300]
-    if "out of memory" in text.lower():
-        return 1, f"out of memory ({text[:120]}); type a smaller batch_size"
-    return (
-        1,
-        f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where; this is not your mistake: please report it)",
-    )
-
-
 def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
     """Let Hydra compose the command's config and call its task, once or once per job of a sweep."""
     import hydra
     from omegaconf import DictConfig, OmegaConf
 
-    from vae_lab.help import CONF
-    from vae_lab.hydra_errors import slug
+    from vae_lab.composing import key_of, register_resolvers, settle_weights
+    from vae_lab.hydra_errors import explain
 
-    OmegaConf.register_new_resolver("slug", slug, replace=True)
+    register_resolvers()
     failures: list[Exception] = []
 
     def task(config: DictConfig) -> None:
@@ -126,7 +116,7 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
         folder = Path(info.runtime.output_dir)
         try:
             if command == "train":
-                _settle_weights(config, info.overrides.task)
+                settle_weights(config, {key_of(word) for word in info.overrides.task})
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
             _TASKS[command](cast(Node, plain), info)
         except KeyboardInterrupt:
@@ -146,24 +136,15 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
         raise failures[0]
 
 
-def _settle_weights(config: Any, overrides: list[str]) -> None:
-    """Before interpolations are resolved, since objectives take k1 and k2 by ``${k1}``."""
-    from omegaconf import open_dict
-
-    from vae_lab.schema import resolve_weights
-
-    weights: Node = {key: config.get(key) for key in ("beta", "k1", "k2")}
-    typed = {override.split("=")[0].lstrip("+") for override in overrides}
-    with open_dict(config):
-        config.update(resolve_weights(weights, typed, weighs_kl="k2" in config.objective))
-
-
 def _train(config: Node, info: Any) -> None:
     from rich.console import Console
 
+    from vae_lab.folders import in_use
     from vae_lab.run import train
 
-    train(config, _placed(config, info), Console(), _sweep(info))
+    folder, config = _placed(config, info), {k: v for k, v in config.items() if k not in _OF_SWEEPS}
+    with in_use(folder):
+        train(config, folder, Console())
 
 
 def _score(config: Node, info: Any) -> None:
@@ -176,12 +157,11 @@ def _score(config: Node, info: Any) -> None:
 
 def _placed(config: Node, info: Any) -> Path:
     """The run folder; the config is completed by what was chosen and by whole paths."""
-    chosen = {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra")}
+    from vae_lab.composing import with_whole_paths
+
+    chosen = {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra") and k not in _OF_SWEEPS}
     config["choices"] = {**(config.get("choices") or {}), **chosen}  # a saved config.yaml brings its own
-    source = config["dataset"].get("source", {})
-    for node, key in ((config, "data_dir"), (source, "path")):  # so that they mean the same from another folder
-        if isinstance(node.get(key), str) and Path(node[key]).expanduser().exists():
-            node[key] = str(Path(node[key]).expanduser().absolute())
+    with_whole_paths(config)
     return Path(_relative(info.runtime.output_dir))
 
 
@@ -213,6 +193,28 @@ _TASKS: dict[str, Callable[[Node, Any], None]] = {
 }
 
 
+def _is_sweep(words: list[str]) -> bool:
+    """Several runs were asked for, by -m, by what only sweeps have, or by an experiment that varies something."""
+    import yaml
+
+    if {"--cfg", "-c", "--info", "-i"} & set(words):
+        return False  # Hydra shows the config
+    if {"-m", "--multirun"} & set(words) or any(w.partition("=")[0].partition(".")[0] in _OF_SWEEPS for w in words):
+        return True
+    experiments = [CONF / "experiment" / f"{w.removeprefix('experiment=')}.yaml" for w in words if "experiment=" in w]
+    return any("vary" in (yaml.safe_load(p.read_text(encoding="utf-8")) or {}) for p in experiments if p.is_file())
+
+
+def _run_sweep(words: list[str]) -> int:
+    """Plan, carry out, compare; 1 where a job failed."""
+    from rich.console import Console
+
+    from vae_lab.sweep.start import start
+
+    words = [_quoted(word) for word in words if word not in ("-m", "--multirun")]
+    return 0 if start(words, Console()) else 1
+
+
 def _resume(rest: list[str]) -> int:
     """Not by way of Hydra: the run's own config.yaml says everything."""
     others = [word for word in rest if not word.startswith("resume=")]
@@ -223,9 +225,11 @@ def _resume(rest: list[str]) -> int:
         raise UserError("resume= needs a run folder; type resume=outputs/<date>/<run>")
     from rich.console import Console
 
+    from vae_lab.folders import in_use
     from vae_lab.run import resume
 
-    resume(Path(folder), Console())
+    with in_use(Path(folder)) if Path(folder).is_dir() else nullcontext():
+        resume(Path(folder), Console())
     return 0
 
 

@@ -5,10 +5,10 @@ from typing import Any
 from rich.console import Console
 
 from vae_lab import runs
-from vae_lab.build import make
 from vae_lab.devices import device_for
 from vae_lab.evaluation import Evaluation
 from vae_lab.loggers import LogContext, close
+from vae_lab.make import make
 from vae_lab.report import print_scores, tracker
 from vae_lab.run import score
 from vae_lab.schema import EvaluateConfig, check

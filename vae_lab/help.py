@@ -122,7 +122,10 @@ def _fields(command: str) -> Iterator[tuple[str, str]]:
         "sample": schema.SampleConfig,
         "score": schema.ScoreConfig,
     }
-    for name, field in models[command].model_fields.items():
+    fields = dict(models[command].model_fields)
+    if command == "train":
+        fields |= schema.SweepConfig.model_fields
+    for name, field in fields.items():
         if field.description:
             yield name, field.description
         elif name == "training":

@@ -7,7 +7,7 @@ import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vae_lab.errors import did_you_mean
+from vae_lab.errors import RunFailed, UserError, did_you_mean
 from vae_lab.help import groups, keys_of, known_keys
 
 
@@ -20,6 +20,22 @@ def slug(overrides: str, longest: int = 100) -> str:
     if len(name) > longest:
         name = f"{name[:longest]}-{hashlib.sha256(overrides.encode()).hexdigest()[:6]}"
     return name or "default"
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """Exit status and one line for an exception."""
+    if isinstance(error, UserError | RunFailed):
+        return error.exit_status, str(error)
+    told = explain_hydra(error)
+    if told:
+        return UserError.exit_status, told
+    text = " ".join(str(error).split())[:300]
+    if "out of memory" in text.lower():
+        return 1, f"out of memory ({text[:120]}); type a smaller batch_size"
+    return (
+        1,
+        f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where; this is not your mistake: please report it)",
+    )
 
 
 def explain_hydra(error: Exception) -> str | None:

@@ -18,7 +18,7 @@ from rich.console import Console
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from vae_lab import runs
-from vae_lab.build import load_weights, make, make_all, make_data, make_job
+from vae_lab.build import load_weights, make_data, make_job
 from vae_lab.callbacks.checkpoints import checkpoints
 from vae_lab.callbacks.history import History, read_history
 from vae_lab.callbacks.progress import ProgressLine
@@ -29,6 +29,7 @@ from vae_lab.evaluation import Evaluation, Scoring
 from vae_lab.job import Job
 from vae_lab.lit import LitJob
 from vae_lab.loggers import LogContext, close, log_figure, log_scores
+from vae_lab.make import make, make_all
 from vae_lab.noise import SeededNoise
 from vae_lab.processes import several_processes
 from vae_lab.report import print_plan, print_scores, tracker
@@ -38,8 +39,17 @@ from vae_lab.types import Scores, Step
 Node = dict[str, Any]
 
 
-def train(config: Node, run_dir: Path, console: Console, sweep: str | None = None) -> Scores:
+def train(
+    config: Node, run_dir: Path, console: Console, sweep: str | None = None, command: str | None = None
+) -> Scores:
     """Start a run in an empty folder.
+
+    Args:
+        config: resolved.
+        run_dir: made if it is missing.
+        console: where progress and scores are shown.
+        sweep: the sweep that the run is a job of.
+        command: what one would type for this run alone, if not what was typed.
 
     Raises:
         UserError: something in the config or the data is wrong; nothing was written then.
@@ -57,15 +67,15 @@ def train(config: Node, run_dir: Path, console: Console, sweep: str | None = Non
         raise UserError(f"accelerator.devices={settings.accelerator.devices}: only {len(data.val)} validation images")
     runs.claim(run_dir)
     environment = {
-        **runs.describe_environment(config, device),
+        **runs.describe_environment(config, device, command),
         "parameters": job.parameter_count,
         "x_shape": list(data.x_shape),
         "run_id": uuid.uuid4().hex[:8],
         "sweep": sweep,
         "wall_seconds": 0.0,
     }
-    runs.write_config(run_dir, config)
     runs.write_environment(run_dir, environment)
+    runs.write_config(run_dir, config)  # its presence makes the folder a run that can be resumed
     try:
         return _carry_out(settings, config, run_dir, console, environment, data, job)
     except UserError:  # a logger that cannot be had: nothing was trained
@@ -282,5 +292,6 @@ def _quieten() -> None:
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for text in (".*does not have many workers.*", ".*Checkpoint directory .* exists.*", ".*lr_scheduler.step.*",
-                 ".*smaller than the logging interval.*", ".*isinstance.treespec.*", ".*sync_dist=True.*"):  # fmt: skip
+                 ".*smaller than the logging interval.*", ".*isinstance.treespec.*", ".*sync_dist=True.*",
+                 ".*`srun` command is available.*"):  # fmt: skip
         warnings.filterwarnings("ignore", text)

@@ -223,14 +223,14 @@ def write_config(run_dir: Path, config: dict[str, Any]) -> None:
         yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
 
 
-def describe_environment(config: dict[str, Any], device: torch.device, command: str = "train") -> dict[str, Any]:
+def describe_environment(config: dict[str, Any], device: torch.device, command: str | None = None) -> dict[str, Any]:
     """What ``environment.json`` says of versions and machine."""
     return {
         "vae_lab": __version__,
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
         "git_commit": _git_commit(),
-        "command": shlex.join(["vae-lab", command, *sys.argv[1:]]),  # the word was taken out for Hydra
+        "command": command or shlex.join(["vae-lab", "train", *sys.argv[1:]]),  # the word was taken out for Hydra
         "data_dir": str(data_root(config["data_dir"])),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": _processor(),

@@ -95,6 +95,18 @@ class TrainConfig(_Schema):
     logger: Node
 
 
+class SweepConfig(_Schema):
+    """What ``vae-lab train`` is told of a sweep; none of it is part of a run's own config."""
+
+    sweep: str | None = Field(
+        description="name of the sweep's folder under outputs/sweeps; null: made from the words", examples=["mine"]
+    )
+    dry_run: bool = Field(description="only show the numbered jobs of the sweep", examples=["true"])
+    vary: Node
+    launcher: Node
+    search: Node
+
+
 class EvaluateConfig(_Schema):
     """What ``vae-lab evaluate`` is told."""
 

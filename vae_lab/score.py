@@ -1,5 +1,7 @@
 """``vae-lab score``: the scores of images that anyone made, in a run folder of their own."""
 
+import shlex
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -11,12 +13,13 @@ from rich.console import Console
 from torch import Tensor
 
 from vae_lab import runs
-from vae_lab.build import make, make_all, make_data
+from vae_lab.build import make_data
 from vae_lab.data.given_images import GivenImages
 from vae_lab.devices import device_for
 from vae_lab.errors import UserError
 from vae_lab.evaluation import Scoring
 from vae_lab.loggers import LogContext, close
+from vae_lab.make import make, make_all
 from vae_lab.metrics.image_scores import images_compared
 from vae_lab.noise import generator
 from vae_lab.report import print_scores, tracker
@@ -60,7 +63,7 @@ def score_images(config: dict[str, Any], run_dir: Path, console: Console, sweep:
     console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{given.about['kind']}, {given.about['values']}", highlight=False, soft_wrap=True)
     environment = {
-        **runs.describe_environment(config, device, "score"),
+        **runs.describe_environment(config, device, shlex.join(["vae-lab", "score", *sys.argv[1:]])),
         "x_shape": list(data.x_shape),
         "run_id": uuid.uuid4().hex[:8],
         "sweep": sweep,

@@ -1,0 +1,81 @@
+"""What a sweep's jobs, launchers and searches are; no logic, and no torch: the program answers at once."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Varied:
+    """A key that a sweep varies.
+
+    Either values that are tried one by one, or a span that a search may draw from (``interval(0.1,10)``).
+    """
+
+    key: str
+    values: list[str]  # as typed; empty for an interval
+    span: tuple[float, float] | None = None
+    log: bool = False  # drawn evenly on a logarithmic scale
+    whole: bool = False  # whole numbers of the span
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep: everything that another process or machine needs to carry it out."""
+
+    name: str  # of its folder
+    folder: Path
+    words: list[str]  # the overrides that single it out
+    config: dict[str, Any]  # resolved
+    sweep: str  # the sweep's name
+    command: str  # what one would type to run it alone
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended."""
+
+    name: str
+    status: str  # 'finished' or 'failed'
+    reason: str = ""  # of a failure, in one line
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+Work = Callable[[Job], Outcome]
+
+
+class Launcher(Protocol):
+    """Carries out jobs somewhere. Named by a YAML in ``conf/launcher``."""
+
+    def side_by_side(self) -> int:
+        """How many jobs are under way at a time, about.
+
+        Raises:
+            UserError: an optional package is missing, or the machine has not what was asked for.
+        """
+
+    def __call__(self, work: Work, jobs: Sequence[Job], folder: Path) -> Iterator[tuple[Job, Outcome | str]]:
+        """Jobs as they end, each with its outcome, or with what became of its process when that gave none.
+
+        Args:
+            work: what a job's process calls.
+            jobs: in the order in which they should start.
+            folder: where logs of the launcher's own may lie.
+        """
+
+
+class Search(Protocol):
+    """Decides what is tried next. Named by a YAML in ``conf/search``."""
+
+    def plan(self, varied: Sequence[Varied]) -> tuple[int, list[list[str]]]:
+        """How many jobs there will be, and the words of each as far as they are known before any result.
+
+        Raises:
+            UserError: it cannot search what varies, or an optional package is missing.
+        """
+
+    def __call__(
+        self, varied: Sequence[Varied], folder: Path, at_once: int
+    ) -> Generator[list[list[str]], dict[int, Outcome], None]:
+        """Lists of jobs, each the words of one; takes the outcomes by their place in the list it gave last."""

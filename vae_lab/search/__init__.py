@@ -1,0 +1,1 @@
+"""What a sweep tries next. They know nothing of how a job is carried out."""

@@ -1,0 +1,1 @@
+"""Sweeps: many runs that are planned, carried out, resumed and compared together."""

@@ -1,0 +1,107 @@
+"""One line per job that is under way, with progress and time left; one line for each that has ended."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+from vae_lab import folders
+from vae_lab.jobs import Job, Outcome
+
+_SCORING = 0.95  # of a job is training; what is left is scoring and pictures
+_SHOWN = ("test/fid", "test/elbo", "test/loss")
+
+
+class Board(Progress):
+    """Reads the run folders, so it shows jobs of any launcher, also those on other machines."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._rows: dict[str, TaskID] = {}
+        self._began: dict[str, tuple[float, float]] = {}  # when a job was first seen under way, and how far it was
+        self._total, self._ended, self._at_start = total, 0, 0.0
+        self._started = self._polled = time.monotonic()
+        super().__init__(TextColumn("{task.description}"), BarColumn(None), TaskProgressColumn(),
+                         TextColumn("{task.fields[left]}"), console=console, expand=True,
+                         refresh_per_second=2, disable=not console.is_terminal)  # fmt: skip
+        self._whole = self.add_task("", total=total, left="")
+
+    def expect(self, jobs: Iterable[Job]) -> None:
+        """These are to do."""
+        new = {job.name: job for job in jobs if job.config}
+        self._jobs |= new
+        self._at_start += sum(_share(job) for job in new.values())
+
+    def skip(self, count: int) -> None:
+        """So many were finished before."""
+        self._total -= count
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """One more has ended: say how, and how long the rest will take."""
+        self._jobs.pop(job.name, None)
+        if job.name in self._rows:
+            self.remove_task(self._rows.pop(job.name))
+        self._ended += 1
+        what = outcome.reason if outcome.status == "failed" else _scores(outcome)
+        colour = "red" if outcome.status == "failed" else "green"
+        head = f"{self._ended:>{len(str(self._total))}}/{self._total}"
+        left = f"; {self.time_left()} left" if self._ended < self._total else ""
+        self.console.print(f"{head} [{colour}]{outcome.status}[/{colour}] {escape(job.name)}: {escape(what)}"
+                           f"[dim] ({clock(time.monotonic() - self._started)} since the start{left})[/dim]",
+                           highlight=False, soft_wrap=True)  # fmt: skip
+
+    def time_left(self) -> str:
+        """From what was done since the start, in jobs and parts of jobs."""
+        done = self._ended + sum(_share(job) for job in self._jobs.values()) - self._at_start
+        rest = self._total - self._ended - sum(_share(job) for job in self._jobs.values())
+        if done <= 0.01:
+            return "time unknown"
+        return f"about {clock((time.monotonic() - self._started) * rest / done)}"
+
+    def get_renderables(self) -> Any:
+        """Look into the folders before each drawing."""
+        if time.monotonic() - self._polled > 0.5:
+            self._polled = time.monotonic()
+            self._poll()
+        yield from super().get_renderables()
+
+    def _poll(self) -> None:
+        for job in list(self._jobs.values()):
+            if not folders.is_in_use(job.folder):
+                continue
+            share = _share(job)
+            when, at = self._began.setdefault(job.name, (time.monotonic(), share))
+            if job.name not in self._rows:
+                self._rows[job.name] = self.add_task("", total=1.0, left="")
+            pace = (share - at) / max(1e-9, time.monotonic() - when)
+            left = f"{clock((1 - share) / pace)} left" if pace > 0 else ""
+            self.update(self._rows[job.name], completed=share, left=left, description=f"{job.name}  {_stage(job)}")
+        done = self._ended + sum(_share(job) for job in self._jobs.values())
+        text = f"{self._ended} of {self._total} jobs ended"
+        self.update(self._whole, total=self._total, completed=done, left=f"{self.time_left()} left", description=text)
+
+
+def _share(job: Job) -> float:
+    return _SCORING * folders.share_done(job.folder, job.config["epochs"])
+
+
+def _stage(job: Job) -> str:
+    epochs = job.config["epochs"]
+    through = round(folders.share_done(job.folder, epochs) * epochs)
+    return "scoring" if through >= epochs else f"epoch {through + 1}/{epochs}"
+
+
+def _scores(outcome: Outcome) -> str:
+    found = [(name, outcome.scores[name]) for name in _SHOWN if name in outcome.scores]
+    return ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in found) or "no scores asked for"
+
+
+def clock(seconds: float) -> str:
+    """``1 h 5 min``, ``3 min 20 s`` or ``12 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,56 @@
+"""One job of a sweep, in whatever process it was sent to."""
+
+import json
+import os
+import signal
+import threading
+from typing import Any
+
+from vae_lab import folders
+from vae_lab.jobs import Job, Outcome
+
+
+def carry_out(job: Job) -> Outcome:
+    """Train the job's run, go on with it, or find it finished; a failure is written down and returned, not raised.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM; the run can be resumed.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
+    with folders.in_use(job.folder, wait=True):  # a process of an earlier start of the sweep may still be at it
+        status = folders.status_of(job.folder)
+        if status != "finished":
+            reason = _attempt(job, fresh=not (job.folder / "config.yaml").is_file())
+            if reason:
+                folders.write_failure(job.folder, reason)
+                return Outcome(job.name, "failed", reason)
+    results = json.loads((job.folder / "results.json").read_text(encoding="utf-8"))
+    return Outcome(job.name, "finished", scores=results["metrics"])
+
+
+def _attempt(job: Job, fresh: bool) -> str:
+    """Why it failed, or an empty string."""
+    from rich.console import Console
+
+    from vae_lab.hydra_errors import explain
+    from vae_lab.run import resume, train
+
+    (job.folder / folders.FAILURE).unlink(missing_ok=True)
+    silent = Console(quiet=True)
+    try:
+        if fresh:
+            train(job.config, job.folder, silent, job.sweep, job.command)
+        else:
+            resume(job.folder, silent)
+        return ""
+    except Exception as error:
+        if os.environ.get("VAE_LAB_TRACE") == "1":
+            import traceback
+
+            traceback.print_exc()
+        return explain(error)[1]
+
+
+def _terminated(*_: Any) -> None:
+    raise KeyboardInterrupt
