@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from conftest import BARE, TINY
 
 from vae_lab.data.dsprites import DSprites
@@ -24,7 +25,14 @@ OF_FACTORS = {
     "sap": {"train": 100, "test": 100},
     "dci": {"train": 100, "test": 100, "trees": "forest"},
 }
-RUNS = [(group, option) for group, found in groups().items() for option in found]
+OF_SWEEPS = [(group, option) for group in ("launcher", "search") for option in groups()[group]]
+SWEEPING = [option for option, path in groups()["experiment"].items() if "\nvary:" in path.read_text()]
+RUNS = [
+    (group, option)
+    for group, found in groups().items()
+    for option in found
+    if (group, option) not in OF_SWEEPS and not (group == "experiment" and option in SWEEPING)
+]
 FIGURES_OF = {
     "default": set(groups()["figures"]) - {"default", "images", "none"},
     "images": {"samples", "label_shares", "novelty"},
@@ -89,6 +97,29 @@ def test_option_trains(cli, tmp_path, group, option):
         scored = json.loads((tmp_path / "run" / "results.json").read_text())
         assert scored["metrics"]
         assert all(math.isfinite(value) for value in scored["metrics"].values())
+
+
+@pytest.mark.parametrize("launcher", ["sequence", "joblib"])  # the others need a cluster of their own to be tried
+def test_launcher_carries_out_a_sweep(cli, tmp_path, launcher):
+    words = [*TINY, *BARE, "latent_dim=2,3", f"launcher={launcher}", "sweep=mine"]
+    ended = cli("train", "-m", *words)
+    assert ended.status == 0, ended.err
+    folders = [path.parent.name for path in (tmp_path / "outputs" / "sweeps" / "mine").glob("*/results.json")]
+    assert sorted(folders) == ["latent_dim-2", "latent_dim-3"]
+
+
+@pytest.mark.parametrize("experiment", SWEEPING)
+def test_every_job_of_an_experiment_trains(cli, tmp_path, experiment):
+    planned = cli("train", f"experiment={experiment}", "dry_run=true")
+    assert planned.status == 0, planned.err
+    assert "not valid" not in planned.out
+    words = [word for word in (*TINY, *BARE) if word not in ("dataset=digits", "epochs=1")]
+    varies = "epochs" in yaml.safe_load(groups()["experiment"][experiment].read_text())["vary"]
+    one = ["epochs=1"] if not varies else ["epochs=1,2"]
+    ended = cli("train", f"experiment={experiment}", *words, *one, "latent_dim=2", "sweep=mine")
+    assert ended.status == 0, ended.out + ended.err
+    found = [path.parent for path in (tmp_path / "outputs" / "sweeps" / "mine").glob("*/results.json")]
+    assert len(found) == int(planned.out.split(" job")[0].split()[-1]) if "latent_dim" not in str(found) else found
 
 
 @pytest.mark.parametrize("schedule", [name for name in groups()["scheduler"] if name != "none"])
