@@ -69,12 +69,12 @@ class Novelty:
             found.put(name, values.double().mean().item(), counts @ values.double(), _MEANINGS[name], high=1.0)
         found.scores.protocol[f"novelty{found.suffix}"]["floor"] = "test images: ½ and 0.01 by construction"
         order, unit = generated.argsort()[: self.shown], test.median() if test.median() > 0 else 1.0
-        arrays = found.scores.arrays
+        arrays, suffix = found.scores.arrays, found.suffix
         pairs = (order.tolist(), which[order].tolist(), (generated[order] / unit).tolist())
-        arrays["nearest_training_images"] = [list(pair) for pair in zip(*pairs)]
+        arrays[f"nearest_training_images{suffix}"] = [list(pair) for pair in zip(*pairs)]
         steps = torch.linspace(0, 1, 101)
-        arrays["nearest_distances_generated"] = (generated.quantile(steps) / unit).tolist()
-        arrays["nearest_distances_test"] = (test.quantile(steps) / unit).tolist()
+        arrays[f"nearest_distances_generated{suffix}"] = (generated.quantile(steps) / unit).tolist()
+        arrays[f"nearest_distances_test{suffix}"] = (test.quantile(steps) / unit).tolist()
         return found.scores
 
 
