@@ -2,7 +2,7 @@ import pytest
 import torch
 from helpers import gen
 
-from vae_lab.metrics.resampling import interval, mean_interval, resamples
+from vae_lab.metrics.resampling import bootstrap_protocol, interval, mean_interval, resamples
 
 
 def test_each_resample_draws_as_many_images_as_there_are():
@@ -57,3 +57,8 @@ def test_intervals_hold_the_true_mean_as_often_as_they_say():
         low, high = mean_interval(torch.rand(60, generator=gen(seed)), seed, 200)
         held += low <= 0.5 <= high
     assert held / 300 == pytest.approx(0.945, abs=0.035)
+
+
+def test_the_bootstrap_is_described():
+    assert bootstrap_protocol(100).startswith("95 % of 100 resamples of the generated images")
+    assert "of the balls" in bootstrap_protocol(7, "balls")

@@ -8,11 +8,10 @@ there z is quasi-random). Beside the FID of samples stand that of reconstruction
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
-from vae_lab.metrics.resampling import resamples
+from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.noise import generator
 from vae_lab.types import Extractor, Generated, Scores
 
@@ -20,18 +19,8 @@ POINTS = 10  # of the line over 1/n
 WIDE = 512  # features from which a resample takes long enough to show progress
 
 
-class FID:
-    """Samples, reconstructions and training images against the test images.
-
-    Args:
-        samples: generated images; as many as there are reference images, if those are fewer.
-        bootstrap: resamples for the intervals.
-    """
-
-    of_images = True
-
-    def __init__(self, samples: PositiveInt = 10_000, bootstrap: PositiveInt = 100) -> None:
-        self.samples, self.bootstrap = samples, bootstrap
+class FID(ImageMetric):
+    """Samples, reconstructions and training images against the test images."""
 
     def least(self, extractor: Extractor) -> int:
         """Fewer images make the covariance of the features singular."""
@@ -51,7 +40,7 @@ class FID:
         if not line:
             found.scores.notes.append(f"No fid_infinity: {n} images; a line over 1/n needs {enough}.")
         reference = Reference(made.features("test", n))
-        for source, floor in (("samples", False), ("pool", True)):
+        for source, floor in (GENERATED, FLOOR):
             features = made.features(source, n)
             value, resampled = self._with_resamples(made, source, features, reference)
             found.put("fid", value, resampled, "samples against test images, lower is better", floor)
@@ -102,8 +91,7 @@ def moments(features: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Ten
     Raises:
         ValueError: a feature is NaN or infinite.
     """
-    if not torch.isfinite(features).all():
-        raise ValueError("features are not finite")
+    require_finite(features)
     x = features.double() if counts is None else features
     weights = x.new_ones(len(x)) if counts is None else counts.to(x)
     mean = weights @ x / weights.sum()

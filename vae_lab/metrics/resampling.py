@@ -36,3 +36,8 @@ def mean_interval(per_image: Tensor, seed: int, replicates: int, high: float = f
     values = per_image.double()
     means = resamples(len(values), replicates, seed) @ values / len(values)
     return interval(values.mean().item(), means, high=high)
+
+
+def bootstrap_protocol(replicates: int, resampled: str = "generated images") -> str:
+    """How the intervals came about."""
+    return f"{100 * LEVEL:.0f} % of {replicates} resamples of the {resampled}, about their mean, laid around the value"
