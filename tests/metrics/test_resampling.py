@@ -28,6 +28,12 @@ def test_resamples_depend_on_the_seed_alone():
     assert not torch.equal(resamples(20, 5, 1), first)
 
 
+def test_resamples_for_two_purposes_are_independent():
+    one, other = resamples(200, 500, 0, "codes"), resamples(200, 500, 0, "prior")
+    assert torch.equal(one, resamples(200, 500, 0, "codes"))
+    assert torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1].abs() < 4 / (200 * 500) ** 0.5
+
+
 def test_an_interval_is_the_spread_about_the_mean_laid_around_the_value():
     replicates = torch.linspace(0, 100, 101) + 1000  # a biased score: its resamples lie far from the value
     assert interval(7.0, replicates, low=-100) == pytest.approx((7 - 47.5, 7 + 47.5))

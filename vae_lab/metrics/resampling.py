@@ -13,9 +13,9 @@ from vae_lab.noise import generator
 LEVEL = 0.95
 
 
-def resamples(n: int, replicates: int, seed: int) -> Tensor:
-    """How often each of n images is drawn: float64 [R, n], each row sums to n."""
-    drawn = torch.randint(n, (replicates, n), generator=generator("cpu", seed, "bootstrap", n))
+def resamples(n: int, replicates: int, seed: int, *purpose: str) -> Tensor:
+    """How often each of n images is drawn: float64 [R, n], each row sums to n; another purpose, independent draws."""
+    drawn = torch.randint(n, (replicates, n), generator=generator("cpu", seed, "bootstrap", n, *purpose))
     counts = torch.zeros(replicates, n, dtype=torch.float64)
     return counts.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
 
