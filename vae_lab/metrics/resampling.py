@@ -31,13 +31,6 @@ def interval(value: float, replicates: Tensor, low: float = 0.0, high: float = f
     return lower, upper
 
 
-def mean_interval(per_image: Tensor, seed: int, replicates: int, high: float = float("inf")) -> tuple[float, float]:
-    """95 % interval of the mean of one non-negative number per image [n]."""
-    values = per_image.double()
-    means = resamples(len(values), replicates, seed) @ values / len(values)
-    return interval(values.mean().item(), means, high=high)
-
-
 def bootstrap_protocol(replicates: int, resampled: str = "generated images") -> str:
     """How the intervals came about."""
     return f"{100 * LEVEL:.0f} % of {replicates} resamples of the {resampled}, about their mean, laid around the value"
