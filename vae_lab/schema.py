@@ -89,7 +89,7 @@ class TrainConfig(_Schema):
     optimizer: Node
     scheduler: Scheduler
     accelerator: Accelerator
-    features: Node = Field(default_factory=_classifier)  # runs of version 0.1 do not name it
+    features: Node = Field(default_factory=_classifier)  # earlier runs do not name it
     metrics: Node
     figures: Node
     logger: Node
