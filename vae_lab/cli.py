@@ -113,9 +113,9 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
     from omegaconf import DictConfig, OmegaConf
 
     from vae_lab.help import CONF
-    from vae_lab.hydra_errors import slug
+    from vae_lab.hydra_errors import register_resolvers
 
-    OmegaConf.register_new_resolver("slug", slug, replace=True)
+    register_resolvers()
     failures: list[Exception] = []
 
     def task(config: DictConfig) -> None:

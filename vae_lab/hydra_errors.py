@@ -1,13 +1,16 @@
-"""What Hydra and OmegaConf complain of, as one line that says what to type instead; and names for run folders."""
+"""What Hydra and OmegaConf complain of, as one line that says what to type instead; and what YAML may compute."""
 
 import hashlib
+import operator
 import re
+from collections.abc import Callable
 
 import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vae_lab.errors import did_you_mean
+from vae_lab.errors import UserError, did_you_mean
 from vae_lab.help import groups, keys_of, known_keys
 
 
@@ -20,6 +23,25 @@ def slug(overrides: str, longest: int = 100) -> str:
     if len(name) > longest:
         name = f"{name[:longest]}-{hashlib.sha256(overrides.encode()).hexdigest()[:6]}"
     return name or "default"
+
+
+def register_resolvers() -> None:
+    """What configs may compute: ``${slug:…}``, and ``${subtract:a,b}``, ``${multiply:a,b}``, ``${divide:a,b}``."""
+    OmegaConf.register_new_resolver("slug", slug, replace=True)
+    for name, compute in (("subtract", operator.sub), ("multiply", operator.mul), ("divide", operator.truediv)):
+        OmegaConf.register_new_resolver(name, _rounded(name, compute), replace=True)
+
+
+def _rounded(name: str, compute: Callable[[float, float], float]) -> Callable[[float, float], float]:
+    """To 12 digits, so that 1 − 0.95 is 0.05 in names and results."""
+
+    def resolve(a: float, b: float) -> float:
+        try:
+            return float(f"{compute(a, b):.12g}")
+        except (TypeError, ZeroDivisionError) as why:
+            raise UserError(f"${{{name}:{a},{b}}} cannot be computed; both must be numbers") from why
+
+    return resolve
 
 
 def explain_hydra(error: Exception) -> str | None:

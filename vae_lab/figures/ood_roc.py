@@ -20,7 +20,7 @@ class OODROC:
             return None
         n = trained.scores.protocol["ood"]["images"]
         title = f"Are they told from test images? {n:,} of each; AUROC below 0.5: they look more typical than those"
-        figure = new_figure(3.0 * len(panels), 4.0, title, trained.title)
+        figure = new_figure(3.0 * len(panels), 4.3, title, trained.title)
         grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, panel in zip(grid, panels):
             for by, found in panel["found"].items():
@@ -31,8 +31,8 @@ class OODROC:
             axes.plot([0, 100], [0, 100], ":", color=GREY, lw=1, label="blind: 0.5")
             axes.set_title(_KINDS.get(panel["kind"], panel["kind"]), fontsize=9)
             axes.set_xlabel("test images taken for odd (%)")
-            axes.set(xlim=(-2, 102), ylim=(-2, 102), aspect="equal")
+            axes.set(xlim=(-2, 102), ylim=(-2, 102))
             axes.grid(alpha=0.3)
-            axes.legend(title="AUROC", loc="lower right", fontsize=7.5, title_fontsize=8, framealpha=0.85)
+            axes.legend(title="AUROC", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=8, title_fontsize=8)
         grid[0].set_ylabel("odd images found (%)")
         return figure

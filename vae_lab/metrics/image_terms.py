@@ -38,7 +38,8 @@ def image_terms(trained: Trained, images: Iterable[Tensor], purpose: str, sample
     """
     noise, variational = trained.noise(purpose), trained.objective.variational
     together = max(1, AT_ONCE // samples)
-    parts = [_terms(trained, x, samples, noise, variational) for block in images for x in block.split(together)]
+    with torch.inference_mode():
+        parts = [_terms(trained, x, samples, noise, variational) for block in images for x in block.split(together)]
     recon, kl = (torch.cat(part).double().cpu().nan_to_num(nan=_HUGE, posinf=_HUGE) for part in zip(*parts))
     values = trained.data.x_shape[0] * trained.data.x_shape[1] * trained.data.x_shape[2]
     return ImageTerms(recon, kl if variational else None, trained.model.likelihood.recon_offset(values))
