@@ -41,7 +41,7 @@ def trained(images: Images | None = None, **given) -> FakeTrained:
 
 
 class Present:
-    def __init__(self, images: Images | None | UserError) -> None:
+    def __init__(self, images: Images | UserError | None) -> None:
         self.images, self.asked = images, []
 
     def present(self, root):

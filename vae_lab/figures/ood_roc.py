@@ -33,6 +33,8 @@ class OODROC:
             axes.set_xlabel("test images taken for odd (%)")
             axes.set(xlim=(-2, 102), ylim=(-2, 102))
             axes.grid(alpha=0.3)
-            axes.legend(title="AUROC", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=8, title_fontsize=8)
+            axes.legend(
+                title="AUROC", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=8, title_fontsize=8
+            )
         grid[0].set_ylabel("odd images found (%)")
         return figure
