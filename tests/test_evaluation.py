@@ -243,7 +243,8 @@ def test_metrics_run_in_turn_and_their_values_are_of_the_test_set():
     def metric(name):
         def score(trained):
             seen.append((name, dict(trained.scores.values), torch.is_inference_mode_enabled()))
-            return Scores({name: 1.0}, {name: "how"}, {name: [1]}, [name], {name: (0.5, 2.0)}, {name: "nats"})
+            told = {name: "nats"}
+            return Scores({name: 1.0}, {name: "how"}, {name: [1]}, [name], {name: (0.5, 2.0)}, told, {name: {"x": [1]}})
 
         return score
 
@@ -253,6 +254,7 @@ def test_metrics_run_in_turn_and_their_values_are_of_the_test_set():
     assert scores.arrays == {"a": [1], "b": [1]}
     assert scores.intervals == {"test/a": (0.5, 2.0), "test/b": (0.5, 2.0)}
     assert scores.meanings == {"test/a": "nats", "test/b": "nats"}
+    assert scores.tables == {"a": {"x": [1]}, "b": {"x": [1]}}
     assert scores.notes == ["a", "b"]
     assert seen == [("a", {}, True), ("b", {"test/a": 1.0}, True)]
     assert made.run({"again": metric("a")}).notes == ["a", "b"]  # the same sentence is said once

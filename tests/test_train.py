@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import subprocess
 
 import numpy as np
@@ -215,6 +216,23 @@ def test_evaluate_repeats_the_scores_of_training(cli, run_copy):
     before = scores_of(run_copy)
     assert cli("evaluate", "run=run", "figures=none").status == 0
     assert scores_of(run_copy) == before
+
+
+def test_evaluate_robustness_draws_its_figures_and_writes_a_row_per_image(cli, run_copy):
+    shutil.rmtree(run_copy / "figures")
+    ended = cli("evaluate", "run=run", "metrics=robustness")
+    assert ended.status == 0, ended.err
+    drawn = {path.stem for path in (run_copy / "figures").iterdir()}
+    assert drawn >= {"denoising", "ood_roc", "typical", "noise_to_digit"}
+    with (run_copy / "anomaly_scores.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(int(row["index"]) for row in rows) == list(range(360))
+    results = json.loads((run_copy / "results.json").read_text())
+    mean = sum(float(row["elbo"]) for row in rows) / 360
+    assert mean == pytest.approx(results["metrics"]["test/elbo"], abs=1)  # other draws of z
+    assert "anomaly_scores" not in (run_copy / "results.json").read_text().replace("anomaly_scores.csv", "")
+    assert results["metrics"]["test/ood_auroc_uniform_recon"] > 0.99
+    assert "none of fashion_mnist, kmnist, mnist, cifar10" in ended.out
 
 
 def test_sample_writes_grid_array_and_single_images(cli, run_copy, tmp_path):

@@ -102,8 +102,8 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
     import hydra
     from omegaconf import DictConfig, OmegaConf
 
-    from vae_lab.composing import key_of, register_resolvers, settle_weights
-    from vae_lab.hydra_errors import explain
+    from vae_lab.composing import key_of, settle_weights
+    from vae_lab.hydra_errors import explain, register_resolvers
 
     register_resolvers()
     failures: list[Exception] = []

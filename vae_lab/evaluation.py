@@ -125,6 +125,7 @@ class Scoring(ABC):
             self.scores.meanings.update(_prefixed(new.meanings))
             self.scores.protocol.update(new.protocol)
             self.scores.arrays.update(new.arrays)
+            self.scores.tables.update(new.tables)
             self.scores.notes.extend(note for note in new.notes if note not in self.scores.notes)
         return self.scores
 

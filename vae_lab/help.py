@@ -49,7 +49,7 @@ def command_help(command: str) -> str:
         if command == "score" and "images" in shown:  # the others need a trained model
             images = yaml.safe_load(shown["images"].read_text(encoding="utf-8"))["defaults"]
             shown = {option: path for option, path in shown.items() if option in (*images, "images", "none")}
-        lines += [f"    {option:<22}{_first_comment(path)}" for option, path in shown.items()]
+        lines += [f"    {option:<26}{_first_comment(path)}" for option, path in shown.items()]
     lines += ["", "Numbers (key=value)", ""]
     lines += [f"  {key + '=' + _shown(primary, key):<28}{text}" for key, text in _fields(command)]
     lines += [

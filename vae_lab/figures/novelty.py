@@ -1,14 +1,12 @@
 """The samples that are nearest to training images, over those training images, and all distances."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
-from vae_lab.figures.style import BLUE, ORANGE, image_grid, new_figure, show
+from vae_lab.figures.style import BLUE, ORANGE, image_grid, new_figure, pick, show
 from vae_lab.types import Generated
 
 PAIRS = "nearest_training_images"
@@ -30,8 +28,8 @@ class Novelty:
         samples, places, distances = (list(column) for column in zip(*arrays[PAIRS + suffix]))
         searched = made.scores.protocol[f"novelty{suffix}"]["train_images"]
         pairs = torch.cat([
-            _chosen(made.sample(max(samples) + 1), samples),
-            _chosen(made.data.images(made.learnt_from, searched), places),
+            pick(made.sample(max(samples) + 1), samples),
+            pick(made.data.images(made.learnt_from, searched), places),
         ])  # fmt: skip
         columns, (height, width) = len(samples), pairs.shape[2:]
         rows = 2 * 0.6 * height / width
@@ -50,16 +48,6 @@ class Novelty:
             )
         _curves(bottom, *(arrays[f"nearest_distances_{kind}{suffix}"] for kind in ("test", "generated")))
         return figure
-
-
-def _chosen(blocks: Iterator[Tensor], places: list[int]) -> Tensor:
-    """The images at places of a stream, on the CPU."""
-    found: dict[int, Tensor] = {}
-    start = 0
-    for block in blocks:
-        found |= {place: block[place - start].cpu() for place in places if start <= place < start + len(block)}
-        start += len(block)
-    return torch.stack([found[place] for place in places])
 
 
 def _curves(axes: Any, test: list[float], generated: list[float]) -> None:
