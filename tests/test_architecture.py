@@ -14,11 +14,11 @@ from vae_lab.help import CONF
 PACKAGE = Path(vae_lab.__file__).parent
 
 FLOORS = [
-    {"types", "functional", "noise", "errors", "schedules", "files"},
+    {"types", "functional", "noise", "errors", "schedules", "files", "plots"},
     {"likelihoods", "posteriors", "nets"},
     {"models", "objectives", "data", "metrics", "figures"},
     {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes"},
-    {"build", "devices", "runs", "run", "sampling", "evaluate", "score"},
+    {"build", "devices", "runs", "run", "sampling", "evaluate", "score", "compare"},
     {"cli", "help", "hydra_errors"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

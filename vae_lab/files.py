@@ -1,5 +1,6 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all; and those of a run that other rooms read without its tools."""
 
+import csv
 import json
 import os
 from collections.abc import Iterator
@@ -26,3 +27,11 @@ def write_json(path: Path, value: Any) -> None:
     with write_atomically(path) as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The rows of a ``metrics.csv``; empty where there is none."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [{key: float(v) for key, v in row.items() if v} for row in csv.DictReader(file)]
