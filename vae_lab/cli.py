@@ -263,7 +263,8 @@ def _remove_empty(folder: Path) -> None:
 def _folders_as_override(words: list[str]) -> list[str]:
     """Words that are paths, or at least no overrides and no options, become ``runs=[…]``."""
     takes_word = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--experimental-rerun"}
-    paths, others = [], []
+    paths: list[str] = []
+    others: list[str] = []
     for before, word in zip(["", *words], words):
         is_path = Path(word).expanduser().exists() or not ("=" in word or word[:1] in "-+~")
         (paths if is_path and before not in takes_word else others).append(word)

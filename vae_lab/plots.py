@@ -20,6 +20,7 @@ class Line:
     markers: bool = True
     run: int | None = None  # the run it belongs to, where it is one
     style: int | None = None  # colour and dash; None: its place
+    faint: bool = False  # one of very many
     shade: float | None = None  # in place of a colour: the number that Plot.shade names
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from vae_lab.compare.protocols import samplers
 from vae_lab.compare.reading import Record
-from vae_lab.compare.scores import Cell, Score, cells_of, chosen, over_seeds, scores_of
+from vae_lab.compare.scores import Score, cells_of, chosen, over_seeds, scores_of
 from vae_lab.compare.settings import MISSING, Setting, axes, differing, shown
 
 _COMMON = ("model", "objective", "likelihood", "dataset", "latent_dim", "beta", "epochs")
@@ -41,6 +41,8 @@ class Compared:
         self.scores = {score.name: score for score in scores_of(records)}
         self.show = chosen(list(self.scores.values()), show)
         self.cells = cells_of(records, self.settings, self.samplers)
+        self._values: dict[tuple[str, tuple[int, ...]], Value | None] = {}
+        self._best: dict[str, set[int]] = {}
 
     def _differing_sampler(self) -> list[Setting]:
         found = Setting("sampler", tuple(self.samplers))
@@ -72,6 +74,12 @@ class Compared:
 
     def value(self, score: Score, runs: Sequence[int]) -> Value | None:
         """The score of these runs as one; None where none has it, or their protocols differ."""
+        key = score.name, tuple(runs)
+        if key not in self._values:
+            self._values[key] = self._value(score, runs)
+        return self._values[key]
+
+    def _value(self, score: Score, runs: Sequence[int]) -> Value | None:
         having = [run for run in runs if run in score.values]
         numbers = {score.protocols.of[run] for run in having}
         if len(numbers) != 1:
@@ -87,6 +95,11 @@ class Compared:
 
     def best_cells(self, score: Score) -> set[int]:
         """Numbers of the cells whose mean is best within their protocol."""
+        if score.name not in self._best:
+            self._best[score.name] = self._best_cells(score)
+        return self._best[score.name]
+
+    def _best_cells(self, score: Score) -> set[int]:
         values = {cell.runs[0]: self.value(score, cell.runs) for cell in self.cells}
         best = score.best({run: value.mean for run, value in values.items() if value and run in score.values})
         return {number for number, cell in enumerate(self.cells) if cell.runs[0] in best}
@@ -110,8 +123,3 @@ class Compared:
 
 def _plain(value: object) -> object:
     return shown(value) if isinstance(value, int | float) else value if isinstance(value, str) else None
-
-
-def single(runs: int) -> Cell:
-    """A run by itself, where cells are asked for."""
-    return Cell((runs,))

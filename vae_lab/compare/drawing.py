@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
@@ -21,8 +22,8 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
 
     One line per combination of what else varies; means and standard deviations over seeds.
     """
-    cells = [cell.runs for cell in compared.cells if axis.values[cell.runs[0]] is not MISSING]
-    cells = [runs for runs in ([r for r in cell if score.protocols.of.get(r) == number] for cell in cells) if runs]
+    under = [[run for run in cell.runs if score.protocols.of.get(run) == number] for cell in compared.cells]
+    cells = [runs for runs in under if runs and axis.values[runs[0]] is not MISSING]
     beside = [s for s in others([axis], compared.settings) if not (axis.derived and s.name in ("k1", "k2"))]
     groups: dict[tuple, list[list[int]]] = defaultdict(list)
     for runs in cells:
@@ -31,8 +32,14 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
     if len(places) < 2:
         return None
     joined = len(groups) <= LINES
-    groups = groups if joined else {(): cells}
-    lines = [_line_over(compared, score, axis, beside if joined else [], runs, joined) for _, runs in sorted(groups.items())]
+    if not joined:  # points, coloured by one of the settings, with their mean across
+        beside = [s for s in beside if len(s.distinct) <= LINES][:1]
+        groups = defaultdict(list)
+        for runs in cells:
+            groups[tuple(ordered(s.values[runs[0]]) for s in beside)].append(runs)
+    lines = [_line_over(compared, score, axis, beside, runs, joined) for _, runs in sorted(groups.items())]
+    if not joined and len(places) <= STYLES:
+        lines.append(_mean_line(axis, lines))
     return Plot(
         title=f"{score.name} against {axis.name}",
         x_label=_axis_label(axis.name),
@@ -40,23 +47,45 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
         lines=[*lines, *_floor(compared, score, number, places)],
         subtitle=_subtitle(compared, score, number),
         log_x=wide(list(places)),
-        legend=", ".join(s.name for s in beside) if joined else "",
+        legend=", ".join(s.name for s in beside),
+    )
+
+
+def _mean_line(axis: Setting, lines: Sequence[Line]) -> Line:
+    """The mean of all points at each place, whatever else varies."""
+    found: dict[float, list[float]] = defaultdict(list)
+    for line in lines:
+        for place, value in zip(line.x, line.y):
+            found[place].append(value)
+    places = sorted(found)
+    return Line(
+        f"mean at each {axis.name}",
+        places,
+        [sum(found[place]) / len(found[place]) for place in places],
+        about=[f"mean of {len(found[place])} points" for place in places],
+        style=-3,
     )
 
 
 def _line_over(
     compared: Compared, score: Score, axis: Setting, beside: Sequence[Setting], cells: list[list[int]], joined: bool
 ) -> Line:
-    points = []
+    points: list[tuple[float, float, float, str]] = []
     for runs in sorted(cells, key=lambda runs: axis.values[runs[0]]):
         value = compared.value(score, runs)
         if value is not None and math.isfinite(value.mean):
             sd = value.half if value.seeds > 1 else None
             told = f"{compared.label(runs[0], seed=len(runs) == 1)} (n = {value.seeds})"
             points.append((axis.values[runs[0]], value.mean, sd or 0.0, told))
-    x, y, error, about = (list(part) for part in zip(*points)) if points else ([], [], [], [])
-    label = " ".join(f"{s.name}={shown(s.values[cells[0][0]])}" for s in beside) or ("runs" if not joined else "")
-    return Line(label, x, y, error if any(error) else None, about, joined=joined)
+    return Line(
+        " ".join(f"{s.name}={shown(s.values[cells[0][0]])}" for s in beside) or ("" if joined else "runs"),
+        x=[x for x, _, _, _ in points],
+        y=[y for _, y, _, _ in points],
+        error=[sd for _, _, sd, _ in points] if joined and any(sd for _, _, sd, _ in points) else None,
+        about=[told for _, _, _, told in points],
+        joined=joined,
+        faint=not joined,
+    )
 
 
 def _floor(compared: Compared, score: Score, number: int, places: Iterable[float]) -> list[Line]:
@@ -112,7 +141,7 @@ def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
         status = "" if compared.records[run].finished else f" ({compared.records[run].told})"
         shade = axis.values[run] if axis else None
         lines.append(Line(compared.label(run) + status, x, y, run=run, style=styles[place[run]], shade=shade,
-                          markers=len(points) < 3))  # fmt: skip
+                          markers=len(points) < 3, faint=axis is not None))  # fmt: skip
     term = column.partition("/")[2]
     return Plot(
         title=f"{column} per epoch",
@@ -195,8 +224,6 @@ _WAYS = {"min": "lower is better", "max": "higher is better"}
 
 
 def _with_line(plot: Plot, line: Line) -> Plot:
-    from dataclasses import replace
-
     return replace(plot, lines=[*plot.lines, line])
 
 

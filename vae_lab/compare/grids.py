@@ -27,7 +27,9 @@ class Grid:
 
 def best_first(compared: Compared) -> list[int]:
     """Finished, trained runs by the first shown score that has a direction, within each dataset in turn."""
-    trained = [run for run in compared.order if compared.records[run].finished and "model" in compared.records[run].config]
+    trained = [
+        run for run in compared.order if compared.records[run].finished and "model" in compared.records[run].config
+    ]
     score = next((s for s in map(compared.scores.get, compared.show) if s and s.better), None)
     if score is None:
         return trained
@@ -37,7 +39,9 @@ def best_first(compared: Compared) -> list[int]:
     return [run for _, run in sorted((place, run) for runs in ranked.values() for place, run in enumerate(runs))]
 
 
-def draw_grids(compared: Compared, runs: Sequence[int], follow: Callable[[Iterable[Any], str], Iterable[Any]]) -> list[Grid]:
+def draw_grids(
+    compared: Compared, runs: Sequence[int], follow: Callable[[Iterable[Any], str], Iterable[Any]]
+) -> list[Grid]:
     """Grids of these runs; a run whose weights or data cannot be had says so in its place."""
     images: dict[str, Any] = {}
     return [_grid(compared, run, images) for run in follow(runs, "decoding samples")]

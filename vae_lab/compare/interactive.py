@@ -6,7 +6,7 @@ from typing import Any
 from vae_lab.plots import PALETTE, HeatMap, Line, Plot
 
 _DASHES, _MARKERS = ("solid", "dash", "dot", "dashdot"), ("circle", "square", "triangle-up", "diamond", "x", "cross")
-_SPECIAL = {-1: ("#888888", "dash"), -2: ("#E69F00", "solid")}  # a floor, a front
+_SPECIAL = {-1: ("#888888", "dash"), -2: ("#E69F00", "solid"), -3: ("#888888", "solid")}  # a floor, a front, a mean
 LEGEND = 24  # lines that a legend names
 
 
@@ -34,8 +34,11 @@ def _axis(heat: HeatMap | None, log: bool) -> str:
 
 def _lines(go: Any, plot: Plot) -> list[Any]:
     shades = [line.shade for line in plot.lines if line.shade is not None]
-    traces = [_line(go, line, i if line.style is None else line.style, _colour(line, plot, shades))
-              for i, line in enumerate(plot.lines)]  # fmt: skip
+    colours = _colours(plot, sorted(set(shades)))
+    traces = [
+        _line(go, line, i if line.style is None else line.style, None if line.shade is None else colours[line.shade])
+        for i, line in enumerate(plot.lines)
+    ]
     return traces + ([_colour_bar(go, plot, shades)] if shades else [])
 
 
@@ -50,7 +53,8 @@ def _line(go: Any, line: Line, style: int, shade: str | None) -> Any:
         hovertemplate=f"{'%{text}' if line.about else line.label}<br>x %{{x}}<br>y %{{y:.4g}}<extra></extra>",
         name=line.label,
         mode="lines+markers" if line.joined and line.markers else "lines" if line.joined else "markers",
-        line={"color": shade or colour, "dash": "solid" if shade else dash, "width": 1.5},
+        line={"color": shade or colour, "dash": "solid" if shade else dash, "width": 1 if line.faint else 1.5},
+        opacity=0.6 if line.faint else 1,
         marker={"symbol": "circle" if shade else _MARKERS[style % len(_MARKERS)], "size": 7},
         meta={"run": line.run} if line.run is not None else None,
         showlegend=bool(line.label),
@@ -58,16 +62,15 @@ def _line(go: Any, line: Line, style: int, shade: str | None) -> Any:
     )
 
 
-def _colour(line: Line, plot: Plot, shades: Sequence[float]) -> str | None:
-    """A colour of the scale, where lines are too many to tell apart by their own."""
-    if line.shade is None:
-        return None
+def _colours(plot: Plot, shades: Sequence[float]) -> dict[float, str]:
+    """A colour of the scale per number, where lines are too many to tell apart by colours of their own."""
     from math import log
 
     from plotly.colors import sample_colorscale
 
-    low, high, value = (log(v) if plot.log_shade else v for v in (min(shades), max(shades), line.shade))
-    return sample_colorscale("Viridis", [(value - low) / (high - low) if high > low else 0.5])[0]
+    places = [log(shade) if plot.log_shade else shade for shade in shades]
+    apart = places[-1] - places[0] if places else 0
+    return dict(zip(shades, sample_colorscale("Viridis", [(p - places[0]) / apart if apart else 0.5 for p in places])))
 
 
 def _colour_bar(go: Any, plot: Plot, shades: Sequence[float]) -> Any:
@@ -76,7 +79,7 @@ def _colour_bar(go: Any, plot: Plot, shades: Sequence[float]) -> Any:
 
     low, high = (log10(v) if plot.log_shade else v for v in (min(shades), max(shades)))
     ticks = sorted(set(shades))[:: max(1, len(set(shades)) // 6)]
-    bar = {"title": {"text": plot.shade}}
+    bar: dict[str, Any] = {"title": {"text": plot.shade}}
     if plot.log_shade:
         bar |= {"tickvals": [log10(v) for v in ticks], "ticktext": [f"{v:.3g}" for v in ticks]}
     marker = {"color": [low], "cmin": low, "cmax": high, "colorscale": "Viridis", "showscale": True, "colorbar": bar}

@@ -196,7 +196,7 @@ function chooser(text) { // a select that hides itself where there is nothing to
   };
 }
 
-function themed(layout) {
+function themed(layout, named) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), linecolor: colour("--line") };
@@ -208,7 +208,8 @@ function themed(layout) {
       subtitle: { ...layout.title.subtitle, text: narrow ? "" : layout.title.subtitle.text,
         font: { size: 12, color: colour("--dim") } } },
     xaxis: { ...layout.xaxis, ...axis, automargin: true }, yaxis: { ...layout.yaxis, ...axis, automargin: true },
-    legend: narrow ? { ...layout.legend, orientation: "h", y: -0.25 } : layout.legend,
+    showlegend: layout.showlegend && !(narrow && named > 6), // a telephone has no room for more
+    legend: narrow ? { ...layout.legend, orientation: "h", y: -0.4, title: { text: "" } } : layout.legend,
     hoverlabel: { align: "left" },
   };
 }
@@ -218,7 +219,7 @@ function redraw(name) {
   if (!section || !section.near) return;
   const panel = section.panel();
   const kept_here = (trace) => name !== "curves" || !kept || !trace.meta || kept.has(trace.meta.run);
-  const layout = themed(panel.layout);
+  const layout = themed(panel.layout, panel.data.filter((trace) => trace.name).length);
   layout.uirevision = panel.label + panel.layout.title.text; // a filter keeps the zoom
   Plotly.react(section.div, panel.data.filter(kept_here), layout, { responsive: true, displaylogo: false });
 }

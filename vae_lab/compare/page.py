@@ -145,5 +145,5 @@ def _grid(compared: Compared, grid: Grid) -> str:
         return f'<figure class="missing">{caption}<p>not drawn: {escape(grid.missing)}</p></figure>'
     return (
         f'<figure>{caption}<img src="{grid.samples}" alt="samples, {escape(label, quote=True)}">'
-        f'<img src="{grid.reconstructions}" alt="test images and reconstructions, {escape(label, quote=True)}"></figure>'
+        f'<img src="{grid.reconstructions}" alt="test images, reconstructions, {escape(label, quote=True)}"></figure>'
     )

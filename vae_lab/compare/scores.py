@@ -1,7 +1,6 @@
 """Scores of many runs: which there are, which way is better, which is best, mean and spread over seeds."""
 
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -115,7 +114,12 @@ def over_seeds(values: Iterable[tuple[int, float]]) -> tuple[float, float | None
     by_seed: dict[int, list[float]] = defaultdict(list)
     for seed, value in values:
         by_seed[seed].append(value)
-    means = [statistics.fmean(found) for found in by_seed.values()]
-    finite = all(math.isfinite(mean) for mean in means)
-    sd = statistics.stdev(means) if len(means) > 1 and finite else None
-    return statistics.fmean(means), sd, len(means)
+    means = [_mean(found) for found in by_seed.values()]
+    n, mean = len(means), _mean(means)
+    if n == 1 or not math.isfinite(mean):
+        return mean, None, n
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in means) / (n - 1)), n
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

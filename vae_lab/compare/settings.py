@@ -70,9 +70,7 @@ def differing(records: Sequence[Record]) -> list[Setting]:
     _settle_weights(named, configs)
     places = iter(range(len(configs)))
     place = [next(places) if record.config else None for record in records]
-    return [
-        Setting(name, tuple(MISSING if i is None else values[i] for i in place)) for name, values in _sorted(named)
-    ]
+    return [Setting(name, tuple(MISSING if i is None else values[i] for i in place)) for name, values in _sorted(named)]
 
 
 def axes(settings: Sequence[Setting]) -> list[Setting]:

@@ -13,6 +13,7 @@ from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting, shown
 
 ROWS, TOLD = 40, 5
+SCORE = 26  # characters kept for scores, however many settings differ
 BEST = "▸"
 
 
@@ -32,14 +33,14 @@ def print_table(console: Console, compared: Compared) -> None:
     for score in fitting:
         table.add_column(escape(score.name), justify="right", no_wrap=True)
     for cell in cells[:ROWS]:
-        told = [escape(shown(s.values[cell[0]])) for s in settings] or [escape(compared.label(cell[0]))]
+        names = [escape(shown(s.values[cell[0]])) for s in settings] or [escape(compared.label(cell[0]))]
         count = [str(len({compared.seed(run) for run in cell}))] if seeds else []
-        table.add_row(*told, *count, *(_cell(compared, score, cell) for score in fitting))
+        table.add_row(*names, *count, *(_cell(compared, score, cell) for score in fitting))
     console.print(table)
     for note in _notes(compared, scores, settings, fitting, len(cells), seeds):
         console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
-    for told in _unfinished(compared):
-        console.print(told, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+    for line in _unfinished(compared):
+        console.print(line, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _ordered(compared: Compared, scores: Sequence[Score]) -> list[tuple[int, ...]]:
@@ -84,15 +85,17 @@ def footnote(score: Score, value: Value) -> str:
 def _fitting(
     width: int, compared: Compared, scores: Sequence[Score], cells: Sequence[tuple[int, ...]]
 ) -> tuple[list[Setting], list[Score]]:
-    """Settings up to half of the width, then scores as long as they fit; at least one of each."""
-    left, settings, fitting = width - 9, [], []
+    """Settings, since rows look alike without them, then scores as long as they fit; at least one of each."""
+    left = width - 2 - 8 * any(len(cell) > 1 for cell in cells)
+    settings: list[Setting] = []
+    fitting: list[Score] = []
     for setting in compared.settings:
-        needed = 2 + max(len(setting.name), *(len(shown(setting.values[cell[0]])) for cell in cells), 0)
-        if not settings or left - needed > width / 2:
+        needed = 3 + max([len(setting.name), *(len(shown(setting.values[cell[0]])) for cell in cells)])
+        if not settings or left - needed >= SCORE:
             settings.append(setting)
             left -= needed
     for score in scores:
-        needed = 2 + max([len(score.name), *(len(_cell(compared, score, cell)) for cell in cells[:10])])
+        needed = 3 + max([len(score.name), *(len(_cell(compared, score, cell)) for cell in cells)])
         if not fitting or left - needed >= 0:
             fitting.append(score)
             left -= needed

@@ -7,12 +7,13 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vae_lab.figures.style import GREY, new_figure
 from vae_lab.plots import PALETTE, HeatMap, Line, Plot
 
 _DASHES, _MARKERS = ("-", "--", ":", "-."), "os^DvP"
-_SPECIAL = {-1: (GREY, "--"), -2: ("black", "-")}  # a floor, a front
+_SPECIAL = {-1: (GREY, "--"), -2: ("black", "-"), -3: ("black", "-")}  # a floor, a front, a mean
 LEGEND = 24  # lines that a legend names
 
 
@@ -29,6 +30,8 @@ def draw(plot: Plot) -> Figure:
     scale = _scale(plot)
     for i, line in enumerate(plot.lines):
         _draw_line(axes, line, i if line.style is None else line.style, scale)
+    if plot.x_label.startswith("epoch") and not plot.log_x:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     if scale:
         figure.colorbar(scale, ax=axes, label=plot.shade)
@@ -42,13 +45,14 @@ def draw(plot: Plot) -> Figure:
 
 
 def _draw_line(axes: Any, line: Line, style: int, scale: ScalarMappable | None) -> None:
+    colour: Any
     colour, dash = _SPECIAL.get(style, (PALETTE[style % len(PALETTE)], _DASHES[style // len(PALETTE) % len(_DASHES)]))
     if line.shade is not None and scale is not None:
-        colour, dash = scale.to_rgba(line.shade), "-"
+        colour, dash = scale.to_rgba(np.asarray(line.shade)), "-"
     marker = _MARKERS[style % len(_MARKERS)] if line.markers and style != -1 else ""
     axes.errorbar(
         line.x, line.y, line.error, color=colour, linestyle=dash if line.joined else "", marker=marker, markersize=4,
-        linewidth=1.3, capsize=3, label=line.label or None,
+        linewidth=0.7 if line.faint else 1.3, alpha=0.6 if line.faint else 1, capsize=3, label=line.label or None,
     )  # fmt: skip
 
 
