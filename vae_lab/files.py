@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all; and those of a run that other rooms read without its tools."""
 
 import csv
 import json
@@ -39,3 +39,11 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(columns)
         rows.writerows(zip(*columns.values(), strict=True))
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The rows of a ``metrics.csv``; empty where there is none."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [{key: float(v) for key, v in row.items() if v} for row in csv.DictReader(file)]

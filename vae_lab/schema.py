@@ -149,6 +149,18 @@ class SampleConfig(_Schema):
     accelerator: Accelerator
 
 
+class CompareConfig(_Schema):
+    """What ``vae-lab compare`` is told."""
+
+    runs: list[str] = Field(description="run folders, folders above them or globs; typed without runs=")
+    show: list[str] | None = Field(description="scores to show, e.g. [fid,elbo]; null: a few", examples=["[fid,elbo]"])
+    grids: NonNegativeInt = Field(
+        description="runs whose samples and reconstructions are drawn, best first", examples=[24]
+    )
+    open: bool = Field(description="open the page in a browser", examples=["true"])
+    out: str | None = Field(description="folder to write to; null: the sweep's own, else outputs/compare/<date>_<time>")
+
+
 SchemaT = TypeVar("SchemaT", bound=_Schema)
 
 

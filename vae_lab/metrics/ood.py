@@ -17,9 +17,8 @@ from torch import Tensor
 from vae_lab.errors import UserError
 from vae_lab.functional import noised
 from vae_lab.metrics.auroc import auroc, auroc_on_resamples, roc
-from vae_lab.metrics.image_scores import bootstrap_protocol
 from vae_lab.metrics.image_terms import ImageTerms, image_terms
-from vae_lab.metrics.resampling import interval, resamples
+from vae_lab.metrics.resampling import bootstrap_protocol, interval, resamples
 from vae_lab.noise import generator
 from vae_lab.types import Images, Scores, Trained
 
