@@ -30,8 +30,9 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from vae_lab.build import make_data
-from vae_lab.evaluation import Scoring
+from vae_lab.evaluation import silent
 from vae_lab.help import CONF
+from vae_lab.metrics.classifier import classifier_for
 from vae_lab.metrics.fid import frechet
 from vae_lab.metrics.inception_score import inception_score
 from vae_lab.metrics.kid import kid
@@ -99,11 +100,11 @@ def features_of_mnist(data_dir: str | None) -> tuple[Tensor, Tensor, Tensor]:
     with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
         config = OmegaConf.to_container(compose("train", ["dataset=mnist", f"data_dir={data_dir or 'null'}"]))
     config["dataset"] |= {"batch_size": 1, "seed": 0}
-    scoring = Scoring(make_data(config), 0, torch.device("cpu"))
-    read = scoring.classifier
+    data = make_data(config)
+    read = classifier_for(data, torch.device("cpu"), silent)
     with torch.inference_mode():
-        clean = [read(x)[0] for x in scoring.data.images("pool")]
-        blurred = [read(gaussian_blur(x, [5, 5], [0.7, 0.7])) for x in scoring.data.images("pool")]
+        clean = [read(x)[0] for x in data.images("pool")]
+        blurred = [read(gaussian_blur(x, [5, 5], [0.7, 0.7])) for x in data.images("pool")]
     return torch.cat(clean), torch.cat([found[0] for found in blurred]), torch.cat([found[1] for found in blurred])
 
 

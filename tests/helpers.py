@@ -1,6 +1,9 @@
-"""Small stand-ins that several test modules share."""
+"""Small stand-ins, and readers of run folders, that several test modules share."""
 
+import csv
 import hashlib
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -119,6 +122,10 @@ class FakeData:
         self.train = self.val = self.pool
         self.x_shape, self.classes = tuple(test.pixels.shape[1:]), test.classes
         self.factors = test.factors
+        self.root = Path()
+
+    def shown(self, clean: torch.Tensor, noise: Any) -> torch.Tensor:
+        return clean
 
     def fingerprint(self, split: str, n: int | None = None) -> str:
         return hashlib.sha256(bytes_of(getattr(self, split))[:n].numpy().tobytes()).hexdigest()[:16]
@@ -203,3 +210,19 @@ def scored(n: int = 60, extractor: FakeExtractor | None = None, **features: torc
     """n test and n training images of which these features are known; where logits are asked for, they are these."""
     given = {source: (found, found) for source, found in features.items()}
     return FakeTrained(labelled(n), classifier=extractor or FakeExtractor(), given_features=given)
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    """Of the last checkpoint."""
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def curves_of(folder: Path) -> list[dict[str, str]]:
+    """Rows of the history without the times, which no run repeats."""
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    return [{key: value for key, value in row.items() if key != "epoch_seconds"} for row in rows]
+
+
+def scores_of(folder: Path) -> dict[str, float]:
+    """All values of ``results.json``."""
+    return json.loads((folder / "results.json").read_text())["metrics"]

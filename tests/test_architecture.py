@@ -14,11 +14,11 @@ from vae_lab.help import CONF
 PACKAGE = Path(vae_lab.__file__).parent
 
 FLOORS = [
-    {"types", "functional", "noise", "errors", "schedules", "files", "folders", "jobs", "extras"},
+    {"types", "functional", "noise", "errors", "schedules", "files", "folders", "jobs", "plots", "extras"},
     {"likelihoods", "posteriors", "nets"},
     {"models", "objectives", "data", "metrics", "figures", "launchers", "search"},
     {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes", "make"},
-    {"build", "devices", "runs", "run", "sampling", "evaluate", "score", "help", "hydra_errors"},
+    {"build", "devices", "runs", "run", "sampling", "evaluate", "score", "help", "hydra_errors", "compare"},
     {"composing", "sweep"},
     {"cli"},
 ]

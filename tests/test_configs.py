@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from conftest import BARE, TINY
 
 from vae_lab.data.dsprites import DSprites
@@ -24,7 +25,14 @@ OF_FACTORS = {
     "sap": {"train": 100, "test": 100},
     "dci": {"train": 100, "test": 100, "trees": "forest"},
 }
-RUNS = [(group, option) for group, found in groups().items() for option in found]
+OF_SWEEPS = [(group, option) for group in ("launcher", "search") for option in groups()[group]]
+SWEEPING = [option for option, path in groups()["experiment"].items() if "\nvary:" in path.read_text()]
+RUNS = [
+    (group, option)
+    for group, found in groups().items()
+    for option in found
+    if (group, option) not in OF_SWEEPS and not (group == "experiment" and option in SWEEPING)
+]
 FIGURES_OF = {
     "default": set(groups()["figures"]) - {"default", "images", "none"},
     "images": {"samples", "label_shares", "novelty"},
@@ -60,7 +68,7 @@ def test_option_trains(cli, tmp_path, group, option):
         _write_images(tmp_path / "pictures")
         words.append("dataset.source.path=pictures")
     if group == "figures" and option not in ("none", "samples", "curves", "latent_space", "reconstructions"):
-        words[words.index("metrics=none")] = "metrics=[fast,novelty,nll]"
+        words[words.index("metrics=none")] = "metrics=[fast,novelty,nll,robustness]"
     if option == "full" or any("nll" in word for word in words):
         words.append("metrics.nll.samples=20")
     if group == "experiment":
@@ -89,6 +97,29 @@ def test_option_trains(cli, tmp_path, group, option):
         scored = json.loads((tmp_path / "run" / "results.json").read_text())
         assert scored["metrics"]
         assert all(math.isfinite(value) for value in scored["metrics"].values())
+
+
+@pytest.mark.parametrize("launcher", ["sequence", "joblib"])  # the others need a cluster of their own to be tried
+def test_launcher_carries_out_a_sweep(cli, tmp_path, launcher):
+    words = [*TINY, *BARE, "latent_dim=2,3", f"launcher={launcher}", "sweep=mine"]
+    ended = cli("train", "-m", *words)
+    assert ended.status == 0, ended.err
+    folders = [path.parent.name for path in (tmp_path / "outputs" / "sweeps" / "mine").glob("*/results.json")]
+    assert sorted(folders) == ["latent_dim-2", "latent_dim-3"]
+
+
+@pytest.mark.parametrize("experiment", SWEEPING)
+def test_every_job_of_an_experiment_trains(cli, tmp_path, experiment):
+    planned = cli("train", f"experiment={experiment}", "dry_run=true")
+    assert planned.status == 0, planned.err
+    assert "not valid" not in planned.out
+    words = [word for word in (*TINY, *BARE) if word not in ("dataset=digits", "epochs=1")]
+    varies = "epochs" in yaml.safe_load(groups()["experiment"][experiment].read_text())["vary"]
+    one = ["epochs=1"] if not varies else ["epochs=1,2"]
+    ended = cli("train", f"experiment={experiment}", *words, *one, "latent_dim=2", "sweep=mine")
+    assert ended.status == 0, ended.out + ended.err
+    found = [path.parent for path in (tmp_path / "outputs" / "sweeps" / "mine").glob("*/results.json")]
+    assert len(found) == int(planned.out.split(" job")[0].split()[-1]) if "latent_dim" not in str(found) else found
 
 
 @pytest.mark.parametrize("schedule", [name for name in groups()["scheduler"] if name != "none"])
@@ -131,6 +162,39 @@ def test_parameter_counts_on_mnist_are_as_described(model):
     known = {"report_dense": (400_000, 800_000), "dense": (0, 1_000_000), "iwae_mlp": (425_284, 425_284)}
     low, high = known.get(model, (0, 2_000_000))
     assert low <= count <= high
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["loss_weights"], (0.5, 0.5, 1)),
+        (["loss_weights", "k1=0.3"], (0.3, 0.7, 0.7 / 0.3)),
+        (["loss_weights", "k1=0.95"], (0.95, 0.05, 0.05 / 0.95)),
+        (["loss_weights", "k1=0"], (0, 1, None)),
+        (["loss_weights", "k1=1"], (1, 0, 0)),
+        (["latent_dim_as_run", "latent_dim=4", "batch_size=100"], (0.5, 0.0025, 0.005)),
+    ],
+)
+def test_weights_that_a_report_experiment_computes_are_resolved(cli, tmp_path, words, expected):
+    name, *more = words
+    words = [word for word in TINY if not word.startswith("batch_size")]
+    ended = cli("train", f"experiment=report/{name}", *words, "dataset.limit=100", "batch_size=50", *BARE,
+                "metrics=loss_terms", *more, "hydra.run.dir=run")  # fmt: skip
+    assert ended.status == 0, ended.err
+    run = load_run(tmp_path / "run")
+    assert tuple(run.config[key] for key in ("k1", "k2", "beta")) == expected
+    assert run.scores["test/loss"] == pytest.approx(
+        expected[0] * run.scores["test/recon"] + expected[1] * run.scores["test/kl"], rel=1e-4
+    )
+
+
+def test_report_experiments_vary_what_the_report_varied():
+    def varied(name):
+        return yaml.safe_load(groups()["experiment"][f"report/{name}"].read_text(encoding="utf-8"))["vary"]
+
+    assert varied("latent_dim") == varied("latent_dim_as_run") == {"latent_dim": [1, 4, 16, 128, 256, 1024, 2048]}
+    assert varied("loss_weights") == {"k1": [round(0.05 * i, 2) for i in range(21)]}
+    assert varied("dense_epochs") == {"epochs": [20, 50]}
 
 
 def _few_points(option: str) -> list[str]:

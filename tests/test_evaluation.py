@@ -1,14 +1,17 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers import FlowPosterior, GivenSource, gen, labelled, small_model
 
 from vae_lab import evaluation as module
+from vae_lab.data.given_images import GivenImages
 from vae_lab.data.image_data import ImageData
 from vae_lab.evaluation import Evaluation, Scoring
 from vae_lab.job import Job
 from vae_lab.objectives.autoencoder import Autoencoder
+from vae_lab.score import ScoredImages
 from vae_lab.types import Images, Scores
 
 CPU = torch.device("cpu")
@@ -20,7 +23,7 @@ def evaluation(seed: int = 0, posterior=None, test: Images | None = None) -> Eva
     return Evaluation(Job(model, Autoencoder()), data, seed, CPU)
 
 
-def drawn(n: int, made: Evaluation | None = None, **more) -> torch.Tensor:
+def drawn(n: int, made: Scoring | None = None, **more) -> torch.Tensor:
     return torch.cat(list((made or evaluation()).sample(n, **more)))
 
 
@@ -225,9 +228,11 @@ def test_without_labels_there_are_no_features():
         made.features("test", 5)
 
 
-def test_given_images_have_no_reconstructions_and_no_codes():
+def test_given_images_have_no_reconstructions_and_no_codes(tmp_path):
     data = ImageData("fake", GivenSource(labelled(40), labelled(12)), Path(), 5, 0)
-    scoring = Scoring(data, 0, CPU)
+    np.save(tmp_path / "given.npy", labelled(6).pixels.numpy())
+    scoring = ScoredImages(GivenImages(str(tmp_path / "given.npy"), data.x_shape), data, 0, CPU)
+    assert drawn(6, scoring).shape == (6, 1, 8, 8)
     assert not hasattr(scoring, "reconstruct")
     assert not hasattr(scoring, "codes")
 
@@ -238,7 +243,8 @@ def test_metrics_run_in_turn_and_their_values_are_of_the_test_set():
     def metric(name):
         def score(trained):
             seen.append((name, dict(trained.scores.values), torch.is_inference_mode_enabled()))
-            return Scores({name: 1.0}, {name: "how"}, {name: [1]}, [name], {name: (0.5, 2.0)}, {name: "nats"})
+            told = {name: "nats"}
+            return Scores({name: 1.0}, {name: "how"}, {name: [1]}, [name], {name: (0.5, 2.0)}, told, {name: {"x": [1]}})
 
         return score
 
@@ -248,6 +254,7 @@ def test_metrics_run_in_turn_and_their_values_are_of_the_test_set():
     assert scores.arrays == {"a": [1], "b": [1]}
     assert scores.intervals == {"test/a": (0.5, 2.0), "test/b": (0.5, 2.0)}
     assert scores.meanings == {"test/a": "nats", "test/b": "nats"}
+    assert scores.tables == {"a": {"x": [1]}, "b": {"x": [1]}}
     assert scores.notes == ["a", "b"]
     assert seen == [("a", {}, True), ("b", {"test/a": 1.0}, True)]
     assert made.run({"again": metric("a")}).notes == ["a", "b"]  # the same sentence is said once

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from vae_lab.files import write_atomically, write_json
+from vae_lab.files import write_atomically, write_csv, write_json
 
 
 def test_what_was_written_is_there_and_nothing_else(tmp_path):
@@ -61,4 +61,15 @@ def test_json_returns_as_it_went_and_can_be_read(tmp_path):
 def test_a_value_that_is_no_json_leaves_no_file(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"x": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_is_written_under_its_names(tmp_path):
+    write_csv(tmp_path / "a.csv", {"index": [3, 1], "elbo": [-1.25, 0.1], "name": ["a,b", "σ"]})
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == 'index,elbo,name\n3,-1.25,"a,b"\n1,0.1,σ\n'
+
+
+def test_columns_of_different_lengths_leave_no_file(tmp_path):
+    with pytest.raises(ValueError, match="shorter"):
+        write_csv(tmp_path / "a.csv", {"a": [1, 2], "b": [1]})
     assert list(tmp_path.iterdir()) == []

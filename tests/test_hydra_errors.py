@@ -3,9 +3,10 @@ import re
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from vae_lab.help import CONF
-from vae_lab.hydra_errors import explain_hydra, slug
+from vae_lab.hydra_errors import explain_hydra, register_resolvers, slug
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,28 @@ def test_errors_of_others_are_not_explained(error):
 @pytest.mark.parametrize("overrides", [("latent_dims=4",), ("model=cnm",), ("a b",), ("dataset=image_folder",)])
 def test_explanations_are_one_line(overrides):
     assert "\n" not in explained(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${subtract:1,0.95}", 0.05),
+        ("${subtract:1,${k1}}", 0.7),
+        ("${divide:1,${multiply:128,2048}}", 1 / (128 * 2048)),
+        ("${divide:1,3}", 0.333333333333),
+        ("${multiply:3,0.1}", 0.3),
+        ("${subtract:1,1}", 0.0),
+    ],
+)
+def test_yaml_computes_with_twelve_digits(text, value):
+    register_resolvers()
+    assert OmegaConf.create({"k1": 0.3, "found": text}).found == pytest.approx(value, rel=1e-11)
+    assert len(repr(OmegaConf.create({"k1": 0.3, "found": text}).found)) <= 18
+
+
+@pytest.mark.parametrize("text", ["${divide:1,0}", "${subtract:1,many}", "${subtract:1,${k1}}"])
+def test_what_cannot_be_computed_is_told_in_one_line(text):
+    register_resolvers()
+    with pytest.raises(OmegaConfBaseException) as failed:
+        OmegaConf.create({"k1": None, "found": text}).found  # noqa: B018
+    assert "cannot be computed" in explain_hydra(failed.value)

@@ -1,19 +1,18 @@
-"""Whole runs: what a run folder holds, resuming, interrupting, logging, several processes."""
+"""Whole runs: what a run folder holds, logging, several processes, what is done with a finished run."""
 
 import csv
 import json
 import math
 import os
-import signal
+import shutil
 import subprocess
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
 from conftest import BARE, PROGRAM, TINY
+from helpers import curves_of, scores_of, weights_of
 
 import vae_lab
 
@@ -130,125 +129,6 @@ def test_two_runs_of_one_config_give_the_same_numbers(cli, tmp_path):
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
-STATEFUL = ["train", "dataset=digits", "epochs=8", "batch_size=8", "likelihood=sigma", "beta_schedule=linear",
-            "beta_schedule.epochs=6", "scheduler=cosine", "dataset.noise_std=0.2", "dataset.noise_share=0.5",
-            "figures=none", "metrics=loss_terms"]  # fmt: skip
-
-
-def _stop_in_the_middle(words: list[str], folder: Path, how: signal.Signals, after_epochs: int = 3):
-    """Start a run, send it a signal in the middle of a later epoch, and return the process with its output."""
-    process = subprocess.Popen(
-        [PROGRAM, *words, f"hydra.run.dir={folder.name}"], cwd=folder.parent, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    history = folder / "metrics.csv"
-    while not history.exists() or len(history.read_text().splitlines()) <= after_epochs:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    time.sleep(0.1)
-    process.send_signal(how)
-    out, err = process.communicate(timeout=60)
-    assert not (folder / "results.json").exists(), "it was through before the signal came"
-    return process.returncode, out, err
-
-
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    done = subprocess.run(
-        [PROGRAM, *STATEFUL, "logger=none", "hydra.run.dir=run"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "run"
-
-
-def test_killed_and_resumed_ends_with_the_same_weights(tmp_path, program, undisturbed):
-    status, _, _ = _stop_in_the_middle([*STATEFUL, "logger=none"], tmp_path / "run", signal.SIGKILL)
-    assert status == -signal.SIGKILL
-    resumed = program("train", "resume=run")
-    assert resumed.returncode == 0, resumed.stderr
-    whole, pieces = _weights(undisturbed), _weights(tmp_path / "run")
-    assert set(whole) == set(pieces)
-    assert all(torch.equal(whole[key], pieces[key]) for key in whole)
-    assert _curves(undisturbed) == _curves(tmp_path / "run")
-    assert _scores(undisturbed) == _scores(tmp_path / "run")
-
-
-def _curves(folder: Path) -> list[dict[str, str]]:
-    rows = list(csv.DictReader((folder / "metrics.csv").open()))
-    return [{key: value for key, value in row.items() if key != "epoch_seconds"} for row in rows]
-
-
-def _scores(folder: Path) -> dict[str, float]:
-    return json.loads((folder / "results.json").read_text())["metrics"]
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_says_how_to_resume_and_keeps_its_wandb_id(tmp_path, program, how):
-    status, _, err = _stop_in_the_middle(STATEFUL, tmp_path / "run", how)
-    assert status == 130
-    assert err.strip().splitlines()[-1].endswith("vae-lab train resume=run")
-    assert "Traceback" not in err
-    resumed = program("train", "resume=run")
-    assert resumed.returncode == 0, resumed.stderr
-    assert len(_curves(tmp_path / "run")) == 8
-    identities = {path.name.rsplit("-", 1)[1] for path in (tmp_path / "run" / "wandb").glob("offline-run-*")}
-    assert identities == {json.loads((tmp_path / "run" / "environment.json").read_text())["run_id"]}
-
-
-def test_interrupted_run_is_not_started_over_by_accident(cli, run_copy):
-    (run_copy / "results.json").unlink()
-    ended = cli("train", "dataset=digits", "hydra.run.dir=run")
-    assert ended.status == 2
-    assert "vae-lab train resume=run" in ended.err
-    assert "vae-lab train resume=run" in cli("evaluate", "run=run").err
-
-
-def test_run_stopped_while_scoring_is_scored_by_resume(cli, run_copy):
-    before = _scores(run_copy)
-    (run_copy / "results.json").unlink()
-    ended = cli("train", "resume=run")
-    assert ended.status == 0, ended.err
-    assert _scores(run_copy) == pytest.approx(before)
-
-
-def test_best_survives_a_move_of_the_folder(cli, tmp_path):
-    """Later epochs are made worse by a jump of the learning rate; best.ckpt must stay that of an early one."""
-    words = ["dataset=digits", "epochs=3", *BARE, "hydra.run.dir=run"]
-    assert cli("train", *words).status == 0
-    (tmp_path / "run" / "results.json").unlink()
-    moved = (tmp_path / "run").rename(tmp_path / "moved")
-    content = torch.load(moved / "checkpoints" / "last.ckpt", weights_only=True)
-    content["optimizer_states"][0]["param_groups"][0]["lr"] = 0.03
-    torch.save(content, moved / "checkpoints" / "last.ckpt")
-    config = (moved / "config.yaml").read_text()
-    (moved / "config.yaml").write_text(config.replace("epochs: 3", "epochs: 4"))
-    ended = cli("train", "resume=moved")
-    assert ended.status == 0, ended.err
-    losses = [float(row["val/loss"]) for row in _curves(moved)]
-    assert losses[3] > losses[2]
-    assert torch.load(moved / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 2
-
-
-def test_damaged_checkpoint_is_told_on_resume(cli, run_copy):
-    (run_copy / "results.json").unlink()
-    last = run_copy / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:1000])
-    ended = cli("train", "resume=run")
-    assert ended.status == 2
-    assert "last.ckpt" in ended.err
-
-
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(cli, tmp_path):
     words = ["train", "dataset=digits", "likelihood=gaussian", "likelihood.sigma=1e-15", "optimizer=sgd", "lr=1e20"]
     ended = cli(*words, "epochs=5", *BARE, "hydra.run.dir=run")
@@ -272,7 +152,7 @@ def test_early_stopping_stops(cli, tmp_path):
     ended = cli("train", *[w for w in TINY if "epochs" not in w], *BARE, "epochs=50", "lr=1e-30", "training.patience=2",
                 "hydra.run.dir=run")  # fmt: skip
     assert ended.status == 0, ended.err
-    assert 3 <= len(_curves(tmp_path / "run")) < 10
+    assert 3 <= len(curves_of(tmp_path / "run")) < 10
 
 
 def test_accumulated_batches_equal_one_large_batch(cli, tmp_path):
@@ -280,9 +160,9 @@ def test_accumulated_batches_equal_one_large_batch(cli, tmp_path):
     words = ["dataset=digits", "dataset.limit=64", "objective=ae", "epochs=2", "optimizer=sgd", "lr=1e-3", *BARE]
     assert cli("train", *words, "batch_size=32", "hydra.run.dir=whole").status == 0
     assert cli("train", *words, "batch_size=16", "training.accumulate=2", "hydra.run.dir=halves").status == 0
-    whole, halves = _weights(tmp_path / "whole"), _weights(tmp_path / "halves")
+    whole, halves = weights_of(tmp_path / "whole"), weights_of(tmp_path / "halves")
     assert all(torch.allclose(whole[key], halves[key], atol=1e-6) for key in whole)
-    steps = [json.loads(json.dumps(_curves(tmp_path / name)[-1]["step"])) for name in ("whole", "halves")]
+    steps = [json.loads(json.dumps(curves_of(tmp_path / name)[-1]["step"])) for name in ("whole", "halves")]
     assert steps == ["4", "4"]
 
 
@@ -301,7 +181,7 @@ def test_warm_up_weighs_training_but_not_validation(cli, tmp_path):
     ended = cli("train", *TINY, *BARE, "beta=3", "beta_schedule=linear", "beta_schedule.epochs=1000",
                 "hydra.run.dir=run")  # fmt: skip
     assert ended.status == 0, ended.err
-    (row,) = _curves(tmp_path / "run")
+    (row,) = curves_of(tmp_path / "run")
     terms = {key: float(value) for key, value in row.items() if "/" in key}
     assert terms["train/loss"] == pytest.approx(terms["train/recon"], rel=1e-3)
     assert terms["val/loss"] == pytest.approx(terms["val/recon"] + 3 * terms["val/kl"], rel=1e-4)
@@ -315,7 +195,7 @@ def test_ddp_trains_in_two_processes_also_in_a_sweep(program, tmp_path):
     folders = sorted(path.parent for path in (tmp_path / "sweep").glob("*/results.json"))
     assert len(folders) == 2
     for folder in folders:
-        (row,) = _curves(folder)
+        (row,) = curves_of(folder)
         assert int(row["step"]) == math.ceil(1293 // 2 / 128)  # each process took half of the images
     assert not (tmp_path / "outputs").exists()
 
@@ -333,9 +213,26 @@ def test_evaluate_adds_to_the_run(cli, run_copy):
 
 
 def test_evaluate_repeats_the_scores_of_training(cli, run_copy):
-    before = _scores(run_copy)
+    before = scores_of(run_copy)
     assert cli("evaluate", "run=run", "figures=none").status == 0
-    assert _scores(run_copy) == before
+    assert scores_of(run_copy) == before
+
+
+def test_evaluate_robustness_draws_its_figures_and_writes_a_row_per_image(cli, run_copy):
+    shutil.rmtree(run_copy / "figures")
+    ended = cli("evaluate", "run=run", "metrics=robustness")
+    assert ended.status == 0, ended.err
+    drawn = {path.stem for path in (run_copy / "figures").iterdir()}
+    assert drawn >= {"denoising", "ood_roc", "typical", "noise_to_digit"}
+    with (run_copy / "anomaly_scores.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(int(row["index"]) for row in rows) == list(range(360))
+    results = json.loads((run_copy / "results.json").read_text())
+    mean = sum(float(row["elbo"]) for row in rows) / 360
+    assert mean == pytest.approx(results["metrics"]["test/elbo"], abs=1)  # other draws of z
+    assert "anomaly_scores" not in (run_copy / "results.json").read_text().replace("anomaly_scores.csv", "")
+    assert results["metrics"]["test/ood_auroc_uniform_recon"] > 0.99
+    assert "none of fashion_mnist, kmnist, mnist, cifar10" in ended.out
 
 
 def test_sample_writes_grid_array_and_single_images(cli, run_copy, tmp_path):
@@ -360,7 +257,7 @@ def test_load_run_gives_config_model_data_and_scores(finished):
     assert run.config == yaml.safe_load((finished / "config.yaml").read_text())
     assert not run.model.training
     assert len(run.data.test) == 360
-    assert run.scores["test/elbo"] == _scores(finished)["test/elbo"]
+    assert run.scores["test/elbo"] == scores_of(finished)["test/elbo"]
     assert len(run.history) == 15
     batch = next(iter(run.data.batches("test", 8)))
     latents = run.model.infer(batch.x, batch.y, 2, run.evaluation.noise("here"))
@@ -391,7 +288,7 @@ def test_mnist_run_on_real_data(program, tmp_path):
     done = program("train", "model=dense", "epochs=1", "logger=none", "figures=none",
                    "hydra.run.dir=run")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    scores = _scores(tmp_path / "run")
+    scores = scores_of(tmp_path / "run")
     assert scores["test/recon"] + scores["test/kl"] < 40
     assert scores["test/fid_floor"] < 3 < scores["test/fid_reconstructions"] < scores["test/fid"]
 

@@ -70,7 +70,7 @@ def _guarded(command: str, rest: list[str]) -> int:
             return _resume(rest)
         if command == "train" and _is_sweep(rest):
             return _run_sweep(rest)
-        _hydra_main(command, rest, failed_jobs)
+        _hydra_main(command, _folders_as_override(rest) if command == "compare" else rest, failed_jobs)
         return 0
     except KeyboardInterrupt as stop:
         print(f"\nvae-lab {command}: {stop if isinstance(stop, Interrupted) else 'stopped'}", file=sys.stderr)
@@ -102,8 +102,8 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
     import hydra
     from omegaconf import DictConfig, OmegaConf
 
-    from vae_lab.composing import key_of, register_resolvers, settle_weights
-    from vae_lab.hydra_errors import explain
+    from vae_lab.composing import key_of, settle_weights
+    from vae_lab.hydra_errors import explain, register_resolvers
 
     register_resolvers()
     failures: list[Exception] = []
@@ -185,11 +185,20 @@ def _sample(config: Node, info: Any) -> None:
     sample(config, Console())
 
 
+def _compare(config: Node, info: Any) -> None:
+    from rich.console import Console
+
+    from vae_lab.compare.comparison import compare
+
+    compare(config, Console())
+
+
 _TASKS: dict[str, Callable[[Node, Any], None]] = {
     "train": _train,
     "evaluate": _evaluate,
     "sample": _sample,
     "score": _score,
+    "compare": _compare,
 }
 
 
@@ -253,6 +262,18 @@ def _remove_empty(folder: Path) -> None:
         folder = folder.parent
         if not folder.is_relative_to(Path.cwd()):
             break
+
+
+def _folders_as_override(words: list[str]) -> list[str]:
+    """Words that are paths, or at least no overrides and no options, become ``runs=[…]``."""
+    takes_word = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--experimental-rerun"}
+    paths: list[str] = []
+    others: list[str] = []
+    for before, word in zip(["", *words], words):
+        is_path = Path(word).expanduser().exists() or not ("=" in word or word[:1] in "-+~")
+        (paths if is_path and before not in takes_word else others).append(word)
+    quoted = ",".join("'" + path.replace("'", r"\'") + "'" for path in paths)
+    return [*others, f"runs=[{quoted}]"] if paths else others
 
 
 def _quoted(word: str) -> str:

@@ -13,16 +13,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vae_lab.errors import UserError
 from vae_lab.help import CONF, groups
-from vae_lab.hydra_errors import slug
+from vae_lab.hydra_errors import register_resolvers
 from vae_lab.jobs import Varied
 from vae_lab.schema import resolve_weights
 
 Node = dict[str, Any]
-
-
-def register_resolvers() -> None:
-    """What ``${…}`` may call in a YAML."""
-    OmegaConf.register_new_resolver("slug", slug, replace=True)
 
 
 def settle_weights(config: DictConfig, typed: set[str]) -> None:

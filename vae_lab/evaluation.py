@@ -3,6 +3,7 @@
 :class:`Evaluation` implements :class:`vae_lab.types.Trained`, its base :class:`vae_lab.types.Generated`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
@@ -29,7 +30,7 @@ def silent(steps: Iterable[T], _: str) -> Iterable[T]:
     return steps
 
 
-class Scoring:
+class Scoring(ABC):
     """Images to score, the data they are held against, and what several scores share, computed once.
 
     Args:
@@ -41,7 +42,7 @@ class Scoring:
         features: gives the network in whose features images are compared.
     """
 
-    sampler = "none"
+    sampler: str  # how the images came about, for protocols
     learnt_from = "pool"
     available: int | None = None
 
@@ -75,9 +76,9 @@ class Scoring:
         """Noise that depends on the seed and the purpose only."""
         return SeededNoise(self.device, self.seed, "evaluation", purpose)
 
+    @abstractmethod
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
         """n images in [0, 1], [size, C, H, W] at a time."""
-        raise NotImplementedError
 
     def features(self, source: str, n: int) -> Tensor:
         """The extractor's features [n, F] of a kind of images, on the CPU."""
@@ -124,6 +125,7 @@ class Scoring:
             self.scores.meanings.update(_prefixed(new.meanings))
             self.scores.protocol.update(new.protocol)
             self.scores.arrays.update(new.arrays)
+            self.scores.tables.update(new.tables)
             self.scores.notes.extend(note for note in new.notes if note not in self.scores.notes)
         return self.scores
 

@@ -26,6 +26,11 @@ def reparameterize(mu: Tensor, log_var: Tensor, eps: Tensor) -> Tensor:
     return mu + torch.exp(0.5 * log_var) * eps
 
 
+def noised(x: Tensor, sigma: float, eps: Tensor) -> Tensor:
+    """x + σ ε, clamped to the range [0, 1] of images."""
+    return (x + sigma * eps).clamp(0, 1)
+
+
 def log_mean_exp(x: Tensor, dim: int = 0) -> Tensor:
     """log (1/K) Σ_k exp x_k along ``dim`` of length K, without overflow."""
     return torch.logsumexp(x, dim) - math.log(x.shape[dim])

@@ -17,6 +17,7 @@ _OVERVIEW = """vae-lab: compose, train, score and picture variational autoencode
   vae-lab evaluate run=outputs/<date>/<run>             score a finished run again
   vae-lab sample run=outputs/<date>/<run> n=1024        write images it generates
   vae-lab score images=<folder or .npy> dataset=mnist   score images that anyone made
+  vae-lab compare outputs/<date>/<sweep>                runs side by side: table, CSV, one HTML page
 
   vae-lab <command> --help     options and numbers of a command
   vae-lab --version
@@ -26,6 +27,7 @@ _EXAMPLES = {
     "train": ["model=cnn beta=4", "model=dense latent_dim=2 epochs=50", "-m latent_dim=1,4,16,128 beta=1,4"],
     "evaluate": ["run=outputs/<date>/<run>", "run=outputs/<date>/<run> metrics=fid figures=none"],
     "score": ["images=my_images dataset=mnist", "images=samples.npy features=inception metrics=[fid,kid]"],
+    "compare": ["outputs/<date>/<sweep>", "outputs/<date> 'outputs/*/*beta*' show=[fid,elbo] open=true"],
     "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images"],
 }
 
@@ -42,14 +44,15 @@ def command_help(command: str) -> str:
     primary = yaml.safe_load((CONF / f"{command}.yaml").read_text(encoding="utf-8"))
     lines = [f"{_first_comment(CONF / f'{command}.yaml')}.", ""]
     lines += [f"  vae-lab {command} {example}" for example in _EXAMPLES[command]]
-    lines += ["", "Groups (group=option; group.key=value changes a number inside)"]
+    if dict(_defaults(primary)):
+        lines += ["", "Groups (group=option; group.key=value changes a number inside)"]
     for group, default in _defaults(primary):
         lines.append(f"\n  {group}" + (f" (default: {default})" if default else ""))
         shown = options(group)
         if command == "score" and "images" in shown:  # the others need a trained model
             images = yaml.safe_load(shown["images"].read_text(encoding="utf-8"))["defaults"]
             shown = {option: path for option, path in shown.items() if option in (*images, "images", "none")}
-        lines += [f"    {option:<22}{_first_comment(path)}" for option, path in shown.items()]
+        lines += [f"    {option:<26}{_first_comment(path)}" for option, path in shown.items()]
     lines += ["", "Numbers (key=value)", ""]
     lines += [f"  {key + '=' + _shown(primary, key):<28}{text}" for key, text in _fields(command)]
     lines += [
@@ -121,6 +124,7 @@ def _fields(command: str) -> Iterator[tuple[str, str]]:
         "evaluate": schema.EvaluateConfig,
         "sample": schema.SampleConfig,
         "score": schema.ScoreConfig,
+        "compare": schema.CompareConfig,
     }
     fields = dict(models[command].model_fields)
     if command == "train":

@@ -1,10 +1,13 @@
-"""What Hydra and OmegaConf complain of, as one line that says what to type instead; and names for run folders."""
+"""What Hydra and OmegaConf complain of, as one line that says what to type instead; and what YAML may compute."""
 
 import hashlib
+import operator
 import re
+from collections.abc import Callable
 
 import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vae_lab.errors import RunFailed, UserError, did_you_mean
@@ -36,6 +39,25 @@ def explain(error: Exception) -> tuple[int, str]:
         1,
         f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where; this is not your mistake: please report it)",
     )
+
+
+def register_resolvers() -> None:
+    """What configs may compute: ``${slug:…}``, and ``${subtract:a,b}``, ``${multiply:a,b}``, ``${divide:a,b}``."""
+    OmegaConf.register_new_resolver("slug", slug, replace=True)
+    for name, compute in (("subtract", operator.sub), ("multiply", operator.mul), ("divide", operator.truediv)):
+        OmegaConf.register_new_resolver(name, _rounded(name, compute), replace=True)
+
+
+def _rounded(name: str, compute: Callable[[float, float], float]) -> Callable[[float, float], float]:
+    """To 12 digits, so that 1 − 0.95 is 0.05 in names and results."""
+
+    def resolve(a: float, b: float) -> float:
+        try:
+            return float(f"{compute(a, b):.12g}")
+        except (TypeError, ZeroDivisionError) as why:
+            raise UserError(f"${{{name}:{a},{b}}} cannot be computed; both must be numbers") from why
+
+    return resolve
 
 
 def explain_hydra(error: Exception) -> str | None:

@@ -70,7 +70,7 @@ def _table(scores: Scores, title: str) -> Table:
     """One row per score; what real images reach under the same protocol stands beside it."""
     table = Table(title=f"Test scores: {escape(title)}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     floors = _floors(scores)
-    table.add_column("score")
+    table.add_column("score", overflow="fold")  # a name is whole, or it cannot be looked up
     table.add_column("value", justify="right")
     if scores.intervals:
         table.add_column("95 %", justify="right")

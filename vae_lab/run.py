@@ -26,6 +26,7 @@ from vae_lab.data.image_data import ImageData
 from vae_lab.devices import device_for
 from vae_lab.errors import Interrupted, UserError
 from vae_lab.evaluation import Evaluation, Scoring
+from vae_lab.files import write_csv
 from vae_lab.job import Job
 from vae_lab.lit import LitJob
 from vae_lab.loggers import LogContext, close, log_figure, log_scores
@@ -152,8 +153,10 @@ def _carry_out(
 
 
 def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
-    """Run the config's metrics and figures; figures are saved in the run folder."""
+    """Run the config's metrics and figures; tables and figures are saved in the run folder."""
     scores = evaluation.run(make_all(config["metrics"]))
+    for name, columns in scores.tables.items():
+        write_csv(run_dir / f"{name}.csv", columns)
     for logger in loggers:
         log_scores(logger, scores, step)
     for name, plot in make_all(config["figures"]).items():

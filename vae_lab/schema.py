@@ -79,6 +79,7 @@ class TrainConfig(_Schema):
     )
     data_dir: str | None = Field(description="where datasets lie; else $VAE_LAB_DATA, else a cache in your home")
     resume: str | None = Field(None, description="a run folder: go on with that interrupted run as it was started")
+    vary: dict[str, list[Any]] = Field(default_factory=dict)
     training: Training
     choices: dict[str, str | None] = Field(default_factory=dict)
     model: Node
@@ -89,7 +90,7 @@ class TrainConfig(_Schema):
     optimizer: Node
     scheduler: Scheduler
     accelerator: Accelerator
-    features: Node = Field(default_factory=_classifier)  # runs of version 0.1 do not name it
+    features: Node = Field(default_factory=_classifier)  # earlier runs do not name it
     metrics: Node
     figures: Node
     logger: Node
@@ -146,6 +147,18 @@ class SampleConfig(_Schema):
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")
     accelerator: Accelerator
+
+
+class CompareConfig(_Schema):
+    """What ``vae-lab compare`` is told."""
+
+    runs: list[str] = Field(description="run folders, folders above them or globs; typed without runs=")
+    show: list[str] | None = Field(description="scores to show, e.g. [fid,elbo]; null: a few", examples=["[fid,elbo]"])
+    grids: NonNegativeInt = Field(
+        description="runs whose samples and reconstructions are drawn, best first", examples=[24]
+    )
+    open: bool = Field(description="open the page in a browser", examples=["true"])
+    out: str | None = Field(description="folder to write to; null: the sweep's own, else outputs/compare/<date>_<time>")
 
 
 SchemaT = TypeVar("SchemaT", bound=_Schema)

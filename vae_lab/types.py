@@ -234,6 +234,7 @@ class Scores:
     notes: list[str] = field(default_factory=list)  # sentences for the person: a skipped score and its reason
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # 95 %, of the values that have one
     meanings: dict[str, str] = field(default_factory=dict)  # name -> unit and direction, in a few words
+    tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # name -> columns, for <name>.csv: per image
 
 
 class Extractor(Protocol):
@@ -283,6 +284,13 @@ class Data(Protocol):
 
     def fingerprint(self, split: str, n: int | None = None) -> str:
         """Hash of those images' bytes."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that datasets lie in."""
+
+    def shown(self, clean: Tensor, noise: Noise) -> Tensor:
+        """Images in [0, 1] from elsewhere as the model would meet them: black and white where its own are."""
 
 
 class Generated(Protocol):

@@ -7,6 +7,7 @@ from helpers import GivenSource, bytes_of, labelled, places, with_trainer
 from vae_lab.data.batches import Groups
 from vae_lab.data.image_data import ImageData, _drawn
 from vae_lab.errors import UserError
+from vae_lab.noise import SeededNoise
 from vae_lab.types import Images
 
 
@@ -171,6 +172,17 @@ def test_scoring_of_binarised_images_is_binary_and_repeatable(binarize):
     first, again = (torch.cat([b.target for b in made.batches("test")]) for _ in range(2))
     assert set(first.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("binarize", [None, "static", "dynamic"])
+def test_images_from_elsewhere_are_shown_as_the_own_ones_are(binarize):
+    grey = torch.full((200, 1, 8, 8), 0.3)
+    shown = data(binarize=binarize).shown(grey, SeededNoise("cpu", 0))
+    if binarize is None:
+        assert torch.equal(shown, grey)
+    else:
+        assert set(shown.unique().tolist()) == {0, 1}
+        assert shown.mean().item() == pytest.approx(0.3, abs=0.02)
 
 
 def test_noise_reaches_the_training_share_and_never_validation():

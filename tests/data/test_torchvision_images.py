@@ -115,3 +115,14 @@ def test_archives_alone_are_told_apart_from_nothing(tmp_path):
     (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"half a download"))
     with pytest.raises(UserError, match="missing, truncated or corrupt"):
         TorchvisionImages("MNIST").load(tmp_path)
+
+
+def test_files_that_are_present_are_read_and_others_never_downloaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(TorchvisionImages, "_download", no_network)
+    assert TorchvisionImages("FashionMNIST").present(tmp_path) is None
+    folder = fake_idx(tmp_path, "FashionMNIST")
+    found = TorchvisionImages("FashionMNIST").present(tmp_path)
+    assert torch.equal(bytes_of(found).flatten(), body(folder / "t10k-images-idx3-ubyte", 16))
+    (folder / "t10k-images-idx3-ubyte").write_bytes(b"half")
+    with pytest.raises(UserError, match="dataset=fashion_mnist: the test files"):
+        TorchvisionImages("FashionMNIST").present(tmp_path)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import FakeTrained, bytes_of, gen, labelled
+from helpers import FakeExtractor, FakeTrained, bytes_of, gen, labelled
 
 from vae_lab.figures.novelty import Novelty
 from vae_lab.types import Scores
@@ -9,15 +9,16 @@ from vae_lab.types import Scores
 PAIRS = [[1001, 7, 0.25], [3, 30, 0.5], [2, 7, 1.5]]
 
 
-def fake(x_shape=(1, 8, 8), searched: int = 40, pairs=PAIRS) -> FakeTrained:
+def fake(x_shape=(1, 8, 8), searched: int = 40, pairs=PAIRS, scored: str = "", features: str = "") -> FakeTrained:
+    """Scored in the features of one suffix, and evaluated with those of another."""
     arrays = {
-        "nearest_training_images": pairs,
-        "nearest_distances_test": np.linspace(0.5, 2, 101).tolist(),
-        "nearest_distances_generated": np.linspace(0.1, 3, 101).tolist(),
+        f"nearest_training_images{scored}": pairs,
+        f"nearest_distances_test{scored}": np.linspace(0.5, 2, 101).tolist(),
+        f"nearest_distances_generated{scored}": np.linspace(0.1, 3, 101).tolist(),
     }
-    values = {"test/novelty_closer": 0.123, "test/near_copies": 0.045}
-    scores = Scores(values, {"novelty": {"train_images": searched}}, arrays)
-    made = FakeTrained(labelled(12, x_shape), scores=scores)
+    values = {f"test/novelty_closer{scored}": 0.123, f"test/near_copies{scored}": 0.045}
+    scores = Scores(values, {f"novelty{scored}": {"train_images": searched}}, arrays)
+    made = FakeTrained(labelled(12, x_shape), scores=scores, extractor=FakeExtractor(suffix=features))
     made.data.train = labelled(40, x_shape, seed=5)
     drawn = torch.rand((2000, *x_shape), generator=gen())
     made.sample = lambda n, purpose="samples", size=1000: iter(drawn[:n].split(size))
@@ -35,6 +36,19 @@ def tiles(figure, n: int, height: int, width: int) -> np.ndarray:
 
 def test_nothing_is_drawn_without_the_metric():
     assert Novelty()(FakeTrained()) is None
+
+
+@pytest.mark.parametrize(("scored", "features"), [("", "_inception"), ("_inception", "")])
+def test_nothing_is_drawn_of_novelty_in_other_features(scored, features):
+    assert Novelty()(fake(scored=scored, features=features)) is None
+
+
+def test_novelty_in_features_with_a_suffix_is_drawn():
+    made = fake(scored="_inception", features="_inception")
+    made.scores.arrays["nearest_training_images"] = PAIRS[:1]  # the classifier's stand beside it
+    figure = Novelty()(made)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.25", "0.50", "1.50"]
+    assert "4.5 % are near copies" in figure.get_suptitle()
 
 
 @pytest.mark.parametrize("x_shape", [(1, 8, 8), (3, 9, 11)])

@@ -9,7 +9,7 @@ from helpers import FakeTrained
 
 from vae_lab.metrics.beta_vae_metric import BetaVAEMetric
 from vae_lab.metrics.dci import DCI
-from vae_lab.metrics.factor_codes import FactorCodes, factor_codes
+from vae_lab.metrics.factor_codes import FactorCodes, factor_codes, in_parts
 from vae_lab.metrics.factor_vae_score import FactorVAEScore
 from vae_lab.metrics.mig import MIG
 from vae_lab.metrics.sap import SAP
@@ -97,3 +97,17 @@ def test_one_latent_dimension_is_scored_too(name, metric):
 def test_a_collapsed_latent_space_is_told():
     assert "unused" in factor_codes(trained(torch.full((60, 3), 2.5)), "mig")[1][0]
     assert factor_codes(trained(PERFECT), "mig")[1] == []
+
+
+def test_points_are_drawn_a_few_hundred_at_a_time_and_in_a_row():
+    asked = []
+
+    def draw(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        points = sum(asked) + torch.arange(n)
+        asked.append(n)
+        return points, -points
+
+    one, other = in_parts(draw, (1100, 500, 3), trained(PERFECT), "points")
+    assert asked == [500, 500, 100, 500, 3]
+    assert torch.equal(one, torch.arange(1603))
+    assert torch.equal(other, -one)

@@ -139,9 +139,11 @@ def test_at_infinity_it_depends_on_the_seed_alone():
     assert fid_infinity(x, reference, 1) != first
 
 
-@pytest.mark.parametrize(("n", "found"), [(4 * F - 1, False), (4 * F, True)])
-def test_two_sizes_of_twice_the_features_make_a_line(n, found):
-    assert (fid_infinity(normals(n, 1), Reference(normals(90, 2)), 0) is not None) is found
+def test_two_sizes_of_twice_the_features_make_a_line():
+    reference = Reference(normals(90, 2))
+    assert np.isfinite(fid_infinity(normals(4 * F, 1), reference, 0))
+    with pytest.raises(ValueError, match=f"a line needs {4 * F}"):
+        fid_infinity(normals(4 * F - 1, 1), reference, 0)
 
 
 def trained(n: int = 60, extractor: FakeExtractor | None = None) -> FakeTrained:
@@ -217,6 +219,16 @@ def test_too_few_images_for_a_covariance_give_a_note_instead_of_a_number(width):
 
 def test_one_image_more_than_features_is_enough():
     assert "fid" in FID(bootstrap=2)(trained(extractor=FakeExtractor(59))).values
+
+
+@pytest.mark.parametrize(
+    ("n", "notes"), [(4 * F - 1, [f"No fid_infinity: {4 * F - 1} images; a line over 1/n needs {4 * F}."]), (4 * F, [])]
+)
+def test_too_few_images_for_a_line_give_a_note_instead_of_a_number(n, notes):
+    scores = FID(n, bootstrap=2)(trained())
+    assert ("fid_infinity" in scores.values) is ("infinity" in scores.protocol["fid"]) is (not notes)
+    assert scores.notes == notes
+    assert "fid" in scores.values
 
 
 def test_without_labels_there_is_a_note_instead_of_a_number():

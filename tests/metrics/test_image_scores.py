@@ -2,7 +2,7 @@ import pytest
 import torch
 from helpers import FakeExtractor, FakeTrained, labelled
 
-from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
+from vae_lab.metrics.image_scores import ImageScores, images_compared
 
 
 def made(**more) -> FakeTrained:
@@ -59,8 +59,3 @@ def test_intervals_stay_within_the_range_that_is_named():
     found.put("kid", 0.0, torch.linspace(0, 1, 101), low=-float("inf"))
     assert found.scores.intervals["share"] == pytest.approx((0.425, 1))
     assert found.scores.intervals["kid"] == pytest.approx((-0.475, 0.475))
-
-
-def test_the_bootstrap_is_described():
-    assert bootstrap_protocol(100).startswith("95 % of 100 resamples of the generated images")
-    assert "of the balls" in bootstrap_protocol(7, "balls")

@@ -123,6 +123,8 @@ def test_the_suffix_of_the_features_stands_in_every_name():
     scores = found(normals(N, 3), FakeExtractor(suffix="_inception"))
     assert set(scores.values) == {"novelty_closer_inception", "near_copies_inception"}
     assert set(scores.protocol) == {"novelty_inception"}
+    kinds = ("training_images", "distances_generated", "distances_test")
+    assert set(scores.arrays) == {f"nearest_{kind}_inception" for kind in kinds}
 
 
 def test_without_labels_there_is_a_note():

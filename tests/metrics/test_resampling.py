@@ -2,7 +2,7 @@ import pytest
 import torch
 from helpers import gen
 
-from vae_lab.metrics.resampling import interval, mean_interval, resamples
+from vae_lab.metrics.resampling import bootstrap_protocol, interval, resamples
 
 
 def test_each_resample_draws_as_many_images_as_there_are():
@@ -28,6 +28,12 @@ def test_resamples_depend_on_the_seed_alone():
     assert not torch.equal(resamples(20, 5, 1), first)
 
 
+def test_resamples_for_two_purposes_are_independent():
+    one, other = resamples(200, 500, 0, "codes"), resamples(200, 500, 0, "prior")
+    assert torch.equal(one, resamples(200, 500, 0, "codes"))
+    assert torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1].abs() < 4 / (200 * 500) ** 0.5
+
+
 def test_an_interval_is_the_spread_about_the_mean_laid_around_the_value():
     replicates = torch.linspace(0, 100, 101) + 1000  # a biased score: its resamples lie far from the value
     assert interval(7.0, replicates, low=-100) == pytest.approx((7 - 47.5, 7 + 47.5))
@@ -43,9 +49,14 @@ def test_resamples_that_are_all_equal_leave_no_doubt():
     assert interval(3.0, torch.full((10,), 5.0)) == (3.0, 3.0)
 
 
+def interval_of_the_mean(values: torch.Tensor, seed: int, replicates: int) -> tuple[float, float]:
+    means = resamples(len(values), replicates, seed) @ values.double() / len(values)
+    return interval(values.mean().item(), means)
+
+
 def test_the_interval_of_a_mean_is_that_of_the_central_limit_theorem():
     values = torch.rand(2000, generator=gen())
-    low, high = mean_interval(values, 0, 2000)
+    low, high = interval_of_the_mean(values, 0, 2000)
     standard_error = values.std().item() / 2000**0.5
     assert (low + high) / 2 == pytest.approx(values.mean().item(), abs=0.1 * standard_error)
     assert (high - low) / 2 == pytest.approx(1.96 * standard_error, rel=0.08)
@@ -54,6 +65,11 @@ def test_the_interval_of_a_mean_is_that_of_the_central_limit_theorem():
 def test_intervals_hold_the_true_mean_as_often_as_they_say():
     held = 0
     for seed in range(300):
-        low, high = mean_interval(torch.rand(60, generator=gen(seed)), seed, 200)
+        low, high = interval_of_the_mean(torch.rand(60, generator=gen(seed)), seed, 200)
         held += low <= 0.5 <= high
     assert held / 300 == pytest.approx(0.945, abs=0.035)
+
+
+def test_the_bootstrap_is_described():
+    assert bootstrap_protocol(100).startswith("95 % of 100 resamples of the generated images")
+    assert "of the balls" in bootstrap_protocol(7, "balls")

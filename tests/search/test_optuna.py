@@ -176,7 +176,8 @@ def test_a_missing_package_is_told(monkeypatch):
 def test_a_sweep_is_searched_killed_and_gone_on_with(cli, tmp_path):
     words = ["train", "-m", "dataset=digits", "dataset.limit=16", "batch_size=8", "epochs=1", "logger=none",
              "metrics=[loss_terms]", "figures=none", "model=dense", "search=optuna",
-             "search.minimise=[test/loss]", "search.maximise=[test/kl]", "latent_dim=range(2,9)", "lr=tag(log,interval(1e-4,1e-2))", "sweep=s"]  # fmt: skip
+             "search.minimise=[test/loss]", "search.maximise=[test/kl]", "latent_dim=range(2,9)",
+             "lr=tag(log,interval(1e-4,1e-2))", "sweep=s"]  # fmt: skip
     dry = cli(*words, "search.trials=2", "dry_run=true")
     assert dry.status == 0, dry.err
     assert "2 jobs, varying latent_dim (2, 3, 4, 5, 6, 7, 8), lr (0.0001 to 0.01, log scale)" in dry.out

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from vae_lab.files import write_atomically
+from vae_lab.files import read_history, write_atomically
 
 
 class History(pl.Callback):
@@ -50,14 +50,6 @@ def write_history(path: Path, rows: list[dict[str, float]]) -> None:
         writer.writerows(
             {key: int(v) if key in ("epoch", "step") else f"{v:.6g}" for key, v in row.items()} for row in rows
         )
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """The rows of a ``metrics.csv``; empty where there is none."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [{key: float(v) for key, v in row.items() if v} for row in csv.DictReader(file)]
 
 
 def _now(device: torch.device) -> float:

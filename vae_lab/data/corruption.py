@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vae_lab.functional import noised
 from vae_lab.noise import generator
 from vae_lab.types import Noise, Pixels
 
@@ -34,15 +35,18 @@ class Corruption:
 
     def __call__(self, clean: Tensor, index: Tensor, noise: Noise, training: bool) -> tuple[Tensor, Tensor]:
         """(x, target); noise is added to training images only."""
-        target = clean
-        if self.binarize == "dynamic":
-            target = (noise.uniform(*clean.shape) < clean).to(clean.dtype)
+        target = drawn_binary(clean, noise) if self.binarize == "dynamic" else clean
         if not training or self.noise_std == 0:
             return target, target
         self.noisy = self.noisy.to(index.device)
         chosen = self.noisy[index].view(-1, 1, 1, 1)
-        noisy = (target + self.noise_std * noise.normal(*clean.shape)).clamp(0, 1)
+        noisy = noised(target, self.noise_std, noise.normal(*clean.shape))
         return torch.where(chosen, noisy, target), target
+
+
+def drawn_binary(grey: Tensor, noise: Noise) -> Tensor:
+    """0 or 1, each by a draw from Bernoulli(grey level)."""
+    return (noise.uniform(*grey.shape) < grey).to(grey.dtype)
 
 
 def binarize_once(pixels: Pixels) -> Tensor:

@@ -13,10 +13,10 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from vae_lab.data.batches import Batches, EpochOrder, Groups, scaled
-from vae_lab.data.corruption import Binarize, Corruption, binarize_once
+from vae_lab.data.corruption import Binarize, Corruption, binarize_once, drawn_binary
 from vae_lab.data.source import Source
 from vae_lab.errors import UserError
-from vae_lab.types import Batch, Factors, Group, Images, Shape
+from vae_lab.types import Batch, Factors, Group, Images, Noise, Shape
 
 
 class ImageData(pl.LightningDataModule):
@@ -56,6 +56,7 @@ class ImageData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.name, self.batch_size, self.seed, self.binarize = name, batch_size, seed, binarize
+        self.root = Path(root)
         self.pool, self.test = source.load(root)
         order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(0))
         held_out = max(1, round(val_share * len(self.pool)))
@@ -132,6 +133,10 @@ class ImageData(pl.LightningDataModule):
         part: Images = getattr(self, split)
         for index in _drawn(len(part), n).split(size):
             yield scaled(part.at(index)[0], self.device)
+
+    def shown(self, clean: Tensor, noise: Noise) -> Tensor:
+        """Images in [0, 1] from elsewhere as the model would meet them: drawn black and white where its own are."""
+        return drawn_binary(clean, noise) if self.binarize else clean
 
     def fingerprint(self, split: str, n: int | None = None) -> str:
         """Hash of the bytes that :meth:`images` would give: 16 hexadecimal digits."""

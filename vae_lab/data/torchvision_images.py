@@ -27,12 +27,27 @@ class TorchvisionImages:
         from torchvision import datasets
 
         kind = getattr(datasets, self.dataset)
-        folder = root / getattr(kind, "base_folder", f"{self.dataset}/raw")
+        folder = self._folder(kind, root)
         if not folder.is_dir() or not any(folder.iterdir()):
             self._download(kind, root, folder)
         sizes = {"train": _TRAIN_SIZE[self.dataset], "test": _TEST_SIZE}
         train, test = (self._read(kind, root, folder, split, size) for split, size in sizes.items())
         return train, test
+
+    def present(self, root: Path) -> Images | None:
+        """Test images where the files lie in ``root`` already, else None: never a download.
+
+        Raises:
+            UserError: they are truncated or corrupt.
+        """
+        from torchvision import datasets
+
+        kind = getattr(datasets, self.dataset)
+        folder = self._folder(kind, root)
+        return self._read(kind, root, folder, "test", _TEST_SIZE) if folder.is_dir() else None
+
+    def _folder(self, kind: Any, root: Path) -> Path:
+        return root / getattr(kind, "base_folder", f"{self.dataset}/raw")
 
     def _read(self, kind: Any, root: Path, folder: Path, split: str, size: int) -> Images:
         try:

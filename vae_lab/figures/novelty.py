@@ -1,15 +1,15 @@
 """The samples that are nearest to training images, over those training images, and all distances."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
-from vae_lab.figures.style import BLUE, ORANGE, image_grid, new_figure, show
+from vae_lab.figures.style import BLUE, ORANGE, image_grid, new_figure, pick, show
 from vae_lab.types import Generated
+
+PAIRS = "nearest_training_images"
 
 
 class Novelty:
@@ -18,16 +18,18 @@ class Novelty:
     of_images = True
 
     def __call__(self, made: Generated) -> Figure | None:
-        """None where the metric ``novelty`` gave nothing."""
+        """None where the metric ``novelty`` gave nothing in these features."""
         arrays = made.scores.arrays
-        if "nearest_training_images" not in arrays:
-            return None
-        samples, places, distances = (list(column) for column in zip(*arrays["nearest_training_images"]))
+        if not any(name.startswith(PAIRS) for name in arrays):
+            return None  # before the features' network is asked for
         suffix = made.extractor.suffix if made.extractor else ""
+        if PAIRS + suffix not in arrays:
+            return None
+        samples, places, distances = (list(column) for column in zip(*arrays[PAIRS + suffix]))
         searched = made.scores.protocol[f"novelty{suffix}"]["train_images"]
         pairs = torch.cat([
-            _chosen(made.sample(max(samples) + 1), samples),
-            _chosen(made.data.images(made.learnt_from, searched), places),
+            pick(made.sample(max(samples) + 1), samples),
+            pick(made.data.images(made.learnt_from, searched), places),
         ])  # fmt: skip
         columns, (height, width) = len(samples), pairs.shape[2:]
         rows = 2 * 0.6 * height / width
@@ -44,26 +46,16 @@ class Novelty:
             top.annotate(
                 f"{distance:.2f}", place, (0, -3), textcoords="offset points", ha="center", va="top", fontsize=7.5
             )
-        _curves(bottom, arrays)
+        _curves(bottom, *(arrays[f"nearest_distances_{kind}{suffix}"] for kind in ("test", "generated")))
         return figure
 
 
-def _chosen(blocks: Iterator[Tensor], places: list[int]) -> Tensor:
-    """The images at places of a stream, on the CPU."""
-    found: dict[int, Tensor] = {}
-    start = 0
-    for block in blocks:
-        found |= {place: block[place - start].cpu() for place in places if start <= place < start + len(block)}
-        start += len(block)
-    return torch.stack([found[place] for place in places])
-
-
-def _curves(axes: Any, arrays: dict[str, list[Any]]) -> None:
+def _curves(axes: Any, test: list[float], generated: list[float]) -> None:
     share = np.linspace(0, 100, 101)
-    axes.plot(arrays["nearest_distances_test"], share, color=BLUE, label="test images (new by construction)")
-    axes.plot(arrays["nearest_distances_generated"], share, color=ORANGE, ls="--", label="samples")
-    axes.axvline(arrays["nearest_distances_test"][1], color=BLUE, lw=1, ls=":", label="1 % of test images are nearer")
+    axes.plot(test, share, color=BLUE, label="test images (new by construction)")
+    axes.plot(generated, share, color=ORANGE, ls="--", label="samples")
+    axes.axvline(test[1], color=BLUE, lw=1, ls=":", label="1 % of test images are nearer")
     axes.set(xlabel="distance to the nearest training image (1 = median of test images)", ylabel="share as near (%)")
-    axes.set_xlim(left=-0.02 * max(arrays["nearest_distances_test"]))  # copies lie at 0
+    axes.set_xlim(left=-0.02 * max(test))  # copies lie at 0
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="best", fontsize=8.5)

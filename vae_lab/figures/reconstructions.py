@@ -17,7 +17,7 @@ class Reconstructions:
     def __call__(self, trained: Trained) -> Figure:
         """Originals over reconstructions."""
         n = min(self.columns * self.rows, len(trained.data.test))
-        x = torch.cat([batch.x for batch in trained.data.batches("test")])[_spread(trained.data.test.labels, n)]
+        x = torch.cat([batch.x for batch in trained.data.batches("test")])[spread(trained.data.test.labels, n)]
         x_hat = trained.reconstruct(x)
         pairs = [torch.cat(pair) for pair in zip(x.split(self.columns), x_hat.split(self.columns))]
         columns = min(self.columns, n)
@@ -31,7 +31,7 @@ class Reconstructions:
         return figure
 
 
-def _spread(labels: torch.Tensor | None, n: int) -> torch.Tensor:
+def spread(labels: torch.Tensor | None, n: int) -> torch.Tensor:
     """Indices of n images: class after class in turn, the first image of each, then the second, …"""
     if labels is None:
         return torch.arange(n)

@@ -1,9 +1,11 @@
 """What all pictures share: a palette that the colour-blind can tell apart, titles, grids of images."""
 
+from collections.abc import Iterable
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -52,3 +54,13 @@ def show(axes: Any, picture: np.ndarray) -> None:
     """A picture without axes, each pixel a sharp square."""
     axes.imshow(picture, interpolation="nearest", vmin=0, vmax=1)
     axes.set_axis_off()
+
+
+def pick(blocks: Iterable[Tensor], places: list[int]) -> Tensor:
+    """The images at places of a stream, on the CPU."""
+    found: dict[int, Tensor] = {}
+    start = 0
+    for block in blocks:
+        found |= {place: block[place - start].cpu() for place in places if start <= place < start + len(block)}
+        start += len(block)
+    return torch.stack([found[place] for place in places])

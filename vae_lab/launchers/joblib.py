@@ -1,6 +1,8 @@
 """Jobs side by side on one machine, in processes of joblib's pool (loky)."""
 
 import os
+import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -85,15 +87,23 @@ def _pool(size: int) -> Any:
         size,
         env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
         context=context,
-        initializer=_take_gpu,
-        initargs=(turns,),
+        initializer=_begin,
+        initargs=(os.getpid(), turns),
     )
 
 
-def _take_gpu(turns: Any) -> None:
+def _begin(starter: int, turns: Any) -> None:
+    """In a new process: take the next GPU, and do not outlive the process of the sweep, however that ends."""
+    threading.Thread(target=_end_with, args=(starter,), daemon=True).start()
     name = turns.get()
     if name is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = name
+
+
+def _end_with(starter: int) -> None:
+    while os.getppid() == starter:
+        time.sleep(0.5)
+    os._exit(1)  # as if killed: the next start goes on from the last epoch
 
 
 def _threads(size: int) -> int:

@@ -13,6 +13,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.functional import IMQ_SCALES, imq_kernel, log_normal
+from vae_lab.metrics.resampling import bootstrap_protocol, interval, resamples
 from vae_lab.types import Noise, Scores, Trained
 
 
@@ -36,7 +37,7 @@ class AggregatePosterior:
         log_qz = log_aggregate(codes.z, codes.mu, codes.log_var)
         information = log_normal(codes.z.double(), codes.mu.double(), codes.log_var.double()).sum(1) - log_qz
         marginal = codes.kl.double() - information
-        mmd, interval, floor = self._mmd(trained, codes.z)
+        mmd, resampled, floor = self._mmd(trained, codes.z)
         values = {
             "mmd": mmd,
             "mmd_floor": floor,
@@ -44,7 +45,7 @@ class AggregatePosterior:
             "marginal_kl": marginal.mean().item(),
         }
         intervals = {
-            "mmd": interval,
+            "mmd": interval(mmd, resampled, low=-float("inf")),
             "mutual_information": _normal_interval(information),
             "marginal_kl": _normal_interval(marginal),
         }
@@ -59,26 +60,29 @@ class AggregatePosterior:
             "mmd": f"MMD², U-statistic against {n} prior draws",
             "kernel": f"sum of inverse multiquadratics, C = 2·D·s, s in {list(IMQ_SCALES)}",
             "mmd_floor": f"{n} prior draws against {n} others",
-            "intervals": f"mmd: bootstrap, {self.resamples} resamples, percentiles; others: ±1.96 standard errors",
+            "intervals": f"mmd: {bootstrap_protocol(self.resamples, _RESAMPLED)}; others: ±1.96 standard errors",
             "seed": trained.seed,
             "software": f"torch {torch.__version__}",
         }
         notes = [_CAPPED.format(most)] if most - values["mutual_information"] < 0.5 else []
         return Scores(values, {"aggregate_posterior": protocol}, {}, notes, intervals, dict(_MEANINGS))
 
-    def _mmd(self, trained: Trained, z: Tensor) -> tuple[float, tuple[float, float], float]:
-        """MMD² of the codes, its 95 % interval, and that of the prior against itself."""
+    def _mmd(self, trained: Trained, z: Tensor) -> tuple[float, Tensor, float]:
+        """MMD² of the codes, that of their resamples [R], and that of the prior against itself."""
         n, noise = len(z), trained.noise("aggregate_posterior prior")
         p, other = (_prior(trained, n, noise) for _ in range(2))
-        draws = trained.noise("aggregate_posterior bootstrap")
-        wz, wp = (_bootstrap_counts(n, self.resamples, draws) for _ in range(2))
         one = torch.ones(n, 1)
+        wz, wp = (self._weights(n, trained.seed, drawn) for drawn in ("codes", "prior"))
         pairs = [(z, z, wz, wz), (p, p, wp, wp), (z, p, wz, wp), (other, other, one, one), (p, other, one, one)]
         means = [mean_kernel(*pair) for pair in trained.progress(pairs, f"MMD of {n:,} codes")]
         found = means[0] + means[1] - 2 * means[2]  # as drawn, then resampled
-        low, high = torch.quantile(found[1:], torch.tensor([0.025, 0.975], dtype=found.dtype)).tolist()
         floor = means[1][0] + means[3][0] - 2 * means[4][0]
-        return found[0].item(), (low, high), floor.item()
+        return found[0].item(), found[1:], floor.item()
+
+    def _weights(self, n: int, seed: int, drawn: str) -> Tensor:
+        """As drawn, then how often each is in each of R resamples: [n, 1 + R]."""
+        counts = resamples(n, self.resamples, seed, f"aggregate_posterior {drawn}")
+        return torch.cat([torch.ones(n, 1), counts.T.float()], 1)
 
 
 @dataclass
@@ -97,6 +101,7 @@ _MEANINGS = {
     "mutual_information": "I(x; z), nats",
     "marginal_kl": "KL[q(z) ‖ p(z)], nats, lower is better",
 }
+_RESAMPLED = "codes and of the prior draws"
 _CAPPED = (
     "mutual_information is within half a nat of log N = {:.2f}, the most that so many images can show: it is a lower "
     "bound, and marginal_kl an upper one."
@@ -141,13 +146,6 @@ def _rows(others: Tensor) -> int:
     With 10,000 codes on one thread, 64 rows take half the time of 256 at 16 dimensions, twice that at 1,024.
     """
     return max(1, 640_000 // len(others), min(others.shape[1], 256))
-
-
-def _bootstrap_counts(n: int, resamples: int, noise: Noise) -> Tensor:
-    """How often each of n is in a resample, after a column of ones: [n, 1 + resamples]."""
-    chosen = (noise.uniform(n, resamples).cpu() * n).long().clamp(max=n - 1)
-    counts = torch.zeros(n, resamples).scatter_add_(0, chosen, torch.ones(n, resamples))
-    return torch.cat([torch.ones(n, 1), counts], 1)
 
 
 def _normal_interval(x: Tensor) -> tuple[float, float]:

@@ -6,14 +6,14 @@ points: 1/F for codes that say nothing. The paper (openreview Sy2fzU9gl) trains 
 logistic regression with an L2 penalty of ½‖w‖² beside the summed loss, as in Locatello et al. 2019 (arXiv 1811.12359).
 """
 
+from functools import partial
+
 import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.factor_codes import FactorCodes, Points, factor_codes
+from vae_lab.metrics.factor_codes import FactorCodes, Points, factor_codes, in_parts
 from vae_lab.types import Noise, Scores, Trained
-
-_AT_ONCE = 500  # points
 
 
 class BetaVAEMetric:
@@ -35,9 +35,8 @@ class BetaVAEMetric:
         if grid is None:
             return Scores({}, notes=notes)
         noise = trained.noise("beta_vae_metric")
-        counts = [min(_AT_ONCE, n - start) for n in (self.train, self.eval) for start in range(0, n, _AT_ONCE)]
-        parts = [self.points(grid, noise, n) for n in trained.progress(counts, "β-VAE metric")]
-        x, y = (torch.cat(part).numpy() for part in zip(*parts))
+        draw, numbers = partial(self.points, grid, noise), (self.train, self.eval)
+        x, y = (part.numpy() for part in in_parts(draw, numbers, trained, "β-VAE metric"))
         classifier = LogisticRegression(C=1.0, max_iter=1000).fit(x[: self.train], y[: self.train])
         value = float(classifier.score(x[self.train :], y[self.train :]))
         chance = 1 / len(grid.sizes)

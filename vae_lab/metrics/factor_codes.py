@@ -4,6 +4,7 @@ The datasets hold one image for every combination of their factors, so the codes
 read once, [M, D], and every score samples factor values v and looks codes up: the same as encoding sampled images.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import accumulate
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from vae_lab.types import Noise, Trained
 
+_AT_ONCE = 500  # points or votes, each of many images
 Points = Annotated[int, Ge(100)]  # sampled images: below this no score says anything
 
 
@@ -66,3 +68,16 @@ def factor_codes(trained: Trained, score: str) -> tuple[FactorCodes | None, list
     unused = (codes.amax(0) == codes.amin(0)).all()
     notes = [f"{score} is that of an unused latent space: all images have the same code."] if unused else []
     return FactorCodes(codes, factors.sizes, about), notes
+
+
+def in_parts(
+    draw: Callable[[int], tuple[Tensor, Tensor]], numbers: Sequence[int], trained: Trained, description: str
+) -> tuple[Tensor, Tensor]:
+    """What ``draw`` gives for so many points, then for so many more, a few hundred at a time and in a row.
+
+    No part belongs to two of the numbers, so the first points do not depend on how many follow.
+    """
+    counts = [min(_AT_ONCE, n - start) for n in numbers for start in range(0, n, _AT_ONCE)]
+    parts = [draw(n) for n in trained.progress(counts, description)]
+    first, second = (torch.cat(part) for part in zip(*parts))
+    return first, second

@@ -7,6 +7,7 @@ standard deviation lies below a threshold are dead and get no votes: 0.05, as in
 2019 (arXiv 1811.12359); the paper leaves out dimensions that collapsed to the prior without a number.
 """
 
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -14,10 +15,8 @@ from annotated_types import Ge
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from vae_lab.metrics.factor_codes import FactorCodes, Points, factor_codes
+from vae_lab.metrics.factor_codes import FactorCodes, Points, factor_codes, in_parts
 from vae_lab.types import Noise, Scores, Trained
-
-_AT_ONCE = 500  # votes
 
 
 class FactorVAEScore:
@@ -51,9 +50,8 @@ class FactorVAEScore:
         if not alive.any():
             reason = f"no latent dimension has a standard deviation of {self.dead:g} or more over the images"
             return Scores({}, notes=[f"No factor_vae_score: {reason}."])
-        counts = [min(_AT_ONCE, n - start) for n in (self.train, self.eval) for start in range(0, n, _AT_ONCE)]
-        parts = [self.votes(grid, noise, n, spread, alive) for n in trained.progress(counts, "FactorVAE score")]
-        code, factor = (torch.cat(part) for part in zip(*parts))
+        draw, numbers = partial(self.votes, grid, noise, spread, alive), (self.train, self.eval)
+        code, factor = in_parts(draw, numbers, trained, "FactorVAE score")
         value = majority_accuracy(code, factor, self.train, len(grid.sizes))
         chance = 1 / len(grid.sizes)
         protocol = {
@@ -74,7 +72,7 @@ class FactorVAEScore:
             meanings={"factor_vae_score": meaning},
         )
 
-    def votes(self, grid: FactorCodes, noise: Noise, n: int, spread: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:
+    def votes(self, grid: FactorCodes, noise: Noise, spread: Tensor, alive: Tensor, n: int) -> tuple[Tensor, Tensor]:
         """The steadiest live dimension [n] and the fixed factor [n]."""
         fixed = grid.which(noise, n)
         values = grid.values(noise, n, self.batch)

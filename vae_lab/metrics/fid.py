@@ -8,30 +8,20 @@ there z is quasi-random). Beside the FID of samples stand that of reconstruction
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
-from vae_lab.metrics.resampling import resamples
+from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.noise import generator
 from vae_lab.types import Extractor, Generated, Scores
 
 POINTS = 10  # of the line over 1/n
+PER_FEATURE = 2  # images that each part of the line needs at least
 WIDE = 512  # features from which a resample takes long enough to show progress
 
 
-class FID:
-    """Samples, reconstructions and training images against the test images.
-
-    Args:
-        samples: generated images; as many as there are reference images, if those are fewer.
-        bootstrap: resamples for the intervals.
-    """
-
-    of_images = True
-
-    def __init__(self, samples: PositiveInt = 10_000, bootstrap: PositiveInt = 100) -> None:
-        self.samples, self.bootstrap = samples, bootstrap
+class FID(ImageMetric):
+    """Samples, reconstructions and training images against the test images."""
 
     def least(self, extractor: Extractor) -> int:
         """Fewer images make the covariance of the features singular."""
@@ -45,18 +35,18 @@ class FID:
         if n < self.least(extractor):
             width = extractor.num_features
             return Scores({}, notes=[f"No FID: {n} images are too few for a covariance of {width} features."])
-        enough = 4 * extractor.num_features  # images for a line: its halves need two of them per feature
+        enough = images_for_a_line(extractor.num_features)
         line = {"infinity": _LINE} if n >= enough else {}
         found = ImageScores("fid", made, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap), **line)
         if not line:
             found.scores.notes.append(f"No fid_infinity: {n} images; a line over 1/n needs {enough}.")
         reference = Reference(made.features("test", n))
-        for source, floor in (("samples", False), ("pool", True)):
+        for source, floor in (GENERATED, FLOOR):
             features = made.features(source, n)
             value, resampled = self._with_resamples(made, source, features, reference)
             found.put("fid", value, resampled, "samples against test images, lower is better", floor)
-            limit = fid_infinity(features, reference, made.seed)
-            if limit is not None:  # the line is as uncertain as the value it starts from
+            if line:  # as uncertain as the value it starts from
+                limit = fid_infinity(features, reference, made.seed)
                 found.put("fid_infinity", limit, resampled, "FID extrapolated to infinitely many samples", floor,
                           low=-float("inf"))  # fmt: skip
         if not hasattr(made, "reconstruct"):
@@ -102,8 +92,7 @@ def moments(features: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Ten
     Raises:
         ValueError: a feature is NaN or infinite.
     """
-    if not torch.isfinite(features).all():
-        raise ValueError("features are not finite")
+    require_finite(features)
     x = features.double() if counts is None else features
     weights = x.new_ones(len(x)) if counts is None else counts.to(x)
     mean = weights @ x / weights.sum()
@@ -116,24 +105,31 @@ def frechet(a: Tensor, b: Tensor) -> float:
     return Reference(b).distance(a)
 
 
-def fid_infinity(features: Tensor, reference: Reference, seed: int) -> float | None:
+def images_for_a_line(width: int) -> int:
+    """Fewest images of so many features that ``fid_infinity`` can be had of: the whole and two halves make a line."""
+    return 2 * PER_FEATURE * width
+
+
+def fid_infinity(features: Tensor, reference: Reference, seed: int) -> float:
     """The intercept of a line through FID over 1/n: at n/k images for k = 1 … 10, each the mean of k disjoint parts.
 
-    Every size sees all images, so that the line is bent by their number alone, not by the choice of a subset. None
-    where half of the images are fewer than twice the features: there is no line then.
+    Every size sees all images, so that the line is bent by their number alone, not by the choice of a subset.
+
+    Raises:
+        ValueError: fewer images than :func:`images_for_a_line`.
     """
     n, width = features.shape
+    if n < images_for_a_line(width):
+        raise ValueError(f"{n} images; a line needs {images_for_a_line(width)}")
     mixed = features[torch.randperm(n, generator=generator("cpu", seed, "fid_infinity"))]
-    parts = [k for k in range(1, POINTS + 1) if n // k >= 2 * width]
-    if len(parts) < 2:
-        return None
+    parts = [k for k in range(1, POINTS + 1) if n // k >= PER_FEATURE * width]
     values = [np.mean([reference.distance(part) for part in mixed.tensor_split(k)]) for k in parts]
     return float(np.polyfit(np.array(parts) / n, values, 1)[1])
 
 
 _LINE = (
     f"intercept of a line over 1/n through the FID of n/k images, k = 1 to {POINTS}, each the mean of k disjoint parts "
-    "of at least twice as many images as features; the reference stays whole"
+    f"of at least {PER_FEATURE} images per feature; the reference stays whole"
 )
 _NO_PRIOR = (
     "This objective ties the codes to no prior: samples from N(0, I), and so fid and label_distance, say little; "

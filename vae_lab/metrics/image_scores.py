@@ -1,11 +1,43 @@
-"""What all scores of images share: how many are compared, the protocol, the names, the intervals."""
+"""What all scores of images share: arguments, how many are compared, the protocol, the names, the intervals."""
 
 from typing import Any
 
+import torch
+from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.resampling import LEVEL, interval
+from vae_lab.metrics.resampling import interval
 from vae_lab.types import Extractor, Generated, Scores
+
+GENERATED, FLOOR = ("samples", False), ("pool", True)  # what is scored, and whether as the floor
+
+
+class ImageMetric:
+    """What scores of images are told, and how few images they can do with.
+
+    Args:
+        samples: generated images; as many as there are reference images, if those are fewer.
+        bootstrap: resamples for the intervals.
+    """
+
+    of_images = True
+
+    def __init__(self, samples: PositiveInt = 10_000, bootstrap: PositiveInt = 100) -> None:
+        self.samples, self.bootstrap = samples, bootstrap
+
+    def least(self, extractor: Extractor) -> int:
+        """Fewest images that the score can be had of."""
+        return 1
+
+
+def require_finite(*features: Tensor) -> None:
+    """Features [n, F] can be compared.
+
+    Raises:
+        ValueError: one is NaN or infinite.
+    """
+    if not all(torch.isfinite(part).all() for part in features):
+        raise ValueError("features are not finite")
 
 
 def images_compared(made: Generated, samples: int) -> int:
@@ -54,8 +86,3 @@ class ImageScores:
         self.scores.meanings[full] = f"{meaning}, real training images" if floor else meaning
         if resampled is not None:
             self.scores.intervals[full] = interval(float(value), resampled, low, high)
-
-
-def bootstrap_protocol(replicates: int, resampled: str = "generated images") -> str:
-    """How the intervals came about."""
-    return f"{100 * LEVEL:.0f} % of {replicates} resamples of the {resampled}, about their mean, laid around the value"

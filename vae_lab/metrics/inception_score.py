@@ -6,26 +6,15 @@ Over all images at once, not averaged over ten parts. It looks at generated imag
 """
 
 import torch
-from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
-from vae_lab.metrics.resampling import resamples
+from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared
+from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Extractor, Generated, Scores
 
 
-class InceptionScore:
-    """Of samples, and of training images as floor.
-
-    Args:
-        samples: generated images; as many as there are reference images, if those are fewer.
-        bootstrap: resamples for the intervals.
-    """
-
-    of_images = True
-
-    def __init__(self, samples: PositiveInt = 10_000, bootstrap: PositiveInt = 100) -> None:
-        self.samples, self.bootstrap = samples, bootstrap
+class InceptionScore(ImageMetric):
+    """Of samples, and of training images as floor."""
 
     def least(self, extractor: Extractor) -> int:
         """Two, to differ."""
@@ -39,7 +28,7 @@ class InceptionScore:
         found = ImageScores("inception_score", made, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap),
                             reference="none: generated images alone, all at once")  # fmt: skip
         counts = resamples(n, self.bootstrap, made.seed)
-        for source, floor in (("samples", False), ("pool", True)):
+        for source, floor in (GENERATED, FLOOR):
             logits = made.logits(source, n)
             classes = logits.shape[1]
             meaning = f"clear and varied classes, 1 to {classes}, higher is better"

@@ -8,28 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
-from vae_lab.metrics.resampling import resamples
+from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Extractor, Generated, Scores
 
 BLOCK = 1000  # rows of the kernel matrix that are held at once
 
 
-class KID:
-    """Samples, and training images as floor, against the test images.
-
-    Args:
-        samples: generated images; as many as there are reference images, if those are fewer.
-        bootstrap: resamples for the intervals.
-    """
-
-    of_images = True
-
-    def __init__(self, samples: PositiveInt = 10_000, bootstrap: PositiveInt = 100) -> None:
-        self.samples, self.bootstrap = samples, bootstrap
+class KID(ImageMetric):
+    """Samples, and training images as floor, against the test images."""
 
     def least(self, extractor: Extractor) -> int:
         """One pair."""
@@ -45,7 +34,7 @@ class KID:
                             bootstrap=bootstrap_protocol(self.bootstrap))  # fmt: skip
         counts = resamples(n, self.bootstrap, made.seed)
         reference = made.features("test", n)
-        for source, floor in (("samples", False), ("pool", True)):
+        for source, floor in (GENERATED, FLOOR):
             values = kid(made.features(source, n), reference, counts, made.progress)
             found.put("kid", values[0].item(), values[1:], "kernel distance of samples, unbiased, 0 is best", floor,
                       low=-float("inf"))  # fmt: skip
@@ -63,8 +52,7 @@ def kid(
     Raises:
         ValueError: a feature is NaN or infinite.
     """
-    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
-        raise ValueError("features are not finite")
+    require_finite(a, b)
     rows_of = torch.cat([a.new_ones(1, len(a)), *([] if counts is None else [counts.to(a)])])  # [1 + R, n]
     weights = rows_of.T.contiguous()
     own, cross = torch.zeros(2, len(rows_of), dtype=torch.float64)

@@ -4,30 +4,15 @@
 """
 
 import torch
-from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
-from vae_lab.metrics.resampling import resamples
-from vae_lab.types import Extractor, Generated, Scores
+from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared
+from vae_lab.metrics.resampling import bootstrap_protocol, resamples
+from vae_lab.types import Generated, Scores
 
 
-class LabelDistribution:
-    """Shares of the classes among samples, and among training images as floor.
-
-    Args:
-        samples: generated images; as many as there are reference images, if those are fewer.
-        bootstrap: resamples for the intervals.
-    """
-
-    of_images = True
-
-    def __init__(self, samples: PositiveInt = 10_000, bootstrap: PositiveInt = 100) -> None:
-        self.samples, self.bootstrap = samples, bootstrap
-
-    def least(self, extractor: Extractor) -> int:
-        """Any number has shares."""
-        return 1
+class LabelDistribution(ImageMetric):
+    """Shares of the classes among samples, and among training images as floor."""
 
     def __call__(self, made: Generated) -> Scores:
         """``label_distance`` and ``label_confidence`` with floors, and both distributions."""
@@ -39,7 +24,7 @@ class LabelDistribution:
                             reference=f"labels of all {len(labels):,} test images of {made.data.name}")  # fmt: skip
         real = torch.bincount(labels, minlength=classes).double() / len(labels)
         counts = resamples(n, self.bootstrap, made.seed)
-        for source, floor in (("samples", False), ("pool", True)):
+        for source, floor in (GENERATED, FLOOR):
             probabilities = made.class_logits(source, n).double().softmax(1)
             read = torch.nn.functional.one_hot(probabilities.argmax(1), classes).double()
             confidence = probabilities.max(1).values

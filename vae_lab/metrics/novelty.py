@@ -14,15 +14,15 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
-from vae_lab.metrics.resampling import resamples
-from vae_lab.types import Extractor, Generated, Scores
+from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.resampling import bootstrap_protocol, resamples
+from vae_lab.types import Generated, Scores
 
 BLOCK = 500  # generated images whose distances to all training images are held at once
 QUANTILE = 0.01
 
 
-class Novelty:
+class Novelty(ImageMetric):
     """Nearest training image of each sample.
 
     Args:
@@ -32,8 +32,6 @@ class Novelty:
         bootstrap: resamples for the intervals.
     """
 
-    of_images = True
-
     def __init__(
         self,
         samples: PositiveInt = 10_000,
@@ -41,11 +39,8 @@ class Novelty:
         shown: PositiveInt = 12,
         bootstrap: PositiveInt = 100,
     ) -> None:
-        self.samples, self.train_images, self.shown, self.bootstrap = samples, train_images, shown, bootstrap
-
-    def least(self, extractor: Extractor) -> int:
-        """Each image is looked up by itself."""
-        return 1
+        super().__init__(samples, bootstrap)
+        self.train_images, self.shown = train_images, shown
 
     def __call__(self, made: Generated) -> Scores:
         """``novelty_closer`` and ``near_copies``; the closest pairs, and 101 quantiles of both kinds of distance.
@@ -69,12 +64,12 @@ class Novelty:
             found.put(name, values.double().mean().item(), counts @ values.double(), _MEANINGS[name], high=1.0)
         found.scores.protocol[f"novelty{found.suffix}"]["floor"] = "test images: ½ and 0.01 by construction"
         order, unit = generated.argsort()[: self.shown], test.median() if test.median() > 0 else 1.0
-        arrays = found.scores.arrays
+        arrays, suffix = found.scores.arrays, found.suffix
         pairs = (order.tolist(), which[order].tolist(), (generated[order] / unit).tolist())
-        arrays["nearest_training_images"] = [list(pair) for pair in zip(*pairs)]
+        arrays[f"nearest_training_images{suffix}"] = [list(pair) for pair in zip(*pairs)]
         steps = torch.linspace(0, 1, 101)
-        arrays["nearest_distances_generated"] = (generated.quantile(steps) / unit).tolist()
-        arrays["nearest_distances_test"] = (test.quantile(steps) / unit).tolist()
+        arrays[f"nearest_distances_generated{suffix}"] = (generated.quantile(steps) / unit).tolist()
+        arrays[f"nearest_distances_test{suffix}"] = (test.quantile(steps) / unit).tolist()
         return found.scores
 
 
@@ -92,8 +87,7 @@ def nearest(
     Raises:
         ValueError: a feature is NaN or infinite.
     """
-    if not (torch.isfinite(images).all() and torch.isfinite(train).all()):
-        raise ValueError("features are not finite")
+    require_finite(images, train)
     blocks = progress(images.split(BLOCK), "nearest training images")
     places = torch.cat([torch.cdist(rows, train).argmin(1) for rows in blocks])
     # The quick distances of cdist are rounded as the products behind them: a copy would not lie at 0.

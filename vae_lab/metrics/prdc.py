@@ -14,14 +14,14 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageScores, bootstrap_protocol, images_compared
-from vae_lab.metrics.resampling import resamples
+from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Extractor, Generated, Scores
 
 BLOCK = 1000  # rows of the distance matrix that are held at once
 
 
-class PRDC:
+class PRDC(ImageMetric):
     """Samples, and training images as floor, against the test images.
 
     Args:
@@ -30,12 +30,11 @@ class PRDC:
         bootstrap: resamples for the intervals.
     """
 
-    of_images = True
-
     def __init__(
         self, samples: PositiveInt = 10_000, neighbours: PositiveInt = 5, bootstrap: PositiveInt = 100
     ) -> None:
-        self.samples, self.neighbours, self.bootstrap = samples, neighbours, bootstrap
+        super().__init__(samples, bootstrap)
+        self.neighbours = neighbours
 
     def least(self, extractor: Extractor) -> int:
         """An image and its k neighbours."""
@@ -54,7 +53,7 @@ class PRDC:
         centre = made.features("test", n).mean(0)  # distances stay, rounding errors shrink
         reference = made.features("test", n) - centre
         within = reach(reference, self.neighbours)
-        for source, floor in (("samples", False), ("pool", True)):
+        for source, floor in (GENERATED, FLOOR):
             features = made.features(source, n) - centre
             shares = neighbourhoods(reference, features, self.neighbours, within, made.progress)
             for name, per_image in shares.__dict__.items():
@@ -94,8 +93,7 @@ def neighbourhoods(
     Raises:
         ValueError: a feature is NaN or infinite.
     """
-    if not (torch.isfinite(real).all() and torch.isfinite(generated).all()):
-        raise ValueError("features are not finite")
+    require_finite(real, generated)
     reach_real, reach_generated = reach(real, k) if reach_real is None else reach_real, reach(generated, k)
     inside = torch.zeros(len(generated), dtype=torch.float64)  # balls of real images that each generated one lies in
     recall, coverage = [], []

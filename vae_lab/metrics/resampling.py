@@ -13,9 +13,9 @@ from vae_lab.noise import generator
 LEVEL = 0.95
 
 
-def resamples(n: int, replicates: int, seed: int) -> Tensor:
-    """How often each of n images is drawn: float64 [R, n], each row sums to n."""
-    drawn = torch.randint(n, (replicates, n), generator=generator("cpu", seed, "bootstrap", n))
+def resamples(n: int, replicates: int, seed: int, *purpose: str) -> Tensor:
+    """How often each of n images is drawn: float64 [R, n], each row sums to n; another purpose, independent draws."""
+    drawn = torch.randint(n, (replicates, n), generator=generator("cpu", seed, "bootstrap", n, *purpose))
     counts = torch.zeros(replicates, n, dtype=torch.float64)
     return counts.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
 
@@ -31,8 +31,6 @@ def interval(value: float, replicates: Tensor, low: float = 0.0, high: float = f
     return lower, upper
 
 
-def mean_interval(per_image: Tensor, seed: int, replicates: int, high: float = float("inf")) -> tuple[float, float]:
-    """95 % interval of the mean of one non-negative number per image [n]."""
-    values = per_image.double()
-    means = resamples(len(values), replicates, seed) @ values / len(values)
-    return interval(values.mean().item(), means, high=high)
+def bootstrap_protocol(replicates: int, resampled: str = "generated images") -> str:
+    """How the intervals came about."""
+    return f"{100 * LEVEL:.0f} % of {replicates} resamples of the {resampled}, about their mean, laid around the value"

@@ -1,0 +1,104 @@
+"""``vae-lab compare``: reads the runs, prints the table, writes summary.csv, plots/ and compare.html."""
+
+import time
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from vae_lab.compare.compared import Compared
+from vae_lab.compare.folders import is_run, resolve, run_folders
+from vae_lab.compare.reading import read, read_sweep
+from vae_lab.errors import UserError
+from vae_lab.files import write_atomically
+
+PAGE, SUMMARY = "compare.html", "summary.csv"
+MARK = '<meta name="generator" content="vae-lab compare">'
+
+
+def compare(config: dict[str, Any], console: Console) -> None:
+    """What was typed: find the folders, choose where to write, and open the page where that was asked for.
+
+    Raises:
+        UserError: see :func:`write_comparison`.
+    """
+    from vae_lab.schema import CompareConfig, check
+
+    settings = check(CompareConfig, config)
+    paths = resolve(settings.runs)
+    out = Path(settings.out).expanduser() if settings.out else _place(paths)
+    page = write_comparison(paths, out, console, settings.show, settings.grids)
+    if settings.open:
+        webbrowser.open(page.absolute().as_uri())
+
+
+def write_comparison(
+    paths: list[Path], out: Path, console: Console, show: list[str] | None = None, grids: int = 24
+) -> Path:
+    """Compare the runs in or below ``paths``; returns the page.
+
+    Args:
+        paths: run folders, and folders above them.
+        out: where summary.csv, compare.html and plots/ go; those of an earlier comparison are replaced.
+        console: gets the table.
+        show: scores to show; None: a few.
+        grids: how many runs have samples and reconstructions drawn, best first.
+
+    Raises:
+        UserError: no runs there, an unknown score, or ``out`` cannot take the files. Nothing was written then.
+    """
+    folders, empty = run_folders(paths)
+    if not folders:
+        raise UserError(f"{', '.join(map(str, paths))}: no run in it or below; type vae-lab compare outputs/<date>")
+    _refuse_foreign(out)
+    compared = Compared([read(folder) for folder in folders], show)
+    from vae_lab.compare.table import print_table
+
+    print_table(console, compared)
+    for path in empty:
+        console.print(f"{path}: no run in it or below", style="bold yellow", markup=False, highlight=False)
+    page = _write(compared, out, console, grids, [read_sweep(path) for path in paths])
+    console.print(f"{page} shows it; numbers in {out / SUMMARY}", markup=False, highlight=False, soft_wrap=True)
+    return page
+
+
+def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: list[dict[str, Any]]) -> Path:
+    from vae_lab.compare.grids import best_first, draw_grids
+    from vae_lab.compare.page import page_of
+    from vae_lab.compare.pictures import write_pictures
+    from vae_lab.compare.plotted import Plotted
+    from vae_lab.compare.summary import write_summary
+    from vae_lab.report import tracker
+
+    plotted = Plotted(compared, sweeps)
+    ranked = best_first(compared)
+    drawn = draw_grids(compared, ranked[:grids], tracker(console))
+    html = page_of(compared, plotted, drawn, len(ranked), MARK)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_summary(compared, out / SUMMARY)
+        write_pictures(plotted, out / "plots")
+        with write_atomically(out / PAGE) as file:
+            file.write(html)
+    except OSError as why:
+        raise UserError(f"{out} cannot be written ({why.strerror}); type out=<a folder that can>") from why
+    return out / PAGE
+
+
+def _place(paths: list[Path]) -> Path:
+    """Into the sweep where it is one; else a folder of its own."""
+    if len(paths) == 1 and not is_run(paths[0]):
+        return paths[0]
+    return Path("outputs") / "compare" / time.strftime("%Y-%m-%d_%H-%M-%S")
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Only what an earlier comparison wrote is replaced."""
+    if out.is_file() or (out.is_dir() and is_run(out)):
+        raise UserError(f"out={out} is a {'file' if out.is_file() else 'run folder'}; type out=<another folder>")
+    page = out / PAGE
+    ours = page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:2000]
+    for path in (page, out / SUMMARY, out / "plots"):
+        if path.exists() and not ours:
+            raise UserError(f"{path} is there already and not from vae-lab compare; type out=<another folder>")

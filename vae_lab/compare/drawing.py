@@ -1,0 +1,263 @@
+"""What the runs' plots show, as data; each set of axes holds runs that compare, and no others."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from vae_lab.compare.compared import Compared
+from vae_lab.compare.protocols import data_of
+from vae_lab.compare.scores import Score
+from vae_lab.compare.settings import MISSING, Setting, ordered, others, shown
+from vae_lab.plots import HeatMap, Line, Plot, wide
+
+LINES = 12  # more than these no eye tells apart: single points then
+STYLES = 24  # sets of runs that colours and dashes tell apart
+POINTS = 300  # epochs of a curve that are drawn
+_UNITS = ("nats per image", "nats", "bits per value", "bits per pixel")
+
+
+def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plot | None:
+    """A score over a setting, under one of its protocols; None where fewer than two places have it.
+
+    One line per combination of what else varies; means and standard deviations over seeds.
+    """
+    under = [[run for run in cell.runs if score.protocols.of.get(run) == number] for cell in compared.cells]
+    cells = [runs for runs in under if runs and axis.values[runs[0]] is not MISSING]
+    beside = [s for s in others([axis], compared.settings) if not (axis.derived and s.name in ("k1", "k2"))]
+    groups: dict[tuple, list[list[int]]] = defaultdict(list)
+    for runs in cells:
+        groups[tuple(ordered(s.values[runs[0]]) for s in beside)].append(runs)
+    places = {axis.values[runs[0]] for runs in cells}
+    if len(places) < 2:
+        return None
+    joined = len(groups) <= LINES
+    if not joined:  # points, coloured by one of the settings, with their mean across
+        beside = [s for s in beside if len(s.distinct) <= LINES][:1]
+        groups = defaultdict(list)
+        for runs in cells:
+            groups[tuple(ordered(s.values[runs[0]]) for s in beside)].append(runs)
+    lines = [_line_over(compared, score, axis, beside, runs, joined) for _, runs in sorted(groups.items())]
+    if not joined and len(places) <= STYLES:
+        lines.append(_mean_line(axis, lines))
+    return Plot(
+        title=f"{score.name} against {axis.name}",
+        x_label=_axis_label(axis.name),
+        y_label=_score_label(score, any(line.error and any(line.error) for line in lines)),
+        lines=[*lines, *_floor(compared, score, number, places)],
+        subtitle=_subtitle(compared, score, number),
+        log_x=wide(list(places)),
+        legend=", ".join(s.name for s in beside),
+    )
+
+
+def _mean_line(axis: Setting, lines: Sequence[Line]) -> Line:
+    """The mean of all points at each place, whatever else varies."""
+    found: dict[float, list[float]] = defaultdict(list)
+    for line in lines:
+        for place, value in zip(line.x, line.y):
+            found[place].append(value)
+    places = sorted(found)
+    return Line(
+        f"mean at each {axis.name}",
+        places,
+        [sum(found[place]) / len(found[place]) for place in places],
+        about=[f"mean of {len(found[place])} points" for place in places],
+        style=-3,
+    )
+
+
+def _line_over(
+    compared: Compared, score: Score, axis: Setting, beside: Sequence[Setting], cells: list[list[int]], joined: bool
+) -> Line:
+    points: list[tuple[float, float, float, str]] = []
+    for runs in sorted(cells, key=lambda runs: axis.values[runs[0]]):
+        value = compared.value(score, runs)
+        if value is not None and math.isfinite(value.mean):
+            sd = value.half if value.seeds > 1 else None
+            told = f"{compared.label(runs[0], seed=len(runs) == 1)} (n = {value.seeds})"
+            points.append((axis.values[runs[0]], value.mean, sd or 0.0, told))
+    return Line(
+        " ".join(f"{s.name}={shown(s.values[cells[0][0]])}" for s in beside) or ("" if joined else "runs"),
+        x=[x for x, _, _, _ in points],
+        y=[y for _, y, _, _ in points],
+        error=[sd for _, _, sd, _ in points] if joined and any(sd for _, _, sd, _ in points) else None,
+        about=[told for _, _, _, told in points],
+        joined=joined,
+        faint=not joined,
+    )
+
+
+def _floor(compared: Compared, score: Score, number: int, places: Iterable[float]) -> list[Line]:
+    """What real images reach under the same protocol, as a line across."""
+    floor = compared.scores.get(f"{score.name}_floor")
+    found = [floor.values[run] for run in score.protocols.members(number) if run in floor.values] if floor else []
+    if not found:
+        return []
+    x, mean = sorted(places), sum(found) / len(found)
+    return [Line(f"floor {mean:.3g}: real training images", [x[0], x[-1]], [mean, mean], markers=False, style=-1)]
+
+
+def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: int) -> Plot | None:
+    """A score over two settings; the mean of the runs of each pair, whatever else varies."""
+    cells: dict[tuple, list[float]] = defaultdict(list)
+    for run in score.protocols.members(number):
+        if MISSING not in (x.values[run], y.values[run]) and math.isfinite(score.values[run]):
+            cells[x.values[run], y.values[run]].append(score.values[run])
+    xs, ys = sorted({a for a, _ in cells}), sorted({b for _, b in cells})
+    if len(xs) < 2 or len(ys) < 2:
+        return None
+    beside = [s.name for s in others([x, y], compared.settings) if len({s.values[r] for r in score.values}) > 1]
+    spread = f"; also varied and averaged over: {', '.join(beside)}" if beside else ""
+    counts = sorted({len(found) for found in cells.values()})
+    n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return Plot(
+        title=f"{score.name}: mean of {n} run{'s' if counts[-1] > 1 else ''} per cell",
+        x_label=_axis_label(x.name),
+        y_label=_axis_label(y.name),
+        heat_map=HeatMap(
+            [shown(a) for a in xs],
+            [shown(b) for b in ys],
+            [[_mean(cells.get((a, b))) for a in xs] for b in ys],
+            _score_label(score, False),
+            [[f"n = {len(cells.get((a, b), []))}" for a in xs] for b in ys],
+        ),
+        subtitle=_subtitle(compared, score, number) + spread,
+    )
+
+
+def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
+    """A column of metrics.csv over the epochs, one line per run; runs that differ in the seed look alike."""
+    having = [run for run in compared.order if run in set(runs) and _curve(compared, run, column)]
+    if not having:
+        return None
+    place = {run: i for i, cell in enumerate(compared.cells) for run in cell.runs}
+    styles = {number: i for i, number in enumerate(dict.fromkeys(place[run] for run in having))}
+    axis = next(iter(compared.axes), None) if len(styles) > STYLES else None
+    lines = []
+    for run in having:
+        points = _curve(compared, run, column)
+        x, y = [epoch for epoch, _ in points], [value for _, value in points]
+        status = "" if compared.records[run].finished else f" ({compared.records[run].told})"
+        shade = axis.values[run] if axis else None
+        lines.append(Line(compared.label(run) + status, x, y, run=run, style=styles[place[run]], shade=shade,
+                          markers=len(points) < 3, faint=axis is not None))  # fmt: skip
+    term = column.partition("/")[2]
+    return Plot(
+        title=f"{column} per epoch",
+        x_label="epoch",
+        y_label=f"{column}, nats per image" if term in ("loss", "recon", "kl", "elbo") else column,
+        lines=lines,
+        subtitle=f"{compared.common}; {len(lines)} runs",
+        shade=axis.name if axis else "",
+        log_shade=bool(axis and wide([line.shade for line in lines if line.shade is not None])),
+        legend=", ".join(s.name for s in compared.settings),
+    )
+
+
+def _curve(compared: Compared, run: int, column: str) -> list[tuple[float, float]]:
+    rows = [(row["epoch"] + 1, row[column]) for row in compared.records[run].history if column in row]
+    rows = [row for row in rows if math.isfinite(row[1])]
+    step = -(-len(rows) // POINTS) or 1
+    return rows[::step] if not rows or rows[-1] in rows[::step] else [*rows[::step], rows[-1]]
+
+
+def scatter(compared: Compared, x: Score, y: Score, runs: Sequence[int], title: str) -> Plot | None:
+    """One point per run: two scores of it; coloured by beta (or what else weighs the KL term) where that varies."""
+    having = [run for run in compared.order if run in set(runs) and run in x.values and run in y.values]
+    having = [run for run in having if math.isfinite(x.values[run]) and math.isfinite(y.values[run])]
+    if not having:
+        return None
+    by = next((s for s in compared.settings if s.name in ("beta", "k2") and s.numeric), None)
+    groups: dict[float | None, list[int]] = defaultdict(list)
+    for run in having:
+        groups[by.values[run] if by else None].append(run)
+    few = len(groups) <= LINES
+    found = sorted(groups.items(), key=lambda item: ordered(item[0]))
+    lines = [
+        Line(
+            f"{by.name}={shown(value)}" if by else "runs",
+            [x.values[run] for run in members],
+            [y.values[run] for run in members],
+            about=[compared.label(run) for run in members],
+            joined=False,
+            shade=None if few or value is MISSING else value,
+        )
+        for value, members in found
+    ]
+    values = [value for value in groups if value is not MISSING]
+    return Plot(
+        title=title,
+        x_label=_score_label(x, False),
+        y_label=_score_label(y, False),
+        lines=lines,
+        subtitle=f"{compared.common}; {len(having)} runs",
+        shade=by.name if by and not few else "",
+        log_shade=wide(values),
+        legend=by.name if by else "",
+    )
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Places of the points that no other beats in both coordinates, less being better, from left to right."""
+    found: list[int] = []
+    for i in sorted(range(len(points)), key=lambda i: points[i]):
+        if not found or points[i][1] < points[found[-1]][1]:
+            found.append(i)
+    return found
+
+
+def pareto(compared: Compared, ends: Sequence[tuple[Score, str]], runs: Sequence[int]) -> Plot | None:
+    """Two objectives of a sweep against each other, with the runs that no other beats in both joined by a line."""
+    (x, x_way), (y, y_way) = ends
+    plot = scatter(compared, x, y, runs, f"{x.name} ({_WAYS[x_way]}) against {y.name} ({_WAYS[y_way]})")
+    if plot is None:
+        return None
+    points = [(a, b, told) for line in plot.lines for a, b, told in zip(line.x, line.y, line.about)]
+    signed = [(a if x_way == "min" else -a, b if y_way == "min" else -b) for a, b, _ in points]
+    best = [points[i] for i in front(signed)]
+    line = Line("Pareto front", [p[0] for p in best], [p[1] for p in best], about=[p[2] for p in best], style=-2)
+    return _with_line(plot, line)
+
+
+_WAYS = {"min": "lower is better", "max": "higher is better"}
+
+
+def _with_line(plot: Plot, line: Line) -> Plot:
+    return replace(plot, lines=[*plot.lines, line])
+
+
+def alike(compared: Compared, runs: Iterable[int]) -> dict[str, list[int]]:
+    """Runs by dataset and likelihood: only within these do nats per image compare."""
+    found: dict[str, list[int]] = defaultdict(list)
+    names: dict[str, str] = {}
+    for run in runs:
+        config = compared.records[run].config
+        likelihood = (config.get("choices") or {}).get("likelihood") or (config.get("likelihood") or {}).get("_target_")
+        data = data_of(config)
+        key = f"{data} {likelihood}"
+        name = ", ".join(str(part) for part in (data["dataset"], data["binarize"], likelihood) if part) or "unknown"
+        taken = [other for other, told in names.items() if told == name and other != key]
+        names.setdefault(key, f"{name} ({len(taken) + 1})" if taken else name)
+        found[key].append(run)
+    return {names[key]: members for key, members in sorted(found.items(), key=lambda item: -len(item[1]))}
+
+
+def _mean(values: list[float] | None) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _axis_label(name: str) -> str:
+    return {"k1/(k1+k2)": "share of reconstruction k1/(k1+k2)", "beta": "beta (weight of the KL term)",
+            "epochs": "epochs of training", "lr": "learning rate"}.get(name, name)  # fmt: skip
+
+
+def _score_label(score: Score, spread: bool) -> str:
+    unit = next((f", {unit}" for unit in _UNITS if unit in score.meaning), "")
+    return f"{score.name}{unit}" + (" (mean ± sd over seeds)" if spread else "")
+
+
+def _subtitle(compared: Compared, score: Score, number: int) -> str:
+    way = f"{score.better} is better; " if score.better else ""
+    protocol = f"; protocol {score.protocols.label(number)}" if len(score.protocols) > 1 else ""
+    return f"{way}{compared.common}; {len(score.protocols.members(number))} runs{protocol}"

@@ -1,0 +1,102 @@
+"""Samples and reconstructions of runs, side by side: decoded from the same latents, made of the same test images."""
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vae_lab.compare.compared import Compared
+from vae_lab.compare.protocols import data_of
+from vae_lab.errors import UserError
+
+SAMPLES, COLUMNS, SHOWN = 30, 10, 10
+SEED = 0  # of the latents: whatever the runs' own seeds are
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pictures of one run as data URIs, or why there are none."""
+
+    run: int
+    samples: str = ""
+    reconstructions: str = ""  # under the originals
+    missing: str = ""
+
+
+def best_first(compared: Compared) -> list[int]:
+    """Finished, trained runs by the first shown score that has a direction, within each dataset in turn."""
+    trained = [
+        run for run in compared.order if compared.records[run].finished and "model" in compared.records[run].config
+    ]
+    score = next((s for s in map(compared.scores.get, compared.show) if s and s.better), None)
+    if score is None:
+        return trained
+    ranked: dict[tuple[str, int], list[int]] = {}
+    for run in sorted(trained, key=lambda run: score.rank(score.values.get(run, float("inf")))):
+        ranked.setdefault((str(data_of(compared.records[run].config)), score.protocols.of.get(run, -1)), []).append(run)
+    return [run for _, run in sorted((place, run) for runs in ranked.values() for place, run in enumerate(runs))]
+
+
+def draw_grids(
+    compared: Compared, runs: Sequence[int], follow: Callable[[Iterable[Any], str], Iterable[Any]]
+) -> list[Grid]:
+    """Grids of these runs; a run whose weights or data cannot be had says so in its place."""
+    images: dict[str, Any] = {}
+    return [_grid(compared, run, images) for run in follow(runs, "decoding samples")]
+
+
+def _grid(compared: Compared, number: int, images: dict[str, Any]) -> Grid:
+    import torch
+
+    from vae_lab.evaluation import decoded_prior
+    from vae_lab.runs import load_run
+
+    try:
+        run = load_run(compared.records[number].path)
+        with torch.inference_mode():
+            samples = torch.cat(list(decoded_prior(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES)))
+            x = _test_images(run, images)
+            pairs = torch.cat([x, _reconstructed(run.model, x)])
+        return Grid(number, _png(samples), _png(pairs))
+    except UserError as why:
+        return Grid(number, missing=str(why))
+    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as why:  # weights of an older or a changed class
+        return Grid(number, missing=f"{type(why).__name__}: {' '.join(str(why).split())[:160]}")
+
+
+def _test_images(run: Any, images: dict[str, Any]) -> Any:
+    """The same images of a dataset for all its runs, of each class in turn: [10, C, H, W] in [0, 1]."""
+    import torch
+
+    from vae_lab.figures.reconstructions import spread
+
+    key = json.dumps(data_of(run.config), sort_keys=True)
+    if key not in images:
+        data = run.data
+        chosen = spread(data.test.labels, min(SHOWN, len(data.test)))
+        images[key] = torch.cat([batch.x for batch in data.batches("test")])[chosen]
+    return images[key]
+
+
+def _reconstructed(model: Any, x: Any) -> Any:
+    """Decoded posterior means, where there is a posterior."""
+    from vae_lab.noise import SeededNoise
+
+    latents = model.infer(x, None, 1, SeededNoise("cpu", SEED, "compare"))
+    means = tuple(z if q is None else q.mu.unsqueeze(0) for z, q in zip(latents.z, latents.q))
+    return model.likelihood.mean(model.decode(means, None))[0]
+
+
+def _png(images: Any) -> str:
+    """A grid of ten columns, one pixel per pixel; the page shows it larger."""
+    from PIL import Image
+
+    from vae_lab.figures.style import image_grid
+
+    picture = (image_grid(images, COLUMNS, background=0.5) * 255).round().astype("uint8")
+    grey = (picture[..., 0] == picture[..., 1]).all() and (picture[..., 1] == picture[..., 2]).all()
+    out = io.BytesIO()
+    Image.fromarray(picture[..., 0] if grey else picture).save(out, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"

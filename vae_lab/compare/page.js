@@ -1,0 +1,230 @@
+"use strict";
+// The table (sort, filter, columns, single runs or over seeds) and the plots, from the JSON that the page carries.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+const make = (tag, attributes = {}, ...children) => {
+  const node = Object.assign(document.createElement(tag), attributes);
+  node.append(...children);
+  return node;
+};
+
+// --- table ---------------------------------------------------------------------------------------------------------
+
+const state = { mode: DATA.seeds.length ? "seeds" : "single", sort: null, down: false, chosen: {} };
+const shown = new Set(DATA.columns.filter((c) => c.shown).map((c) => c.key));
+const drawn = {}; // mode -> [{row, tr}]
+const columns = () => DATA.columns.filter((c) => shown.has(c.key) && (!c.of || c.of === state.mode));
+
+function cellNode(column, row) {
+  const cell = row.cells[column.key];
+  const td = make("td", { className: column.number ? "number" : "text" });
+  if (!cell) { td.textContent = "–"; return td; }
+  if (cell.best) {
+    td.append(make("span", { className: "best", title: "best within its protocol" }, `▸ ${cell.t}`));
+  } else { td.append(cell.t); }
+  if (cell.note) td.append(make("sup", { title: `protocol ${cell.note}` }, cell.note));
+  if (!column.number) td.title = cell.title || cell.t;
+  return td;
+}
+
+function drawTable() {
+  const head = make("tr");
+  for (const column of columns()) {
+    const button = make("button", { type: "button", title: column.title || column.label }, column.label);
+    if (column.better) button.append(make("span", { className: "unseen" }, `, ${column.better} is better`));
+    button.addEventListener("click", () => sortBy(column.key));
+    const th = make("th", { scope: "col", className: column.number ? "number" : "" }, button);
+    th.dataset.key = column.key;
+    head.append(th);
+  }
+  byId("runs").tHead.replaceChildren(head);
+  drawn[state.mode] = DATA[state.mode].map((row) => {
+    const tr = make("tr", { className: row.bad ? "bad" : "" }, ...columns().map((c) => cellNode(c, row)));
+    return { row, tr, text: Object.values(row.cells).map((c) => c.t).join(" ").toLowerCase() };
+  });
+  byId("spread").textContent = state.mode === "seeds"
+    ? "± is the standard deviation over seeds (n − 1); of a single run, half of its 95 % interval."
+    : "± is half of a run's 95 % interval.";
+  placeRows();
+  filterRows();
+}
+
+function compare(a, b) { // what has no value stays at the end, whichever way
+  const [x, y] = [a, b].map((item) => item.row.cells[state.sort]?.v ?? null);
+  if (x === null || y === null) return (x === null) - (y === null);
+  const both = typeof x === "number" && typeof y === "number";
+  const order = both ? x - y : String(x).localeCompare(String(y), "en", { numeric: true });
+  return state.down ? -order : order;
+}
+
+function placeRows() {
+  const items = state.sort ? [...drawn[state.mode]].sort(compare) : drawn[state.mode];
+  byId("runs").tBodies[0].replaceChildren(...items.map((item) => item.tr));
+  for (const th of byId("runs").tHead.querySelectorAll("th")) {
+    th.setAttribute("aria-sort", th.dataset.key !== state.sort ? "none" : state.down ? "descending" : "ascending");
+  }
+}
+
+function sortBy(key) {
+  const better = DATA.columns.find((c) => c.key === key).better;
+  if (state.sort === key) state.down = !state.down;
+  else Object.assign(state, { sort: key, down: better === "higher" }); // the best first
+  placeRows();
+}
+
+function test(word) { // one word of the filter as a function of a row
+  const found = /^([^=<>]+)(=|<|>)(.*)$/.exec(word);
+  const column = found && DATA.columns.find((c) => c.label.toLowerCase() === found[1].toLowerCase());
+  if (!column) return (item) => item.text.includes(word.toLowerCase());
+  const [, , sign, typed] = found;
+  const number = typed.trim() === "" ? NaN : Number(typed);
+  return (item) => {
+    const cell = item.row.cells[column.key];
+    if (typed === "") return true;
+    if (!cell) return false;
+    if (sign === "=") return cell.v === number || cell.t.toLowerCase() === typed.toLowerCase();
+    return sign === "<" ? cell.v < number : cell.v > number;
+  };
+}
+
+function filterRows() {
+  const tests = byId("filter").value.split(/\s+/).filter(Boolean).map(test);
+  for (const [key, value] of Object.entries(state.chosen)) {
+    if (value !== "" && columns().some((c) => c.key === key)) tests.push((item) => item.row.cells[key]?.t === value);
+  }
+  const runs = new Set();
+  let rows = 0;
+  for (const item of drawn[state.mode]) {
+    item.tr.hidden = !tests.every((passes) => passes(item));
+    if (!item.tr.hidden) { rows += 1; item.row.runs.forEach((run) => runs.add(run)); }
+  }
+  byId("count").textContent = `${rows} of ${drawn[state.mode].length} rows, ${runs.size} runs`;
+  const all = runs.size === DATA.single.length;
+  kept = all ? null : runs;
+  clearTimeout(filterRows.later);
+  filterRows.later = setTimeout(() => redraw("curves"), 120);
+}
+let kept = null; // the runs that the filter leaves; null: all
+
+function addControls() {
+  for (const column of DATA.columns.filter((c) => c.role === "setting")) {
+    const values = new Map(DATA.single.filter((r) => r.cells[column.key])
+      .map((r) => [r.cells[column.key].t, r.cells[column.key].v]));
+    if (values.size < 2 || values.size > 40) continue;
+    const sorted = [...values].sort((a, b) => column.number ? a[1] - b[1] : String(a[0]).localeCompare(b[0]));
+    const select = make("select", {}, make("option", { value: "" }, "all"),
+      ...sorted.map(([text]) => make("option", { value: text }, text)));
+    select.dataset.key = column.key;
+    select.addEventListener("change", () => { state.chosen[column.key] = select.value; filterRows(); });
+    const label = make("label", {}, `${column.label} `, select);
+    if (column.of) label.dataset.of = column.of;
+    byId("selects").append(label);
+  }
+  for (const column of DATA.columns) {
+    const box = make("input", { type: "checkbox", checked: shown.has(column.key) });
+    box.addEventListener("change", () => { shown[box.checked ? "add" : "delete"](column.key); drawTable(); });
+    byId("more").append(make("label", { title: column.title || "" }, box, ` ${column.label}`));
+  }
+  byId("modes").hidden = !DATA.seeds.length;
+  for (const radio of document.querySelectorAll("input[name=mode]")) {
+    radio.checked = radio.value === state.mode;
+    radio.addEventListener("change", () => { state.mode = radio.value; showMode(); });
+  }
+  byId("filter").addEventListener("input", filterRows);
+  byId("reset").addEventListener("click", () => {
+    byId("filter").value = "";
+    state.chosen = {};
+    byId("selects").querySelectorAll("select").forEach((select) => { select.value = ""; });
+    filterRows();
+  });
+}
+
+function showMode() {
+  byId("selects").querySelectorAll("label[data-of]").forEach((l) => { l.hidden = l.dataset.of !== state.mode; });
+  drawTable();
+}
+
+// --- plots ---------------------------------------------------------------------------------------------------------
+
+const sections = {}; // name -> {div, panel()}
+
+function addPlot(section) {
+  const name = section.dataset.plot;
+  const tree = DATA.plots[name] || {};
+  if (!Object.values(tree).some((choices) => Object.keys(choices).length)) { section.hidden = true; return; }
+  const first = chooser(name === "curves" ? "" : "score");
+  const second = chooser({ curves: "curve", against: "against", heat: "numbers" }[name] || "");
+  const third = chooser("protocol");
+  const note = make("p", { className: "note" });
+  const div = make("div", { className: "plot" });
+  const fillThird = () => {
+    const panels = tree[first.value()][second.value()];
+    third.fill(panels.map((panel) => panel.label));
+    note.textContent = panels.length > 1
+      ? `These runs are of ${panels.length} protocols or datasets, which do not compare: each has axes of its own.` : "";
+    note.hidden = panels.length < 2;
+    redraw(name);
+  };
+  const fillSecond = () => { second.fill(Object.keys(tree[first.value()])); fillThird(); };
+  first.select.addEventListener("change", fillSecond);
+  second.select.addEventListener("change", fillThird);
+  third.select.addEventListener("change", () => redraw(name));
+  section.append(make("div", { className: "controls" }, first.label, second.label, third.label), note, div);
+  sections[name] = { div, near: false, panel: () => tree[first.value()][second.value()][third.select.selectedIndex] };
+  first.fill(Object.keys(tree));
+  fillSecond();
+  new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting) && !sections[name].near) {
+      sections[name].near = true;
+      redraw(name);
+    }
+  }, { rootMargin: "500px" }).observe(section);
+}
+
+function chooser(text) { // a select that hides itself where there is nothing to choose
+  const select = make("select");
+  const label = make("label", {}, `${text} `, select);
+  return {
+    select, label, value: () => select.value,
+    fill(values) {
+      const before = select.value;
+      select.replaceChildren(...values.map((value) => make("option", { value }, value)));
+      if (values.includes(before)) select.value = before;
+      label.hidden = values.length < 2;
+    },
+  };
+}
+
+function themed(layout, named) {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), linecolor: colour("--line") };
+  const narrow = window.innerWidth < 700;
+  return {
+    ...layout, paper_bgcolor: colour("--back"), plot_bgcolor: colour("--back"),
+    font: { color: colour("--text"), size: 13 },
+    title: { ...layout.title, font: { size: narrow ? 14 : 16 },
+      subtitle: { ...layout.title.subtitle, text: narrow ? "" : layout.title.subtitle.text,
+        font: { size: 12, color: colour("--dim") } } },
+    xaxis: { ...layout.xaxis, ...axis, automargin: true }, yaxis: { ...layout.yaxis, ...axis, automargin: true },
+    showlegend: layout.showlegend && !(narrow && named > 6), // a telephone has no room for more
+    legend: narrow ? { ...layout.legend, orientation: "h", y: -0.4, title: { text: "" } } : layout.legend,
+    hoverlabel: { align: "left" },
+  };
+}
+
+function redraw(name) {
+  const section = sections[name];
+  if (!section || !section.near) return;
+  const panel = section.panel();
+  const kept_here = (trace) => name !== "curves" || !kept || !trace.meta || kept.has(trace.meta.run);
+  const layout = themed(panel.layout, panel.data.filter((trace) => trace.name).length);
+  layout.uirevision = panel.label + panel.layout.title.text; // a filter keeps the zoom
+  Plotly.react(section.div, panel.data.filter(kept_here), layout, { responsive: true, displaylogo: false });
+}
+
+addControls();
+showMode();
+document.querySelectorAll("section[data-plot]").forEach(addPlot);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => Object.keys(sections).forEach(redraw));

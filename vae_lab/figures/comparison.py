@@ -1,0 +1,77 @@
+"""A plot of several runs as a picture for papers."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from vae_lab.figures.style import GREY, new_figure
+from vae_lab.plots import PALETTE, HeatMap, Line, Plot
+
+_DASHES, _MARKERS = ("-", "--", ":", "-."), "os^DvP"
+_SPECIAL = {-1: (GREY, "--"), -2: ("black", "-"), -3: ("black", "-")}  # a floor, a front, a mean
+LEGEND = 24  # lines that a legend names
+
+
+def draw(plot: Plot) -> Figure:
+    """Lines with error bars, or a heat map with its colour scale."""
+    figure = new_figure(7.2, 4.4, plot.title, plot.subtitle)
+    axes = figure.subplots()
+    axes.set(xlabel=plot.x_label, ylabel=plot.y_label)
+    if plot.heat_map:
+        _draw_heat_map(figure, axes, plot.heat_map)
+        return figure
+    axes.set_xscale("log" if plot.log_x else "linear")
+    axes.set_yscale("log" if plot.log_y else "linear")
+    scale = _scale(plot)
+    for i, line in enumerate(plot.lines):
+        _draw_line(axes, line, i if line.style is None else line.style, scale)
+    if plot.x_label.startswith("epoch") and not plot.log_x:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
+    if scale:
+        figure.colorbar(scale, ax=axes, label=plot.shade)
+    named = [line for line in plot.lines if line.label]
+    if 1 < len(named) <= LEGEND or any(line.style == -1 for line in named):
+        axes.legend(
+            title=plot.legend or None, fontsize=7, title_fontsize=7, frameon=False, loc="upper left",
+            bbox_to_anchor=(1.01, 1),
+        )  # fmt: skip
+    return figure
+
+
+def _draw_line(axes: Any, line: Line, style: int, scale: ScalarMappable | None) -> None:
+    colour: Any
+    colour, dash = _SPECIAL.get(style, (PALETTE[style % len(PALETTE)], _DASHES[style // len(PALETTE) % len(_DASHES)]))
+    if line.shade is not None and scale is not None:
+        colour, dash = scale.to_rgba(np.asarray(line.shade)), "-"
+    marker = _MARKERS[style % len(_MARKERS)] if line.markers and style != -1 else ""
+    axes.errorbar(
+        line.x, line.y, line.error, color=colour, linestyle=dash if line.joined else "", marker=marker, markersize=4,
+        linewidth=0.7 if line.faint else 1.3, alpha=0.6 if line.faint else 1, capsize=3, label=line.label or None,
+    )  # fmt: skip
+
+
+def _scale(plot: Plot) -> ScalarMappable | None:
+    values = [line.shade for line in plot.lines if line.shade is not None]
+    if not values:
+        return None
+    norm = (LogNorm if plot.log_shade else Normalize)(min(values), max(values))
+    return ScalarMappable(norm, colormaps["viridis"])
+
+
+def _draw_heat_map(figure: Figure, axes: Any, heat: HeatMap) -> None:
+    values = np.array([[np.nan if v is None else v for v in row] for row in heat.values], dtype=float)
+    shown = axes.imshow(values, origin="lower", aspect="auto", cmap="viridis")
+    axes.set_xticks(range(len(heat.x)), heat.x, rotation=45 if len(heat.x) > 12 else 0)
+    axes.set_yticks(range(len(heat.y)), heat.y)
+    figure.colorbar(shown, ax=axes, label=heat.label)
+    if values.size <= 100:
+        middle = (np.nanmin(values) + np.nanmax(values)) / 2
+        for row, column in zip(*np.nonzero(np.isfinite(values))):
+            colour = "white" if values[row, column] < middle else "black"
+            axes.text(column, row, f"{values[row, column]:.4g}", ha="center", va="center", color=colour, fontsize=8)

@@ -1,0 +1,60 @@
+"""Error of noised test images and of their reconstructions against the noise's strength, over examples of both."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from pydantic import PositiveInt
+
+from vae_lab.figures.style import BLUE, GREY, ORANGE, image_grid, new_figure, show
+from vae_lab.functional import noised
+from vae_lab.types import Trained
+
+
+class Denoising:
+    """A curve each, and ``examples`` test images: one column per noise strength, the input over its reconstruction."""
+
+    def __init__(self, examples: PositiveInt = 3) -> None:
+        self.examples = examples
+
+    def __call__(self, trained: Trained) -> Figure | None:
+        """None where the metric ``denoising`` gave nothing."""
+        rows = trained.scores.arrays.get("denoising")
+        if not rows:
+            return None
+        sigmas = [row["sigma"] for row in rows]
+        clean = next(trained.data.batches("test", size=self.examples)).target
+        eps = trained.noise("denoising figure").normal(*clean.shape)
+        inputs = torch.stack([noised(clean, sigma, eps) for sigma in sigmas], 1)  # [examples, sigmas, C, H, W]
+        made = trained.reconstruct(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        height, width = clean.shape[2:]
+        rows_high = 2 * len(clean) * 0.66 * height / width  # the axis of the curves takes part of the width
+        figure = new_figure(0.72 * len(sigmas) + 0.4, rows_high + 4.0, _title(trained), trained.title)
+        top, bottom = figure.subplots(2, 1, height_ratios=[2.9, rows_high + 0.4])
+        _curves(top, rows, trained.scores.values.get("test/denoising_from"))
+        pairs = torch.stack([inputs, made], 1).flatten(0, 2)  # example by example: its inputs, its reconstructions
+        show(bottom, image_grid(pairs, len(sigmas)))
+        bottom.set_title("test images with noise of strength σ (upper rows) and reconstructions", fontsize=9, pad=16)
+        for i, sigma in enumerate(sigmas):
+            place = ((i + 0.5) * (width + 1), 0)
+            bottom.annotate(f"{sigma:g}", place, (0, 2), textcoords="offset points", ha="center", fontsize=8)
+        return figure
+
+
+def _title(trained: Trained) -> str:
+    values, at = trained.scores.values, trained.scores.protocol["denoising"]["at"]
+    mse, undone = values["test/denoising_mse"], values["test/denoising_input_mse"]
+    return f"Denoising: squared error {mse:.4f} per value at noise σ={at:g}, {undone:.4f} without the model"
+
+
+def _curves(axes: Any, rows: list[dict[str, float]], start: float | None) -> None:
+    sigma, made, given = (np.array([row[name] for row in rows]) for name in ("sigma", "reconstruction", "input"))
+    axes.plot(sigma, given, "s--", color=ORANGE, markersize=4, label="noised images")
+    axes.plot(sigma, made, "o-", color=BLUE, markersize=4, label="their reconstructions")
+    if start is not None and start > 0:
+        axes.axvline(start, color=GREY, lw=1, ls=":", label=f"reconstructions are nearer from σ={start:.2f}")
+    axes.set(xlabel="noise σ (1 = the range of values)", ylabel="squared error to clean\nimages (per value)")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8.5)

@@ -1,0 +1,76 @@
+"""Noise in, digit out: images of noise, and what becomes of them as they go through the model again and again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from pydantic import PositiveInt
+from torch import Tensor
+
+from vae_lab.figures.style import image_grid, new_figure, show
+from vae_lab.functional import noised
+from vae_lab.types import Trained
+
+
+class NoiseToDigit:
+    """``columns`` images each of uniform and of Gaussian noise (as the metric ``ood`` has them), one row per step.
+
+    Args:
+        columns: images of each kind.
+        steps: passes through encoder and decoder (the posterior's mean, the decoded mean) after which they are shown.
+    """
+
+    def __init__(self, columns: PositiveInt = 5, steps: Sequence[PositiveInt] = (1, 2, 5, 10)) -> None:
+        self.columns, self.steps = columns, sorted(set(steps))
+
+    def __call__(self, trained: Trained) -> Figure | None:
+        """None where the metric ``ood`` gave nothing."""
+        if "ood_roc" not in trained.scores.arrays:
+            return None
+        x = self._noise(trained)
+        height, width = x.shape[2:]
+        rows = 1 + len(self.steps)
+        figure = new_figure(
+            0.8 * len(x) + 0.9,
+            rows * (0.8 * height / width + 0.3) + 0.9,
+            f"Noise in, image out: {self.columns} of uniform noise (left), {self.columns} of Gaussian noise (right)",
+            trained.title,
+        )
+        grid = figure.subplots(rows, 1)
+        _row(grid[0], x, "noise", [""] * len(x))
+        done = 0
+        for axes, step in zip(grid[1:], self.steps):
+            for _ in range(step - done):
+                x = trained.reconstruct(x)
+            done = step
+            _row(axes, x, f"{step} pass{'es' if step > 1 else ''}", _read(trained, x))
+        if trained.classifier is not None:
+            grid[-1].annotate("under each image: the classifier's reading and its confidence", (0.5, 0), (0, -14),
+                              xycoords="axes fraction", textcoords="offset points", ha="center", va="top",
+                              fontsize=7.5)  # fmt: skip
+        return figure
+
+    def _noise(self, trained: Trained) -> Tensor:
+        gaussian = trained.scores.protocol["ood"]["gaussian"]
+        noise, shape = trained.noise("noise to digit"), (self.columns, *trained.data.x_shape)
+        uniform = noise.uniform(*shape)
+        normal = noised(torch.full_like(uniform, gaussian["mean"]), gaussian["sigma"], noise.normal(*shape))
+        return trained.data.shown(torch.cat([uniform, normal]), noise)
+
+
+def _read(trained: Trained, x: Tensor) -> list[str]:
+    """The classifier's label for each image with its confidence; nothing where there is no classifier."""
+    if trained.classifier is None:
+        return [""] * len(x)
+    confidence, label = trained.classifier(x)[1].softmax(1).max(1)
+    return [f"{trained.data.classes[i]} ({100 * p:.0f} %)" for i, p in zip(label.tolist(), confidence.tolist())]
+
+
+def _row(axes: Any, images: Tensor, name: str, told: list[str]) -> None:
+    height, width = images.shape[2:]
+    show(axes, image_grid(images, len(images)))
+    axes.annotate(name, (0, height / 2), (-6, 0), textcoords="offset points", ha="right", va="center", fontsize=8)
+    for i, text in enumerate(told):
+        place = ((i + 0.5) * (width + 1), height + 1.5)
+        axes.annotate(text, place, (0, -2), textcoords="offset points", ha="center", va="top", fontsize=7)

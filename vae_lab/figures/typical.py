@@ -1,0 +1,51 @@
+"""The test images that the model finds most and least typical, over their reconstructions, with their values."""
+
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+
+from vae_lab.figures.style import image_grid, new_figure, pick, show
+from vae_lab.types import Trained
+
+_LINES = {"label": "label", "elbo": "ELBO", "recon": "recon", "kl": "KL"}
+
+
+class Typical:
+    """Two pairs of rows: most typical first, least typical first."""
+
+    def __call__(self, trained: Trained) -> Figure | None:
+        """None where the metric ``anomaly`` gave nothing."""
+        arrays = trained.scores.arrays
+        parts = [(name, arrays[key]) for name, key in _PARTS.items() if arrays.get(key)]
+        if not parts:
+            return None
+        columns, (height, width) = len(parts[0][1]), trained.data.x_shape[1:]
+        protocol = trained.scores.protocol["anomaly"]
+        high = 2 * (2 * 0.66 * height / width + 0.9) + 0.4
+        constant = protocol["recon_leaves_out"] if "elbo" in parts[0][1][0] else 0
+        told = f"; ELBO = −recon − KL − {constant:.2f}" if constant else ""
+        title = f"Most and least typical of {protocol['images']:,} test images by {protocol['score']} (nats{told})"
+        figure = new_figure(0.66 * columns + 0.6, high, title, trained.title)
+        for axes, (name, rows) in zip(figure.subplots(2, 1, squeeze=False)[:, 0], parts):
+            images = pick((batch.x for batch in trained.data.batches("test")), [row["index"] for row in rows])
+            made = trained.reconstruct(images.to(trained.device)).cpu()
+            show(axes, image_grid(torch.cat([images, made]), columns))
+            axes.set_title(f"{name}, over their reconstructions", fontsize=9)
+            _values(axes, rows, trained.data.classes, (height, width))
+        return figure
+
+
+_PARTS = {"most typical": "most_typical", "least typical": "least_typical"}
+
+
+def _values(axes: Any, rows: list[dict[str, Any]], classes: tuple[str, ...], size: tuple[int, int]) -> None:
+    """Under each pair its values, named at the left."""
+    height, width = size
+    lines = {key: name for key, name in _LINES.items() if key in rows[0]}
+    style: dict[str, Any] = {"textcoords": "offset points", "va": "top", "fontsize": 7, "linespacing": 1.25}
+    below = 2 * (height + 1) + 0.5
+    axes.annotate("\n".join(lines.values()), (0, below), (-4, -3), ha="right", **style)
+    for i, row in enumerate(rows):
+        told = [classes[row[key]] if key == "label" and classes else f"{row[key]:.2f}" for key in lines]
+        axes.annotate("\n".join(told), ((i + 0.5) * (width + 1), below), (0, -3), ha="center", **style)

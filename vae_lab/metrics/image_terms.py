@@ -1,0 +1,58 @@
+"""What a model says of single images: ``recon``, ``kl`` and −ELBO of each, in nats; higher is more anomalous."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vae_lab.types import Noise, Trained
+
+AT_ONCE = 250  # decoded images: more take longer on a CPU, and memory
+
+
+@dataclass
+class ImageTerms:
+    """The terms of n images, float64 [n] each. ``kl`` is None where the objective has none."""
+
+    recon: Tensor  # −log p(x|z) less the likelihood's offset, mean over the samples of z
+    kl: Tensor | None
+    offset: float  # nats that recon leaves out
+
+    @property
+    def anomaly(self) -> Tensor:
+        """−ELBO = recon + offset + kl, or recon alone where there is no KL: [n]."""
+        return self.recon if self.kl is None else self.recon + self.offset + self.kl
+
+    @property
+    def by_name(self) -> dict[str, Tensor]:
+        """Every score of an image: the higher, the more anomalous. ``elbo`` stands for −ELBO."""
+        return {"recon": self.recon} if self.kl is None else {"elbo": self.anomaly, "recon": self.recon, "kl": self.kl}
+
+
+def image_terms(trained: Trained, images: Iterable[Tensor], purpose: str, samples: int) -> ImageTerms:
+    """The terms of images [b, C, H, W] at so many draws of z from q(z|x); an autoencoder's z is the posterior's mean.
+
+    A term that overflows (an encoder far from what it was trained on) becomes the largest number there is, since it is
+    compared by rank.
+    """
+    noise, variational = trained.noise(purpose), trained.objective.variational
+    together = max(1, AT_ONCE // samples)
+    with torch.inference_mode():
+        parts = [_terms(trained, x, samples, noise, variational) for block in images for x in block.split(together)]
+    recon, kl = (torch.cat(part).double().cpu().nan_to_num(nan=_HUGE, posinf=_HUGE) for part in zip(*parts))
+    values = trained.data.x_shape[0] * trained.data.x_shape[1] * trained.data.x_shape[2]
+    return ImageTerms(recon, kl if variational else None, trained.model.likelihood.recon_offset(values))
+
+
+_HUGE = 1e300
+
+
+def _terms(trained: Trained, x: Tensor, samples: int, noise: Noise, variational: bool) -> tuple[Tensor, Tensor]:
+    model = trained.model
+    latents = model.infer(x, None, samples if variational else 1, noise)
+    z = latents.z if variational else tuple(z if q is None else q.mu.unsqueeze(0) for z, q in zip(latents.z, latents.q))
+    params = latents.params if variational and latents.params is not None else model.decode(z, None)
+    recon = -model.likelihood.log_prob(params.float(), x).mean(0) - model.likelihood.recon_offset(x[0].numel())
+    kl = torch.stack([part.reshape(*part.shape[:2], -1).sum(2).mean(0) for part in latents.kl]).sum(0)
+    return recon, kl
