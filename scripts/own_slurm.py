@@ -58,10 +58,12 @@ def own_slurm(cpus: int = 2) -> Iterator[dict[str, str]]:
 
 
 def _conf(folder: Path, cpus: int) -> str:
+    """A requeued job waits for as long as credentials hold, which is two minutes elsewhere."""
     user, host = getpass.getuser(), socket.gethostname()
     settings = {
         "ClusterName": "own", "SlurmctldHost": f"{host}(127.0.0.1)", "SlurmUser": user, "SlurmdUser": user,
-        "AuthType": "auth/munge", "AuthInfo": f"socket={folder / 'munge.socket'}", "CredType": "cred/munge",
+        "AuthType": "auth/munge", "AuthInfo": f"socket={folder / 'munge.socket'},cred_expire=10",
+        "CredType": "cred/munge",
         "SlurmctldPort": _port(), "SlurmdPort": _port(), "StateSaveLocation": folder / "state",
         "SlurmdSpoolDir": folder / "spool", "SlurmctldPidFile": folder / "slurmctld.pid",
         "SlurmdPidFile": folder / "slurmd.pid", "SlurmctldLogFile": folder / "slurmctld.log",

@@ -108,6 +108,15 @@ def test_launcher_carries_out_a_sweep(cli, tmp_path, launcher):
     assert sorted(folders) == ["latent_dim-2", "latent_dim-3"]
 
 
+@pytest.mark.parametrize(("group", "option"), OF_SWEEPS, ids=[f"{group}={option}" for group, option in OF_SWEEPS])
+def test_option_of_a_sweep_plans_it(cli, tmp_path, group, option):
+    ended = cli("train", "-m", *TINY, *BARE, "latent_dim=2,3", f"{group}={option}", "dry_run=true")
+    elsewhere = {"slurm": "launcher=slurm", "ray": "needs the package ray", "optuna": "needs the package optuna"}
+    assert ended.status == 0 or elsewhere.get(option, "nothing") in ended.err, ended.err  # no cluster, or no extra
+    assert ended.status in (0, 2)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("experiment", SWEEPING)
 def test_every_job_of_an_experiment_trains(cli, tmp_path, experiment):
     planned = cli("train", f"experiment={experiment}", "dry_run=true")

@@ -92,6 +92,8 @@ def _at(work: Work, job: Job, folder: str) -> Outcome:
 def _outcome(ray: Any, one: Any) -> Outcome | str:
     try:
         return ray.get(one)
+    except ray.exceptions.WorkerCrashedError:
+        return "its process was killed, most likely for want of memory"
     except ray.exceptions.RayError as why:  # the work itself returns its failures
-        lines = [line.strip() for line in str(why).splitlines() if line.strip()]
-        return f"its process died, perhaps for want of memory ({type(why).__name__}: {lines[0][:200]})"
+        said = " ".join(str(why).split()).partition(". ")[0]
+        return f"Ray lost it ({type(why).__name__}: {said[:120]})"
