@@ -168,7 +168,6 @@ def test_parameter_counts_on_mnist_are_as_described(model):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["loss_weights"], (0.5, 0.5, 1)),
         (["loss_weights", "k1=0.3"], (0.3, 0.7, 0.7 / 0.3)),
         (["loss_weights", "k1=0.95"], (0.95, 0.05, 0.05 / 0.95)),
         (["loss_weights", "k1=0"], (0, 1, None)),
@@ -180,9 +179,10 @@ def test_weights_that_a_report_experiment_computes_are_resolved(cli, tmp_path, w
     name, *more = words
     words = [word for word in TINY if not word.startswith("batch_size")]
     ended = cli("train", f"experiment=report/{name}", *words, "dataset.limit=100", "batch_size=50", *BARE,
-                "metrics=loss_terms", *more, "hydra.run.dir=run")  # fmt: skip
+                "metrics=loss_terms", *more, "hydra.sweep.dir=sweep")  # fmt: skip
     assert ended.status == 0, ended.err
-    run = load_run(tmp_path / "run")
+    (found,) = (tmp_path / "sweep").glob("*/results.json")  # what is typed is not varied
+    run = load_run(found.parent)
     assert tuple(run.config[key] for key in ("k1", "k2", "beta")) == expected
     assert run.scores["test/loss"] == pytest.approx(
         expected[0] * run.scores["test/recon"] + expected[1] * run.scores["test/kl"], rel=1e-4
