@@ -14,7 +14,7 @@ from vae_lab.help import CONF
 PACKAGE = Path(vae_lab.__file__).parent
 
 FLOORS = [
-    {"types", "functional", "noise", "errors", "schedules", "files", "folders", "jobs", "plots"},
+    {"types", "functional", "noise", "errors", "schedules", "files", "folders", "jobs", "plots", "extras"},
     {"likelihoods", "posteriors", "nets"},
     {"models", "objectives", "data", "metrics", "figures", "launchers", "search"},
     {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes", "make"},

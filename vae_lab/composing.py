@@ -113,7 +113,8 @@ def split_words(words: list[str]) -> tuple[list[str], list[Varied]]:
 def _varied(override: Override) -> Varied:
     key, value = override.get_key_element(), override.value()
     if isinstance(value, IntervalSweep):
-        return Varied(key, [], (float(value.start or 0), float(value.end or 0)), "log" in value.tags)
+        whole = isinstance(value.start, int)  # int(interval(2,64))
+        return Varied(key, [], (float(value.start or 0), float(value.end or 0)), "log" in value.tags, whole)
     values = list(override.sweep_string_iterator())
     if isinstance(value, RangeSweep) and float(value.step) == 1:  # of whole numbers, for a search
         return Varied(key, values, (float(values[0]), float(values[-1])), "log" in value.tags, whole=True)

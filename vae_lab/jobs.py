@@ -68,6 +68,9 @@ class Launcher(Protocol):
 class Search(Protocol):
     """Decides what is tried next. Named by a YAML in ``conf/search``."""
 
+    aims: list[tuple[str, str]]  # scores, each with 'min' or 'max'; empty where none is sought
+    done: int  # jobs that ended in earlier starts and are not given again; known once the search has begun
+
     def plan(self, varied: Sequence[Varied]) -> tuple[int, list[list[str]]]:
         """How many jobs there will be, and the words of each as far as they are known before any result.
 
@@ -79,3 +82,6 @@ class Search(Protocol):
         self, varied: Sequence[Varied], folder: Path, at_once: int
     ) -> Generator[list[list[str]], dict[int, Outcome], None]:
         """Lists of jobs, each the words of one; takes the outcomes by their place in the list it gave last."""
+
+    def report(self) -> Any:
+        """What was found, for ``rich`` to print; None where there is nothing to say."""

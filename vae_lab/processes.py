@@ -6,7 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
+
+def is_further_process(devices: int) -> bool:
+    """Whether Slurm started a run's processes, this being one other than the first."""
+    by_slurm = devices > 1 and os.environ.get("SLURM_NTASKS") == str(devices)
+    return by_slurm and os.environ.get("SLURM_PROCID", "0") != "0"
 
 
 @contextlib.contextmanager
@@ -27,5 +31,7 @@ def several_processes(run_dir: Path, distributed: bool) -> Iterator[None]:
         sys.argv = argv
         for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
             os.environ.pop(name, None)
+        import torch
+
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

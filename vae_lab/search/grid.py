@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from vae_lab.errors import UserError
 from vae_lab.jobs import Outcome, Varied
@@ -10,6 +11,9 @@ from vae_lab.jobs import Outcome, Varied
 
 class Grid:
     """All jobs are known from the start."""
+
+    aims: ClassVar[list[tuple[str, str]]] = []
+    done = 0
 
     def plan(self, varied: Sequence[Varied]) -> tuple[int, list[list[str]]]:
         """All of them.
@@ -29,3 +33,6 @@ class Grid:
     ) -> Generator[list[list[str]], dict[int, Outcome], None]:
         """Once, all of them."""
         yield self.plan(varied)[1]
+
+    def report(self) -> None:
+        """Nothing was sought: the comparison shows every job."""

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from vae_lab import folders
 from vae_lab.errors import Interrupted
-from vae_lab.jobs import Job, Launcher, Outcome, Search
+from vae_lab.jobs import Job, Launcher, Outcome, Search, Varied
 from vae_lab.sweep.board import Board
 from vae_lab.sweep.plan import Sweep
 from vae_lab.sweep.work import carry_out
@@ -30,6 +30,7 @@ class Engine:
     explain: Explain  # one line for what was wrong with a job's words
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     _jobs: dict[tuple[str, ...], Job] = field(default_factory=dict)  # as composed
+    _planned: bool = True  # all jobs are known, each counted once; else each trial counts
 
     def plan(self, numbered: bool) -> int:
         """Tell what is about to be done; returns the number of jobs.
@@ -42,8 +43,9 @@ class Engine:
         side_by_side = self.launcher.side_by_side()
         sweep.open()
         jobs = list({job.name: job for job in map(self._job, known)}.values())
+        self._planned = bool(jobs)
         total = len(jobs) or total  # words that mean the same are one job
-        told = ", ".join(f"{one.key} ({_values(one.values, one.span)})" for one in sweep.varied) or "nothing"
+        told = ", ".join(f"{one.key} ({_values(one)})" for one in sweep.varied) or "nothing"
         say(f"[bold]{total} job{'s' if total != 1 else ''}[/bold], varying {escape(told)}", highlight=False,
             soft_wrap=True)  # fmt: skip
         counts = _count(jobs)
@@ -60,12 +62,15 @@ class Engine:
             Interrupted: Ctrl-C or SIGTERM.
         """
         with folders.in_use(self.sweep.folder):
-            self.sweep.record()
+            self.sweep.record(**({"pareto": self.search.aims} if len(self.search.aims) > 1 else {}))
             try:
                 with Board(self.console, total) as board:
                     self._go_through(board)
             except KeyboardInterrupt as stop:
                 raise Interrupted("stopped; type the same words again to go on where each job was") from stop
+        found = self.search.report()
+        if found is not None:
+            self.console.print(found)
         failed = [outcome for outcome in self.outcomes.values() if outcome.status == "failed"]
         if failed:
             self.console.print(_failures(failed))
@@ -74,6 +79,9 @@ class Engine:
     def _go_through(self, board: Board) -> None:
         search = self.search(self.sweep.varied, self.sweep.folder, self.launcher.side_by_side())
         batch = next(search, None)
+        if self.search.done:
+            self.console.print(f"{self.search.done} ended in an earlier start")
+            board.skip(self.search.done)
         while batch is not None:
             jobs = [self._job(words) for words in batch]
             self._carry_out(jobs, board)
@@ -90,9 +98,10 @@ class Engine:
                     board.ended(job, self.outcomes[job.name])
             elif folders.status_of(job.folder) == "finished":
                 self.outcomes[job.name] = carry_out(job)
-                board.skip(1)
             else:
                 to_do[job.name] = job
+        names = [job.name for job in jobs if job.config]
+        board.skip(len(set(names) if self._planned else names) - len(to_do))  # finished before, or drawn once more
         board.expect(to_do.values())
         for job, ended in self.launcher(carry_out, list(to_do.values()), self.sweep.folder) if to_do else ():
             if isinstance(ended, str):
@@ -129,9 +138,10 @@ def _count(jobs: list[Job]) -> str:
     return ", ".join(f"{found.count(name)} {name}" for name in names if name in found) or "chosen as results come in"
 
 
-def _values(values: list[str], span: tuple[float, float] | None) -> str:
-    shown = values if len(values) <= 12 else [*values[:5], "…", *values[-2:]]
-    return ", ".join(shown) if values else f"{span[0]:g} to {span[1]:g}" if span else ""
+def _values(one: Varied) -> str:
+    shown = one.values if len(one.values) <= 12 else [*one.values[:5], "…", *one.values[-2:]]
+    told = ", ".join(shown) if shown else f"{one.span[0]:g} to {one.span[1]:g}" if one.span else ""
+    return f"{told}{', whole' if one.whole and not shown else ''}{', log scale' if one.log else ''}"
 
 
 def _failures(failed: list[Outcome]) -> Table:

@@ -14,7 +14,8 @@ from vae_lab.files import write_json
 from vae_lab.jobs import Job, Varied
 
 RECORD = "sweep.json"
-_ASIDE = ("data_dir", "logger", "launcher", "dry_run", "sweep", "vary", "hydra", "accelerator.kind")  # change no number
+_ASIDE = ("data_dir", "logger", "launcher", "dry_run", "sweep", "vary", "hydra", "accelerator.kind",
+          "search.trials")  # fmt: skip  # they change no number
 
 
 @dataclass

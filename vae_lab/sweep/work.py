@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import threading
+import time
 from typing import Any
 
 from vae_lab import folders
 from vae_lab.jobs import Job, Outcome
+from vae_lab.processes import is_further_process
 
 
 def carry_out(job: Job) -> Outcome:
@@ -16,6 +18,8 @@ def carry_out(job: Job) -> Outcome:
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the run can be resumed.
     """
+    if is_further_process(job.config["accelerator"]["devices"]):
+        return _accompany(job)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)
     with folders.in_use(job.folder, wait=True):  # a process of an earlier start of the sweep may still be at it
@@ -32,6 +36,16 @@ def carry_out(job: Job) -> Outcome:
         return Outcome(
             job.name, "failed", f"{job.folder / 'results.json'} is damaged; remove it to score the run again"
         )
+
+
+def _accompany(job: Job) -> Outcome:
+    """A further DDP process: train beside the first one, which writes the folder and takes all the rest."""
+    from vae_lab.run import train_worker
+
+    while not ((job.folder / "config.yaml").is_file() and folders.is_in_use(job.folder)):
+        time.sleep(0.5)
+    train_worker(job.folder)
+    return Outcome(job.name, "finished")
 
 
 def _attempt(job: Job, fresh: bool) -> str:

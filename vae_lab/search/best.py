@@ -1,0 +1,46 @@
+"""The best trials of a search as a table."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+_ROWS = 10
+
+
+def table(study: Any, aims: Sequence[tuple[str, str]]) -> Table | None:
+    """One aim: the best trials, best first. Several: the Pareto front, marked ★, and others.
+
+    None where no trial came to its end.
+    """
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    distinct = list({tuple(trial.params.items()): trial for trial in trials}.values())
+    if not distinct:
+        return None
+    several = len(aims) > 1
+    sign = 1 if aims[0][1] == "min" else -1
+    front = {trial.number for trial in study.best_trials}
+    best = {tuple(trial.params.items()) for trial in trials if trial.number in front}
+    marked = [tuple(trial.params.items()) in best for trial in distinct]
+    rows = sorted(zip(distinct, marked), key=lambda row: (several and not row[1], sign * row[0].values[0]))
+    found = Table(title=_title(marked, several), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for name in ("", *distinct[0].params, *(f"{score} ({way})" for score, way in aims)):
+        found.add_column(name, justify="right")
+    for trial, mark in rows[:_ROWS]:
+        cells = [*(_cell(value) for value in trial.params.values()), *(f"{value:.5g}" for value in trial.values)]
+        found.add_row("★" if mark else "", *cells, style="bold" if mark else None)
+    return found
+
+
+def _title(marked: list[bool], several: bool) -> str:
+    shown = f"; {_ROWS} shown" if len(marked) > _ROWS else ""
+    if not several:
+        return f"Best of {len(marked)} trials{shown}"
+    return f"Pareto front (★): {sum(marked)} of {len(marked)} trials, that no other beats in all scores{shown}"
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
