@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from vae_lab.errors import UserError
 from vae_lab.help import CONF
-from vae_lab.schema import EvaluateConfig, SampleConfig, TrainConfig, check, resolve_weights
+from vae_lab.schema import EvaluateConfig, SampleConfig, SweepConfig, TrainConfig, check, resolve_weights
 
 WEIGHTS = {"beta": 1, "k1": None, "k2": None}
 
@@ -16,7 +16,8 @@ def composed() -> dict:
     with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
         config = compose("train", ["likelihood=gaussian", "dataset=digits", "dataset.limit=100"])
         config.update(resolve_weights(WEIGHTS, set(), weighs_kl=True))
-        return OmegaConf.to_container(config, resolve=True)
+        whole = OmegaConf.to_container(config, resolve=True)
+    return {key: value for key, value in whole.items() if key not in SweepConfig.model_fields}
 
 
 def changed(config: dict, path: str, value) -> dict:

@@ -107,6 +107,7 @@ def test_each_job_of_a_sweep_has_its_own_wandb_run(program, tmp_path):
     words = [*TINY, "metrics=loss_terms", "figures=none", "latent_dim=2,3", "hydra.sweep.dir=sweep"]
     done = program("train", "-m", *words)
     assert done.returncode == 0, done.stderr
+    assert "wandb sync sweep/*/wandb/offline-run-*" in done.stdout
     seen = {}
     for folder in (tmp_path / "sweep").glob("*/wandb/offline-run-*"):
         inspect = [PROGRAM.with_name("wandb"), "leet", "inspect", "--json", folder]

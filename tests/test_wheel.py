@@ -41,6 +41,8 @@ def test_wheel_trains_from_any_folder(wheel, tmp_path):
     assert Path(where) == site / "vae_lab" / "conf"
     _run([python.with_name("vae-lab"), *TRAIN], tmp_path)
     assert (tmp_path / "run" / "results.json").exists()
+    _run([python.with_name("vae-lab"), "compare", "run", "out=compared"], tmp_path)
+    assert "function drawTable" in (tmp_path / "compared" / "compare.html").read_text()
 
 
 @pytest.mark.slow

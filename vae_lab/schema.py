@@ -79,7 +79,6 @@ class TrainConfig(_Schema):
     )
     data_dir: str | None = Field(description="where datasets lie; else $VAE_LAB_DATA, else a cache in your home")
     resume: str | None = Field(None, description="a run folder: go on with that interrupted run as it was started")
-    vary: dict[str, list[Any]] = Field(default_factory=dict)
     training: Training
     choices: dict[str, str | None] = Field(default_factory=dict)
     model: Node

@@ -71,6 +71,16 @@ def test_what_failed_before_is_tried_again(cli, tmp_path):
     assert not (folder / "failure.json").exists()
 
 
+def test_a_damaged_result_is_told_and_not_overwritten(cli, tmp_path):
+    assert cli("train", "-m", *WORDS, "latent_dim=2,3").status == 0
+    path = tmp_path / FOLDER / "latent_dim-3" / "results.json"
+    path.write_text("{cut")
+    again = cli("train", "-m", *WORDS, "latent_dim=2,3")
+    assert again.status == 1
+    assert "results.json is damaged; remove it" in " ".join(again.out.split())
+    assert path.read_text() == "{cut"
+
+
 def test_words_that_name_nothing_fail_by_themselves(cli, tmp_path):
     ended = cli("train", "-m", *WORDS, "model=dense,denze")
     assert ended.status == 1

@@ -100,9 +100,10 @@ class Compared:
         return self._best[score.name]
 
     def _best_cells(self, score: Score) -> set[int]:
-        values = {cell.runs[0]: self.value(score, cell.runs) for cell in self.cells}
-        best = score.best({run: value.mean for run, value in values.items() if value and run in score.values})
-        return {number for number, cell in enumerate(self.cells) if cell.runs[0] in best}
+        having = {n: [run for run in cell.runs if run in score.values] for n, cell in enumerate(self.cells)}
+        first = {runs[0]: n for n, runs in having.items() if runs}  # stands for its cell
+        values = {run: self.value(score, self.cells[n].runs) for run, n in first.items()}
+        return {first[run] for run in score.best({run: value.mean for run, value in values.items() if value})}
 
     @cached_property
     def common(self) -> str:

@@ -138,7 +138,7 @@ def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
     for run in having:
         points = _curve(compared, run, column)
         x, y = [epoch for epoch, _ in points], [value for _, value in points]
-        status = "" if compared.records[run].finished else f" ({compared.records[run].told})"
+        status = "" if compared.records[run].finished else f" ({compared.records[run].status})"
         shade = axis.values[run] if axis else None
         lines.append(Line(compared.label(run) + status, x, y, run=run, style=styles[place[run]], shade=shade,
                           markers=len(points) < 3, faint=axis is not None))  # fmt: skip

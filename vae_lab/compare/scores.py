@@ -26,14 +26,14 @@ class Score:
 
     @property
     def better(self) -> str | None:
-        """'lower', 'higher', or None where neither is said; a distance whose best is 0 may be estimated below it."""
+        """'lower', 'higher', or None where neither is said; what real images reach is no contest."""
         for text, found in _DIRECTIONS.items():
-            if text in self.meaning:
+            if text in self.meaning and not self.name.endswith("_floor"):
                 return found
         return None
 
     def rank(self, value: float) -> float:
-        """Less is better."""
+        """Less is better; a distance whose best is 0 may be estimated below it."""
         return -value if self.better == "higher" else abs(value) if "0 is best" in self.meaning else value
 
     def best(self, values: dict[int, float]) -> set[int]:

@@ -37,10 +37,11 @@ def draw(plot: Plot) -> Figure:
         figure.colorbar(scale, ax=axes, label=plot.shade)
     named = [line for line in plot.lines if line.label]
     if 1 < len(named) <= LEGEND or any(line.style == -1 for line in named):
-        axes.legend(
+        legend = axes.legend(
             title=plot.legend or None, fontsize=7, title_fontsize=7, frameon=False, loc="upper left",
             bbox_to_anchor=(1.01, 1),
         )  # fmt: skip
+        legend.set_in_layout(False)  # long names widen the picture, they do not narrow the axes
     return figure
 
 

@@ -97,7 +97,7 @@ def name_of(words: Iterable[str]) -> str:
     """Of a job's folder."""
     from vae_lab.hydra_errors import slug
 
-    return slug(",".join(words))
+    return slug(",".join(words)) if words else "run"
 
 
 def default_name(fixed: list[str], varied: list[Varied]) -> str:

@@ -29,8 +29,13 @@ def carry_out(job: Job) -> Outcome:
             if reason:
                 folders.write_failure(job.folder, reason)
                 return Outcome(job.name, "failed", reason)
-    results = json.loads((job.folder / "results.json").read_text(encoding="utf-8"))
-    return Outcome(job.name, "finished", scores=results["metrics"])
+    try:
+        results = json.loads((job.folder / "results.json").read_text(encoding="utf-8"))
+        return Outcome(job.name, "finished", scores=dict(results["metrics"]))
+    except (ValueError, KeyError, TypeError):
+        return Outcome(
+            job.name, "failed", f"{job.folder / 'results.json'} is damaged; remove it to score the run again"
+        )
 
 
 def _accompany(job: Job) -> Outcome:

@@ -1,0 +1,391 @@
+"""One page of the report's experiments: each figure beside what the report states, and whether that holds here.
+
+    python scripts/report_page.py outputs/report
+
+The folder is that of ``scripts/reproduce_report.sh``. Every sentence is made from the scores that the runs saved; what
+is missing is said to be missing.
+"""
+
+import base64
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from string import Template
+
+from plotly.offline import get_plotlyjs
+
+import vae_lab.compare
+from vae_lab.compare.interactive import figure
+from vae_lab.compare.reading import Record, read
+from vae_lab.files import write_atomically
+from vae_lab.plots import Line, Plot
+
+CSS = (Path(vae_lab.compare.__file__).parent / "page.css").read_text(encoding="utf-8")
+MISSING = "Not run, or not finished."
+
+
+@dataclass
+class Section:
+    """A figure of the report: what the report says, what was seen here, pictures."""
+
+    title: str
+    states: str
+    seen: str
+    plots: list[Plot] = field(default_factory=list)
+    pictures: list[tuple[Path, str]] = field(default_factory=list)  # with their captions
+
+
+class Report:
+    """The runs of the folder, by experiment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def runs(self, experiment: str) -> list[Record]:
+        """The finished ones."""
+        found = (read(path.parent) for path in sorted((self.folder / experiment).glob("*/results.json")))
+        return [record for record in found if record.finished]
+
+    def by(self, experiment: str, value: Callable[[dict], float]) -> dict[float, Record]:
+        """The finished ones by a number of their config, in its order."""
+        return dict(sorted((value(record.config), record) for record in self.runs(experiment)))
+
+
+def sections(report: Report) -> Iterable[Section]:
+    """In the order of the report."""
+    dims = report.by("latent_dim", lambda config: config["latent_dim"])
+    as_run = report.by("latent_dim_as_run", lambda config: config["latent_dim"])
+    weights = report.by("loss_weights", lambda config: config["k1"] / (config["k1"] + config["k2"]))
+    dense = report.by("dense_epochs", lambda config: config["epochs"])
+    noisy = next(iter(report.runs("dense_noise")), None)
+    yield curves(dims)
+    yield dimension(dims)
+    yield against_the_code(dims, as_run)
+    yield proportion(weights)
+    yield dense_runs(dense, noisy)
+    yield cnn_and_dense(dims, dense)
+    yield latent_space(dims, weights)
+    yield noise_to_digit(next(iter(report.runs("robustness")), None))
+    generated = next(iter(report.runs("generate")), None)
+    yield generation(generated)
+    yield labels(generated)
+
+
+def curves(dims: dict[float, Record]) -> Section:
+    """Loss per epoch for each dimension."""
+    seen = MISSING
+    if dims:
+        last = {n: record.history[-1] for n, record in dims.items()}
+        best = min(last, key=lambda n: last[n]["val/loss"])
+        gap = {n: row["val/loss"] - row["train/loss"] for n, row in last.items()}
+        worst = max(gap, key=lambda n: gap[n])
+        seen = (
+            f"Lowest validation loss after the last epoch at {best:g} dimensions ({last[best]['val/loss']:.2f}). "
+            f"Training and validation stay together: the largest gap is {gap[worst]:.2f}, at {worst:g}."
+        )
+    plots = [
+        _curves(f"{split}/loss", {f"{n:g}": record for n, record in dims.items()}, "latent_dim")
+        for split in ("train", "val")
+    ]
+    return Section(
+        "Loss curves per latent dimension",
+        "Train and test loss per epoch for each latent dimension; here "
+        "the held-out part of the training images (val) stands for the test set during training.",
+        seen,
+        plots if dims else [],
+    )
+
+
+def dimension(dims: dict[float, Record]) -> Section:
+    """FID over the latent dimension."""
+    states = "A U with its best at 16 dimensions (FID 15.77 on the report's own classifier)."
+    if len(dims) < 3:
+        return Section("FID against latent dimension", states, MISSING)
+    fid = {n: record.scores["test/fid"] for n, record in dims.items()}
+    best, values = min(fid, key=lambda n: fid[n]), list(fid.values())
+    place = values.index(fid[best])
+    falls = all(a > b for a, b in pairwise(values[: place + 1]))
+    rises = all(a < b for a, b in pairwise(values[place:]))
+    holds = _holds(best == 16 and falls and rises, best == 16)
+    told = ", ".join(f"{n:g}: {value:.0f}" for n, value in fid.items())
+    lines = [
+        _over("samples", dims, "test/fid"),
+        _over("reconstructions", dims, "test/fid_reconstructions"),
+        _floor(dims),
+    ]
+    plot = Plot(
+        "FID against latent dimension",
+        "latent dimension",
+        "FID (lower is better)",
+        lines,
+        subtitle=_protocol(dims[best]),
+        log_x=True,
+        log_y=True,
+    )
+    return Section(
+        "FID against latent dimension", states, f"{holds} Lowest at {best:g} dimensions; FID of samples {told}.", [plot]
+    )
+
+
+def against_the_code(dims: dict[float, Record], as_run: dict[float, Record]) -> Section:
+    """The equation beside the published code's weighting."""
+    title, both = "The equation, and the code as it was run", sorted(set(dims) & set(as_run))
+    states = (
+        "The report's code averages the KL over batch and dimensions, so that it counts 2/(batch·dimensions) as "
+        "much as in the report's equation: nearly a plain autoencoder."
+    )
+    if not both:
+        return Section(title, states, MISSING)
+    told = "; ".join(
+        f"{n:g} dimensions: FID {dims[n].scores['test/fid']:.0f} and {as_run[n].scores['test/fid']:.0f}, "
+        f"KL {dims[n].scores['test/kl']:.1f} and {as_run[n].scores['test/kl']:.1f} nats"
+        for n in both
+    )
+    lines = [_over("equation", dims, "test/fid"), _over("code as run", as_run, "test/fid")]
+    plot = Plot(
+        title, "latent dimension", "FID of samples from N(0, I) (lower is better)", lines, log_x=True, log_y=True
+    )
+    higher = all(as_run[n].scores["test/kl"] > dims[n].scores["test/kl"] for n in both)
+    holds = _holds(higher, False)
+    return Section(title, states, f"{holds} The code's weighting lets the KL grow: {told} (equation and code).", [plot])
+
+
+def proportion(weights: dict[float, Record]) -> Section:
+    """FID over the proportion of reconstruction."""
+    title, states = "FID against the proportion of reconstruction", "Best in the middle of k1/(k1+k2) from 0 to 1."
+    if len(weights) < 3:
+        return Section(title, states, MISSING)
+    fid = {share: record.scores["test/fid"] for share, record in weights.items()}
+    best = min(fid, key=lambda share: fid[share])
+    inside = 0 < best < 1
+    near = [f"{share:g}: {value:.0f}" for share, value in fid.items()]
+    plot = Plot(
+        title,
+        "proportion of reconstruction k1/(k1+k2)",
+        "FID of samples (lower is better)",
+        [_over("samples", weights, "test/fid"), _floor(weights)],
+        subtitle=_protocol(weights[best]),
+        log_y=True,
+    )
+    seen = f"{_holds(0.25 <= best <= 0.75, inside)} Lowest at {best:g} (FID {fid[best]:.0f}); all: {', '.join(near)}."
+    return Section(title, states, seen, [plot])
+
+
+def dense_runs(dense: dict[float, Record], noisy: Record | None) -> Section:
+    """Epochs and noise."""
+    title = "Dense model: epochs and noise"
+    states = "FID 25.93 after 20 epochs, 26.50 after 50, 28.47 after 20 with noise (σ 0.4 on half of the images)."
+    if len(dense) < 2 or noisy is None:
+        return Section(title, states, MISSING)
+    (few, first), (many, longer) = list(dense.items())[:2]
+    a, b, c = (record.scores["test/fid"] for record in (first, longer, noisy))
+    seen = (
+        f"{few:g} epochs: FID {a:.1f}; {many:g} epochs: {b:.1f}; {noisy.config['epochs']} epochs with noise: {c:.1f}. "
+        f"{_holds(c > a, False)} Noise makes FID worse. {_holds(b >= a, False)} More epochs do not improve it."
+    )
+    named = {f"{few:g} epochs": first, f"{many:g} epochs": longer, "with noise": noisy}
+    plots = [_curves(f"{split}/loss", named, "dense model") for split in ("train", "val")]
+    return Section(title, states, seen, plots)
+
+
+def cnn_and_dense(dims: dict[float, Record], dense: dict[float, Record]) -> Section:
+    """Reconstructions of both, and who is ahead."""
+    title, states = "Reconstructions: dense and CNN", "Ten test digits through both models; the CNN is ahead."
+    cnn = dims.get(16)
+    same = [record for record in dense.values() if cnn and record.config["epochs"] == cnn.config["epochs"]]
+    if cnn is None or not dense:
+        return Section(title, states, MISSING)
+    other = (same or list(dense.values()))[0]
+    pairs = [(name, cnn.scores[f"test/{name}"], other.scores[f"test/{name}"]) for name in ("fid", "loss", "recon")]
+    told = ", ".join(f"{name} {a:.4g} and {b:.4g}" for name, a, b in pairs)
+    holds = _holds(all(a < b for _, a, b in pairs), pairs[0][1] < pairs[0][2])
+    seen = (
+        f"{holds} CNN and dense at {cnn.config['latent_dim']} and {other.config['latent_dim']} dimensions after "
+        f"{cnn.config['epochs']} and {other.config['epochs']} epochs: {told} (lower is better)."
+    )
+    pictures = [
+        (cnn.path / "figures/reconstructions.png", "CNN"),
+        (next(iter(dense.values())).path / "figures/reconstructions.png", "dense"),
+    ]
+    return Section(title, states, seen, pictures=pictures)
+
+
+def latent_space(dims: dict[float, Record], weights: dict[float, Record]) -> Section:
+    """t-SNE above two dimensions, a scatter for two."""
+    title, states = "Latent space", "t-SNE of 256 dimensions, coloured by label: clusters by digit; a scatter for two."
+    wide, flat = dims.get(256), weights.get(0.5)
+    seen = MISSING
+    if wide:
+        seen = "Pictures below."
+        knn = wide.scores.get("test/knn_accuracy")
+        if knn is not None:
+            seen = (
+                f"{_holds(knn > 0.9, knn > 0.7)} The nearest neighbours of a code tell its digit for "
+                f"{100 * knn:.1f} % of the test images (256 dimensions)."
+            )
+    pictures = [
+        (record.path / "figures/latent_space.png", told)
+        for record, told in ((wide, "256 dimensions, t-SNE"), (flat, "2 dimensions"))
+        if record
+    ]
+    return Section(title, states, seen, pictures=pictures)
+
+
+def noise_to_digit(record: Record | None) -> Section:
+    """Noise through the trained model, and what else robustness gives."""
+    title = "Robustness: noise in, digit out"
+    states = "An image of Gaussian noise goes through the trained model and comes out as a plausible digit."
+    if record is None:
+        return Section(title, states, MISSING)
+    kept = [name for name in record.scores if name.startswith(("test/denoising", "test/ood_auroc"))]
+    shown = [name for name in kept if name.endswith(("mse", "elbo"))]
+    told = ", ".join(f"{name.removeprefix('test/')} {record.scores[name]:.3g}" for name in shown)
+    seen = (
+        f"See the pictures for what comes out, and what a classifier reads in it. Scores beside it: {told or 'none'}."
+    )
+    names = ("noise_to_digit", "denoising", "ood_roc", "typical")
+    pictures = [(record.path / "figures" / f"{name}.png", name.replace("_", " ")) for name in names]
+    return Section(title, states, seen, pictures=pictures)
+
+
+def generation(record: Record | None) -> Section:
+    """1,024 samples."""
+    title, states = "Generation", "1,024 images from z ~ N(0, I), saved as a grid and as arrays."
+    if record is None:
+        return Section(title, states, MISSING)
+    fid, floor = record.scores["test/fid"], record.scores["test/fid_floor"]
+    saved = (
+        sorted(path.name for path in (record.path / "samples").glob("*")) if (record.path / "samples").is_dir() else []
+    )
+    seen = f"FID {fid:.0f} (real training images: {floor:.1f}). Saved: {', '.join(saved) or 'nothing'}."
+    return Section(title, states, seen, pictures=[(record.path / "figures/samples.png", "1,024 samples")])
+
+
+def labels(record: Record | None) -> Section:
+    """Which digits the samples show."""
+    title = "Label distribution"
+    states = 'The generated digits\' labels as a classifier reads them, compared with uniform; "accuracy" 30–35 %.'
+    if record is None:
+        return Section(title, states, MISSING)
+    results = json.loads((record.path / "results.json").read_text(encoding="utf-8"))
+    shares = results["arrays"]["labels_generated"]
+    shares = [share / sum(shares) for share in shares]
+    most, least = max(shares), min(shares)
+    uniform = sum(abs(share - 1 / len(shares)) for share in shares) / 2
+    seen = (
+        f"Shares from {100 * least:.1f} % (digit {shares.index(least)}) to {100 * most:.1f} % (digit "
+        f"{shares.index(most)}); {100 * uniform:.0f} % of the samples would have to change class to be uniform. The "
+        "report's figure compares labels in pairs with random ones; total variation is used here instead."
+    )
+    return Section(title, states, seen, pictures=[(record.path / "figures/label_shares.png", "shares of classes")])
+
+
+def _holds(yes: bool, partly: bool) -> str:
+    return "Holds." if yes else "Holds in part." if partly else "Does not hold here."
+
+
+def _curves(column: str, records: dict[str, Record], legend: str) -> Plot:
+    lines = []
+    for style, (name, record) in enumerate(records.items()):
+        rows = [row for row in record.history if column in row]
+        x, y = [row["epoch"] + 1 for row in rows], [row[column] for row in rows]
+        lines.append(Line(name, x, y, style=style, markers=len(x) < 15))
+    return Plot(column, "epoch", f"{column}, nats per image", lines, legend=legend)
+
+
+def _over(label: str, records: dict[float, Record], score: str) -> Line:
+    having = {place: record for place, record in records.items() if score in record.scores}
+    halves = [(high - low) / 2 for low, high in (r.intervals.get(score, (0.0, 0.0)) for r in having.values())]
+    return Line(
+        label,
+        list(having),
+        [record.scores[score] for record in having.values()],
+        error=halves,
+        about=[f"{record.name}, bar: 95 %" for record in having.values()],
+    )
+
+
+def _floor(records: dict[float, Record]) -> Line:
+    floor = sum(record.scores["test/fid_floor"] for record in records.values()) / len(records)
+    places = [min(records), max(records)]
+    return Line(f"floor {floor:.2g}: real images", places, [floor, floor], markers=False, style=-1)
+
+
+def _protocol(record: Record) -> str:
+    fid, config = record.protocol["fid"], record.config
+    limit = f"{config['dataset']['limit']:,} training images, " if config["dataset"]["limit"] else ""
+    return (
+        f"{limit}{config['epochs']} epochs, seed {config['seed']}; {fid['images']:,} images, {fid['features']}, "
+        f"sha256 {fid['extractor_sha256'][:12]}…; bars: 95 %"
+    )
+
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>The report, reproduced</title>
+<style>$css
+:root { color-scheme: light; --back: #fff; --text: #1b1b1b; --line: #d5d8dc; }
+figure { grid-template-columns: 1fr; margin: .5rem 0; }
+img { max-width: 900px; image-rendering: auto; }
+</style></head><body>
+<h1>The report's experiments, reproduced</h1>
+<p>Runs in $folder; written by scripts/reproduce_report.sh. FID is on this project's classifier: its order can be
+compared with the report's, its values cannot.</p>
+$body
+<script type="application/json" id="data">$data</script>
+<script>$plotly</script>
+<script>
+for (const [i, p] of JSON.parse(document.getElementById("data").textContent).entries())
+  Plotly.newPlot("plot" + i, p.data, p.layout, {responsive: true, displaylogo: false});
+</script></body></html>
+"""
+
+
+def page(found: list[Section], folder: Path) -> str:
+    """The page as text; everything is inside it."""
+    plots = [plot for section in found for plot in section.plots]
+    numbers = iter(range(len(plots)))
+    body = "\n".join(_section(number, section, numbers) for number, section in enumerate(found, 1))
+    data = json.dumps([figure(plot) for plot in plots], separators=(",", ":")).replace("</", "<\\/")
+    parts = {"css": CSS, "folder": escape(str(folder)), "body": body, "data": data, "plotly": get_plotlyjs()}
+    return Template(PAGE).substitute(parts)
+
+
+def _section(number: int, section: Section, numbers: Iterator[int]) -> str:
+    plots = "".join(f'<div class="plot" id="plot{next(numbers)}"></div>' for _ in section.plots)
+    pictures = "".join(_picture(path, caption) for path, caption in section.pictures)
+    return (
+        f"<section><h2>{number}. {escape(section.title)}</h2>"
+        f"<p><b>The report:</b> {escape(section.states)}</p><p><b>Here:</b> {escape(section.seen)}</p>"
+        f"{plots}{pictures}</section>"
+    )
+
+
+def _picture(path: Path, caption: str) -> str:
+    if not path.is_file():
+        return (
+            f'<figure class="missing"><p>{escape(caption)}: no picture ({escape(path.name)} is not there)</p></figure>'
+        )
+    data = base64.b64encode(path.read_bytes()).decode()
+    source = f"data:image/png;base64,{data}"
+    return f'<figure><figcaption>{escape(caption)}</figcaption><img alt="{escape(caption)}" src="{source}"></figure>'
+
+
+def main() -> None:
+    """Write ``report.html`` into the folder that was named, and print its sentences."""
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        sys.exit("usage: python scripts/report_page.py <folder of scripts/reproduce_report.sh>")
+    folder = Path(sys.argv[1])
+    found = list(sections(Report(folder)))
+    with write_atomically(folder / "report.html") as file:
+        file.write(page(found, folder))
+    for section in found:
+        print(f"{section.title}: {section.seen}")
+    print(f"\n{folder / 'report.html'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+import csv
+import json
+import shutil
+from io import StringIO
+
+import pytest
+from made import make_run, make_sweep
+from rich.console import Console
+
+from vae_lab.compare import write_comparison
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=StringIO(), width=80)
+
+
+def table(path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_summary_holds_every_run_with_settings_scores_and_spread(tmp_path, console):
+    sweep = make_sweep(tmp_path / "sweep")
+    write_comparison([sweep], sweep, console)
+    rows = table(sweep / "summary.csv")
+    assert len(rows) == 11
+    first = rows[0]
+    assert [first[key] for key in ("status", "latent_dim", "beta", "seed", "seeds")] == ["finished", "2", "1", "0", "2"]
+    assert [float(first[key]) for key in ("fid", "fid low", "fid high", "fid_floor")] == [12, 11, 13, 2]
+    assert float(first["fid mean over seeds"]) == 12.5
+    assert float(first["fid sd over seeds"]) == pytest.approx(0.5**0.5)
+    assert {row["status"] for row in rows[8:]} == {"interrupted", "failed", "damaged"}
+    assert not any("wall" in key or "run_id" in key for key in first)
+
+
+def test_the_same_runs_give_the_same_bytes_wherever_they_lie(tmp_path, console):
+    sweep = make_sweep(tmp_path / "sweep")
+    moved = shutil.copytree(sweep, tmp_path / "elsewhere")
+    environment = moved / "0-job" / "environment.json"
+    environment.write_text(json.dumps({"wall_seconds": 1e5, "run_id": "other"}))
+    jobs = sorted(moved.iterdir(), reverse=True)
+    write_comparison([sweep], tmp_path / "a", console)
+    write_comparison(jobs, tmp_path / "b", console)
+    assert (tmp_path / "a" / "summary.csv").read_bytes() == (tmp_path / "b" / "summary.csv").read_bytes()
+
+
+def test_the_table_says_what_differs_marks_the_best_and_names_what_failed(tmp_path, console):
+    sweep = make_sweep(tmp_path / "sweep")
+    page = write_comparison([sweep], sweep, console)
+    told = console.file.getvalue()
+    assert page == sweep / "compare.html"
+    assert all(len(line) <= 80 for line in told.partition("▸ best")[0].splitlines())
+    header = next(line for line in told.splitlines() if "latent_dim" in line)
+    assert header.split()[:4] == ["latent_dim", "beta", "seeds", "fid"]
+    assert "▸ 12.5 ± 0.71" in told
+    assert "failed: the loss became NaN in epoch 2" in told
+    assert "left out here, in compare.html and summary.csv" in told
+    assert {"curves.png", "fid-latent_dim.png", "fid-latent_dim-beta.png", "rate_distortion.png"} <= {
+        path.name for path in (sweep / "plots").iterdir()
+    }
+
+
+def test_24_runs_with_three_settings_fit_80_columns(tmp_path, console):
+    for i in range(24):
+        settings = {
+            "latent_dim": (2, 16)[i % 2],
+            "batch_size": (32, 64, 128)[i // 2 % 3],
+            "lr": (1e-4, 1e-3)[i // 6 % 2],
+        }
+        make_run(tmp_path / "s" / str(i), 100.0 + i, seed=i // 12, **settings)
+    write_comparison([tmp_path / "s"], tmp_path / "out", console)
+    lines = console.file.getvalue().splitlines()
+    header = next(line for line in lines if "latent_dim" in line).split()
+    assert header == ["latent_dim", "batch_size", "lr", "seeds", "fid", "elbo"]
+    assert sum(" ± " in line and "best" not in line for line in lines) == 12
+    assert "…" not in "\n".join(lines[:16])
+
+
+def test_protocols_are_told_apart_in_table_page_and_summary(tmp_path, console):
+    make_run(tmp_path / "s" / "a", 10.0, latent_dim=2)
+    make_run(tmp_path / "s" / "b", 20.0, latent_dim=4)
+    make_run(tmp_path / "s" / "c", 1.0, {"images": 1000}, latent_dim=8)
+    page = write_comparison([tmp_path / "s"], tmp_path / "s", console)
+    told = console.file.getvalue()
+    assert "fid stands under 2 protocols, which do not compare: A: images 360 (2 runs); B: images 1000 (1 run)" in told
+    assert "▸ 10 ± 1 A" in told
+    assert "1 ± 1 B" in told.replace("▸", "!")
+    assert [row["fid protocol"] for row in table(tmp_path / "s" / "summary.csv")] == ["A", "A", "B"]
+    assert "Values of different protocols do not compare" in page.read_text()
+
+
+def test_a_second_comparison_replaces_the_first_but_nothing_else(cli, tmp_path):
+    make_sweep(tmp_path / "sweep")
+    assert cli("compare", "sweep", "grids=0").status == 0
+    first = (tmp_path / "sweep" / "compare.html").read_text()
+    make_run(tmp_path / "sweep" / "new", 3.0, latent_dim=99)
+    assert cli("compare", "sweep", "grids=0").status == 0
+    assert (tmp_path / "sweep" / "compare.html").read_text() != first
+    (tmp_path / "sweep" / "compare.html").write_text("my own notes")
+    refused = cli("compare", "sweep", "grids=0")
+    assert refused.status == 2
+    assert "type out=" in refused.err
+    assert (tmp_path / "sweep" / "compare.html").read_text() == "my own notes"
+
+
+def test_runs_and_sweeps_together_go_into_a_folder_of_their_own(cli, tmp_path):
+    make_sweep(tmp_path / "outputs" / "sweep")
+    make_run(tmp_path / "outputs" / "x=1,y", 5.0)
+    ended = cli("compare", "outputs/sweep", "outputs/x=1,y", "show=[kl,fid]", "grids=0")
+    assert ended.status == 0, ended.err
+    (made,) = (tmp_path / "outputs" / "compare").iterdir()
+    assert sorted(path.name for path in made.iterdir()) == ["compare.html", "plots", "summary.csv"]
+    assert len(table(made / "summary.csv")) == 12
+    again = cli("compare", "outputs/*/*-job", "out=here", "grids=0")
+    assert again.status == 0, again.err
+    assert len(table(tmp_path / "here" / "summary.csv")) == 8
+
+
+def test_the_page_is_opened_where_asked(cli, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    make_run(tmp_path / "run")
+    assert cli("compare", "run", "open=true", "out=here").status == 0
+    assert opened == [(tmp_path / "here" / "compare.html").as_uri()]
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "advice"),
+    [
+        ([], "needs run folders", "vae-lab compare outputs/"),
+        (["nowhere"], "nowhere: no such folder", "type vae-lab compare"),
+        (["empty"], "empty: no run in it or below", "type vae-lab compare"),
+        (["run", "show=[fdi]"], "show=fdi", "'fid'"),
+        (["run", "show=fid"], "show=fid", "show=[fid,elbo]"),
+        (["run", "grids=-1"], "grids=-1", "grids=24"),
+        (["run", "shwo=[fid]"], "shwo", "'show'"),
+        (["run", "out=run"], "run folder", "out=<another folder>"),
+        (["run", "out=file"], "out=file is a file", "out=<another folder>"),
+        (["run", "out=file/in"], "cannot be written", "out=<a folder that can>"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_line_and_leaves_nothing(cli, tmp_path, words, what, advice):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("in the way")
+    make_run(tmp_path / "run")
+    before = sorted(tmp_path.rglob("*"))
+    ended = cli("compare", *words)
+    assert ended.status == 2, ended.err
+    (line,) = ended.err.strip().splitlines()
+    assert what in line
+    assert advice in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_sweep_of_nothing_but_failures_is_still_told(cli, tmp_path):
+    for i in range(2):
+        (tmp_path / "s" / str(i)).mkdir(parents=True)
+        (tmp_path / "s" / str(i) / "failure.json").write_text("{")
+    ended = cli("compare", "s")
+    assert ended.status == 0, ended.err
+    assert ended.out.count("failed: failure.json is damaged") == 2
+    assert (tmp_path / "s" / "compare.html").exists()
+
+
+def test_samples_are_of_the_same_latents_and_broken_weights_have_a_marked_place(cli, finished, tmp_path):
+    import yaml
+
+    for name, seed in (("a", 0), ("b", 5), ("c", 6)):
+        folder = shutil.copytree(finished, tmp_path / "s" / name)
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "seed": seed}))
+    (tmp_path / "s" / "c" / "checkpoints" / "best.ckpt").write_bytes(b"cut")
+    ended = cli("compare", "s")
+    assert ended.status == 0, ended.err
+    page = (tmp_path / "s" / "compare.html").read_text()
+    samples = [part.split('"')[0] for part in page.split('<img src="')[1:]]
+    assert len(samples) == 4
+    assert samples[:2] == samples[2:]  # the same weights, whatever the run's own seed
+    assert len(samples[0]) > 1000
+    assert "not drawn: " in page
+    assert "is truncated, corrupt or of another model" in page
+    few = cli("compare", "s", "grids=1")
+    assert few.status == 0
+    assert "the best 1 of 3 runs by fid" in (tmp_path / "s" / "compare.html").read_text()

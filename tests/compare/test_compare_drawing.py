@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from made import make_run, make_sweep
+
+from vae_lab.compare.compared import Compared
+from vae_lab.compare.drawing import LINES, front
+from vae_lab.compare.folders import run_folders
+from vae_lab.compare.interactive import figure
+from vae_lab.compare.plotted import Plotted
+from vae_lab.compare.reading import read
+from vae_lab.figures.comparison import draw
+from vae_lab.plots import HeatMap, Line, Plot, wide
+
+
+def compared(*folders) -> Compared:
+    return Compared([read(folder) for folder in run_folders(list(folders))[0]])
+
+
+@pytest.fixture
+def sweep(tmp_path) -> Compared:
+    return compared(make_sweep(tmp_path / "sweep"))
+
+
+def test_a_score_is_drawn_over_each_number_with_its_spread_over_seeds(sweep):
+    (panel,) = Plotted(sweep, []).against["fid"]["latent_dim"]
+    lines = {line.label: line for line in panel.plot.lines}
+    assert set(lines) == {"beta=1", "beta=4", "floor 2: real training images"}
+    assert lines["beta=4"].x == [2, 16]
+    assert lines["beta=4"].y == [42.5, 56.5]
+    assert lines["beta=4"].error == pytest.approx([np.std([0, 1], ddof=1)] * 2)
+    assert "sd over seeds" in panel.plot.y_label
+    assert "lower is better" in panel.plot.subtitle
+    assert "n = 2" in lines["beta=4"].about[0]
+
+
+def test_a_heat_map_holds_the_mean_of_each_pair(sweep):
+    (panel,) = Plotted(sweep, []).heat_maps["fid"]["latent_dim × beta"]
+    assert (panel.plot.heat_map.x, panel.plot.heat_map.y) == (["2", "16"], ["1", "4"])
+    assert panel.plot.heat_map.values == [[12.5, 26.5], [42.5, 56.5]]
+
+
+def test_curves_hold_interrupted_runs_too_and_seeds_look_alike(sweep):
+    (panel,) = Plotted(sweep, []).curves["val/loss"]
+    assert len(panel.plot.lines) == 10  # eight finished, the interrupted and the damaged one
+    assert any("interrupted" in line.label for line in panel.plot.lines)
+    first, second = panel.plot.lines[:2]
+    assert first.style == second.style
+    assert list(first.x) == [1, 2, 3]
+
+
+def test_rate_and_distortion_have_a_point_per_finished_run(sweep):
+    (panel,) = Plotted(sweep, []).rate_distortion
+    assert {line.label for line in panel.plot.lines} == {"beta=1", "beta=4"}
+    assert sum(len(line.x) for line in panel.plot.lines) == 8
+    assert (panel.plot.x_label, panel.plot.y_label) == ("kl, nats per image", "recon, nats per image")
+
+
+def test_other_protocols_and_datasets_have_axes_of_their_own(tmp_path):
+    for i, dim in enumerate((2, 4, 8)):
+        make_run(tmp_path / f"a{i}", 10.0 + i, latent_dim=dim)
+        make_run(tmp_path / f"b{i}", 50.0 + i, {"images": 1000}, latent_dim=dim)
+        make_run(tmp_path / f"c{i}", 90.0 + i, latent_dim=dim, dataset__name="mnist", choices__dataset="mnist")
+    plotted = Plotted(compared(tmp_path), [])
+    panels = plotted.against["fid"]["latent_dim"]
+    drawn = [sorted(y for line in panel.plot.lines if line.style is None for y in line.y) for panel in panels]
+    assert sorted(drawn) == [[10, 11, 12], [50, 51, 52], [90, 91, 92]]
+    assert len(plotted.rate_distortion) == len(plotted.curves["val/loss"]) == 2  # FID's images do not part these
+
+
+def test_very_many_combinations_are_points_with_their_mean(tmp_path):
+    for i in range(LINES + 2):
+        for j, dim in enumerate((2, 4)):
+            make_run(tmp_path / f"{i}-{j}", 10.0 + i, latent_dim=dim, lr=1e-3 * (i + 1))
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    points, mean, _ = panel.plot.lines
+    assert not points.joined
+    assert len(points.x) == 2 * (LINES + 2)
+    assert mean.y == pytest.approx([10 + (LINES + 1) / 2] * 2)
+
+
+def test_a_front_holds_what_no_other_beats_in_both():
+    points = np.random.default_rng(0).random((60, 2))
+    beaten = [any((q <= p).all() and (q < p).any() for q in points) for p in points]
+    assert sorted(front([tuple(p) for p in points])) == [i for i, lost in enumerate(beaten) if not lost]
+
+
+@pytest.mark.parametrize("objectives", [[["fid", "min"], ["test/elbo", "max"]]])
+def test_two_objectives_of_a_search_are_drawn_with_their_front(sweep, objectives):
+    (panel,) = Plotted(sweep, [{"pareto": objectives}]).pareto
+    assert panel.plot.lines[-1].label == "Pareto front"
+    assert (panel.plot.lines[-1].x, panel.plot.lines[-1].y) == ([12.0], [-12.0])
+
+
+@pytest.mark.parametrize("objectives", [None, 3, [], [["fid", "min"]], [["no", "min"], ["fid", "min"]],
+                                        [["fid", "least"], ["elbo", "max"]]])  # fmt: skip
+def test_objectives_that_say_nothing_draw_nothing(sweep, objectives):
+    assert Plotted(sweep, [{"pareto": objectives}]).pareto == []
+
+
+def test_an_axis_is_logarithmic_over_two_decades_of_positive_values():
+    assert wide([1e-4, 1e-1])
+    assert not wide([1, 100])
+    assert not wide([0, 1e5])
+    assert not wide([])
+
+
+PLOT = Plot("fid", "lr", "fid, nats", [Line("a", [1e-4, 1], [1.0, 2.0], [0.1, 0.2], ["p", "q"], run=3)], log_x=True,
+            subtitle="n = 3", legend="beta")  # fmt: skip
+HEAT = Plot("fid", "x", "y", heat_map=HeatMap(["1", "2"], ["3"], [[1.0, None]], "fid"))
+SHADED = Plot(
+    "f", "x", "y", [Line(str(i), [1, 2], [i, i], shade=10.0**i) for i in range(30)], shade="lr", log_shade=True
+)
+
+
+def test_a_picture_shows_what_the_plot_says():
+    axes = draw(PLOT).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("lr", "fid, nats", "log")
+    (bars,) = axes.containers
+    assert bars.has_yerr
+    np.testing.assert_allclose(bars.lines[0].get_xydata(), [[1e-4, 1], [1, 2]])
+    heat, scale = draw(HEAT).axes
+    assert [text.get_text() for text in heat.texts] == ["1"]
+    assert scale.get_ylabel() == "fid"
+    assert draw(SHADED).axes[1].get_ylabel() == "lr"
+
+
+def test_the_page_shows_what_the_plot_says():
+    shown = figure(PLOT)
+    (trace,) = shown["data"]
+    assert (list(trace["y"]), list(trace["error_y"]["array"]), trace["meta"]) == ([1, 2], [0.1, 0.2], {"run": 3})
+    assert shown["layout"]["xaxis"]["type"] == "log"
+    assert figure(HEAT)["data"][0]["z"] == [[1.0, None]]
+    *lines, scale = figure(SHADED)["data"]
+    assert len({line["line"]["color"] for line in lines}) == 30
+    assert scale["marker"]["colorbar"]["title"]["text"] == "lr"

@@ -1,0 +1,189 @@
+"""The page in a real browser without a network: sorted, filtered, hovered over."""
+
+import re
+import shutil
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from made import make_run, make_sweep
+from rich.console import Console
+
+from vae_lab.compare import write_comparison
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def compare(folder: Path) -> Path:
+    return write_comparison([folder], folder, Console(file=StringIO(), width=80))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    with api.sync_playwright() as started:
+        found = found or started.chromium.executable_path
+        if not Path(found).exists():
+            pytest.skip("no browser: install chromium, or type playwright install chromium")
+        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def sweep_page(tmp_path_factory) -> Path:
+    return compare(make_sweep(tmp_path_factory.mktemp("page") / "sweep"))
+
+
+@pytest.fixture
+def opened(browser):
+    """Open a page offline; afterwards nothing was asked of a network and nothing went wrong in it."""
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    asked, wrong = [], []
+
+    def call(path: Path, scheme: str = "light"):
+        page = context.new_page()
+        page.emulate_media(color_scheme=scheme)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        page.goto(path.absolute().as_uri())
+        return page
+
+    yield call
+    context.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert wrong == []
+
+
+def column(page, key: str) -> list[str]:
+    """The visible cells of a column, from top to bottom."""
+    keys = page.locator("thead th").evaluate_all("all => all.map(th => th.dataset.key)")
+    rows = page.locator("tbody tr:visible").evaluate_all("all => all.map(tr => [...tr.cells].map(td => td.innerText))")
+    return [row[keys.index(key)] for row in rows]
+
+
+def header(page, key: str):
+    return page.locator(f"thead th[data-key='{key}']")
+
+
+def traces(page) -> int:
+    return page.locator("#curves .scatterlayer .trace").count()
+
+
+def test_rows_over_seeds_come_first_with_what_failed_marked(opened, sweep_page):
+    page = opened(sweep_page)
+    assert column(page, "n") == ["2", "2", "2", "2", "0", "1", "1"]
+    assert column(page, "score:fid")[:4] == ["▸ 12.5 ± 0.71", "42.5 ± 0.71", "26.5 ± 0.71", "56.5 ± 0.71"]
+    failed, interrupted, damaged = column(page, "status")[4:]
+    assert failed == "✗ failed: the loss became NaN in epoch 2"
+    assert interrupted == "✗ interrupted: after 3 epochs"
+    assert damaged.startswith("✗ damaged: results.json")
+    assert page.locator("tr.bad").count() == 3
+    assert "standard deviation over seeds" in page.locator("#spread").inner_text()
+
+
+def test_a_header_sorts_by_mouse_and_by_keyboard_and_says_so(opened, sweep_page):
+    page = opened(sweep_page)
+    assert header(page, "score:fid").get_attribute("aria-sort") == "none"
+    header(page, "score:fid").locator("button").click()
+    assert header(page, "score:fid").get_attribute("aria-sort") == "ascending"
+    assert [cell.lstrip("▸ ").split()[0] for cell in column(page, "score:fid")] == [
+        "12.5", "26.5", "42.5", "56.5", "–", "–", "–"
+    ]  # fmt: skip
+    header(page, "score:fid").locator("button").press("Enter")
+    assert header(page, "score:fid").get_attribute("aria-sort") == "descending"
+    assert [cell.split()[0] for cell in column(page, "score:fid")][:2] == ["56.5", "42.5"]
+    header(page, "score:elbo").locator("button").click()  # higher is better: the best first
+    assert column(page, "score:elbo")[0].startswith("▸ -12.5")
+    assert header(page, "score:fid").get_attribute("aria-sort") == "none"
+
+
+def test_words_and_selects_filter_rows_and_curves(opened, sweep_page):
+    page = opened(sweep_page)
+    page.locator("#curves").scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('#curves .scatterlayer .trace').length === 10")
+    page.fill("#filter", "latent_dim=16 beta>1")
+    assert column(page, "latent_dim") == ["16"]
+    assert column(page, "beta") == ["4"]
+    assert page.locator("#count").inner_text() == "1 of 7 rows, 2 runs"
+    page.wait_for_function("document.querySelectorAll('#curves .scatterlayer .trace').length === 2")
+    page.fill("#filter", "nan")
+    assert column(page, "status") == ["✗ failed: the loss became NaN in epoch 2"]
+    page.click("#reset")
+    page.locator("#selects select[data-key=latent_dim]").select_option("2")
+    assert set(column(page, "latent_dim")) == {"2"}
+    page.click("#reset")
+    page.wait_for_function("document.querySelectorAll('#curves .scatterlayer .trace').length === 10")
+    page.fill("#filter", "no such thing")
+    assert page.locator("#count").inner_text() == "0 of 7 rows, 0 runs"
+
+
+def test_single_runs_and_further_columns_are_a_click_away(opened, sweep_page):
+    page = opened(sweep_page)
+    page.check("input[value=single]")
+    assert len(column(page, "seed")) == 11
+    assert column(page, "score:fid")[0] == "▸ 12 ± 1"
+    page.locator("#more").evaluate("node => node.parentNode.open = true")
+    page.locator("#more label", has_text="fid_floor").locator("input").check()
+    assert column(page, "score:fid_floor")[0] == "2"
+
+
+def test_pointing_at_a_mean_tells_what_it_is(opened, sweep_page):
+    page = opened(sweep_page)
+    page.locator("#against").scroll_into_view_if_needed()
+    page.wait_for_selector("#against .scatterlayer .trace .point")
+    page.locator("#against .plot").scroll_into_view_if_needed()
+    box = page.locator("#against .scatterlayer .trace .points path.point").nth(1).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#against .hoverlayer .hovertext")
+    told = page.locator("#against .hoverlayer .hovertext").first.text_content()
+    assert "latent_dim=16" in told
+    assert "(n = 2)" in told
+    page.locator("#against select").nth(0).select_option("kl")
+    page.wait_for_function("document.querySelector('#against .gtitle').textContent.startsWith('kl against')")
+
+
+def test_protocols_have_axes_of_their_own_and_the_page_says_so(opened, tmp_path):
+    for i, dim in enumerate((2, 4)):
+        make_run(tmp_path / f"a{i}", 10.0 + i, latent_dim=dim)
+        make_run(tmp_path / f"b{i}", 50.0 + i, {"images": 1000}, latent_dim=dim)
+    page = opened(compare(tmp_path))
+    page.locator("#against").scroll_into_view_if_needed()
+    page.wait_for_selector("#against .scatterlayer .trace")
+    assert "do not compare: each has axes of its own" in page.locator("#against .note").inner_text()
+    shown = "document.querySelector('#against .plot').data.filter(t => !t.name.startsWith('floor')).flatMap(t => t.y)"
+    seen = [page.evaluate(shown)]
+    page.locator("#against select").nth(2).select_option(index=1)
+    page.wait_for_function(f"String({shown}) !== '{','.join(f'{v:g}' for v in seen[0])}'")
+    assert sorted([*seen, page.evaluate(shown)]) == [[10, 11], [50, 51]]
+    cells = column(page, "score:fid")
+    assert sorted(re.sub(r"\s", "", cell)[-1] for cell in cells) == ["A", "A", "B", "B"]
+    assert sum("▸" in cell for cell in cells) == 2
+    assert not page.locator("#rate .note").is_visible()
+
+
+def test_names_that_look_like_markup_are_shown_and_not_obeyed(opened, tmp_path):
+    for i, name in enumerate(("</script><b>x", "<img src=y onerror=z>")):
+        make_run(tmp_path / f"r{i}", 10.0 + i, choices__model=name)
+    page = opened(compare(tmp_path))
+    assert sorted(column(page, "model")) == ["</script><b>x", "<img src=y onerror=z>"]
+
+
+def test_the_page_is_drawn_for_dark_screens_and_fits_narrow_ones(opened, sweep_page):
+    page = opened(sweep_page, "dark")
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.locator("#curves").scroll_into_view_if_needed()
+    page.wait_for_selector("#curves .scatterlayer .trace")
+    back = page.evaluate("document.querySelector('#curves .plot').layout.paper_bgcolor")
+    assert back == page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--back').trim()")
+    assert back != "#ffffff"
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_the_page_names_nothing_to_load(sweep_page):
+    """Scripts, styles and pictures are inside; what plotly's own source mentions is loaded by maps alone."""
+    text = re.sub(r"<script.*?</script>", "", sweep_page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert re.findall(r"https?://", text) == []
+    assert re.findall(r"<(?:script|img|link)[^>]+(?:src|href)=[\"'](?!data:)", text) == []

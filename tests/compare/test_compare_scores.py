@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made import config, make_run, protocol
+
+from vae_lab.compare.compared import Compared
+from vae_lab.compare.protocols import letter, metric_of
+from vae_lab.compare.reading import Record, read
+from vae_lab.compare.scores import over_seeds
+from vae_lab.errors import UserError
+
+
+def run(value: float, told: dict | None = None, name: str = "fid", meaning: str = "lower is better", **changed):
+    return Record(
+        Path(f"run{value}"), "finished", config=config(**changed), scores={f"test/{name}": value},
+        meanings={f"test/{name}": meaning}, protocol=protocol(**(told or {})),
+    )  # fmt: skip
+
+
+def best(records: list[Record], name: str = "fid") -> set[int]:
+    score = Compared(records).scores[name]
+    return score.best(score.values)
+
+
+def test_mean_and_spread_over_seeds_are_numpys():
+    values = np.random.default_rng(0).normal(100, 3, 7)
+    mean, sd, n = over_seeds(enumerate(values.tolist()))
+    assert (mean, sd) == pytest.approx((values.mean(), values.std(ddof=1)), rel=1e-12)
+    assert n == 7
+
+
+def test_the_same_seed_twice_is_one_draw():
+    assert over_seeds([(0, 1.0), (0, 3.0), (1, 4.0)]) == (3.0, pytest.approx(np.std([2, 4], ddof=1)), 2)
+    assert over_seeds([(5, 1.0), (5, 3.0)]) == (2.0, None, 1)
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_cell():
+    compared = Compared([run(v, latent_dim=d, seed=s) for v, d, s in [(1, 2, 0), (3, 2, 1), (9, 4, 0)]])
+    assert [cell.runs for cell in compared.cells] == [(0, 1), (2,)]
+    value = compared.value(compared.scores["fid"], (0, 1))
+    assert (value.mean, value.half, value.seeds) == (2.0, pytest.approx(2**0.5), 2)
+    assert compared.best_cells(compared.scores["fid"]) == {0}
+
+
+@pytest.mark.parametrize(
+    ("meaning", "values", "winner"),
+    [
+        ("lower is better", (3.0, 1.0, 2.0), {1}),
+        ("nats, higher is better", (3.0, 1.0, 2.0), {0}),
+        ("kernel distance, 0 is best", (-3.0, 1.0, 2.0), {1}),
+        ("share, 1 is best", (0.3, 0.1, 0.2), {0}),
+        ("lower is better", (1.0, 1.0, 2.0), {0, 1}),
+        ("lower is better", (float("nan"), 1.0, 2.0), {1}),
+        ("latent dimensions in use", (3.0, 1.0, 2.0), set()),
+    ],
+)
+def test_the_best_follows_the_direction_that_the_meaning_says(meaning, values, winner):
+    assert best([run(v, meaning=meaning) for v in values]) == winner
+
+
+def test_nothing_is_best_without_another_to_beat():
+    assert best([run(1.0)]) == set()
+    assert best([run(1.0), run(2.0, {"images": 1000})]) == set()
+
+
+@pytest.mark.parametrize("told", [{"images": 1000}, {"extractor_sha256": "b" * 64}, {"reference": "all of mnist"}])
+def test_runs_under_another_protocol_are_apart(told):
+    compared = Compared([run(3.0), run(1.0), run(2.0, told), run(5.0, told), run(4.0)])
+    score = compared.scores["fid"]
+    assert [score.protocols.of[i] for i in range(5)] == [0, 0, 1, 1, 0]
+    assert best(compared.records) == {1, 2}
+    assert next(iter(told)).split("_")[-1] in score.protocols.label(0)
+
+
+@pytest.mark.parametrize("told", [{"seed": 9}, {"bootstrap": "other"}, {"sampler": "given images"}])
+def test_what_does_not_change_a_scores_meaning_does_not_part_runs(told):
+    assert len(Compared([run(3.0), run(1.0, told)]).scores["fid"].protocols) == 1
+
+
+def test_another_sampler_is_told_as_a_column():
+    compared = Compared([run(3.0), run(1.0, {"sampler": "given images"})])
+    assert [setting.name for setting in compared.settings] == ["sampler"]
+
+
+def test_other_data_part_every_score():
+    compared = Compared([run(3.0), run(1.0, dataset__name="mnist")])
+    assert len(compared.scores["fid"].protocols) == 2
+    folders = [{"dataset__source": {"_target_": "a.Folder", "path": path}} for path in "ab"]
+    assert len(Compared([run(3.0, **folder) for folder in folders]).scores["fid"].protocols) == 2
+
+
+def test_binarised_data_part_likelihoods_but_not_scores_of_clean_images():
+    changed = {"dataset__binarize": "dynamic"}
+    assert len(Compared([run(3.0), run(1.0, **changed)]).scores["fid"].protocols) == 1
+    elbos = [run(3.0, name="elbo"), run(1.0, name="elbo", **changed)]
+    assert len(Compared(elbos).scores["elbo"].protocols) == 2
+
+
+def test_seeds_under_two_protocols_have_no_mean():
+    compared = Compared([run(1.0, seed=0), run(2.0, {"images": 9}, seed=1)])
+    assert compared.value(compared.scores["fid"], (0, 1)) is None
+    assert compared.mixed(compared.scores["fid"], (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("score", "metric"),
+    [
+        ("fid", "fid"),
+        ("fid_infinity", "fid"),
+        ("fid_reconstructions", "fid"),
+        ("fid_infinity_inception", "fid_inception"),
+        ("fid_inception_floor", "fid_inception"),
+        ("precision", "prdc"),
+        ("label_distance", "label_distribution"),
+        ("nll_bits_per_dim", "nll"),
+        ("dci_completeness", "dci"),
+        ("elbo", "loss_terms"),
+        ("somebodys_own", None),
+    ],
+)
+def test_a_score_is_found_under_its_metric(score, metric):
+    metrics = ("fid", "fid_inception", "prdc", "label_distribution", "nll", "dci", "loss_terms")
+    known: dict[str, dict] = {name: {} for name in metrics}
+    assert metric_of(f"test/{score}", known) == metric
+
+
+def test_every_score_of_a_real_run_is_found_under_one_metric(finished):
+    record = read(finished)
+    assert {metric_of(name, record.protocol) for name in record.scores} == {
+        "loss_terms", "latent_use", "fid", "label_distribution"
+    }  # fmt: skip
+
+
+def test_a_score_that_no_run_has_is_refused_with_the_nearest(tmp_path):
+    records = [read(make_run(tmp_path / "run"))]
+    assert Compared(records, ["test/kl", "fid"]).show == ["kl", "fid"]
+    with pytest.raises(UserError, match=r"show=fidd: no run has such a score \(did you mean 'fid'\?\)"):
+        Compared(records, ["fidd"])
+
+
+def test_letters_go_on_after_z():
+    assert [letter(i) for i in (0, 25, 26)] == ["A", "Z", "A2"]
