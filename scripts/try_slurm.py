@@ -1,4 +1,4 @@
-"""Tries launcher=slurm on a Slurm of its own (scripts/own_slurm.py): four minutes; exit status 0 where all was right.
+"""Tries launcher=slurm on a Slurm of its own (own_slurm.py): about six minutes; exit status 0 where all was right.
 
     python scripts/try_slurm.py [same_numbers | killed | cancelled | disturbed | ddp]
 
@@ -145,7 +145,8 @@ def disturbed(trial: Trial) -> None:
     trial.check(process.returncode == 1 and "1 failed" in told, "the killed one is told as failed", told)
     trial.check(f"{numbers['latent_dim-3']}_0_log.err" in told.replace("\n", ""), "with where its log is", told)
     log = (trial.sweep("disturbed") / "slurm" / f"{numbers['latent_dim-2']}_0_log.out").read_text()
-    trial.check("this job is preempted" in log and log.count("Starting with") == 2, "the preempted one was queued again", log)
+    again = "this job is preempted" in log and log.count("Starting with") == 2
+    trial.check(again, "the preempted one was queued again and came to its end", log)
     trial.run(*WORDS, LONG, "sweep=disturbed", *SLURM)
     trial.check(trial.scores("disturbed") == trial.undisturbed(), "the same numbers as in sequence")
 
