@@ -29,7 +29,9 @@ class Slurm:
     """Killed or logged out, the starting process leaves its jobs in Slurm; the next start takes them over.
 
     Ctrl-C (or SIGTERM) cancels them. A job whose time is nearly over, or that is preempted, goes back into the queue
-    and is resumed from its last epoch. Folders must lie on a file system that all nodes share.
+    and is resumed from its last epoch. Folders must lie on a file system that all nodes share. A start that dies in the
+    moment between sbatch and the note of what it sent leaves jobs that the next start sends once more; the lock of each
+    run folder then lets the second wait for the first, and find it finished.
 
     Args:
         partition: of the cluster; null: its default.
