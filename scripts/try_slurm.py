@@ -1,4 +1,4 @@
-"""Tries launcher=slurm on a Slurm of its own (own_slurm.py): about six minutes; exit status 0 where all was right.
+"""Tries launcher=slurm on a Slurm of its own (own_slurm.py): five to ten minutes; exit status 0 where all was right.
 
     python scripts/try_slurm.py [same_numbers | killed | cancelled | disturbed | ddp]
 
