@@ -24,7 +24,11 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
     """
     under = [[run for run in cell.runs if score.protocols.of.get(run) == number] for cell in compared.cells]
     cells = [runs for runs in under if runs and axis.values[runs[0]] is not MISSING]
-    beside = [s for s in others([axis], compared.settings) if not (axis.derived and s.name in ("k1", "k2"))]
+    beside = [
+        s
+        for s in others([axis], compared.varying(run for runs in cells for run in runs))
+        if not (axis.derived and s.name in ("k1", "k2"))
+    ]
     groups: dict[tuple, list[list[int]]] = defaultdict(list)
     for runs in cells:
         groups[tuple(ordered(s.values[runs[0]]) for s in beside)].append(runs)
@@ -107,7 +111,7 @@ def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: i
     xs, ys = sorted({a for a, _ in cells}), sorted({b for _, b in cells})
     if len(xs) < 2 or len(ys) < 2:
         return None
-    beside = [s.name for s in others([x, y], compared.settings) if len({s.values[r] for r in score.values}) > 1]
+    beside = [s.name for s in others([x, y], compared.varying(score.protocols.members(number)))]
     spread = f"; also varied and averaged over: {', '.join(beside)}" if beside else ""
     counts = sorted({len(found) for found in cells.values()})
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -134,24 +138,25 @@ def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
     place = {run: i for i, cell in enumerate(compared.cells) for run in cell.runs}
     styles = {number: i for i, number in enumerate(dict.fromkeys(place[run] for run in having))}
     axis = next(iter(compared.axes), None) if len(styles) > STYLES else None
-    lines = []
+    varying, lines = compared.varying(having), []
     for run in having:
         points = _curve(compared, run, column)
         x, y = [epoch for epoch, _ in points], [value for _, value in points]
         status = "" if compared.records[run].finished else f" ({compared.records[run].status})"
         shade = axis.values[run] if axis else None
-        lines.append(Line(compared.label(run) + status, x, y, run=run, style=styles[place[run]], shade=shade,
-                          markers=len(points) < 3, faint=axis is not None))  # fmt: skip
+        label = compared.label(run, settings=varying) + status
+        lines.append(Line(label, x, y, run=run, style=styles[place[run]], shade=shade, markers=len(points) < 3,
+                          faint=axis is not None))  # fmt: skip
     term = column.partition("/")[2]
     return Plot(
         title=f"{column} per epoch",
         x_label="epoch",
         y_label=f"{column}, nats per image" if term in ("loss", "recon", "kl", "elbo") else column,
         lines=lines,
-        subtitle=f"{compared.common}; {len(lines)} runs",
+        subtitle=f"{compared.common(having)}; {len(lines)} runs",
         shade=axis.name if axis else "",
         log_shade=bool(axis and wide([line.shade for line in lines if line.shade is not None])),
-        legend=", ".join(s.name for s in compared.settings),
+        legend=", ".join(s.name for s in varying),
     )
 
 
@@ -172,14 +177,14 @@ def scatter(compared: Compared, x: Score, y: Score, runs: Sequence[int], title: 
     groups: dict[float | None, list[int]] = defaultdict(list)
     for run in having:
         groups[by.values[run] if by else None].append(run)
-    few = len(groups) <= LINES
+    few, varying = len(groups) <= LINES, compared.varying(having)
     found = sorted(groups.items(), key=lambda item: ordered(item[0]))
     lines = [
         Line(
             f"{by.name}={shown(value)}" if by else "runs",
             [x.values[run] for run in members],
             [y.values[run] for run in members],
-            about=[compared.label(run) for run in members],
+            about=[compared.label(run, settings=varying) for run in members],
             joined=False,
             shade=None if few or value is MISSING else value,
         )
@@ -191,7 +196,7 @@ def scatter(compared: Compared, x: Score, y: Score, runs: Sequence[int], title: 
         x_label=_score_label(x, False),
         y_label=_score_label(y, False),
         lines=lines,
-        subtitle=f"{compared.common}; {len(having)} runs",
+        subtitle=f"{compared.common(having)}; {len(having)} runs",
         shade=by.name if by and not few else "",
         log_shade=wide(values),
         legend=by.name if by else "",
@@ -260,4 +265,5 @@ def _score_label(score: Score, spread: bool) -> str:
 def _subtitle(compared: Compared, score: Score, number: int) -> str:
     way = f"{score.better} is better; " if score.better else ""
     protocol = f"; protocol {score.protocols.label(number)}" if len(score.protocols) > 1 else ""
-    return f"{way}{compared.common}; {len(score.protocols.members(number))} runs{protocol}"
+    members = score.protocols.members(number)
+    return f"{way}{compared.common(members)}; {len(members)} runs{protocol}"
