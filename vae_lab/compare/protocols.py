@@ -61,7 +61,7 @@ def _counted(record: Record, score: str) -> dict[str, Any]:
     of_images = bool(parts) and all("extractor_sha256" in part for part in parts.values())
     inner = {key: value for part in parts.values() for key, value in part.items() if key not in _UNCOUNTED}
     if score not in _OF_ONE_LIKELIHOOD and "likelihood" in inner:
-        inner["likelihood"] = "a density" if inner["likelihood"] in _DENSITIES else inner["likelihood"]
+        inner["likelihood"] = "a density" if str(inner["likelihood"]) in _DENSITIES else inner["likelihood"]
         inner.pop("recon_leaves_out", None)
     return {**data_of(record.config, as_the_model_sees=not of_images), **inner}
 
@@ -69,7 +69,7 @@ def _counted(record: Record, score: str) -> dict[str, Any]:
 def samplers(records: Sequence[Record]) -> list[str | None]:
     """Where each run's scored images come from, if the protocols of its scores of images say so."""
     return [
-        next((p["sampler"] for p in record.protocol.values() if isinstance(p, dict) and "sampler" in p), None)
+        next((str(p["sampler"]) for p in record.protocol.values() if isinstance(p, dict) and "sampler" in p), None)
         for record in records
     ]
 
