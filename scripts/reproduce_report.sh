@@ -12,6 +12,7 @@ if [ "${QUICK:-0}" = 1 ]; then
   cnn="epochs=5" dense="epochs=5,12" noise="epochs=5"
   weights="epochs=5 dataset.limit=20000 k1=0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
   as_run="epochs=5 latent_dim=4,16,128"
+  set -- launcher=joblib "$@"  # on a CPU most of a short run uses one core
 else
   out=${OUT:-outputs/report}
   cnn="" dense="" noise="" weights="" as_run=""

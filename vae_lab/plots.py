@@ -54,5 +54,5 @@ class Plot:
 
 
 def wide(values: Sequence[float]) -> bool:
-    """Whether a logarithmic axis serves them: positive, over more than two decades."""
-    return bool(values) and min(values) > 0 and max(values) / min(values) > 100
+    """Whether a logarithmic axis serves them: positive, over two decades or more."""
+    return bool(values) and min(values) > 0 and max(values) / min(values) > 99.9

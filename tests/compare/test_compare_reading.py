@@ -1,10 +1,14 @@
 import json
 
 import pytest
+import yaml
 from made import make_run
 
+from vae_lab.compare.compared import Compared
 from vae_lab.compare.folders import resolve, run_folders
+from vae_lab.compare.plotted import Plotted
 from vae_lab.compare.reading import read, read_sweep
+from vae_lab.compare.summary import write_summary
 from vae_lab.errors import UserError
 
 
@@ -112,3 +116,16 @@ def test_a_damaged_sweep_file_is_no_sweep_file(tmp_path):
     assert read_sweep(tmp_path) == {}
     (tmp_path / "sweep.json").write_text('{"pareto": []}')
     assert read_sweep(tmp_path) == {"pareto": []}
+
+
+@pytest.mark.parametrize("odd", [None, [], {}, [1, {"a": 2}], "x", True, float("inf"), -1e300], ids=repr)
+@pytest.mark.parametrize("key", ["seed", "choices", "dataset", "likelihood", "objective", "model", "k1", "latent_dim"])
+def test_whatever_a_config_holds_is_a_row(tmp_path, key, odd):
+    folders = [make_run(tmp_path / str(i), 1.0 + i, latent_dim=2 + i) for i in range(3)]
+    config = yaml.safe_load((folders[0] / "config.yaml").read_text())
+    (folders[0] / "config.yaml").write_text(yaml.safe_dump({**config, key: odd}))
+    compared = Compared([read(folder) for folder in folders])
+    assert len(compared.order) == 3
+    assert Plotted(compared, []).curves
+    write_summary(compared, tmp_path / "summary.csv")
+    assert len((tmp_path / "summary.csv").read_text().splitlines()) == 4

@@ -1,6 +1,6 @@
 """Runs as they are compared: what differs, which scores there are, which runs are seeds of one another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,9 +65,15 @@ class Compared:
         """A run's seed, if its config could be read."""
         return self.records[run].config.get("seed")
 
-    def label(self, run: int, seed: bool = True) -> str:
+    def varying(self, runs: Iterable[int]) -> list[Setting]:
+        """The settings that differ among some of the runs."""
+        among = list(runs)
+        return [s for s in self.settings if len({s.values[run] for run in among}) > 1]
+
+    def label(self, run: int, seed: bool = True, settings: Sequence[Setting] | None = None) -> str:
         """``latent_dim=2 beta=4, seed 0``; the folder's name where nothing differs or nothing is known."""
-        told = [f"{s.name}={shown(s.values[run])}" for s in self.settings if s.values[run] is not MISSING]
+        chosen = self.settings if settings is None else settings
+        told = [f"{s.name}={shown(s.values[run])}" for s in chosen if s.values[run] is not MISSING]
         if not told:
             return self.records[run].name
         return " ".join(told) + (f", seed {self.seed(run)}" if seed else "")
@@ -105,21 +111,19 @@ class Compared:
         values = {run: self.value(score, self.cells[n].runs) for run, n in first.items()}
         return {first[run] for run in score.best({run: value.mean for run, value in values.items() if value})}
 
-    @cached_property
-    def common(self) -> str:
-        """The key settings that all runs share."""
-        configs = [record.config for record in self.records if record.config]
-        differ = {setting.name for setting in self.settings} | ({"beta"} & self._idle_weights())
+    def common(self, runs: Iterable[int] | None = None) -> str:
+        """The key settings that all of these runs share; of all runs by default."""
+        among = range(len(self.records)) if runs is None else list(runs)
+        configs = [self.records[run].config for run in among if self.records[run].config]
+        differ = {setting.name for setting in self.settings}
+        differ |= {"beta"} if differ & {"k1", "k2"} else set()
+        differ -= {setting.name for setting in self.settings} - {setting.name for setting in self.varying(among)}
         told = []
         for key in _COMMON:
             values = {str((c.get("choices") or {}).get(key) or _plain(c.get(key))) for c in configs}
             if key not in differ and len(values) == 1 and values != {"None"}:
                 told.append(f"{key}={values.pop()}")
         return ", ".join(told)
-
-    def _idle_weights(self) -> set[str]:
-        varied = {setting.name for setting in self.settings}
-        return {"beta"} if varied & {"k1", "k2"} else set()
 
 
 def _plain(value: object) -> object:

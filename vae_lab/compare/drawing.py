@@ -3,7 +3,6 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
@@ -24,7 +23,11 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
     """
     under = [[run for run in cell.runs if score.protocols.of.get(run) == number] for cell in compared.cells]
     cells = [runs for runs in under if runs and axis.values[runs[0]] is not MISSING]
-    beside = [s for s in others([axis], compared.settings) if not (axis.derived and s.name in ("k1", "k2"))]
+    beside = [
+        s
+        for s in others([axis], compared.varying(run for runs in cells for run in runs))
+        if not (axis.derived and s.name in ("k1", "k2"))
+    ]
     groups: dict[tuple, list[list[int]]] = defaultdict(list)
     for runs in cells:
         groups[tuple(ordered(s.values[runs[0]]) for s in beside)].append(runs)
@@ -43,7 +46,7 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
     return Plot(
         title=f"{score.name} against {axis.name}",
         x_label=_axis_label(axis.name),
-        y_label=_score_label(score, any(line.error and any(line.error) for line in lines)),
+        y_label=score_label(score, any(line.error and any(line.error) for line in lines)),
         lines=[*lines, *_floor(compared, score, number, places)],
         subtitle=_subtitle(compared, score, number),
         log_x=wide(list(places)),
@@ -107,7 +110,7 @@ def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: i
     xs, ys = sorted({a for a, _ in cells}), sorted({b for _, b in cells})
     if len(xs) < 2 or len(ys) < 2:
         return None
-    beside = [s.name for s in others([x, y], compared.settings) if len({s.values[r] for r in score.values}) > 1]
+    beside = [s.name for s in others([x, y], compared.varying(score.protocols.members(number)))]
     spread = f"; also varied and averaged over: {', '.join(beside)}" if beside else ""
     counts = sorted({len(found) for found in cells.values()})
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -119,7 +122,7 @@ def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: i
             [shown(a) for a in xs],
             [shown(b) for b in ys],
             [[_mean(cells.get((a, b))) for a in xs] for b in ys],
-            _score_label(score, False),
+            score_label(score, False),
             [[f"n = {len(cells.get((a, b), []))}" for a in xs] for b in ys],
         ),
         subtitle=_subtitle(compared, score, number) + spread,
@@ -134,24 +137,25 @@ def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
     place = {run: i for i, cell in enumerate(compared.cells) for run in cell.runs}
     styles = {number: i for i, number in enumerate(dict.fromkeys(place[run] for run in having))}
     axis = next(iter(compared.axes), None) if len(styles) > STYLES else None
-    lines = []
+    varying, lines = compared.varying(having), []
     for run in having:
         points = _curve(compared, run, column)
         x, y = [epoch for epoch, _ in points], [value for _, value in points]
         status = "" if compared.records[run].finished else f" ({compared.records[run].status})"
         shade = axis.values[run] if axis else None
-        lines.append(Line(compared.label(run) + status, x, y, run=run, style=styles[place[run]], shade=shade,
-                          markers=len(points) < 3, faint=axis is not None))  # fmt: skip
+        label = compared.label(run, settings=varying) + status
+        lines.append(Line(label, x, y, run=run, style=styles[place[run]], shade=shade, markers=len(points) < 3,
+                          faint=axis is not None))  # fmt: skip
     term = column.partition("/")[2]
     return Plot(
         title=f"{column} per epoch",
         x_label="epoch",
         y_label=f"{column}, nats per image" if term in ("loss", "recon", "kl", "elbo") else column,
         lines=lines,
-        subtitle=f"{compared.common}; {len(lines)} runs",
+        subtitle=f"{compared.common(having)}; {len(lines)} runs",
         shade=axis.name if axis else "",
         log_shade=bool(axis and wide([line.shade for line in lines if line.shade is not None])),
-        legend=", ".join(s.name for s in compared.settings),
+        legend=", ".join(s.name for s in varying),
     )
 
 
@@ -160,71 +164,6 @@ def _curve(compared: Compared, run: int, column: str) -> list[tuple[float, float
     rows = [row for row in rows if math.isfinite(row[1])]
     step = -(-len(rows) // POINTS) or 1
     return rows[::step] if not rows or rows[-1] in rows[::step] else [*rows[::step], rows[-1]]
-
-
-def scatter(compared: Compared, x: Score, y: Score, runs: Sequence[int], title: str) -> Plot | None:
-    """One point per run: two scores of it; coloured by beta (or what else weighs the KL term) where that varies."""
-    having = [run for run in compared.order if run in set(runs) and run in x.values and run in y.values]
-    having = [run for run in having if math.isfinite(x.values[run]) and math.isfinite(y.values[run])]
-    if not having:
-        return None
-    by = next((s for s in compared.settings if s.name in ("beta", "k2") and s.numeric), None)
-    groups: dict[float | None, list[int]] = defaultdict(list)
-    for run in having:
-        groups[by.values[run] if by else None].append(run)
-    few = len(groups) <= LINES
-    found = sorted(groups.items(), key=lambda item: ordered(item[0]))
-    lines = [
-        Line(
-            f"{by.name}={shown(value)}" if by else "runs",
-            [x.values[run] for run in members],
-            [y.values[run] for run in members],
-            about=[compared.label(run) for run in members],
-            joined=False,
-            shade=None if few or value is MISSING else value,
-        )
-        for value, members in found
-    ]
-    values = [value for value in groups if value is not MISSING]
-    return Plot(
-        title=title,
-        x_label=_score_label(x, False),
-        y_label=_score_label(y, False),
-        lines=lines,
-        subtitle=f"{compared.common}; {len(having)} runs",
-        shade=by.name if by and not few else "",
-        log_shade=wide(values),
-        legend=by.name if by else "",
-    )
-
-
-def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Places of the points that no other beats in both coordinates, less being better, from left to right."""
-    found: list[int] = []
-    for i in sorted(range(len(points)), key=lambda i: points[i]):
-        if not found or points[i][1] < points[found[-1]][1]:
-            found.append(i)
-    return found
-
-
-def pareto(compared: Compared, ends: Sequence[tuple[Score, str]], runs: Sequence[int]) -> Plot | None:
-    """Two objectives of a sweep against each other, with the runs that no other beats in both joined by a line."""
-    (x, x_way), (y, y_way) = ends
-    plot = scatter(compared, x, y, runs, f"{x.name} ({_WAYS[x_way]}) against {y.name} ({_WAYS[y_way]})")
-    if plot is None:
-        return None
-    points = [(a, b, told) for line in plot.lines for a, b, told in zip(line.x, line.y, line.about)]
-    signed = [(a if x_way == "min" else -a, b if y_way == "min" else -b) for a, b, _ in points]
-    best = [points[i] for i in front(signed)]
-    line = Line("Pareto front", [p[0] for p in best], [p[1] for p in best], about=[p[2] for p in best], style=-2)
-    return _with_line(plot, line)
-
-
-_WAYS = {"min": "lower is better", "max": "higher is better"}
-
-
-def _with_line(plot: Plot, line: Line) -> Plot:
-    return replace(plot, lines=[*plot.lines, line])
 
 
 def alike(compared: Compared, runs: Iterable[int]) -> dict[str, list[int]]:
@@ -252,7 +191,8 @@ def _axis_label(name: str) -> str:
             "epochs": "epochs of training", "lr": "learning rate"}.get(name, name)  # fmt: skip
 
 
-def _score_label(score: Score, spread: bool) -> str:
+def score_label(score: Score, spread: bool) -> str:
+    """A score's name with its unit, for an axis; ``spread``: bars are drawn."""
     unit = next((f", {unit}" for unit in _UNITS if unit in score.meaning), "")
     return f"{score.name}{unit}" + (" (mean ± sd over seeds)" if spread else "")
 
@@ -260,4 +200,5 @@ def _score_label(score: Score, spread: bool) -> str:
 def _subtitle(compared: Compared, score: Score, number: int) -> str:
     way = f"{score.better} is better; " if score.better else ""
     protocol = f"; protocol {score.protocols.label(number)}" if len(score.protocols) > 1 else ""
-    return f"{way}{compared.common}; {len(score.protocols.members(number))} runs{protocol}"
+    members = score.protocols.members(number)
+    return f"{way}{compared.common(members)}; {len(members)} runs{protocol}"

@@ -84,7 +84,7 @@ def _finite(value: Any) -> Any:
 
 def _title(compared: Compared) -> str:
     n = len(compared.records)
-    return f"{n} run{'s' if n > 1 else ''}" + (f": {compared.common}" if compared.common else "")
+    return f"{n} run{'s' if n > 1 else ''}" + (f": {compared.common()}" if compared.common() else "")
 
 
 def _sentences(compared: Compared) -> list[str]:

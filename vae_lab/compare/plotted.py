@@ -6,7 +6,8 @@ from itertools import combinations
 from typing import Any
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.drawing import against, alike, curves, heat_map, pareto, scatter
+from vae_lab.compare.drawing import against, alike, curves, heat_map
+from vae_lab.compare.scatter import pareto, scatter
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting
 from vae_lab.plots import Plot

@@ -12,7 +12,10 @@ from typing import Any
 
 from vae_lab.compare.reading import Record
 
-_UNCOUNTED = {"seed", "bootstrap", "interval", "floor", "sampler", "classifier_test_accuracy", "software"}
+_UNCOUNTED = {"seed", "bootstrap", "interval", "floor", "sampler", "classifier_test_accuracy", "software",
+              "latent_samples", "elbo_is_a_likelihood_bound"}  # fmt: skip
+_DENSITIES = {"MSE", "Gaussian", "Sigma"}  # with all constants, these give −log p(x) in the same measure
+_OF_ONE_LIKELIHOOD = {"test/loss", "test/recon"}  # without all constants
 # Scores whose names do not begin with that of their metric; any others do, or count every protocol of the run.
 _METRICS = {
     **dict.fromkeys(("loss", "recon", "kl", "elbo", "rate", "distortion", "bits_per_dim"), "loss_terms"),
@@ -57,13 +60,16 @@ def _counted(record: Record, score: str) -> dict[str, Any]:
     parts = {k: v for k, v in chosen.items() if k not in _BESIDE and isinstance(v, dict)}
     of_images = bool(parts) and all("extractor_sha256" in part for part in parts.values())
     inner = {key: value for part in parts.values() for key, value in part.items() if key not in _UNCOUNTED}
+    if score not in _OF_ONE_LIKELIHOOD and "likelihood" in inner:
+        inner["likelihood"] = "a density" if str(inner["likelihood"]) in _DENSITIES else inner["likelihood"]
+        inner.pop("recon_leaves_out", None)
     return {**data_of(record.config, as_the_model_sees=not of_images), **inner}
 
 
 def samplers(records: Sequence[Record]) -> list[str | None]:
     """Where each run's scored images come from, if the protocols of its scores of images say so."""
     return [
-        next((p["sampler"] for p in record.protocol.values() if isinstance(p, dict) and "sampler" in p), None)
+        next((str(p["sampler"]) for p in record.protocol.values() if isinstance(p, dict) and "sampler" in p), None)
         for record in records
     ]
 
@@ -97,12 +103,21 @@ def letter(number: int) -> str:
 
 
 def _told(protocols: list[dict[str, Any]]) -> list[str]:
-    """Each by what differs among them, in few words; a single one in full."""
-    keys = list(dict.fromkeys(key for protocol in protocols for key in protocol))
-    differ = [key for key in keys if len({str(p.get(key)) for p in protocols}) > 1] or ["dataset", "features", "images"]
-    return [", ".join(f"{_NAMES.get(key, key)} {_short(p[key])}" for key in differ if p.get(key)) for p in protocols]
+    """Each by the fewest keys that tell all apart, the plainest first; a single one by its data and network."""
+    keys = dict.fromkeys([*_PLAIN, *sorted({key for protocol in protocols for key in protocol})])
+    chosen: list[str] = [] if len(protocols) > 1 else list(_PLAIN[:3])
+    for key in keys:
+        if _apart(protocols, [*chosen, key]) > _apart(protocols, chosen):
+            chosen.append(key)
+    return [", ".join(f"{_NAMES.get(key, key)} {_short(p[key])}" for key in chosen if p.get(key)) for p in protocols]
 
 
+def _apart(protocols: list[dict[str, Any]], keys: list[str]) -> int:
+    """How many of the protocols differ in these keys."""
+    return len({str([protocol.get(key) for key in keys]) for protocol in protocols})
+
+
+_PLAIN = ("dataset", "features", "images", "likelihood", "extractor_sha256", "reference", "source", "binarize")
 _NAMES = {"extractor_sha256": "network sha256"}
 
 

@@ -91,7 +91,10 @@ def read_sweep(folder: Path) -> Node:
 
 def _config(path: Path) -> Node:
     config = _parsed(path, lambda text: yaml.load(text, Loader=_YAML))
-    if not isinstance(config.get("dataset"), dict) or "seed" not in config:
+    seed = config.get("seed")
+    groups = [config.get(key) or {} for key in ("choices", "objective", "likelihood", "dataset")]
+    named = all(isinstance(group, dict) for group in groups) and isinstance(groups[-1].get("name"), str)
+    if not named or not isinstance(seed, int) or isinstance(seed, bool):
         raise _Damaged("config.yaml is not that of a run")
     return config
 

@@ -13,6 +13,7 @@ Cell = dict[str, Any]  # v: what it sorts by, t: its text, best, note: letter of
 
 def columns_of(compared: Compared) -> list[dict[str, Any]]:
     """What differs first, then the scores; ``of`` says in which kind of row a column is."""
+    unfinished = not all(record.finished for record in compared.records)
     columns: list[dict[str, Any]] = [
         {"key": s.name, "label": s.name, "number": s.numeric, "role": "setting", "shown": True}
         for s in compared.settings
@@ -20,10 +21,9 @@ def columns_of(compared: Compared) -> list[dict[str, Any]]:
     columns += [
         {"key": "seed", "label": "seed", "number": True, "role": "setting", "shown": True, "of": "single"},
         {"key": "n", "label": "seeds", "number": True, "role": "info", "shown": True, "of": "seeds"},
-        {"key": "run", "label": "run", "number": False, "role": "info", "shown": not compared.settings, "of": "single"},
-        {"key": "status", "label": "status", "number": False, "role": "info",
-         "shown": not all(record.finished for record in compared.records)},
-    ]  # fmt: skip
+        {"key": "status", "label": "status", "number": False, "role": "info", "shown": unfinished},
+        {"key": "run", "label": "run", "number": False, "role": "info", "shown": unfinished or not compared.settings},
+    ]
     for name in [*compared.show, *(name for name in compared.scores if name not in compared.show)]:
         score = compared.scores[name]
         columns.append({"key": f"score:{name}", "label": name, "number": True, "role": "score",
@@ -54,11 +54,12 @@ def _row(compared: Compared, runs: tuple[int, ...], best: set[str]) -> dict[str,
         if s.values[first] is not MISSING
     }
     seeds = sorted({compared.seed(run) for run in runs} - {None}, key=str)
+    paths = "\n".join(str(compared.records[run].path) for run in runs)
     sign = "✓" if record.finished else "✗"
     cells |= {
         "seed": {"v": compared.seed(first), "t": shown(compared.seed(first))},
         "n": {"v": len(seeds), "t": str(len(seeds))},
-        "run": {"v": record.name, "t": record.name, "title": str(record.path)},
+        "run": {"v": record.name, "t": record.name if len(runs) == 1 else f"{len(runs)} runs", "title": paths},
         "status": {"v": record.told, "t": f"{sign} {record.told}"},
     }
     for name, score in compared.scores.items():

@@ -118,7 +118,7 @@ def over_seeds(values: Iterable[tuple[int, float]]) -> tuple[float, float | None
     n, mean = len(means), _mean(means)
     if n == 1 or not math.isfinite(mean):
         return mean, None, n
-    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in means) / (n - 1)), n
+    return mean, math.sqrt(sum((value - mean) * (value - mean) for value in means) / (n - 1)), n
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -113,7 +113,7 @@ def _option(config: dict[str, Any], group: str) -> Any:
     """What the group was set to: by its name, or by its class where the config does not say."""
     chosen = config.get("choices")
     name = chosen.get(group) if isinstance(chosen, dict) else None
-    return name or _target(config, group)
+    return str(name) if name else _target(config, group)
 
 
 def _target(config: dict[str, Any], group: str) -> Any:
@@ -151,12 +151,17 @@ def _repeats(key: str, columns: dict[str, list[Any]]) -> bool:
 def _settle_weights(named: dict[str, list[Any]], configs: list[dict[str, Any]]) -> None:
     """``beta`` where k1 is 1 throughout, else k1 and k2; an objective without a KL term has none of them."""
     weighs = [isinstance(config.get("objective"), dict) and "k2" in config["objective"] for config in configs]
-    weights = {key: [c.get(key) if w else MISSING for c, w in zip(configs, weighs)] for key in _WEIGHTS}
+    weights = {key: [_weight(c, key) if w else MISSING for c, w in zip(configs, weighs)] for key in _WEIGHTS}
     idle = ("k1", "k2") if set(weights["k1"]) <= {1, MISSING} else ("beta",)
     for key in _WEIGHTS:
         named.pop(key, None)
         if key not in idle and _count(weights[key]) > 1:
             named[key] = weights[key]
+
+
+def _weight(config: dict[str, Any], key: str) -> float | None:
+    value = config.get(key)
+    return value if isinstance(value, int | float) else MISSING
 
 
 _FIRST = ("dataset", "images", "model", "objective", "likelihood", "latent_dim", "beta", "k1", "k2", "beta_schedule")

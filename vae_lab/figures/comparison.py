@@ -42,6 +42,9 @@ def draw(plot: Plot) -> Figure:
             bbox_to_anchor=(1.01, 1),
         )  # fmt: skip
         legend.set_in_layout(False)  # long names widen the picture, they do not narrow the axes
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        legend.set_in_layout(True)
     return figure
 
 
