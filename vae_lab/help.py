@@ -11,13 +11,14 @@ CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  #
 _OVERVIEW = """vae-lab: compose, train, score and picture variational autoencoders
 
   vae-lab train model=cnn beta=4                        one run: trained, scored, pictured
-  vae-lab train -m latent_dim=2,16 beta=1,4             a sweep: every combination
+  vae-lab train -m latent_dim=2,16 beta=1,4             a sweep: every combination, then a page that compares them
+  vae-lab train experiment=report/latent_dim            a described experiment; dry_run=true shows its jobs
   vae-lab train dataset=digits                          needs no download
   vae-lab train resume=outputs/<date>/<run>             go on with an interrupted run
   vae-lab evaluate run=outputs/<date>/<run>             score a finished run again
   vae-lab sample run=outputs/<date>/<run> n=1024        write images it generates
   vae-lab score images=<folder or .npy> dataset=mnist   score images that anyone made
-  vae-lab compare outputs/<date>/<sweep>                runs side by side: table, CSV, one HTML page
+  vae-lab compare outputs/sweeps/<sweep>                runs side by side: table, CSV, one HTML page
 
   vae-lab <command> --help     options and numbers of a command
   vae-lab --version
