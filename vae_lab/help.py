@@ -28,7 +28,7 @@ _EXAMPLES = {
     "train": ["model=cnn beta=4", "model=dense latent_dim=2 epochs=50", "-m latent_dim=1,4,16,128 beta=1,4"],
     "evaluate": ["run=outputs/<date>/<run>", "run=outputs/<date>/<run> metrics=fid figures=none"],
     "score": ["images=my_images dataset=mnist", "images=samples.npy features=inception metrics=[fid,kid]"],
-    "compare": ["outputs/<date>/<sweep>", "outputs/<date> 'outputs/*/*beta*' show=[fid,elbo] open=true"],
+    "compare": ["outputs/sweeps/<sweep>", "outputs/<date> 'outputs/*/*beta*' show=[fid,elbo] open=true"],
     "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images"],
 }
 
