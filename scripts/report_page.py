@@ -9,23 +9,29 @@ is missing is said to be missing.
 import base64
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from string import Template
+from typing import Any
 
+import torch
 from plotly.offline import get_plotlyjs
 
+import vae_lab
 import vae_lab.compare
 from vae_lab.compare.interactive import figure
 from vae_lab.compare.reading import Record, read
 from vae_lab.files import write_atomically
+from vae_lab.functional import noised
 from vae_lab.plots import Line, Plot
 
 CSS = (Path(vae_lab.compare.__file__).parent / "page.css").read_text(encoding="utf-8")
 MISSING = "Not run, or not finished."
+NOISE = 1000  # images of noise that the classifier reads
+COLLAPSED = 0.1  # nats per image, as in the metric latent_use
 
 
 @dataclass
@@ -81,10 +87,12 @@ def curves(dims: dict[float, Record]) -> Section:
     if dims:
         last = {n: record.history[-1] for n, record in dims.items()}
         best = min(last, key=lambda n: last[n]["val/loss"])
+        fell = all(record.history[0]["val/loss"] > record.history[-1]["val/loss"] for record in dims.values())
         gap = {n: row["val/loss"] - row["train/loss"] for n, row in last.items()}
         worst = max(gap, key=lambda n: gap[n])
         seen = (
-            f"Lowest validation loss after the last epoch at {best:g} dimensions ({last[best]['val/loss']:.2f}). "
+            f"{_holds(fell, True)} {'All' if fell else 'Not all'} curves fall. Lowest validation loss after the last "
+            f"epoch at {best:g} dimensions ({last[best]['val/loss']:.2f}). "
             f"Training and validation stay together: the largest gap is {gap[worst]:.2f}, at {worst:g}."
         )
     plots = [
@@ -112,6 +120,12 @@ def dimension(dims: dict[float, Record]) -> Section:
     rises = all(a < b for a, b in pairwise(values[place:]))
     holds = _holds(best == 16 and falls and rises, best == 16)
     told = ", ".join(f"{n:g}: {value:.0f}" for n, value in fid.items())
+    told += "".join(
+        f". At {n:g} dimensions the posterior collapsed (KL {record.scores['test/kl']:.2g} nats): every sample is the "
+        "mean image, so this point says nothing of the dimension"
+        for n, record in dims.items()
+        if record.scores["test/kl"] < COLLAPSED
+    )
     lines = [
         _over("samples", dims, "test/fid"),
         _over("reconstructions", dims, "test/fid_reconstructions"),
@@ -122,7 +136,7 @@ def dimension(dims: dict[float, Record]) -> Section:
         "latent dimension",
         "FID (lower is better)",
         lines,
-        subtitle=_protocol(dims[best]),
+        subtitle=_protocol(dims),
         log_x=True,
         log_y=True,
     )
@@ -147,7 +161,13 @@ def against_the_code(dims: dict[float, Record], as_run: dict[float, Record]) -> 
     )
     lines = [_over("equation", dims, "test/fid"), _over("code as run", as_run, "test/fid")]
     plot = Plot(
-        title, "latent dimension", "FID of samples from N(0, I) (lower is better)", lines, log_x=True, log_y=True
+        title,
+        "latent dimension",
+        "FID of samples from N(0, I) (lower is better)",
+        lines,
+        subtitle=_protocol(as_run),
+        log_x=True,
+        log_y=True,
     )
     higher = all(as_run[n].scores["test/kl"] > dims[n].scores["test/kl"] for n in both)
     holds = _holds(higher, False)
@@ -168,8 +188,7 @@ def proportion(weights: dict[float, Record]) -> Section:
         "proportion of reconstruction k1/(k1+k2)",
         "FID of samples (lower is better)",
         [_over("samples", weights, "test/fid"), _floor(weights)],
-        subtitle=_protocol(weights[best]),
-        log_y=True,
+        subtitle=_protocol(weights),
     )
     seen = f"{_holds(0.25 <= best <= 0.75, inside)} Lowest at {best:g} (FID {fid[best]:.0f}); all: {', '.join(near)}."
     return Section(title, states, seen, [plot])
@@ -187,7 +206,7 @@ def dense_runs(dense: dict[float, Record], noisy: Record | None) -> Section:
         f"{few:g} epochs: FID {a:.1f}; {many:g} epochs: {b:.1f}; {noisy.config['epochs']} epochs with noise: {c:.1f}. "
         f"{_holds(c > a, False)} Noise makes FID worse. {_holds(b >= a, False)} More epochs do not improve it."
     )
-    named = {f"{few:g} epochs": first, f"{many:g} epochs": longer, "with noise": noisy}
+    named = {f"{many:g} epochs": longer, f"{few:g} epochs": first, f"{noisy.config['epochs']} with noise": noisy}
     plots = [_curves(f"{split}/loss", named, "dense model") for split in ("train", "val")]
     return Section(title, states, seen, plots)
 
@@ -241,15 +260,32 @@ def noise_to_digit(record: Record | None) -> Section:
     states = "An image of Gaussian noise goes through the trained model and comes out as a plausible digit."
     if record is None:
         return Section(title, states, MISSING)
-    kept = [name for name in record.scores if name.startswith(("test/denoising", "test/ood_auroc"))]
-    shown = [name for name in kept if name.endswith(("mse", "elbo"))]
-    told = ", ".join(f"{name.removeprefix('test/')} {record.scores[name]:.3g}" for name in shown)
+    noise, digits = _confidence(record.path)
+    told = {"mean squared error to the clean image at noise σ 0.4": "denoising_mse",
+            "without the model": "denoising_input_mse", "AUROC by ELBO of uniform noise": "ood_auroc_uniform_elbo",
+            "of Gaussian noise": "ood_auroc_gaussian_elbo", "of turned digits": "ood_auroc_rotated_elbo"}  # fmt: skip
+    scores = {text: record.scores.get(f"test/{name}") for text, name in told.items()}
+    kept = ", ".join(f"{text} {value:.3g}" for text, value in scores.items() if value is not None)
     seen = (
-        f"See the pictures for what comes out, and what a classifier reads in it. Scores beside it: {told or 'none'}."
+        f"{_holds(noise > 0.9 * digits, noise > 0.5 * digits)} What comes out of {NOISE:,} images of Gaussian noise is "
+        f"read by a classifier with a mean confidence of {100 * noise:.0f} %; reconstructions of as many test digits: "
+        f"{100 * digits:.0f} %. Also measured: {kept}."
     )
     names = ("noise_to_digit", "denoising", "ood_roc", "typical")
     pictures = [(record.path / "figures" / f"{name}.png", name.replace("_", " ")) for name in names]
     return Section(title, states, seen, pictures=pictures)
+
+
+def _confidence(folder: Path) -> tuple[float, float]:
+    """The classifier's mean confidence in what the model makes of Gaussian noise, and of test digits."""
+    run = vae_lab.load_run(folder)
+    evaluation, gaussian = run.evaluation, run.protocol["ood"]["gaussian"]
+    normal = evaluation.noise("report page").normal(NOISE, *run.data.x_shape)
+    noise = noised(torch.full_like(normal, gaussian["mean"]), gaussian["sigma"], normal)
+    digits = torch.cat(list(run.data.images("test", NOISE)))
+    with torch.inference_mode():
+        read = [evaluation.classifier(evaluation.reconstruct(x))[1].softmax(1).max(1).values for x in (noise, digits)]
+    return read[0].mean().item(), read[1].mean().item()
 
 
 def generation(record: Record | None) -> Section:
@@ -258,10 +294,9 @@ def generation(record: Record | None) -> Section:
     if record is None:
         return Section(title, states, MISSING)
     fid, floor = record.scores["test/fid"], record.scores["test/fid_floor"]
-    saved = (
-        sorted(path.name for path in (record.path / "samples").glob("*")) if (record.path / "samples").is_dir() else []
-    )
-    seen = f"FID {fid:.0f} (real training images: {floor:.1f}). Saved: {', '.join(saved) or 'nothing'}."
+    saved = sorted(path.name for path in (record.path / "samples").glob("*"))
+    told = f"Saved: {', '.join(saved) or 'nothing'}."
+    seen = f"{_holds(len(saved) >= 2, False)} FID {fid:.0f} (real training images: {floor:.1f}). {told}"
     return Section(title, states, seen, pictures=[(record.path / "figures/samples.png", "1,024 samples")])
 
 
@@ -277,9 +312,10 @@ def labels(record: Record | None) -> Section:
     most, least = max(shares), min(shares)
     uniform = sum(abs(share - 1 / len(shares)) for share in shares) / 2
     seen = (
-        f"Shares from {100 * least:.1f} % (digit {shares.index(least)}) to {100 * most:.1f} % (digit "
-        f"{shares.index(most)}); {100 * uniform:.0f} % of the samples would have to change class to be uniform. The "
-        "report's figure compares labels in pairs with random ones; total variation is used here instead."
+        f"{_holds(uniform < 0.15, uniform < 0.3)} Near uniform: shares go from {100 * least:.1f} % (digit "
+        f"{shares.index(least)}) to {100 * most:.1f} % (digit {shares.index(most)}), and {100 * uniform:.0f} % of the "
+        "samples would have to change class to be uniform (total variation; how the report's accuracy was counted is "
+        "not said there)."
     )
     return Section(title, states, seen, pictures=[(record.path / "figures/label_shares.png", "shares of classes")])
 
@@ -294,7 +330,19 @@ def _curves(column: str, records: dict[str, Record], legend: str) -> Plot:
         rows = [row for row in record.history if column in row]
         x, y = [row["epoch"] + 1 for row in rows], [row[column] for row in rows]
         lines.append(Line(name, x, y, style=style, markers=len(x) < 15))
-    return Plot(column, "epoch", f"{column}, nats per image", lines, legend=legend)
+    title = f"{column} per epoch"
+    return Plot(title, "epoch", f"{column}, nats per image", lines, subtitle=_settings(records), legend=legend)
+
+
+def _settings(records: Mapping[Any, Record]) -> str:
+    """What the runs have in common."""
+    config = next(iter(records.values())).config
+    shown = {"k1": "k1", "k2": "k2", "batch_size": "batch", "lr": "lr", "seed": "seed"}
+    same = [f"{name}={config[key]:g}" for key, name in shown.items()
+            if len({record.config[key] for record in records.values()}) == 1]  # fmt: skip
+    limit = config["dataset"]["limit"]
+    return ", ".join([f"{config['choices']['model']} on {config['dataset']['name']}", *same,
+                      *([f"{limit:,} training images"] if limit else [])])  # fmt: skip
 
 
 def _over(label: str, records: dict[float, Record], score: str) -> Line:
@@ -315,13 +363,11 @@ def _floor(records: dict[float, Record]) -> Line:
     return Line(f"floor {floor:.2g}: real images", places, [floor, floor], markers=False, style=-1)
 
 
-def _protocol(record: Record) -> str:
-    fid, config = record.protocol["fid"], record.config
-    limit = f"{config['dataset']['limit']:,} training images, " if config["dataset"]["limit"] else ""
-    return (
-        f"{limit}{config['epochs']} epochs, seed {config['seed']}; {fid['images']:,} images, {fid['features']}, "
-        f"sha256 {fid['extractor_sha256'][:12]}…; bars: 95 %"
-    )
+def _protocol(records: Mapping[Any, Record]) -> str:
+    record = next(iter(records.values()))
+    fid, epochs = record.protocol["fid"], record.config["epochs"]
+    return (f"{_settings(records)}, {epochs} epochs; {fid['images']:,} images, {fid['features']}, "
+            f"sha256 {fid['extractor_sha256'][:12]}…; bars: 95 %")  # fmt: skip
 
 
 PAGE = """<!DOCTYPE html>
