@@ -28,7 +28,7 @@ def evaluate(config: dict[str, Any], console: Console) -> Scores:
     title = runs.title_of(run.config)
     seed, features = run.config["seed"], make(settings.features)
     evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
-    evaluation.scores = Scores(run.scores, run.protocol, run.arrays, [], run.intervals, run.meanings)
+    evaluation.scores = Scores(run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings)
     context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True

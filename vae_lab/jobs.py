@@ -40,6 +40,7 @@ class Outcome:
     status: str  # 'finished' or 'failed'
     reason: str = ""  # of a failure, in one line
     scores: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # sentences for the person, as that the posterior collapsed
 
 
 Work = Callable[[Job], Outcome]

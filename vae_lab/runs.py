@@ -62,6 +62,7 @@ class Run:
     arrays: dict[str, list[Any]]  # scores that are not one number
     intervals: dict[str, tuple[float, float]]  # 95 %, of the scores that have one
     meanings: dict[str, str]  # unit and direction of each score
+    notes: list[str]  # sentences for the person: a collapse, a score that was left out and why
     environment: dict[str, Any]  # versions, device, seed, wall time, parameters
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
     data_dir: str | None = field(default=None, repr=False)
@@ -126,6 +127,7 @@ def load_run(path: RunPath, key: str = "run") -> Run:
         arrays=results.get("arrays", {}),
         intervals=results.get("intervals", {}),
         meanings=results.get("meanings", {}),
+        notes=results.get("notes", []),
         environment=environment,
         history=_read(folder / "metrics.csv", lambda _: read_history(folder / "metrics.csv")),
     )
@@ -255,6 +257,7 @@ def write_results(run_dir: Path, scores: Scores) -> None:
             "meanings": scores.meanings,
             "protocol": scores.protocol,
             "arrays": scores.arrays,
+            "notes": scores.notes,
         },
     )
 

@@ -184,3 +184,14 @@ def test_samples_are_of_the_same_latents_and_broken_weights_have_a_marked_place(
     few = cli("compare", "s", "grids=1")
     assert few.status == 0
     assert "the best 1 of 3 runs by fid" in (tmp_path / "s" / "compare.html").read_text()
+
+
+def test_what_a_run_said_of_itself_is_told_again(tmp_path, console):
+    said = "The posterior collapsed: KL 0.000 nats."
+    for name, notes in (("a", [said]), ("b", [])):
+        folder = make_run(tmp_path / "runs" / name, latent_dim=2 if name == "a" else 4)
+        results = json.loads((folder / "results.json").read_text())
+        (folder / "results.json").write_text(json.dumps({**results, "notes": notes}))
+    write_comparison([tmp_path / "runs"], tmp_path / "runs", console)
+    assert f"a: {said}" in console.file.getvalue()
+    assert sorted(row["notes"] for row in table(tmp_path / "runs" / "summary.csv")) == ["", said]

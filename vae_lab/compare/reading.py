@@ -34,6 +34,7 @@ class Record:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # 95 %
     meanings: dict[str, str] = field(default_factory=dict)
     protocol: Node = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # as that the posterior collapsed
     history: list[dict[str, float]] = field(default_factory=list)  # one row per epoch
 
     @property
@@ -110,6 +111,8 @@ def _results(path: Path, record: Record) -> None:
     record.intervals = {name: (float(v[0]), float(v[1])) for name, v in parts["intervals"].items() if _pair(v)}
     record.meanings = {name: str(text) for name, text in parts["meanings"].items()}
     record.protocol = parts["protocol"]
+    notes = found.get("notes")
+    record.notes = [str(note) for note in notes] if isinstance(notes, list) else []
     record.status = FINISHED
 
 

@@ -24,6 +24,8 @@ def columns_of(compared: Compared) -> list[dict[str, Any]]:
         {"key": "status", "label": "status", "number": False, "role": "info", "shown": unfinished},
         {"key": "run", "label": "run", "number": False, "role": "info", "shown": unfinished or not compared.settings},
     ]
+    if any(record.notes for record in compared.records):
+        columns.append({"key": "notes", "label": "notes", "number": False, "role": "info", "shown": True})
     for name in [*compared.show, *(name for name in compared.scores if name not in compared.show)]:
         score = compared.scores[name]
         columns.append({"key": f"score:{name}", "label": name, "number": True, "role": "score",
@@ -62,6 +64,9 @@ def _row(compared: Compared, runs: tuple[int, ...], best: set[str]) -> dict[str,
         "run": {"v": record.name, "t": record.name if len(runs) == 1 else f"{len(runs)} runs", "title": paths},
         "status": {"v": record.told, "t": f"{sign} {record.told}"},
     }
+    notes = list(dict.fromkeys(note for run in runs for note in compared.records[run].notes))
+    if notes:
+        cells["notes"] = {"v": notes[0], "t": " ".join(notes)}
     for name, score in compared.scores.items():
         value = compared.value(score, runs)
         if value is not None:

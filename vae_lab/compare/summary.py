@@ -27,13 +27,14 @@ def _header(compared: Compared) -> list[str]:
         names += [f"{score.name} {part}" for part in ("low", "high")] if score.halves else []
         names += [f"{score.name} {part}" for part in ("mean over seeds", "sd over seeds")] if compared.seeded else []
         names += [f"{score.name} protocol"] if len(score.protocols) > 1 else []
-    return names
+    return [*names, *(["notes"] if any(record.notes for record in compared.records) else [])]
 
 
 def _row(compared: Compared, run: int, cell: tuple[int, ...]) -> dict[str, Any]:
     record = compared.records[run]
     row: dict[str, Any] = {"run": record.name, "status": record.status, "reason": record.why}
     row |= {s.name: "" if s.values[run] is MISSING else shown(s.values[run]) for s in compared.settings}
+    row |= {"notes": " ".join(record.notes)} if record.notes else {}
     row |= {"seed": compared.seed(run), "seeds": len({compared.seed(i) for i in cell})}
     for score in compared.scores.values():
         if run not in score.values:

@@ -39,7 +39,7 @@ def print_table(console: Console, compared: Compared) -> None:
     console.print(table)
     for note in _notes(compared, scores, settings, fitting, len(cells), seeds):
         console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
-    for line in _unfinished(compared):
+    for line in [*_unfinished(compared), *_noted(compared)]:
         console.print(line, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -120,6 +120,17 @@ def _notes(
             notes.append(f"{score.name} stands under {len(labels)} protocols, which do not compare: "
                          f"{'; '.join(shown_labels)}")  # fmt: skip
     return notes
+
+
+def _noted(compared: Compared) -> list[str]:
+    """What runs said of themselves, as that the posterior collapsed; each sentence once."""
+    found: dict[str, list[str]] = {}
+    for record in compared.records:
+        for note in record.notes:
+            found.setdefault(note, []).append(record.name)
+    lines = [f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}"
+             for note, names in found.items()]  # fmt: skip
+    return lines[:TOLD] + ([f"{len(lines) - TOLD} more notes in compare.html"] if len(lines) > TOLD else [])
 
 
 def _unfinished(compared: Compared) -> list[str]:

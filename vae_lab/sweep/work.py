@@ -31,7 +31,7 @@ def carry_out(job: Job) -> Outcome:
                 return Outcome(job.name, "failed", reason)
     try:
         results = json.loads((job.folder / "results.json").read_text(encoding="utf-8"))
-        return Outcome(job.name, "finished", scores=dict(results["metrics"]))
+        return Outcome(job.name, "finished", scores=dict(results["metrics"]), notes=list(results.get("notes", [])))
     except (ValueError, KeyError, TypeError):
         return Outcome(
             job.name, "failed", f"{job.folder / 'results.json'} is damaged; remove it to score the run again"
