@@ -179,7 +179,9 @@ def test_the_page_is_drawn_for_dark_screens_and_fits_narrow_ones(opened, sweep_p
     back = page.evaluate("document.querySelector('#curves .plot').layout.paper_bgcolor")
     assert back == page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--back').trim()")
     assert back != "#ffffff"
-    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    page.wait_for_function(
+        "document.documentElement.scrollWidth <= innerWidth", timeout=10_000
+    )  # plotly takes a moment
 
 
 def test_the_page_names_nothing_to_load(sweep_page):
