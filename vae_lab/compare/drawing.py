@@ -13,7 +13,7 @@ from vae_lab.plots import HeatMap, Line, Plot, wide
 LINES = 12  # more than these no eye tells apart: single points then
 STYLES = 24  # sets of runs that colours and dashes tell apart
 POINTS = 300  # epochs of a curve that are drawn
-_UNITS = ("nats per image", "nats", "bits per value", "bits per pixel")
+_UNITS = ("nats per image", "sum of squared errors per image", "nats", "bits per value", "bits per pixel")
 
 
 def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plot | None:
