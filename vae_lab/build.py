@@ -1,6 +1,7 @@
 """From a resolved config to data, model and objective."""
 
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -43,5 +44,5 @@ def load_weights(job: Job, checkpoint: Path) -> int:
     except FileNotFoundError as why:
         raise UserError(f"{checkpoint} is missing; the run has no weights to load") from why
     except Exception as why:  # a damaged archive makes torch raise a dozen kinds
-        reason = " ".join(str(why).split())[:120]
+        reason = shorten(str(why), 120, placeholder="…")
         raise UserError(f"{checkpoint} is truncated, corrupt or of another model ({reason})") from why

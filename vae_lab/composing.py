@@ -101,13 +101,11 @@ def split_words(words: list[str]) -> tuple[list[str], list[Varied]]:
         OverrideParseException: a word is not of the form key=value.
     """
     loader = GlobalHydra.instance().config_loader()
-    fixed, varied = [], []
-    for word, override in zip(words, OverridesParser.create(config_loader=loader).parse_overrides(words)):
-        if override.is_sweep_override():
-            varied.append(_varied(override))
-        else:
-            fixed.append(word)
-    return fixed, varied
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(words)
+    last = {override.get_key_element(): place for place, override in enumerate(overrides)}  # the last one counts
+    kept = [(words[place], overrides[place]) for place in sorted(last.values())]
+    fixed = [word for word, override in kept if not override.is_sweep_override()]
+    return fixed, [_varied(override) for _, override in kept if override.is_sweep_override()]
 
 
 def _varied(override: Override) -> Varied:

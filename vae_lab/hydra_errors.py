@@ -70,6 +70,10 @@ def explain_hydra(error: Exception) -> str | None:
     if isinstance(error, MissingMandatoryValue):
         key = getattr(error, "full_key", None) or text
         return f"{key} is needed; type {key}=…"
+    several = re.search(r"Ambiguous value for argument '([^=]+)=([^']*)'", text)
+    if several:
+        key, values = several.groups()
+        return f"{key}={values}: several values; type -m for a sweep over them, or '{key}=[{values}]' for a list"
     key = _unknown_key(text)
     if key and key in known_keys():
         return _of_another_option(key)

@@ -102,7 +102,10 @@ def resume(run_dir: Path, console: Console) -> Scores:
     job = make_job(run.config, data.x_shape)
     last = _last_checkpoint(run_dir)
     if last is not None:
-        load_weights(job, last)  # tells of a damaged file before anything starts
+        try:
+            load_weights(job, last)  # before anything starts
+        except UserError as why:
+            raise UserError(f"{why}; remove {last} to train this run from the beginning") from why
     return _carry_out(settings, run.config, run_dir, console, run.environment, data, job)
 
 

@@ -202,3 +202,54 @@ def test_twelve_jobs_killed_three_times_at_random(tmp_path):
     ]
     draws = random.Random(0)
     check_killed_sweep(tmp_path, words, [draws.uniform(0, 25) for _ in range(3)])
+
+
+def test_a_job_whose_config_is_damaged_fails_with_advice(cli, tmp_path):
+    assert cli("train", "-m", *WORDS, "latent_dim=2,3").status == 0
+    config = tmp_path / FOLDER / "latent_dim-3" / "config.yaml"
+    config.write_text(config.read_text()[:100] + "[")
+    again = cli("train", "-m", *WORDS, "latent_dim=2,3")
+    assert again.status == 1
+    assert "is damaged; remove outputs/sweeps/mine/latent_dim-3" in " ".join(again.out.split())
+
+
+def test_a_damaged_record_of_the_sweep_is_written_again(cli, tmp_path):
+    assert cli("train", "-m", *WORDS, "latent_dim=2,3").status == 0
+    before = finished(tmp_path)
+    (tmp_path / FOLDER / "sweep.json").write_text("{cut")
+    assert cli("train", "-m", *WORDS, "latent_dim=2,3").status == 0
+    assert finished(tmp_path) == before
+    assert json.loads((tmp_path / FOLDER / "sweep.json").read_text())["varied"] == {"latent_dim": ["2", "3"]}
+
+
+def test_a_damaged_checkpoint_is_told_with_the_way_out(cli, tmp_path):
+    assert cli("train", "-m", *WORDS, "latent_dim=2").status == 0
+    folder = tmp_path / FOLDER / "run"
+    before = (folder / "results.json").read_text()
+    (folder / "results.json").unlink()
+    last = folder / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:1000])
+    ended = cli("train", "-m", *WORDS, "latent_dim=2")
+    assert ended.status == 1
+    assert "last.ckpt to train this run from the beginning" in " ".join(ended.out.split())
+    last.unlink()
+    assert cli("train", "-m", *WORDS, "latent_dim=2").status == 0
+    assert (folder / "results.json").read_text() == before
+
+
+def test_words_that_no_job_can_be_composed_of_start_nothing(cli, tmp_path):
+    ended = cli("train", "-m", *WORDS, "latnt_dim=2,4")
+    assert ended.status == 2
+    assert "did you mean 'latent_dim'" in ended.err
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_several_values_without_m_are_told_what_to_type(cli):
+    ended = cli("train", *TINY, "latent_dim=2,4")
+    assert ended.status == 2
+    assert "latent_dim=2,4: several values; type -m for a sweep" in ended.err
+
+
+def test_of_a_key_given_twice_the_last_counts(cli):
+    told = cli("train", "-m", *WORDS, "latent_dim=2,4", "beta=1,2", "latent_dim=8", "dry_run=true").out
+    assert "2 jobs, varying beta (1, 2)" in told

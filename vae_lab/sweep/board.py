@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from vae_lab import folders
 from vae_lab.jobs import Job, Outcome
 
+_FIXED = 0.3  # of a job, about, is the same however many epochs are left: starting, scoring, pictures
 _SCORING = 0.95  # of a job is training; what is left is scoring and pictures
 _SHOWN = ("test/fid", "test/elbo", "test/loss")
 
@@ -22,7 +23,9 @@ class Board(Progress):
         self._jobs: dict[str, Job] = {}
         self._rows: dict[str, TaskID] = {}
         self._began: dict[str, tuple[float, float]] = {}  # when a job was first seen under way, and how far it was
-        self._total, self._ended, self._at_start = total, 0, 0.0
+        self._total, self._ended = total, 0
+        self._at_start: dict[str, float] = {}  # how far interrupted jobs had come before
+        self._work_done = 0.0  # of jobs that ended, in whole jobs
         self._started = self._polled = time.monotonic()
         super().__init__(TextColumn("{task.description}"), BarColumn(None), TaskProgressColumn(),
                          TextColumn("{task.fields[left]}"), console=console, expand=True,
@@ -33,7 +36,7 @@ class Board(Progress):
         """These are to do."""
         new = {job.name: job for job in jobs if job.config}
         self._jobs |= new
-        self._at_start += sum(_share(job) for job in new.values())
+        self._at_start |= {name: _share(job) for name, job in new.items()}
 
     def skip(self, count: int) -> None:
         """So many were finished before."""
@@ -41,25 +44,27 @@ class Board(Progress):
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """One more has ended: say how, and how long the rest will take."""
-        self._jobs.pop(job.name, None)
+        if self._jobs.pop(job.name, None):
+            self._work_done += _work(1 - self._at_start[job.name])
         if job.name in self._rows:
             self.remove_task(self._rows.pop(job.name))
         self._ended += 1
         what = outcome.reason if outcome.status == "failed" else _scores(outcome)
         colour = "red" if outcome.status == "failed" else "green"
         head = f"{self._ended:>{len(str(self._total))}}/{self._total}"
-        left = f"; {self.time_left()} left" if self._ended < self._total else ""
+        left = f"; {self.time_left()}" if self._ended < self._total and self.time_left() else ""
         self.console.print(f"{head} [{colour}]{outcome.status}[/{colour}] {escape(job.name)}: {escape(what)}"
                            f"[dim] ({clock(time.monotonic() - self._started)} since the start{left})[/dim]",
                            highlight=False, soft_wrap=True)  # fmt: skip
 
     def time_left(self) -> str:
-        """From what was done since the start, in jobs and parts of jobs."""
-        done = self._ended + sum(_share(job) for job in self._jobs.values()) - self._at_start
-        rest = self._total - self._ended - sum(_share(job) for job in self._jobs.values())
-        if done <= 0.01:
-            return "time unknown"
-        return f"about {clock((time.monotonic() - self._started) * rest / done)}"
+        """From what was done since the start, in jobs and parts of jobs; empty while nothing is known."""
+        gone = {name: _share(job) - self._at_start[name] for name, job in self._jobs.items()}
+        under_way = sum(_work(share) - _FIXED / 2 for share in gone.values() if share > 0)
+        unseen = self._total - self._ended - len(self._jobs)  # of a search: not drawn yet
+        rest = sum(_work(1 - self._at_start[name]) for name in self._jobs) + unseen - under_way
+        done = self._work_done + under_way
+        return f"about {clock((time.monotonic() - self._started) * rest / done)} left" if done > 0.01 else ""
 
     def get_renderables(self) -> Any:
         """Look into the folders before each drawing."""
@@ -81,7 +86,12 @@ class Board(Progress):
             self.update(self._rows[job.name], completed=share, left=left, description=f"{job.name}  {_stage(job)}")
         done = self._ended + sum(_share(job) for job in self._jobs.values())
         text = f"{self._ended} of {self._total} jobs ended"
-        self.update(self._whole, total=self._total, completed=done, left=f"{self.time_left()} left", description=text)
+        self.update(self._whole, total=self._total, completed=done, left=self.time_left(), description=text)
+
+
+def _work(share: float) -> float:
+    """Of training a share of the epochs, in whole jobs."""
+    return _FIXED + (1 - _FIXED) * share
 
 
 def _share(job: Job) -> float:

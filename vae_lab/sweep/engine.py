@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vae_lab import folders
-from vae_lab.errors import Interrupted
+from vae_lab.errors import Interrupted, UserError
 from vae_lab.jobs import Job, Launcher, Outcome, Search, Varied
 from vae_lab.sweep.board import Board
 from vae_lab.sweep.plan import Sweep
@@ -43,11 +43,13 @@ class Engine:
         side_by_side = self.launcher.side_by_side()
         sweep.open()
         jobs = list({job.name: job for job in map(self._job, known)}.values())
+        if jobs and not any(job.config for job in jobs):  # a misspelt key, say: nothing to start
+            raise UserError(self.outcomes[jobs[0].name].reason)
         self._planned = bool(jobs)
         total = len(jobs) or total  # words that mean the same are one job
-        told = ", ".join(f"{one.key} ({_values(one)})" for one in sweep.varied) or "nothing"
-        say(f"[bold]{total} job{'s' if total != 1 else ''}[/bold], varying {escape(told)}", highlight=False,
-            soft_wrap=True)  # fmt: skip
+        told = ", ".join(f"{one.key} ({_values(one)})" for one in sweep.varied)
+        say(f"[bold]{total} job{'s' if total != 1 else ''}[/bold]{f', varying {escape(told)}' if told else ''}",
+            highlight=False, soft_wrap=True)  # fmt: skip
         counts = _count(jobs)
         say(f"{counts}{f'; {side_by_side} at a time' if side_by_side > 1 else ''}", highlight=False, soft_wrap=True)
         say(f"Folder: {sweep.folder}", markup=False, highlight=False, soft_wrap=True)
@@ -126,7 +128,7 @@ class Engine:
             status = failed.reason if failed else folders.status_of(job.folder)
             reason = folders.failure_of(job.folder)
             told = f"{status} before ({reason}), to be tried again" if reason and not failed else status
-            text = f"{number:>{len(str(len(jobs)))}}  {' '.join(job.words)}  [dim]{escape(told)}[/dim]"
+            text = f"{number:>{len(str(len(jobs)))}}  {' '.join(job.words) or job.name}  [dim]{escape(told)}[/dim]"
             self.console.print(text, highlight=False, soft_wrap=True)
 
 

@@ -31,6 +31,7 @@ class Sweep:
     command: str  # as typed
     compose: Callable[[list[str]], dict[str, Any]]
     _known: dict[str, Path] = field(default_factory=dict)  # identity of a config -> folder that holds it
+    _damaged: set[Path] = field(default_factory=set)  # folders whose config cannot be read
 
     def open(self) -> None:
         """Look at what the folder holds already.
@@ -43,28 +44,33 @@ class Sweep:
         other = "type sweep=<another name>"
         if not (self.folder / RECORD).is_file():
             raise UserError(f"{self.folder} is there already and is not the folder of a sweep; {other}")
-        try:
-            told = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
-            theirs, theirs_varied = list(told["fixed"]), set(told["varied"])
-        except (ValueError, KeyError, TypeError) as why:
-            raise UserError(f"{self.folder / RECORD} is damaged; remove it to go on, or {other}") from why
-        loose = theirs_varied | {one.key for one in self.varied}
+        told = self._recorded()
+        theirs = told.get("fixed", self.fixed)  # a damaged record is written again: configs tell the jobs apart
+        loose = {*told.get("varied", {}), *(one.key for one in self.varied)}
         if _told(theirs, loose) != _told(self.fixed, loose):
             shown = " ".join(_told(theirs, loose)) or "the defaults"
             mine = " ".join(_told(self.fixed, loose)) or "the defaults"
             raise UserError(f"{self.folder} holds another sweep, of {shown} instead of {mine}; {other}")
         for path in sorted(self.folder.glob("*/config.yaml")):
             config = folders.saved_config(path.parent)
-            if config is not None:
+            if config is None:
+                self._damaged.add(path.parent)
+            else:
                 self._known.setdefault(folders.identity(config), path.parent)
+
+    def _recorded(self) -> dict[str, Any]:
+        """``sweep.json``; empty where it is damaged."""
+        try:
+            told = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+            return {"fixed": [str(word) for word in told["fixed"]], "varied": dict(told["varied"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def record(self, **more: Any) -> None:
         """Write ``sweep.json``: what the folder is, for the next start and for comparisons."""
         varied: dict[str, list[Any]] = {one.key: [*(one.values or one.span or ())] for one in self.varied}
-        if (self.folder / RECORD).is_file():
-            before = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))["varied"]
-            for key, values in before.items():  # values of earlier starts stay on record
-                varied[key] = [*values, *(value for value in varied.get(key, []) if value not in values)]
+        for key, values in self._recorded().get("varied", {}).items():  # values of earlier starts stay on record
+            varied[key] = [*values, *(value for value in varied.get(key, []) if value not in values)]
         fixed = _told(self.fixed, set())
         write_json(self.folder / RECORD, {"command": self.command, "fixed": fixed, "varied": varied, **more})
 
@@ -77,6 +83,8 @@ class Sweep:
         config = self.compose(words)
         same = folders.identity(config)
         folder = self._known.get(same) or self._new_folder(words, same)
+        if folder in self._damaged:
+            raise UserError(f"{folder / 'config.yaml'} is damaged; remove {folder} to run the job again")
         self._known[same] = folder
         command = shlex.join(["vae-lab", "train", *self.fixed, *words])
         return Job(folder.name, folder, words, config, self.folder.name, command)

@@ -1,0 +1,38 @@
+"""Time left, from jobs and parts of jobs."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from vae_lab.jobs import Job, Outcome
+from vae_lab.sweep import board
+from vae_lab.sweep.board import Board, clock
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(12.4, "12 s"), (200, "3 min 20 s"), (3900, "1 h 5 min")])
+def test_a_clock_is_read_at_a_glance(seconds, told):
+    assert clock(seconds) == told
+
+
+def jobs(tmp_path, rows):
+    for name, count in rows.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.csv").write_text("epoch\n" * (count + 1))
+    return [Job(name, tmp_path / name, [name], {"epochs": 10}, "sweep", "") for name in rows]
+
+
+def test_time_left_counts_jobs_that_were_begun_before_as_parts(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(board.time, "monotonic", lambda: now[0])
+    begun, *others = jobs(tmp_path, {"begun": 9, "a": 0, "b": 0})
+    shown = Board(Console(file=StringIO()), 3)
+    shown.expect([begun, *others])
+    assert shown.time_left() == ""
+    now[0] = 4.0
+    shown.ended(begun, Outcome("begun", "finished"))
+    # 0.3 + 0.7 · (1 − 0.95 · 0.9) of a job took 4 s; two whole ones are left
+    assert shown.time_left() == f"about {clock(4 * 2 / (0.3 + 0.7 * (1 - 0.95 * 0.9)))} left"
+    now[0] = 14.0
+    shown.ended(others[0], Outcome("a", "failed", "NaN"))
+    assert "2/3 failed a: NaN (14 s since the start; about 10 s left)" in shown.console.file.getvalue()
