@@ -118,7 +118,7 @@ def dimension(dims: dict[float, Record]) -> Section:
     place = values.index(fid[best])
     falls = all(a > b for a, b in pairwise(values[: place + 1]))
     rises = all(a < b for a, b in pairwise(values[place:]))
-    holds = _holds(best == 16 and falls and rises, best == 16)
+    shape = f"{_holds(falls and rises, False)} {'A U' if falls and rises else 'Not a clean U'}:"
     told = ", ".join(f"{n:g}: {value:.0f}" for n, value in fid.items())
     told += "".join(
         f". At {n:g} dimensions the posterior collapsed (KL {record.scores['test/kl']:.2g} nats): every sample is the "
@@ -140,9 +140,8 @@ def dimension(dims: dict[float, Record]) -> Section:
         log_x=True,
         log_y=True,
     )
-    return Section(
-        "FID against latent dimension", states, f"{holds} Lowest at {best:g} dimensions; FID of samples {told}.", [plot]
-    )
+    seen = f"{_holds(best == 16, False)} Lowest at {best:g} dimensions. {shape} FID of samples {told}."
+    return Section("FID against latent dimension", states, seen, [plot])
 
 
 def against_the_code(dims: dict[float, Record], as_run: dict[float, Record]) -> Section:
@@ -190,7 +189,11 @@ def proportion(weights: dict[float, Record]) -> Section:
         [_over("samples", weights, "test/fid"), _floor(weights)],
         subtitle=_protocol(weights),
     )
-    seen = f"{_holds(0.25 <= best <= 0.75, inside)} Lowest at {best:g} (FID {fid[best]:.0f}); all: {', '.join(near)}."
+    where = "in the middle" if 0.25 <= best <= 0.75 else "inside, not in the middle," if inside else "at an end"
+    seen = (
+        f"{_holds(0.25 <= best <= 0.75, inside)} The lowest lies {where} at {best:g} (FID {fid[best]:.0f}); "
+        f"all: {', '.join(near)}."
+    )
     return Section(title, states, seen, [plot])
 
 
@@ -203,8 +206,9 @@ def dense_runs(dense: dict[float, Record], noisy: Record | None) -> Section:
     (few, first), (many, longer) = list(dense.items())[:2]
     a, b, c = (record.scores["test/fid"] for record in (first, longer, noisy))
     seen = (
-        f"{few:g} epochs: FID {a:.1f}; {many:g} epochs: {b:.1f}; {noisy.config['epochs']} epochs with noise: {c:.1f}. "
-        f"{_holds(c > a, False)} Noise makes FID worse. {_holds(b >= a, False)} More epochs do not improve it."
+        f"{_holds(c > a, False)} Noise makes FID {'worse' if c > a else 'no worse'}: {a:.1f} without, {c:.1f} with "
+        f"(after {few:g} and {noisy.config['epochs']} epochs). {_holds(b >= a, False)} More epochs "
+        f"{'do not improve it' if b >= a else 'improve it'}: {a:.1f} after {few:g}, {b:.1f} after {many:g}."
     )
     named = {f"{many:g} epochs": longer, f"{few:g} epochs": first, f"{noisy.config['epochs']} with noise": noisy}
     plots = [_curves(f"{split}/loss", named, "dense model") for split in ("train", "val")]
@@ -271,8 +275,9 @@ def noise_to_digit(record: Record | None) -> Section:
         f"read by a classifier with a mean confidence of {100 * noise:.0f} %; reconstructions of as many test digits: "
         f"{100 * digits:.0f} %. Also measured: {kept}."
     )
-    names = ("noise_to_digit", "denoising", "ood_roc", "typical")
-    pictures = [(record.path / "figures" / f"{name}.png", name.replace("_", " ")) for name in names]
+    names = {"noise_to_digit": "noise in, digit out", "denoising": "denoising", "typical": "most and least typical",
+             "ood_roc": "telling other images from test images"}  # fmt: skip
+    pictures = [(record.path / "figures" / f"{name}.png", caption) for name, caption in names.items()]
     return Section(title, states, seen, pictures=pictures)
 
 
@@ -378,6 +383,7 @@ figure { grid-template-columns: 1fr; margin: .5rem 0; }
 img { max-width: 900px; image-rendering: auto; }
 </style></head><body>
 <h1>The report's experiments, reproduced</h1>
+<p>$runs</p>
 <p>Runs in $folder; written by scripts/reproduce_report.sh. FID is on this project's classifier: its order can be
 compared with the report's, its values cannot.</p>
 $body
@@ -396,8 +402,29 @@ def page(found: list[Section], folder: Path) -> str:
     numbers = iter(range(len(plots)))
     body = "\n".join(_section(number, section, numbers) for number, section in enumerate(found, 1))
     data = json.dumps([figure(plot) for plot in plots], separators=(",", ":")).replace("</", "<\\/")
-    parts = {"css": CSS, "folder": escape(str(folder)), "body": body, "data": data, "plotly": get_plotlyjs()}
+    parts = {
+        "runs": escape(_scale(Report(folder))),
+        "css": CSS,
+        "folder": escape(str(folder)),
+        "body": body,
+        "data": data,
+        "plotly": get_plotlyjs(),
+    }
     return Template(PAGE).substitute(parts)
+
+
+def _scale(report: Report) -> str:
+    """What was trained, for how long, on how much: a scaled version must not be taken for the full one."""
+    told = []
+    for experiment in ("latent_dim", "latent_dim_as_run", "loss_weights", "dense_epochs", "dense_noise", "robustness"):
+        configs = [record.config for record in report.runs(experiment)]
+        if configs:
+            epochs = " and ".join(sorted({str(config["epochs"]) for config in configs}, key=int))
+            limit = configs[0]["dataset"]["limit"]
+            images = f"{limit:,} training images" if limit else "all training images"
+            told.append(f"{experiment}: {len(configs)} run{'s' if len(configs) > 1 else ''}, {epochs} epochs, {images}")
+    full = "The report trained for 50 (latent_dim), 20 to 30 (loss_weights), 20 and 50 (dense) epochs on all images."
+    return f"{full} Here: {'; '.join(told)}."
 
 
 def _section(number: int, section: Section, numbers: Iterator[int]) -> str:
