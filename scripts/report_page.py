@@ -95,16 +95,14 @@ def curves(dims: dict[float, Record]) -> Section:
             f"epoch at {best:g} dimensions ({last[best]['val/loss']:.2f}). "
             f"Training and validation stay together: the largest gap is {gap[worst]:.2f}, at {worst:g}."
         )
-    plots = [
-        _curves(f"{split}/loss", {f"{n:g}": record for n, record in dims.items()}, "latent_dim")
-        for split in ("train", "val")
-    ]
+    named = {f"{n:g}": record for n, record in dims.items()}
+    plots = [_curves(f"{split}/loss", named, "latent_dim") for split in ("train", "val")] if dims else []
     return Section(
         "Loss curves per latent dimension",
         "Train and test loss per epoch for each latent dimension; here "
         "the held-out part of the training images (val) stands for the test set during training.",
         seen,
-        plots if dims else [],
+        plots,
     )
 
 
