@@ -10,7 +10,7 @@ from vae_lab.compare.plotted import Plotted
 from vae_lab.compare.reading import read
 from vae_lab.compare.scatter import front
 from vae_lab.figures.comparison import draw
-from vae_lab.plots import HeatMap, Line, Plot, wide
+from vae_lab.plots import HeatMap, Line, Plot, log_ticks, wide
 
 
 def compared(*folders) -> Compared:
@@ -98,7 +98,39 @@ def test_objectives_that_say_nothing_draw_nothing(sweep, objectives):
     assert Plotted(sweep, [{"pareto": objectives}]).pareto == []
 
 
-def test_an_axis_is_logarithmic_over_two_decades_of_positive_values():
+@pytest.mark.parametrize(("values", "near"), [((254.0, 275.0), False), ((2.5, 9.0), True)])
+def test_a_floor_far_below_is_told_and_does_not_stretch_the_axis(tmp_path, values, near):
+    for i, value in enumerate(values):
+        make_run(tmp_path / str(i), value, latent_dim=2 + i)
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    assert any(line.style == -1 for line in panel.plot.lines) == near
+    assert ("floor 2 (real training images), below these axes" in panel.plot.subtitle) != near
+    low, high = draw(panel.plot).axes[0].get_ylim()
+    assert (low > 200) != near
+    assert low < min(values) < max(values) < high
+
+
+def test_places_by_factors_stand_on_a_logarithmic_axis_with_ticks_of_their_own(tmp_path):
+    for dim in (1, 4, 16, 64):
+        make_run(tmp_path / str(dim), 10.0 + dim, latent_dim=dim)
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    assert panel.plot.log_x
+    axes = draw(panel.plot).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "4", "16", "64"]
+    assert list(axes.get_xticks(minor=True)) == []
+    assert list(figure(panel.plot)["layout"]["xaxis"]["ticktext"]) == ["1", "4", "16", "64"]
+
+
+def test_ticks_that_would_overlap_are_left_out():
+    assert log_ticks([1, 10, 100, 101, 1000]) == [1, 10, 100, 1000]
+    assert log_ticks(range(1, 100)) == []
+    assert log_ticks([0, 1, 10]) == []
+
+
+def test_an_axis_is_logarithmic_over_a_wide_range_of_positive_values():
+    assert wide([1, 4, 16])
+    assert not wide([1, 16])
+    assert not wide([1, 4, 15])
     assert wide([1e-4, 1e-1])
     assert wide([1e-4, 1e-2])
     assert not wide([1, 99])

@@ -8,7 +8,7 @@ from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import MISSING, Setting, ordered, others, shown
-from vae_lab.plots import HeatMap, Line, Plot, wide
+from vae_lab.plots import HeatMap, Line, Plot, log_ticks, wide
 
 LINES = 12  # more than these no eye tells apart: single points then
 STYLES = 24  # sets of runs that colours and dashes tell apart
@@ -43,13 +43,15 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
     lines = [_line_over(compared, score, axis, beside, runs, joined) for _, runs in sorted(groups.items())]
     if not joined and len(places) <= STYLES:
         lines.append(_mean_line(axis, lines))
+    floor, told = _floor(compared, score, number, lines)
     return Plot(
         title=f"{score.name} against {axis.name}",
         x_label=_axis_label(axis.name),
         y_label=score_label(score, any(line.error and any(line.error) for line in lines)),
-        lines=[*lines, *_floor(compared, score, number, places)],
-        subtitle=_subtitle(compared, score, number),
+        lines=[*lines, *floor],
+        subtitle=_subtitle(compared, score, number) + told,
         log_x=wide(list(places)),
+        x_ticks=log_ticks(places),
         legend=", ".join(s.name for s in beside),
     )
 
@@ -91,14 +93,21 @@ def _line_over(
     )
 
 
-def _floor(compared: Compared, score: Score, number: int, places: Iterable[float]) -> list[Line]:
-    """What real images reach under the same protocol, as a line across."""
+def _floor(compared: Compared, score: Score, number: int, lines: Sequence[Line]) -> tuple[list[Line], str]:
+    """What real images reach under the same protocol: a line across, or, far from the data, words beside them."""
     floor = compared.scores.get(f"{score.name}_floor")
     found = [floor.values[run] for run in score.protocols.members(number) if run in floor.values] if floor else []
-    if not found:
-        return []
-    x, mean = sorted(places), sum(found) / len(found)
-    return [Line(f"floor {mean:.3g}: real training images", [x[0], x[-1]], [mean, mean], markers=False, style=-1)]
+    x = [place for line in lines for place in line.x]
+    if not found or not x:
+        return [], ""
+    ends = [
+        y + sign * e for line in lines for y, e in zip(line.y, line.error or [0.0] * len(line.y)) for sign in (-1, 1)
+    ]
+    mean, low, high = sum(found) / len(found), min(ends), max(ends)
+    if not 2 * low - high <= mean <= 2 * high - low:  # a line there would press the data flat
+        return [], f"; floor {mean:.3g} (real training images), {'below' if mean < low else 'above'} these axes"
+    name = f"floor {mean:.3g}: real training images"
+    return [Line(name, [min(x), max(x)], [mean, mean], markers=False, style=-1)], ""
 
 
 def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: int) -> Plot | None:

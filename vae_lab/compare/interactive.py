@@ -18,7 +18,7 @@ def figure(plot: Plot) -> dict[str, Any]:
     named = sum(bool(line.label) for line in plot.lines)
     layout = go.Layout(
         title={"text": plot.title, "subtitle": {"text": _wrapped(plot.subtitle)}, "x": 0.01, "xanchor": "left"},
-        xaxis={"title": {"text": plot.x_label}, "type": _axis(plot.heat_map, plot.log_x)},
+        xaxis={"title": {"text": plot.x_label}, "type": _axis(plot.heat_map, plot.log_x), **_ticks(plot)},
         yaxis={"title": {"text": plot.y_label}, "type": _axis(plot.heat_map, plot.log_y)},
         showlegend=1 < named <= LEGEND or any(line.style == -1 for line in plot.lines),
         legend={"title": {"text": plot.legend}},
@@ -30,6 +30,12 @@ def figure(plot: Plot) -> dict[str, Any]:
 
 def _axis(heat: HeatMap | None, log: bool) -> str:
     return "category" if heat else "log" if log else "linear"
+
+
+def _ticks(plot: Plot) -> dict[str, Any]:
+    if not plot.log_x or not plot.x_ticks:
+        return {}
+    return {"tickvals": list(plot.x_ticks), "ticktext": [f"{tick:.4g}" for tick in plot.x_ticks]}
 
 
 def _lines(go: Any, plot: Plot) -> list[Any]:

@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from vae_lab.figures.style import GREY, new_figure
 from vae_lab.plots import PALETTE, HeatMap, Line, Plot
@@ -30,6 +30,9 @@ def draw(plot: Plot) -> Figure:
     scale = _scale(plot)
     for i, line in enumerate(plot.lines):
         _draw_line(axes, line, i if line.style is None else line.style, scale)
+    if plot.log_x and plot.x_ticks:
+        axes.set_xticks(plot.x_ticks, [f"{tick:.4g}" for tick in plot.x_ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
     if plot.x_label.startswith("epoch") and not plot.log_x:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
