@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from made import config
 
+from vae_lab.compare.compared import Compared
 from vae_lab.compare.reading import Record
 from vae_lab.compare.settings import MISSING, Setting, axes, differing, others, shown
 
@@ -31,6 +32,16 @@ def test_beta_stands_for_the_weights_while_k1_is_one():
 def test_weights_stand_for_themselves_where_k1_varies():
     told = columns({"k1": 0.5, "k2": 0.5, "beta": 1.0}, {"k1": 0.2, "k2": 0.8, "beta": 4.0})
     assert told == {"k1": (0.5, 0.2), "k2": (0.5, 0.8)}
+
+
+def test_the_common_settings_tell_both_weights_where_the_first_is_not_one():
+    assert "k1=0.5, k2=0.5" in Compared(records(*({"k1": 0.5, "k2": 0.5, "lr": lr} for lr in (1, 2)))).common()
+    common = Compared(records({"k1": 1.0, "k2": 4.0, "beta": 4.0}, {"k1": 1.0, "k2": 4.0, "beta": 4.0})).common()
+    assert "beta=4" in common
+    assert "k1" not in common
+    half = Compared(records({"k1": 0.5, "k2": 0.5, "beta": 1.0}, {"k1": 0.5, "k2": 2.0, "beta": 4.0})).common()
+    assert "k1=0.5" in half
+    assert "beta" not in half
 
 
 def test_an_objective_without_a_kl_term_has_no_weights():

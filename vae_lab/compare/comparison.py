@@ -88,7 +88,7 @@ def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: 
 
 def _place(paths: list[Path]) -> Path:
     """Into the sweep where it is one; else a folder of its own."""
-    if len(paths) == 1 and not is_run(paths[0]):
+    if len(paths) == 1 and not is_run(paths[0]) and (paths[0] / "sweep.json").is_file():
         return paths[0]
     return Path("outputs") / "compare" / time.strftime("%Y-%m-%d_%H-%M-%S")
 

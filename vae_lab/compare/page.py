@@ -14,6 +14,7 @@ from vae_lab.compare.interactive import figure
 from vae_lab.compare.plotted import Choices, Panel, Plotted
 from vae_lab.compare.protocols import letter
 from vae_lab.compare.rows import columns_of, rows_of, seed_rows_of
+from vae_lab.compare.table import counted
 
 _HERE = Path(__file__).parent
 
@@ -83,8 +84,7 @@ def _finite(value: Any) -> Any:
 
 
 def _title(compared: Compared) -> str:
-    n = len(compared.records)
-    return f"{n} run{'s' if n > 1 else ''}" + (f": {compared.common()}" if compared.common() else "")
+    return counted(len(compared.records)) + (f": {compared.common()}" if compared.common() else "")
 
 
 def _sentences(compared: Compared) -> list[str]:
@@ -92,7 +92,8 @@ def _sentences(compared: Compared) -> list[str]:
     finished = sum(record.finished for record in compared.records)
     n = len(compared.records)
     differs = ", ".join(setting.name for setting in compared.settings) or "nothing but the seed"
-    told = [f"{finished} of {n} runs are finished. What differs: {differs}."]
+    done = f"{finished} of {n} runs are finished" if n > 1 else f"The run is {'' if finished else 'not '}finished"
+    told = [f"{done}. What differs: {differs}." if n > 1 else f"{done}."]
     datasets = {(record.config.get("dataset") or {}).get("name") for record in compared.records if record.config}
     if len(datasets) > 1:
         told.append(f"The runs are of {len(datasets)} datasets ({', '.join(sorted(map(str, datasets)))}); "
