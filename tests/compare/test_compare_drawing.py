@@ -79,6 +79,31 @@ def test_very_many_combinations_are_points_with_their_mean(tmp_path):
     assert mean.y == pytest.approx([10 + (LINES + 1) / 2] * 2)
 
 
+def test_trials_of_a_search_are_points_and_no_line(tmp_path):
+    for i, (dim, lr) in enumerate([(2, 3e-3), (3, 1e-4), (7, 5e-3), (9, 2e-3)]):
+        make_run(tmp_path / str(i), 10.0 + i, latent_dim=dim, lr=lr)
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    points = panel.plot.lines[0]
+    assert (points.joined, points.x) == (False, [2, 3, 7, 9])
+    assert "single points differ in lr, too" in panel.plot.subtitle
+    make_run(tmp_path / "more", 20.0, latent_dim=20, lr=2e-3)
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    line, points = panel.plot.lines[:2]
+    assert (line.label, line.joined, line.x) == ("lr=0.002", True, [9, 20])
+    assert (points.joined, points.x) == (False, [2, 3, 7])
+
+
+def test_rate_and_distortion_are_coloured_by_the_number_that_varies_and_named_on_pointing(tmp_path):
+    for i in range(LINES + 1):
+        make_run(tmp_path / str(i), 10.0 + i, latent_dim=2 + i)
+    (panel,) = Plotted(compared(tmp_path), []).rate_distortion
+    assert (panel.plot.shade, panel.plot.legend) == ("latent_dim", "latent_dim")
+    assert [line.shade for line in panel.plot.lines] == list(range(2, LINES + 3))
+    hover = figure(panel.plot)["data"][0]["hovertemplate"]
+    assert "kl %{x" in hover
+    assert "recon %{y" in hover
+
+
 def test_a_front_holds_what_no_other_beats_in_both():
     points = np.random.default_rng(0).random((60, 2))
     beaten = [any((q <= p).all() and (q < p).any() for q in points) for p in points]

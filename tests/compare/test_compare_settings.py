@@ -85,9 +85,11 @@ def test_the_share_of_reconstruction_is_an_axis_where_the_weights_add_up_to_the_
     assert [axis.name for axis in axes(settings)] == ["k1", "k2"]
 
 
-def test_what_goes_one_to_one_with_an_axis_does_not_split_lines():
+def test_what_follows_from_an_axis_does_not_split_lines():
     x, tied, free = Setting("x", (1, 1, 2, 2)), Setting("tied", (5, 5, 6, 6)), Setting("free", (1, 2, 1, 2))
     assert others([x], [x, tied, free]) == [free]
+    share, found = Setting("k1", (0.1, 0.3, 0.6)), Setting("lr", (1e-3, 1e-4, 1e-2))  # one to one by chance
+    assert others([share], [share, Setting("k2", (0.9, 0.7, 0.4)), found]) == [found]
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (1e-4, "0.0001"), (True, "true"), (MISSING, "–"), ("a", "a")])

@@ -14,7 +14,7 @@ def figure(plot: Plot) -> dict[str, Any]:
     """``data`` and ``layout``; traces say in ``meta`` which run they belong to."""
     import plotly.graph_objects as go
 
-    traces = [_heat_map(go, plot.heat_map)] if plot.heat_map else _lines(go, plot)
+    traces = [_heat_map(go, plot, plot.heat_map)] if plot.heat_map else _lines(go, plot)
     named = sum(bool(line.label) for line in plot.lines)
     layout = go.Layout(
         title={"text": plot.title, "subtitle": {"text": _wrapped(plot.subtitle)}, "x": 0.01, "xanchor": "left"},
@@ -42,13 +42,13 @@ def _lines(go: Any, plot: Plot) -> list[Any]:
     shades = [line.shade for line in plot.lines if line.shade is not None]
     colours = _colours(plot, sorted(set(shades)))
     traces = [
-        _line(go, line, i if line.style is None else line.style, None if line.shade is None else colours[line.shade])
+        _line(go, plot, line, i if line.style is None else line.style, colours.get(line.shade))
         for i, line in enumerate(plot.lines)
     ]
     return traces + ([_colour_bar(go, plot, shades)] if shades else [])
 
 
-def _line(go: Any, line: Line, style: int, shade: str | None) -> Any:
+def _line(go: Any, plot: Plot, line: Line, style: int, shade: str | None) -> Any:
     colour, dash = _SPECIAL.get(style, (PALETTE[style % len(PALETTE)], _DASHES[style // len(PALETTE) % len(_DASHES)]))
     whole = len(line.x) > 2 and list(line.x) == list(range(1, len(line.x) + 1))
     return go.Scatter(
@@ -56,7 +56,8 @@ def _line(go: Any, line: Line, style: int, shade: str | None) -> Any:
         y=_rounded(line.y),
         error_y={"array": _rounded(line.error), "visible": True} if line.error else None,
         text=list(line.about) or None,
-        hovertemplate=f"{'%{text}' if line.about else line.label}<br>x %{{x}}<br>y %{{y:.4g}}<extra></extra>",
+        hovertemplate=f"{'%{text}' if line.about else line.label}<br>{_bare(plot.x_label)} %{{x:.6~g}}"
+        f"<br>{_bare(plot.y_label)} %{{y:.4g}}<extra></extra>",
         name=line.label,
         mode="lines+markers" if line.joined and line.markers else "lines" if line.joined else "markers",
         line={"color": shade or colour, "dash": "solid" if shade else dash, "width": 1 if line.faint else 1.5},
@@ -68,7 +69,12 @@ def _line(go: Any, line: Line, style: int, shade: str | None) -> Any:
     )
 
 
-def _colours(plot: Plot, shades: Sequence[float]) -> dict[float, str]:
+def _bare(label: str) -> str:
+    """An axis' name without its unit: there is little room beside a point."""
+    return label.partition(",")[0].partition(" (")[0]
+
+
+def _colours(plot: Plot, shades: Sequence[float]) -> dict[float | None, str]:
     """A colour of the scale per number, where lines are too many to tell apart by colours of their own."""
     from math import log
 
@@ -92,7 +98,7 @@ def _colour_bar(go: Any, plot: Plot, shades: Sequence[float]) -> Any:
     return go.Scatter(x=[None], y=[None], mode="markers", marker=marker, showlegend=False, hoverinfo="skip")
 
 
-def _heat_map(go: Any, heat: HeatMap) -> Any:
+def _heat_map(go: Any, plot: Plot, heat: HeatMap) -> Any:
     few = len(heat.x) * len(heat.y) <= 100
     return go.Heatmap(
         x=list(heat.x),
@@ -100,7 +106,8 @@ def _heat_map(go: Any, heat: HeatMap) -> Any:
         z=[_rounded(row) for row in heat.values],
         text=[list(row) for row in heat.about] or None,
         texttemplate="%{z:.4g}" if few else None,
-        hovertemplate="x %{x}<br>y %{y}<br>%{z:.4g}<br>%{text}<extra></extra>",
+        hovertemplate=f"{_bare(plot.x_label)} %{{x}}<br>{_bare(plot.y_label)} %{{y}}"
+        f"<br>{_bare(heat.label)} %{{z:.4g}}<br>%{{text}}<extra></extra>",
         colorscale="Viridis",
         colorbar={"title": {"text": heat.label, "side": "right"}},
         hoverongaps=False,

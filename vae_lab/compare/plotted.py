@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from vae_lab.compare.against import against
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.drawing import against, alike, curves, heat_map
+from vae_lab.compare.drawing import alike, curves, heat_map
 from vae_lab.compare.scatter import pareto, scatter
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting

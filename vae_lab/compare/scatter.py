@@ -13,12 +13,13 @@ from vae_lab.plots import Line, Plot, wide
 
 
 def scatter(compared: Compared, x: Score, y: Score, runs: Sequence[int], title: str) -> Plot | None:
-    """One point per run: two scores of it; coloured by beta (or what else weighs the KL term) where that varies."""
+    """One point per run: two scores of it; coloured by beta (or k2) where that varies, else by the first number."""
     having = [run for run in compared.order if run in set(runs) and run in x.values and run in y.values]
     having = [run for run in having if math.isfinite(x.values[run]) and math.isfinite(y.values[run])]
     if not having:
         return None
-    by = next((s for s in compared.settings if s.name in ("beta", "k2") and s.numeric), None)
+    numbers = [s for s in compared.varying(having) if s.numeric]
+    by = next((s for s in numbers if s.name in ("beta", "k2")), numbers[0] if numbers else None)
     groups: dict[float | None, list[int]] = defaultdict(list)
     for run in having:
         groups[by.values[run] if by else None].append(run)
