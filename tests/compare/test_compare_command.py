@@ -8,6 +8,9 @@ from made import make_run, make_sweep
 from rich.console import Console
 
 from vae_lab.compare import write_comparison
+from vae_lab.compare.compared import Compared
+from vae_lab.compare.grids import best_first
+from vae_lab.compare.reading import read
 
 
 @pytest.fixture
@@ -231,7 +234,19 @@ def test_samples_are_of_the_same_latents_and_broken_weights_have_a_marked_place(
     assert "is truncated, corrupt or of another model" in page
     few = cli("compare", "s", "out=s", "grids=1")
     assert few.status == 0
-    assert "the best 1 of 3 runs by fid" in (tmp_path / "s" / "compare.html").read_text()
+    assert "the best 1 of 3 runs, best fid first." in (tmp_path / "s" / "compare.html").read_text()
+
+
+def test_grids_rank_within_a_protocol_and_say_so_only_where_there_are_several(tmp_path, console):
+    for i, (fid, images) in enumerate([(30.0, 360), (10.0, 360), (5.0, 9), (1.0, 9), (20.0, 360)]):
+        make_run(tmp_path / "s" / f"{i}", fid, {"images": images}, latent_dim=2 + i)
+    compared = Compared([read(tmp_path / "s" / str(i)) for i in range(5)])
+    assert best_first(compared) == ([1, 4, 0, 3, 2], 5)
+    assert best_first(compared, 3) == ([1, 4, 3], 5)  # the best of each, then the second best
+    several = write_comparison([tmp_path / "s"], tmp_path / "a", console).read_text()
+    assert "all 5 runs, best fid first within each of 2 datasets or protocols." in several
+    one = write_comparison([tmp_path / "s" / str(i) for i in (0, 1, 4)], tmp_path / "b", console).read_text()
+    assert "all 3 runs, best fid first." in one
 
 
 def test_what_a_run_said_of_itself_is_told_again(tmp_path, console):

@@ -28,7 +28,7 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
     places = {axis.values[runs[0]] for runs in cells}
     if len(places) < 2:
         return None
-    lines, beside, told = _lines_over(compared, score, axis, beside, cells)
+    lines, telling, told = _lines_over(compared, score, axis, beside, cells)
     floor, floor_told = _floor(compared, score, number, lines)
     return Plot(
         title=f"{score.name} against {axis.name}",
@@ -38,7 +38,7 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
         subtitle=subtitle(compared, score, number) + told + floor_told,
         log_x=wide(list(places)),
         x_ticks=log_ticks(places),
-        legend=", ".join(s.name for s in beside),
+        legend=", ".join(s.name for s in telling),
     )
 
 

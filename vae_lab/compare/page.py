@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.grids import Grid
+from vae_lab.compare.grids import Grid, group_of
 from vae_lab.compare.interactive import figure
 from vae_lab.compare.plotted import Choices, Panel, Plotted
 from vae_lab.compare.protocols import letter
@@ -37,6 +37,7 @@ def page_of(compared: Compared, plotted: Plotted, grids: Sequence[Grid], drawabl
         "css": (_HERE / "page.css").read_text(encoding="utf-8"),
         "sentences": "\n".join(f"<p>{escape(text)}</p>" for text in _sentences(compared)),
         "protocols": _protocols(compared),
+        "undrawn": "\n".join(f'<p class="undrawn">{escape(text)}</p>' for text in plotted.undrawn()),
         "grids": _grids(compared, grids, drawable),
         "data": _json(_data(compared, plotted)),
         "plotly": get_plotlyjs(),
@@ -123,9 +124,14 @@ def _grids(compared: Compared, grids: Sequence[Grid], drawable: int) -> str:
     if not grids:
         return "<p>No finished, trained run to draw.</p>" if not drawable else "<p>None were asked for (grids=0).</p>"
     first = next((name for name in compared.show if compared.scores[name].better), "")
-    which = f"the best {len(grids)} of {drawable} runs by {first}" if len(grids) < drawable else f"all {drawable} runs"
+    which = f"the best {len(grids)} of {drawable} runs" if len(grids) < drawable else f"all {drawable} runs"
+    if drawable == 1:
+        which = "the one run"
+    elif first:
+        groups = len({group_of(compared, compared.scores[first], grid.run) for grid in grids})
+        which += f", best {first} first" + (f" within each of {groups} datasets or protocols" if groups > 1 else "")
     head = (
-        f"<p>Shown: {escape(which)}{', in turn where datasets or protocols differ' if len(grids) < drawable else ''}. "
+        f"<p>Shown: {escape(which)}. "
         "Left: decoder means of 30 draws from the prior, the same latents for all runs of equal latent size. "
         "Right: ten test images (upper row), the same for all runs of a dataset, and their reconstructions.</p>"
     )

@@ -51,6 +51,18 @@ class Plotted:
         rest = [name for name in scores if name not in shown and not name.endswith("_floor")]
         return [scores[name] for name in [*shown, *rest]]
 
+    def undrawn(self) -> list[str]:
+        """Sentences on the scores that have no plot over any number, though numbers vary."""
+        found: dict[str, list[str]] = {}
+        for score in self._scores() if self.compared.axes else []:
+            n = len(score.protocols)
+            alone = n > 1 and all(len(score.protocols.members(i)) == 1 for i in range(n))
+            why = f"one run under each of {n} protocols" if alone else "no two values of one number under one protocol"
+            if score.name not in self.against:
+                found.setdefault(why, []).append(score.name)
+        axes = ", ".join(axis.name for axis in self.compared.axes)
+        return [f"{', '.join(names)}: {why}, so nothing to draw over {axes}." for why, names in found.items()]
+
     def _curves(self) -> Choices:
         columns = dict.fromkeys(c for record in self.compared.records for row in record.history[:1] for c in row)
         named = [c for c in columns if c.startswith(("train/", "val/"))]
