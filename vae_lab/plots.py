@@ -63,10 +63,10 @@ def wide(values: Sequence[float]) -> bool:
     return ratio > 99.9 or (ratio > 15.99 and len(set(values)) > 2)
 
 
-def log_ticks(values: Iterable[float], most: int = 12) -> list[float]:
+def log_ticks(values: Iterable[float], most: int = 8) -> list[float]:
     """The values themselves, without those too near to the one before; empty where they are no handful."""
     places = sorted(set(values))
-    if not 2 <= len(places) <= 2 * most or places[0] <= 0:
+    if not 2 <= len(places) <= 3 * most or places[0] <= 0:
         return []
     apart = math.log(places[-1] / places[0]) / most
     ticks = places[:1]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made import make_run, make_sweep
@@ -94,11 +96,11 @@ def test_trials_of_a_search_are_points_and_no_line(tmp_path):
 
 
 def test_rate_and_distortion_are_coloured_by_the_number_that_varies_and_named_on_pointing(tmp_path):
-    for i in range(LINES + 1):
+    for i in range(7):  # one more than there are colours
         make_run(tmp_path / str(i), 10.0 + i, latent_dim=2 + i)
     (panel,) = Plotted(compared(tmp_path), []).rate_distortion
     assert (panel.plot.shade, panel.plot.legend) == ("latent_dim", "latent_dim")
-    assert [line.shade for line in panel.plot.lines] == list(range(2, LINES + 3))
+    assert [line.shade for line in panel.plot.lines] == list(range(2, 9))
     hover = figure(panel.plot)["data"][0]["hovertemplate"]
     assert "kl %{x" in hover
     assert "recon %{y" in hover
@@ -181,6 +183,9 @@ def test_a_picture_shows_what_the_plot_says():
     assert [text.get_text() for text in heat.texts] == ["1"]
     assert scale.get_ylabel() == "fid"
     assert draw(SHADED).axes[1].get_ylabel() == "lr"
+    few = draw(replace(SHADED, lines=SHADED.lines[:9]))
+    assert few.axes[1].get_ylabel() == "lr"
+    assert few.axes[0].get_legend() is None  # it would lie on the scale
 
 
 def test_the_page_shows_what_the_plot_says():

@@ -15,7 +15,7 @@ def figure(plot: Plot) -> dict[str, Any]:
     import plotly.graph_objects as go
 
     traces = [_heat_map(go, plot, plot.heat_map)] if plot.heat_map else _lines(go, plot)
-    named = sum(bool(line.label) for line in plot.lines)
+    named = sum(bool(line.label) and line.shade is None for line in plot.lines)
     layout = go.Layout(
         title={"text": plot.title, "subtitle": {"text": _wrapped(plot.subtitle)}, "x": 0.01, "xanchor": "left"},
         xaxis={"title": {"text": plot.x_label}, "type": _axis(plot.heat_map, plot.log_x), **_ticks(plot)},
@@ -35,7 +35,7 @@ def _axis(heat: HeatMap | None, log: bool) -> str:
 def _ticks(plot: Plot) -> dict[str, Any]:
     if not plot.log_x or not plot.x_ticks:
         return {}
-    return {"tickvals": list(plot.x_ticks), "ticktext": [f"{tick:.4g}" for tick in plot.x_ticks]}
+    return {"tickvals": list(plot.x_ticks), "ticktext": [f"{tick:.3g}" for tick in plot.x_ticks]}
 
 
 def _lines(go: Any, plot: Plot) -> list[Any]:
@@ -64,7 +64,7 @@ def _line(go: Any, plot: Plot, line: Line, style: int, shade: str | None) -> Any
         opacity=0.6 if line.faint else 1,
         marker={"symbol": "circle" if shade else _MARKERS[style % len(_MARKERS)], "size": 7},
         meta={"run": line.run} if line.run is not None else None,
-        showlegend=bool(line.label),
+        showlegend=bool(line.label) and shade is None,  # the scale names it then
         _validate=False,  # half of the time with 500 runs
     )
 

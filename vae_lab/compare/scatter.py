@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.drawing import LINES, score_label
+from vae_lab.compare.drawing import score_label
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import MISSING, ordered, shown
-from vae_lab.plots import Line, Plot, wide
+from vae_lab.plots import PALETTE, Line, Plot, wide
 
 
 def scatter(compared: Compared, x: Score, y: Score, runs: Sequence[int], title: str) -> Plot | None:
@@ -23,7 +23,7 @@ def scatter(compared: Compared, x: Score, y: Score, runs: Sequence[int], title: 
     groups: dict[float | None, list[int]] = defaultdict(list)
     for run in having:
         groups[by.values[run] if by else None].append(run)
-    few, varying = len(groups) <= LINES, compared.varying(having)
+    few, varying = len(groups) <= len(PALETTE), compared.varying(having)  # points have no dashes: more look alike
     found = sorted(groups.items(), key=lambda item: ordered(item[0]))
     lines = [
         Line(
