@@ -1,6 +1,7 @@
 """A plot as data: drawn as a picture for papers by figures, and by the page that compares runs."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 # Okabe & Ito 2008, without yellow and black: they stay apart for the colour-blind, on white and on black.
@@ -46,6 +47,7 @@ class Plot:
     heat_map: HeatMap | None = None
     subtitle: str = ""
     log_x: bool = False
+    x_ticks: Sequence[float] = ()  # where a logarithmic x axis is labelled; none: wherever the axis likes
     log_y: bool = False
     shade: str = ""  # what Line.shade is
     log_shade: bool = False
@@ -54,5 +56,21 @@ class Plot:
 
 
 def wide(values: Sequence[float]) -> bool:
-    """Whether a logarithmic axis serves them: positive, over two decades or more."""
-    return bool(values) and min(values) > 0 and max(values) / min(values) > 99.9
+    """Whether a logarithmic axis serves them: positive, and over two decades, or a factor of 16 in three places."""
+    if not values or min(values) <= 0:
+        return False
+    ratio = max(values) / min(values)
+    return ratio > 99.9 or (ratio > 15.99 and len(set(values)) > 2)
+
+
+def log_ticks(values: Iterable[float], most: int = 8) -> list[float]:
+    """The values themselves, without those too near to the one before; empty where they are no handful."""
+    places = sorted(set(values))
+    if not 2 <= len(places) <= 3 * most or places[0] <= 0:
+        return []
+    apart = math.log(places[-1] / places[0]) / most
+    ticks = places[:1]
+    for place in places[1:-1]:
+        if min(math.log(place / ticks[-1]), math.log(places[-1] / place)) >= apart:
+            ticks.append(place)
+    return [*ticks, places[-1]]

@@ -76,6 +76,8 @@ def make_run(folder: Path, fid: float = 10.0, told: dict[str, Any] | None = None
 
 def make_sweep(folder: Path, seeds: int = 2) -> Path:
     """latent_dim × beta × seed, and one failed, one interrupted and one damaged job."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sweep.json").write_text("{}")
     number = 0
     for latent_dim in (2, 16):
         for beta in (1.0, 4.0):

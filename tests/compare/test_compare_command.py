@@ -8,6 +8,9 @@ from made import make_run, make_sweep
 from rich.console import Console
 
 from vae_lab.compare import write_comparison
+from vae_lab.compare.compared import Compared
+from vae_lab.compare.grids import best_first
+from vae_lab.compare.reading import read
 
 
 @pytest.fixture
@@ -75,6 +78,54 @@ def test_24_runs_with_three_settings_fit_80_columns(tmp_path, console):
     assert header == ["latent_dim", "batch_size", "lr", "seeds", "fid", "elbo"]
     assert sum(" ± " in line and "best" not in line for line in lines) == 12
     assert "…" not in "\n".join(lines[:16])
+
+
+def test_runs_equal_in_settings_and_seed_are_told_and_their_numbers_are_never_cut(tmp_path, console):
+    names = [f"a_folder_with_a_rather_long_name_as_people_give_them_{i}" for i in range(2)]
+    for name in names:
+        make_run(tmp_path / name, 1234.5678)
+    write_comparison([tmp_path], tmp_path / "out", console)
+    told = console.file.getvalue()
+    assert "1 (2 equal runs)" in told
+    assert f"{names[0]} = {names[1]}" in told
+    rows = told.partition("▸ best")[0]
+    assert "…" not in rows
+    assert "1235" in rows
+    assert all(len(line) <= 80 for line in rows.splitlines())
+
+
+def test_without_a_finished_run_there_is_no_table(tmp_path, console):
+    (make_run(tmp_path / "s" / "a") / "results.json").unlink()
+    write_comparison([tmp_path / "s"], tmp_path / "out", console)
+    first, second, *_ = console.file.getvalue().splitlines()
+    assert first == "1 run, none of them finished"
+    assert second.startswith("✗ ")
+    assert "▸" not in console.file.getvalue()
+
+
+def test_beside_one_finished_run_what_differs_from_the_others_stays(tmp_path, console):
+    for dim in (2, 4, 8):
+        make_run(tmp_path / "s" / str(dim), latent_dim=dim)
+    for dim in (4, 8):
+        (tmp_path / "s" / str(dim) / "results.json").unlink()
+    write_comparison([tmp_path / "s"], tmp_path / "out", console)
+    header = next(line for line in console.file.getvalue().splitlines() if "fid" in line)
+    assert header.split()[:2] == ["latent_dim", "fid"]
+
+
+def test_a_finished_run_with_cut_metrics_says_so(tmp_path, console):
+    folder = make_run(tmp_path / "s" / "a")
+    (folder / "metrics.csv").write_text("epoch,val/loss\n0,3\n1,x,4\n")
+    page = write_comparison([tmp_path / "s"], tmp_path / "out", console)
+    assert "finished; metrics.csv is damaged" in console.file.getvalue()
+    assert '{"v":"finished; metrics.csv is damaged","t":"✓ finished; metrics.csv is damaged"}' in page.read_text()
+
+
+def test_a_plain_folder_of_runs_is_left_as_it_is(cli, tmp_path):
+    make_run(tmp_path / "runs" / "a")
+    assert cli("compare", "runs", "grids=0").status == 0
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a"]
+    assert len(list((tmp_path / "outputs" / "compare").glob("*/compare.html"))) == 1
 
 
 def test_protocols_are_told_apart_in_table_page_and_summary(tmp_path, console):
@@ -158,7 +209,7 @@ def test_a_sweep_of_nothing_but_failures_is_still_told(cli, tmp_path):
     for i in range(2):
         (tmp_path / "s" / str(i)).mkdir(parents=True)
         (tmp_path / "s" / str(i) / "failure.json").write_text("{")
-    ended = cli("compare", "s")
+    ended = cli("compare", "s", "out=s")
     assert ended.status == 0, ended.err
     assert ended.out.count("failed: failure.json is damaged") == 2
     assert (tmp_path / "s" / "compare.html").exists()
@@ -172,7 +223,7 @@ def test_samples_are_of_the_same_latents_and_broken_weights_have_a_marked_place(
         config = yaml.safe_load((folder / "config.yaml").read_text())
         (folder / "config.yaml").write_text(yaml.safe_dump({**config, "seed": seed}))
     (tmp_path / "s" / "c" / "checkpoints" / "best.ckpt").write_bytes(b"cut")
-    ended = cli("compare", "s")
+    ended = cli("compare", "s", "out=s")
     assert ended.status == 0, ended.err
     page = (tmp_path / "s" / "compare.html").read_text()
     samples = [part.split('"')[0] for part in page.split('<img src="')[1:]]
@@ -181,9 +232,21 @@ def test_samples_are_of_the_same_latents_and_broken_weights_have_a_marked_place(
     assert len(samples[0]) > 1000
     assert "not drawn: " in page
     assert "is truncated, corrupt or of another model" in page
-    few = cli("compare", "s", "grids=1")
+    few = cli("compare", "s", "out=s", "grids=1")
     assert few.status == 0
-    assert "the best 1 of 3 runs by fid" in (tmp_path / "s" / "compare.html").read_text()
+    assert "the best 1 of 3 runs, best fid first." in (tmp_path / "s" / "compare.html").read_text()
+
+
+def test_grids_rank_within_a_protocol_and_say_so_only_where_there_are_several(tmp_path, console):
+    for i, (fid, images) in enumerate([(30.0, 360), (10.0, 360), (5.0, 9), (1.0, 9), (20.0, 360)]):
+        make_run(tmp_path / "s" / f"{i}", fid, {"images": images}, latent_dim=2 + i)
+    compared = Compared([read(tmp_path / "s" / str(i)) for i in range(5)])
+    assert best_first(compared) == ([1, 4, 0, 3, 2], 5)
+    assert best_first(compared, 3) == ([1, 4, 3], 5)  # the best of each, then the second best
+    several = write_comparison([tmp_path / "s"], tmp_path / "a", console).read_text()
+    assert "all 5 runs, best fid first within each of 2 datasets or protocols." in several
+    one = write_comparison([tmp_path / "s" / str(i) for i in (0, 1, 4)], tmp_path / "b", console).read_text()
+    assert "all 3 runs, best fid first." in one
 
 
 def test_what_a_run_said_of_itself_is_told_again(tmp_path, console):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made import make_run, make_sweep
@@ -10,7 +12,7 @@ from vae_lab.compare.plotted import Plotted
 from vae_lab.compare.reading import read
 from vae_lab.compare.scatter import front
 from vae_lab.figures.comparison import draw
-from vae_lab.plots import HeatMap, Line, Plot, wide
+from vae_lab.plots import HeatMap, Line, Plot, log_ticks, wide
 
 
 def compared(*folders) -> Compared:
@@ -79,6 +81,31 @@ def test_very_many_combinations_are_points_with_their_mean(tmp_path):
     assert mean.y == pytest.approx([10 + (LINES + 1) / 2] * 2)
 
 
+def test_trials_of_a_search_are_points_and_no_line(tmp_path):
+    for i, (dim, lr) in enumerate([(2, 3e-3), (3, 1e-4), (7, 5e-3), (9, 2e-3)]):
+        make_run(tmp_path / str(i), 10.0 + i, latent_dim=dim, lr=lr)
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    points = panel.plot.lines[0]
+    assert (points.joined, points.x) == (False, [2, 3, 7, 9])
+    assert "single points differ in lr, too" in panel.plot.subtitle
+    make_run(tmp_path / "more", 20.0, latent_dim=20, lr=2e-3)
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    line, points = panel.plot.lines[:2]
+    assert (line.label, line.joined, line.x) == ("lr=0.002", True, [9, 20])
+    assert (points.joined, points.x) == (False, [2, 3, 7])
+
+
+def test_rate_and_distortion_are_coloured_by_the_number_that_varies_and_named_on_pointing(tmp_path):
+    for i in range(7):  # one more than there are colours
+        make_run(tmp_path / str(i), 10.0 + i, latent_dim=2 + i)
+    (panel,) = Plotted(compared(tmp_path), []).rate_distortion
+    assert (panel.plot.shade, panel.plot.legend) == ("latent_dim", "latent_dim")
+    assert [line.shade for line in panel.plot.lines] == list(range(2, 9))
+    hover = figure(panel.plot)["data"][0]["hovertemplate"]
+    assert "kl %{x" in hover
+    assert "recon %{y" in hover
+
+
 def test_a_front_holds_what_no_other_beats_in_both():
     points = np.random.default_rng(0).random((60, 2))
     beaten = [any((q <= p).all() and (q < p).any() for q in points) for p in points]
@@ -98,7 +125,39 @@ def test_objectives_that_say_nothing_draw_nothing(sweep, objectives):
     assert Plotted(sweep, [{"pareto": objectives}]).pareto == []
 
 
-def test_an_axis_is_logarithmic_over_two_decades_of_positive_values():
+@pytest.mark.parametrize(("values", "near"), [((254.0, 275.0), False), ((2.5, 9.0), True)])
+def test_a_floor_far_below_is_told_and_does_not_stretch_the_axis(tmp_path, values, near):
+    for i, value in enumerate(values):
+        make_run(tmp_path / str(i), value, latent_dim=2 + i)
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    assert any(line.style == -1 for line in panel.plot.lines) == near
+    assert ("floor 2 (real training images), below these axes" in panel.plot.subtitle) != near
+    low, high = draw(panel.plot).axes[0].get_ylim()
+    assert (low > 200) != near
+    assert low < min(values) < max(values) < high
+
+
+def test_places_by_factors_stand_on_a_logarithmic_axis_with_ticks_of_their_own(tmp_path):
+    for dim in (1, 4, 16, 64):
+        make_run(tmp_path / str(dim), 10.0 + dim, latent_dim=dim)
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    assert panel.plot.log_x
+    axes = draw(panel.plot).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "4", "16", "64"]
+    assert list(axes.get_xticks(minor=True)) == []
+    assert list(figure(panel.plot)["layout"]["xaxis"]["ticktext"]) == ["1", "4", "16", "64"]
+
+
+def test_ticks_that_would_overlap_are_left_out():
+    assert log_ticks([1, 10, 100, 101, 1000]) == [1, 10, 100, 1000]
+    assert log_ticks(range(1, 100)) == []
+    assert log_ticks([0, 1, 10]) == []
+
+
+def test_an_axis_is_logarithmic_over_a_wide_range_of_positive_values():
+    assert wide([1, 4, 16])
+    assert not wide([1, 16])
+    assert not wide([1, 4, 15])
     assert wide([1e-4, 1e-1])
     assert wide([1e-4, 1e-2])
     assert not wide([1, 99])
@@ -124,6 +183,9 @@ def test_a_picture_shows_what_the_plot_says():
     assert [text.get_text() for text in heat.texts] == ["1"]
     assert scale.get_ylabel() == "fid"
     assert draw(SHADED).axes[1].get_ylabel() == "lr"
+    few = draw(replace(SHADED, lines=SHADED.lines[:9]))
+    assert few.axes[1].get_ylabel() == "lr"
+    assert few.axes[0].get_legend() is None  # it would lie on the scale
 
 
 def test_the_page_shows_what_the_plot_says():

@@ -120,6 +120,30 @@ def test_words_and_selects_filter_rows_and_curves(opened, sweep_page):
     assert page.locator("#count").inner_text() == "0 of 7 rows, 0 runs"
 
 
+def test_a_filter_takes_spaces_and_closed_bounds_and_hints_at_what_other_rows_hold(opened, sweep_page):
+    page = opened(sweep_page)
+    page.fill("#filter", "beta >= 4 latent_dim <= 2")
+    assert page.locator("#count").inner_text() == "1 of 7 rows, 2 runs"
+    assert (column(page, "beta"), column(page, "latent_dim")) == (["4"], ["2"])
+    page.fill("#filter", "beta = 4")
+    assert column(page, "beta") == ["4", "4"]
+    page.fill("#filter", "seed=1")
+    assert page.locator("#count").inner_text() == "7 of 7 rows, 11 runs; seed: choose single runs"
+    page.check("input[value=single]")
+    assert set(column(page, "seed")) == {"1"}
+    assert page.locator("#count").inner_text() == "4 of 11 rows, 4 runs"
+
+
+def test_scores_that_cannot_be_drawn_say_why(opened, tmp_path):
+    for dim in (2, 4):
+        make_run(tmp_path / str(dim), 10.0 + dim, {"images": dim}, latent_dim=dim)
+    page = opened(compare(tmp_path))
+    told = page.locator("#against .undrawn").inner_text()
+    assert told == "fid: one run under each of 2 protocols, so nothing to draw over latent_dim."
+    page.locator("#against").scroll_into_view_if_needed()
+    assert page.locator("#against select").first.locator("option").all_inner_texts()[0] == "elbo"
+
+
 def test_single_runs_and_further_columns_are_a_click_away(opened, sweep_page):
     page = opened(sweep_page)
     page.check("input[value=single]")

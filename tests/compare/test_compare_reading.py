@@ -60,7 +60,7 @@ def test_a_damaged_history_costs_the_curves_alone(tmp_path):
     folder = make_run(tmp_path / "run")
     (folder / "metrics.csv").write_text("epoch,val/loss\n0,3\n1,x,4\n")
     record = read(folder)
-    assert (record.status, record.history, record.why) == ("finished", [], "metrics.csv is damaged")
+    assert (record.status, record.history, record.told) == ("finished", [], "finished; metrics.csv is damaged")
 
 
 def test_runs_without_scores_say_why(tmp_path):

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from made import config
 
+from vae_lab.compare.compared import Compared
 from vae_lab.compare.reading import Record
 from vae_lab.compare.settings import MISSING, Setting, axes, differing, others, shown
 
@@ -31,6 +32,16 @@ def test_beta_stands_for_the_weights_while_k1_is_one():
 def test_weights_stand_for_themselves_where_k1_varies():
     told = columns({"k1": 0.5, "k2": 0.5, "beta": 1.0}, {"k1": 0.2, "k2": 0.8, "beta": 4.0})
     assert told == {"k1": (0.5, 0.2), "k2": (0.5, 0.8)}
+
+
+def test_the_common_settings_tell_both_weights_where_the_first_is_not_one():
+    assert "k1=0.5, k2=0.5" in Compared(records(*({"k1": 0.5, "k2": 0.5, "lr": lr} for lr in (1, 2)))).common()
+    common = Compared(records({"k1": 1.0, "k2": 4.0, "beta": 4.0}, {"k1": 1.0, "k2": 4.0, "beta": 4.0})).common()
+    assert "beta=4" in common
+    assert "k1" not in common
+    half = Compared(records({"k1": 0.5, "k2": 0.5, "beta": 1.0}, {"k1": 0.5, "k2": 2.0, "beta": 4.0})).common()
+    assert "k1=0.5" in half
+    assert "beta" not in half
 
 
 def test_an_objective_without_a_kl_term_has_no_weights():
@@ -74,9 +85,11 @@ def test_the_share_of_reconstruction_is_an_axis_where_the_weights_add_up_to_the_
     assert [axis.name for axis in axes(settings)] == ["k1", "k2"]
 
 
-def test_what_goes_one_to_one_with_an_axis_does_not_split_lines():
+def test_what_follows_from_an_axis_does_not_split_lines():
     x, tied, free = Setting("x", (1, 1, 2, 2)), Setting("tied", (5, 5, 6, 6)), Setting("free", (1, 2, 1, 2))
     assert others([x], [x, tied, free]) == [free]
+    share, found = Setting("k1", (0.1, 0.3, 0.6)), Setting("lr", (1e-3, 1e-4, 1e-2))  # one to one by chance
+    assert others([share], [share, Setting("k2", (0.9, 0.7, 0.4)), found]) == [found]
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (1e-4, "0.0001"), (True, "true"), (MISSING, "–"), ("a", "a")])

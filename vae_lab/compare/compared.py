@@ -9,7 +9,7 @@ from vae_lab.compare.reading import Record
 from vae_lab.compare.scores import Score, cells_of, chosen, over_seeds, scores_of
 from vae_lab.compare.settings import MISSING, Setting, axes, differing, shown
 
-_COMMON = ("model", "objective", "likelihood", "dataset", "latent_dim", "beta", "epochs")
+_COMMON = ("model", "objective", "likelihood", "dataset", "latent_dim", "beta", "k1", "k2", "epochs")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,13 @@ class Compared:
         mean, sd, seeds = over_seeds((self.seed(run) or 0, score.values[run]) for run in having)
         return Value(mean, sd, seeds, numbers.pop())
 
+    def equal(self, runs: Sequence[int]) -> list[list[int]]:
+        """Those of runs told the same that also have the same seed: one draw, done again."""
+        by_seed: dict[int | None, list[int]] = {}
+        for run in runs:
+            by_seed.setdefault(self.seed(run), []).append(run)
+        return [found for found in by_seed.values() if len(found) > 1]
+
     def mixed(self, score: Score, runs: Sequence[int]) -> bool:
         """Whether runs that differ in their seed alone were scored under several protocols."""
         return len({score.protocols.of[run] for run in runs if run in score.values}) > 1
@@ -118,6 +125,9 @@ class Compared:
         differ = {setting.name for setting in self.settings}
         differ |= {"beta"} if differ & {"k1", "k2"} else set()
         differ -= {setting.name for setting in self.settings} - {setting.name for setting in self.varying(among)}
+        differ |= (
+            {"k1", "k2"} if all(config.get("k1", 1) == 1 for config in configs) else {"beta"}
+        )  # beta=B is k1=1, k2=B
         told = []
         for key in _COMMON:
             values = {str((c.get("choices") or {}).get(key) or _plain(c.get(key))) for c in configs}

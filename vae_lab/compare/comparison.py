@@ -72,9 +72,9 @@ def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: 
     from vae_lab.report import tracker
 
     plotted = Plotted(compared, sweeps)
-    ranked = best_first(compared)
-    drawn = draw_grids(compared, ranked[:grids], tracker(console))
-    html = page_of(compared, plotted, drawn, len(ranked), MARK)
+    ranked, drawable = best_first(compared, grids)
+    drawn = draw_grids(compared, ranked, tracker(console))
+    html = page_of(compared, plotted, drawn, drawable, MARK)
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_summary(compared, out / SUMMARY)
@@ -88,7 +88,7 @@ def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: 
 
 def _place(paths: list[Path]) -> Path:
     """Into the sweep where it is one; else a folder of its own."""
-    if len(paths) == 1 and not is_run(paths[0]):
+    if len(paths) == 1 and not is_run(paths[0]) and (paths[0] / "sweep.json").is_file():
         return paths[0]
     return Path("outputs") / "compare" / time.strftime("%Y-%m-%d_%H-%M-%S")
 

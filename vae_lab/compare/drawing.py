@@ -7,98 +7,13 @@ from collections.abc import Iterable, Sequence
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
 from vae_lab.compare.scores import Score
-from vae_lab.compare.settings import MISSING, Setting, ordered, others, shown
+from vae_lab.compare.settings import MISSING, Setting, others, shown
 from vae_lab.plots import HeatMap, Line, Plot, wide
 
 LINES = 12  # more than these no eye tells apart: single points then
 STYLES = 24  # sets of runs that colours and dashes tell apart
 POINTS = 300  # epochs of a curve that are drawn
 _UNITS = ("nats per image", "sum of squared errors per image", "nats", "bits per value", "bits per pixel")
-
-
-def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plot | None:
-    """A score over a setting, under one of its protocols; None where fewer than two places have it.
-
-    One line per combination of what else varies; means and standard deviations over seeds.
-    """
-    under = [[run for run in cell.runs if score.protocols.of.get(run) == number] for cell in compared.cells]
-    cells = [runs for runs in under if runs and axis.values[runs[0]] is not MISSING]
-    beside = [
-        s
-        for s in others([axis], compared.varying(run for runs in cells for run in runs))
-        if not (axis.derived and s.name in ("k1", "k2"))
-    ]
-    groups: dict[tuple, list[list[int]]] = defaultdict(list)
-    for runs in cells:
-        groups[tuple(ordered(s.values[runs[0]]) for s in beside)].append(runs)
-    places = {axis.values[runs[0]] for runs in cells}
-    if len(places) < 2:
-        return None
-    joined = len(groups) <= LINES
-    if not joined:  # points, coloured by one of the settings, with their mean across
-        beside = [s for s in beside if len(s.distinct) <= LINES][:1]
-        groups = defaultdict(list)
-        for runs in cells:
-            groups[tuple(ordered(s.values[runs[0]]) for s in beside)].append(runs)
-    lines = [_line_over(compared, score, axis, beside, runs, joined) for _, runs in sorted(groups.items())]
-    if not joined and len(places) <= STYLES:
-        lines.append(_mean_line(axis, lines))
-    return Plot(
-        title=f"{score.name} against {axis.name}",
-        x_label=_axis_label(axis.name),
-        y_label=score_label(score, any(line.error and any(line.error) for line in lines)),
-        lines=[*lines, *_floor(compared, score, number, places)],
-        subtitle=_subtitle(compared, score, number),
-        log_x=wide(list(places)),
-        legend=", ".join(s.name for s in beside),
-    )
-
-
-def _mean_line(axis: Setting, lines: Sequence[Line]) -> Line:
-    """The mean of all points at each place, whatever else varies."""
-    found: dict[float, list[float]] = defaultdict(list)
-    for line in lines:
-        for place, value in zip(line.x, line.y):
-            found[place].append(value)
-    places = sorted(found)
-    return Line(
-        f"mean at each {axis.name}",
-        places,
-        [sum(found[place]) / len(found[place]) for place in places],
-        about=[f"mean of {len(found[place])} points" for place in places],
-        style=-3,
-    )
-
-
-def _line_over(
-    compared: Compared, score: Score, axis: Setting, beside: Sequence[Setting], cells: list[list[int]], joined: bool
-) -> Line:
-    points: list[tuple[float, float, float, str]] = []
-    for runs in sorted(cells, key=lambda runs: axis.values[runs[0]]):
-        value = compared.value(score, runs)
-        if value is not None and math.isfinite(value.mean):
-            sd = value.half if value.seeds > 1 else None
-            told = f"{compared.label(runs[0], seed=len(runs) == 1)} (n = {value.seeds})"
-            points.append((axis.values[runs[0]], value.mean, sd or 0.0, told))
-    return Line(
-        " ".join(f"{s.name}={shown(s.values[cells[0][0]])}" for s in beside) or ("" if joined else "runs"),
-        x=[x for x, _, _, _ in points],
-        y=[y for _, y, _, _ in points],
-        error=[sd for _, _, sd, _ in points] if joined and any(sd for _, _, sd, _ in points) else None,
-        about=[told for _, _, _, told in points],
-        joined=joined,
-        faint=not joined,
-    )
-
-
-def _floor(compared: Compared, score: Score, number: int, places: Iterable[float]) -> list[Line]:
-    """What real images reach under the same protocol, as a line across."""
-    floor = compared.scores.get(f"{score.name}_floor")
-    found = [floor.values[run] for run in score.protocols.members(number) if run in floor.values] if floor else []
-    if not found:
-        return []
-    x, mean = sorted(places), sum(found) / len(found)
-    return [Line(f"floor {mean:.3g}: real training images", [x[0], x[-1]], [mean, mean], markers=False, style=-1)]
 
 
 def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: int) -> Plot | None:
@@ -116,8 +31,8 @@ def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: i
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return Plot(
         title=f"{score.name}: mean of {n} run{'s' if counts[-1] > 1 else ''} per cell",
-        x_label=_axis_label(x.name),
-        y_label=_axis_label(y.name),
+        x_label=axis_label(x.name),
+        y_label=axis_label(y.name),
         heat_map=HeatMap(
             [shown(a) for a in xs],
             [shown(b) for b in ys],
@@ -125,7 +40,7 @@ def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: i
             score_label(score, False),
             [[f"n = {len(cells.get((a, b), []))}" for a in xs] for b in ys],
         ),
-        subtitle=_subtitle(compared, score, number) + spread,
+        subtitle=subtitle(compared, score, number) + spread,
     )
 
 
@@ -186,7 +101,8 @@ def _mean(values: list[float] | None) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _axis_label(name: str) -> str:
+def axis_label(name: str) -> str:
+    """A setting's name, with what it is where that is short."""
     return {"k1/(k1+k2)": "share of reconstruction k1/(k1+k2)", "beta": "beta (weight of the KL term)",
             "epochs": "epochs of training", "lr": "learning rate"}.get(name, name)  # fmt: skip
 
@@ -197,7 +113,8 @@ def score_label(score: Score, spread: bool) -> str:
     return f"{score.name}{unit}" + (" (mean ± sd over seeds)" if spread else "")
 
 
-def _subtitle(compared: Compared, score: Score, number: int) -> str:
+def subtitle(compared: Compared, score: Score, number: int) -> str:
+    """Which way is better, what the runs share, how many they are and under which protocol."""
     way = f"{score.better} is better; " if score.better else ""
     protocol = f"; protocol {score.protocols.label(number)}" if len(score.protocols) > 1 else ""
     members = score.protocols.members(number)

@@ -9,6 +9,7 @@ from typing import Any
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
+from vae_lab.compare.scores import Score
 from vae_lab.errors import UserError
 
 SAMPLES, COLUMNS, SHOWN = 30, 10, 10
@@ -25,18 +26,27 @@ class Grid:
     missing: str = ""
 
 
-def best_first(compared: Compared) -> list[int]:
-    """Finished, trained runs by the first shown score that has a direction, within each dataset in turn."""
+def best_first(compared: Compared, limit: int | None = None) -> tuple[list[int], int]:
+    """Finished, trained runs by the first shown score that has a direction; and how many there are.
+
+    Values of different protocols do not compare: each group keeps its best, and one group follows the other.
+    """
     trained = [
         run for run in compared.order if compared.records[run].finished and "model" in compared.records[run].config
     ]
     score = next((s for s in map(compared.scores.get, compared.show) if s and s.better), None)
     if score is None:
-        return trained
-    ranked: dict[tuple[str, int], list[int]] = {}
+        return trained[:limit], len(trained)
+    ranked: dict[tuple[int, str], list[int]] = {}
     for run in sorted(trained, key=lambda run: score.rank(score.values.get(run, float("inf")))):
-        ranked.setdefault((str(data_of(compared.records[run].config)), score.protocols.of.get(run, -1)), []).append(run)
-    return [run for _, run in sorted((place, run) for runs in ranked.values() for place, run in enumerate(runs))]
+        ranked.setdefault(group_of(compared, score, run), []).append(run)
+    places = sorted((place, group) for group, runs in ranked.items() for place in range(len(runs)))[:limit]
+    return [ranked[group][place] for group, place in sorted((group, place) for place, group in places)], len(trained)
+
+
+def group_of(compared: Compared, score: Score, run: int) -> tuple[int, str]:
+    """What a run ranks within: the score's protocol and the dataset; runs without the score come last."""
+    return score.protocols.of.get(run, len(score.protocols)), str(data_of(compared.records[run].config))
 
 
 def draw_grids(

@@ -14,11 +14,11 @@ def figure(plot: Plot) -> dict[str, Any]:
     """``data`` and ``layout``; traces say in ``meta`` which run they belong to."""
     import plotly.graph_objects as go
 
-    traces = [_heat_map(go, plot.heat_map)] if plot.heat_map else _lines(go, plot)
-    named = sum(bool(line.label) for line in plot.lines)
+    traces = [_heat_map(go, plot, plot.heat_map)] if plot.heat_map else _lines(go, plot)
+    named = sum(bool(line.label) and line.shade is None for line in plot.lines)
     layout = go.Layout(
         title={"text": plot.title, "subtitle": {"text": _wrapped(plot.subtitle)}, "x": 0.01, "xanchor": "left"},
-        xaxis={"title": {"text": plot.x_label}, "type": _axis(plot.heat_map, plot.log_x)},
+        xaxis={"title": {"text": plot.x_label}, "type": _axis(plot.heat_map, plot.log_x), **_ticks(plot)},
         yaxis={"title": {"text": plot.y_label}, "type": _axis(plot.heat_map, plot.log_y)},
         showlegend=1 < named <= LEGEND or any(line.style == -1 for line in plot.lines),
         legend={"title": {"text": plot.legend}},
@@ -32,17 +32,23 @@ def _axis(heat: HeatMap | None, log: bool) -> str:
     return "category" if heat else "log" if log else "linear"
 
 
+def _ticks(plot: Plot) -> dict[str, Any]:
+    if not plot.log_x or not plot.x_ticks:
+        return {}
+    return {"tickvals": list(plot.x_ticks), "ticktext": [f"{tick:.3g}" for tick in plot.x_ticks]}
+
+
 def _lines(go: Any, plot: Plot) -> list[Any]:
     shades = [line.shade for line in plot.lines if line.shade is not None]
     colours = _colours(plot, sorted(set(shades)))
     traces = [
-        _line(go, line, i if line.style is None else line.style, None if line.shade is None else colours[line.shade])
+        _line(go, plot, line, i if line.style is None else line.style, colours.get(line.shade))
         for i, line in enumerate(plot.lines)
     ]
     return traces + ([_colour_bar(go, plot, shades)] if shades else [])
 
 
-def _line(go: Any, line: Line, style: int, shade: str | None) -> Any:
+def _line(go: Any, plot: Plot, line: Line, style: int, shade: str | None) -> Any:
     colour, dash = _SPECIAL.get(style, (PALETTE[style % len(PALETTE)], _DASHES[style // len(PALETTE) % len(_DASHES)]))
     whole = len(line.x) > 2 and list(line.x) == list(range(1, len(line.x) + 1))
     return go.Scatter(
@@ -50,19 +56,25 @@ def _line(go: Any, line: Line, style: int, shade: str | None) -> Any:
         y=_rounded(line.y),
         error_y={"array": _rounded(line.error), "visible": True} if line.error else None,
         text=list(line.about) or None,
-        hovertemplate=f"{'%{text}' if line.about else line.label}<br>x %{{x}}<br>y %{{y:.4g}}<extra></extra>",
+        hovertemplate=f"{'%{text}' if line.about else line.label}<br>{_bare(plot.x_label)} %{{x:.6~g}}"
+        f"<br>{_bare(plot.y_label)} %{{y:.4g}}<extra></extra>",
         name=line.label,
         mode="lines+markers" if line.joined and line.markers else "lines" if line.joined else "markers",
         line={"color": shade or colour, "dash": "solid" if shade else dash, "width": 1 if line.faint else 1.5},
         opacity=0.6 if line.faint else 1,
         marker={"symbol": "circle" if shade else _MARKERS[style % len(_MARKERS)], "size": 7},
         meta={"run": line.run} if line.run is not None else None,
-        showlegend=bool(line.label),
+        showlegend=bool(line.label) and shade is None,  # the scale names it then
         _validate=False,  # half of the time with 500 runs
     )
 
 
-def _colours(plot: Plot, shades: Sequence[float]) -> dict[float, str]:
+def _bare(label: str) -> str:
+    """An axis' name without its unit: there is little room beside a point."""
+    return label.partition(",")[0].partition(" (")[0]
+
+
+def _colours(plot: Plot, shades: Sequence[float]) -> dict[float | None, str]:
     """A colour of the scale per number, where lines are too many to tell apart by colours of their own."""
     from math import log
 
@@ -86,7 +98,7 @@ def _colour_bar(go: Any, plot: Plot, shades: Sequence[float]) -> Any:
     return go.Scatter(x=[None], y=[None], mode="markers", marker=marker, showlegend=False, hoverinfo="skip")
 
 
-def _heat_map(go: Any, heat: HeatMap) -> Any:
+def _heat_map(go: Any, plot: Plot, heat: HeatMap) -> Any:
     few = len(heat.x) * len(heat.y) <= 100
     return go.Heatmap(
         x=list(heat.x),
@@ -94,7 +106,8 @@ def _heat_map(go: Any, heat: HeatMap) -> Any:
         z=[_rounded(row) for row in heat.values],
         text=[list(row) for row in heat.about] or None,
         texttemplate="%{z:.4g}" if few else None,
-        hovertemplate="x %{x}<br>y %{y}<br>%{z:.4g}<br>%{text}<extra></extra>",
+        hovertemplate=f"{_bare(plot.x_label)} %{{x}}<br>{_bare(plot.y_label)} %{{y}}"
+        f"<br>{_bare(heat.label)} %{{z:.4g}}<br>%{{text}}<extra></extra>",
         colorscale="Viridis",
         colorbar={"title": {"text": heat.label, "side": "right"}},
         hoverongaps=False,

@@ -74,32 +74,39 @@ function sortBy(key) {
 }
 
 function test(word) { // one word of the filter as a function of a row
-  const found = /^([^=<>]+)(=|<|>)(.*)$/.exec(word);
+  const found = /^([^=<>]+)(>=|<=|=|<|>)(.*)$/.exec(word);
   const column = found && DATA.columns.find((c) => c.label.toLowerCase() === found[1].toLowerCase());
   if (!column) return (item) => item.text.includes(word.toLowerCase());
   const [, , sign, typed] = found;
+  if (column.of && column.of !== state.mode) return Object.assign(() => true, { hint: elsewhere(column) });
   const number = typed.trim() === "" ? NaN : Number(typed);
   return (item) => {
     const cell = item.row.cells[column.key];
     if (typed === "") return true;
     if (!cell) return false;
     if (sign === "=") return cell.v === number || cell.t.toLowerCase() === typed.toLowerCase();
-    return sign === "<" ? cell.v < number : cell.v > number;
+    if (typeof cell.v !== "number") return false;
+    return { "<": cell.v < number, ">": cell.v > number, "<=": cell.v <= number, ">=": cell.v >= number }[sign];
   };
 }
 
+const elsewhere = (column) => `${column.label}: choose ${column.of === "single" ? "single runs" : "over seeds"}`;
+const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+
 function filterRows() {
-  const tests = byId("filter").value.split(/\s+/).filter(Boolean).map(test);
+  const tests = byId("filter").value.replace(/\s*(>=|<=|=|<|>)\s*/g, "$1").split(/\s+/).filter(Boolean).map(test);
   for (const [key, value] of Object.entries(state.chosen)) {
     if (value !== "" && columns().some((c) => c.key === key)) tests.push((item) => item.row.cells[key]?.t === value);
   }
+  const hints = tests.flatMap((passes) => passes.hint || []);
   const runs = new Set();
   let rows = 0;
   for (const item of drawn[state.mode]) {
     item.tr.hidden = !tests.every((passes) => passes(item));
     if (!item.tr.hidden) { rows += 1; item.row.runs.forEach((run) => runs.add(run)); }
   }
-  byId("count").textContent = `${rows} of ${drawn[state.mode].length} rows, ${runs.size} runs`;
+  byId("count").textContent = [
+    `${rows} of ${count(drawn[state.mode].length, "row")}, ${count(runs.size, "run")}`, ...hints].join("; ");
   const all = runs.size === DATA.single.length;
   kept = all ? null : runs;
   clearTimeout(filterRows.later);
@@ -152,7 +159,10 @@ const sections = {}; // name -> {div, panel()}
 function addPlot(section) {
   const name = section.dataset.plot;
   const tree = DATA.plots[name] || {};
-  if (!Object.values(tree).some((choices) => Object.keys(choices).length)) { section.hidden = true; return; }
+  if (!Object.values(tree).some((choices) => Object.keys(choices).length)) {
+    section.hidden = !section.querySelector(".undrawn");
+    return;
+  }
   const first = chooser(name === "curves" ? "" : "score");
   const second = chooser({ curves: "curve", against: "against", heat: "numbers" }[name] || "");
   const third = chooser("protocol");
@@ -170,7 +180,8 @@ function addPlot(section) {
   first.select.addEventListener("change", fillSecond);
   second.select.addEventListener("change", fillThird);
   third.select.addEventListener("change", () => redraw(name));
-  section.append(make("div", { className: "controls" }, first.label, second.label, third.label), note, div);
+  section.append(make("div", { className: "controls" }, first.label, second.label, third.label), note, div,
+    ...section.querySelectorAll(".undrawn"));
   sections[name] = { div, near: false, panel: () => tree[first.value()][second.value()][third.select.selectedIndex] };
   first.fill(Object.keys(tree));
   fillSecond();

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.grids import Grid
+from vae_lab.compare.grids import Grid, group_of
 from vae_lab.compare.interactive import figure
 from vae_lab.compare.plotted import Choices, Panel, Plotted
 from vae_lab.compare.protocols import letter
 from vae_lab.compare.rows import columns_of, rows_of, seed_rows_of
+from vae_lab.compare.table import counted
 
 _HERE = Path(__file__).parent
 
@@ -36,6 +37,7 @@ def page_of(compared: Compared, plotted: Plotted, grids: Sequence[Grid], drawabl
         "css": (_HERE / "page.css").read_text(encoding="utf-8"),
         "sentences": "\n".join(f"<p>{escape(text)}</p>" for text in _sentences(compared)),
         "protocols": _protocols(compared),
+        "undrawn": "\n".join(f'<p class="undrawn">{escape(text)}</p>' for text in plotted.undrawn()),
         "grids": _grids(compared, grids, drawable),
         "data": _json(_data(compared, plotted)),
         "plotly": get_plotlyjs(),
@@ -83,8 +85,7 @@ def _finite(value: Any) -> Any:
 
 
 def _title(compared: Compared) -> str:
-    n = len(compared.records)
-    return f"{n} run{'s' if n > 1 else ''}" + (f": {compared.common()}" if compared.common() else "")
+    return counted(len(compared.records)) + (f": {compared.common()}" if compared.common() else "")
 
 
 def _sentences(compared: Compared) -> list[str]:
@@ -92,7 +93,8 @@ def _sentences(compared: Compared) -> list[str]:
     finished = sum(record.finished for record in compared.records)
     n = len(compared.records)
     differs = ", ".join(setting.name for setting in compared.settings) or "nothing but the seed"
-    told = [f"{finished} of {n} runs are finished. What differs: {differs}."]
+    done = f"{finished} of {n} runs are finished" if n > 1 else f"The run is {'' if finished else 'not '}finished"
+    told = [f"{done}. What differs: {differs}." if n > 1 else f"{done}."]
     datasets = {(record.config.get("dataset") or {}).get("name") for record in compared.records if record.config}
     if len(datasets) > 1:
         told.append(f"The runs are of {len(datasets)} datasets ({', '.join(sorted(map(str, datasets)))}); "
@@ -122,9 +124,14 @@ def _grids(compared: Compared, grids: Sequence[Grid], drawable: int) -> str:
     if not grids:
         return "<p>No finished, trained run to draw.</p>" if not drawable else "<p>None were asked for (grids=0).</p>"
     first = next((name for name in compared.show if compared.scores[name].better), "")
-    which = f"the best {len(grids)} of {drawable} runs by {first}" if len(grids) < drawable else f"all {drawable} runs"
+    which = f"the best {len(grids)} of {drawable} runs" if len(grids) < drawable else f"all {drawable} runs"
+    if drawable == 1:
+        which = "the one run"
+    elif first:
+        groups = len({group_of(compared, compared.scores[first], grid.run) for grid in grids})
+        which += f", best {first} first" + (f" within each of {groups} datasets or protocols" if groups > 1 else "")
     head = (
-        f"<p>Shown: {escape(which)}{', in turn where datasets or protocols differ' if len(grids) < drawable else ''}. "
+        f"<p>Shown: {escape(which)}. "
         "Left: decoder means of 30 draws from the prior, the same latents for all runs of equal latent size. "
         "Right: ten test images (upper row), the same for all runs of a dataset, and their reconstructions.</p>"
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from vae_lab.compare.against import against
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.drawing import against, alike, curves, heat_map
+from vae_lab.compare.drawing import alike, curves, heat_map
 from vae_lab.compare.scatter import pareto, scatter
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting
@@ -49,6 +50,18 @@ class Plotted:
         shown, scores = self.compared.show, self.compared.scores
         rest = [name for name in scores if name not in shown and not name.endswith("_floor")]
         return [scores[name] for name in [*shown, *rest]]
+
+    def undrawn(self) -> list[str]:
+        """Sentences on the scores that have no plot over any number, though numbers vary."""
+        found: dict[str, list[str]] = {}
+        for score in self._scores() if self.compared.axes else []:
+            n = len(score.protocols)
+            alone = n > 1 and all(len(score.protocols.members(i)) == 1 for i in range(n))
+            why = f"one run under each of {n} protocols" if alone else "no two values of one number under one protocol"
+            if score.name not in self.against:
+                found.setdefault(why, []).append(score.name)
+        axes = ", ".join(axis.name for axis in self.compared.axes)
+        return [f"{', '.join(names)}: {why}, so nothing to draw over {axes}." for why, names in found.items()]
 
     def _curves(self) -> Choices:
         columns = dict.fromkeys(c for record in self.compared.records for row in record.history[:1] for c in row)

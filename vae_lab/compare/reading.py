@@ -50,7 +50,7 @@ class Record:
     @property
     def told(self) -> str:
         """Status and reason in a few words."""
-        return f"{self.status}: {self.why}" if self.why and not self.finished else self.status
+        return f"{self.status}{';' if self.finished else ':'} {self.why}" if self.why else self.status
 
 
 class _Damaged(Exception):

@@ -13,7 +13,7 @@ Cell = dict[str, Any]  # v: what it sorts by, t: its text, best, note: letter of
 
 def columns_of(compared: Compared) -> list[dict[str, Any]]:
     """What differs first, then the scores; ``of`` says in which kind of row a column is."""
-    unfinished = not all(record.finished for record in compared.records)
+    unfinished = not all(record.finished and not record.why for record in compared.records)
     columns: list[dict[str, Any]] = [
         {"key": s.name, "label": s.name, "number": s.numeric, "role": "setting", "shown": True}
         for s in compared.settings
@@ -56,13 +56,15 @@ def _row(compared: Compared, runs: tuple[int, ...], best: set[str]) -> dict[str,
         if s.values[first] is not MISSING
     }
     seeds = sorted({compared.seed(run) for run in runs} - {None}, key=str)
+    again = sum(len(found) for found in compared.equal(runs))
     paths = "\n".join(str(compared.records[run].path) for run in runs)
     sign = "✓" if record.finished else "✗"
+    status = next((compared.records[run].told for run in runs if compared.records[run].why), record.told)
     cells |= {
         "seed": {"v": compared.seed(first), "t": shown(compared.seed(first))},
-        "n": {"v": len(seeds), "t": str(len(seeds))},
+        "n": {"v": len(seeds), "t": str(len(seeds)) + (f" ({again} equal runs)" if again else "")},
         "run": {"v": record.name, "t": record.name if len(runs) == 1 else f"{len(runs)} runs", "title": paths},
-        "status": {"v": record.told, "t": f"{sign} {record.told}"},
+        "status": {"v": status, "t": f"{sign} {status}"},
     }
     notes = list(dict.fromkeys(note for run in runs for note in compared.records[run].notes))
     if notes:

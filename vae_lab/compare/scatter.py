@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.drawing import LINES, score_label
+from vae_lab.compare.drawing import score_label
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import MISSING, ordered, shown
-from vae_lab.plots import Line, Plot, wide
+from vae_lab.plots import PALETTE, Line, Plot, wide
 
 
 def scatter(compared: Compared, x: Score, y: Score, runs: Sequence[int], title: str) -> Plot | None:
-    """One point per run: two scores of it; coloured by beta (or what else weighs the KL term) where that varies."""
+    """One point per run: two scores of it; coloured by beta (or k2) where that varies, else by the first number."""
     having = [run for run in compared.order if run in set(runs) and run in x.values and run in y.values]
     having = [run for run in having if math.isfinite(x.values[run]) and math.isfinite(y.values[run])]
     if not having:
         return None
-    by = next((s for s in compared.settings if s.name in ("beta", "k2") and s.numeric), None)
+    numbers = [s for s in compared.varying(having) if s.numeric]
+    by = next((s for s in numbers if s.name in ("beta", "k2")), numbers[0] if numbers else None)
     groups: dict[float | None, list[int]] = defaultdict(list)
     for run in having:
         groups[by.values[run] if by else None].append(run)
-    few, varying = len(groups) <= LINES, compared.varying(having)
+    few, varying = len(groups) <= len(PALETTE), compared.varying(having)  # points have no dashes: more look alike
     found = sorted(groups.items(), key=lambda item: ordered(item[0]))
     lines = [
         Line(

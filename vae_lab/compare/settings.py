@@ -1,5 +1,6 @@
 """What differs between runs, each thing once and under the name a person would type."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,12 +88,20 @@ def axes(settings: Sequence[Setting]) -> list[Setting]:
 
 
 def others(axis: Sequence[Setting], settings: Sequence[Setting]) -> list[Setting]:
-    """Settings that vary beside the axes: not those that go one to one with one of them (k2 with k1)."""
-    return [s for s in settings if s not in axis and not any(_one_to_one(s.values, a.values) for a in axis)]
+    """Settings that vary beside the axes: not those that follow from one of them (k2 = 1 − k1)."""
+    return [s for s in settings if s not in axis and not any(_follows(s, a) for a in axis)]
 
 
-def _one_to_one(a: Sequence[Any], b: Sequence[Any]) -> bool:
-    return len(set(zip(a, b))) == len(set(a)) == len(set(b))
+def _follows(setting: Setting, axis: Setting) -> bool:
+    """Whether one is a straight line over the other; mere one-to-one is chance in a search, where all values differ."""
+    pairs = sorted({(a, b) for a, b in zip(axis.values, setting.values) if a is not MISSING and b is not MISSING})
+    whole = all((a is MISSING) == (b is MISSING) for a, b in zip(axis.values, setting.values))
+    if not (whole and setting.numeric and axis.numeric and len(pairs) > 1):
+        return False
+    if not len(pairs) == len(axis.distinct) == len(setting.distinct):
+        return False
+    (x0, y0), (x1, y1) = pairs[0], pairs[-1]
+    return all(math.isclose((y - y0) * (x1 - x0), (x - x0) * (y1 - y0), rel_tol=1e-6) for x, y in pairs)
 
 
 def _flattened(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:

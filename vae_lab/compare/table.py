@@ -1,6 +1,7 @@
 """The comparison on the terminal: what differs first, then as many scores as the width allows, best marked."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,7 +14,7 @@ from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting, shown
 
 ROWS, TOLD = 40, 5
-SCORE = 26  # characters kept for scores, however many settings differ
+SCORE, NAME = 26, 12  # characters kept for scores, however many settings differ, and for names of runs
 BEST = "▸"
 
 
@@ -23,24 +24,44 @@ def print_table(console: Console, compared: Compared) -> None:
     cells = _ordered(compared, scores)
     settings, fitting = _fitting(console.width, compared, scores, cells[:ROWS])
     seeds = any(len(cell) > 1 for cell in cells)
-    table = Table(box=SIMPLE_HEAD, title=f"{len(compared.records)} runs", title_justify="left", title_style="bold")
+    title = f"{counted(len(compared.records))}{'' if cells else ', none of them finished'}"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for setting in settings:
-        table.add_column(escape(setting.name), justify="right" if setting.numeric else "left", no_wrap=True)
+        justify: Any = "right" if setting.numeric else "left"
+        table.add_column(escape(setting.name), justify=justify, no_wrap=setting.numeric, overflow="fold")
     if not settings:
-        table.add_column("run", no_wrap=True)
+        table.add_column("run", overflow="fold")  # names give way, numbers do not
     if seeds:
-        table.add_column("seeds", justify="right")
+        table.add_column("seeds", justify="right", no_wrap=True)
     for score in fitting:
         table.add_column(escape(score.name), justify="right", no_wrap=True)
     for cell in cells[:ROWS]:
-        names = [escape(shown(s.values[cell[0]])) for s in settings] or [escape(compared.label(cell[0]))]
-        count = [str(len({compared.seed(run) for run in cell}))] if seeds else []
+        names = [escape(text) for text in _names(compared, settings, cell)]
+        count = [_count(compared, cell)] if seeds else []
         table.add_row(*names, *count, *(_cell(compared, score, cell) for score in fitting))
-    console.print(table)
-    for note in _notes(compared, scores, settings, fitting, len(cells), seeds):
+    if cells:
+        console.print(table)
+    else:
+        console.print(title, style="bold")
+    for note in _notes(compared, scores, settings, fitting, cells, seeds) if cells else []:
         console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
-    for line in [*_unfinished(compared), *_noted(compared)]:
+    for line in [*_unfinished(compared), *_half_read(compared), *_noted(compared)]:
         console.print(line, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def counted(n: int) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{n} run{'' if n == 1 else 's'}"
+
+
+def _names(compared: Compared, settings: Sequence[Setting], cell: Sequence[int]) -> list[str]:
+    return [shown(s.values[cell[0]]) for s in settings] or [compared.label(cell[0])]
+
+
+def _count(compared: Compared, cell: Sequence[int]) -> str:
+    """How many seeds; runs that share one are told, since they are counted once."""
+    again = sum(len(found) for found in compared.equal(cell))
+    return str(len({compared.seed(run) for run in cell})) + (f" ({again} equal runs)" if again else "")
 
 
 def _ordered(compared: Compared, scores: Sequence[Score]) -> list[tuple[int, ...]]:
@@ -86,9 +107,13 @@ def _fitting(
     width: int, compared: Compared, scores: Sequence[Score], cells: Sequence[tuple[int, ...]]
 ) -> tuple[list[Setting], list[Score]]:
     """Settings, since rows look alike without them, then scores as long as they fit; at least one of each."""
-    left = width - 2 - 8 * any(len(cell) > 1 for cell in cells)
+    left = width - 2
+    if any(len(cell) > 1 for cell in cells):
+        left -= 3 + max(len("seeds"), *(len(_count(compared, cell)) for cell in cells))
     settings: list[Setting] = []
     fitting: list[Score] = []
+    if not compared.settings:
+        left -= max(min(left - SCORE, 3 + max((len(compared.label(cell[0])) for cell in cells), default=0)), NAME)
     for setting in compared.settings:
         needed = 3 + max([len(setting.name), *(len(shown(setting.values[cell[0]])) for cell in cells)])
         if not settings or left - needed >= SCORE:
@@ -103,11 +128,17 @@ def _fitting(
 
 
 def _notes(
-    compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fitting: Sequence[Score], rows: int,
-    seeds: bool,
+    compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fitting: Sequence[Score],
+    cells: Sequence[Sequence[int]], seeds: bool,
 ) -> list[str]:  # fmt: skip
     spread = "± sd over seeds; of a single run half of its 95 % interval" if seeds else "± half of the 95 % interval"
     notes = [f"{BEST} best within its protocol; {spread}"]
+    again = [found for cell in cells for found in compared.equal(cell)]
+    if again:
+        names = [" = ".join(compared.records[run].name for run in found) for found in again]
+        notes.append(f"equal in settings and seed, counted once by their mean: {', '.join(names[:TOLD])}"
+                     f"{', …' if len(names) > TOLD else ''}")  # fmt: skip
+    rows = len(cells)
     left = [s.name for s in compared.settings if s not in settings] + [s.name for s in scores if s not in fitting]
     rest = len(compared.scores) - len(scores)
     more = [*left, *([f"{rest} further scores"] if rest else []), *([f"{rows - ROWS} rows"] if rows > ROWS else [])]
@@ -131,6 +162,13 @@ def _noted(compared: Compared) -> list[str]:
     lines = [f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}"
              for note, names in found.items()]  # fmt: skip
     return lines[:TOLD] + ([f"{len(lines) - TOLD} more notes in compare.html"] if len(lines) > TOLD else [])
+
+
+def _half_read(compared: Compared) -> list[str]:
+    """Finished runs of which a file could not be read."""
+    found = [record for record in compared.records if record.finished and record.why]
+    lines = [f"{record.path}: {record.told}" for record in found[:TOLD]]
+    return lines + ([f"{len(found) - TOLD} more with damaged files"] if len(found) > TOLD else [])
 
 
 def _unfinished(compared: Compared) -> list[str]:

@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from vae_lab.figures.style import GREY, new_figure
 from vae_lab.plots import PALETTE, HeatMap, Line, Plot
@@ -30,16 +30,19 @@ def draw(plot: Plot) -> Figure:
     scale = _scale(plot)
     for i, line in enumerate(plot.lines):
         _draw_line(axes, line, i if line.style is None else line.style, scale)
+    if plot.log_x and plot.x_ticks:
+        axes.set_xticks(plot.x_ticks, [f"{tick:.3g}" for tick in plot.x_ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
     if plot.x_label.startswith("epoch") and not plot.log_x:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     if scale:
         figure.colorbar(scale, ax=axes, label=plot.shade)
-    named = [line for line in plot.lines if line.label]
+    named = [line for line in plot.lines if line.label and line.shade is None]  # the scale names the others
+    beside: dict[str, Any] = {"loc": "best"} if scale else {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
     if 1 < len(named) <= LEGEND or any(line.style == -1 for line in named):
         legend = axes.legend(
-            title=plot.legend or None, fontsize=7, title_fontsize=7, frameon=False, loc="upper left",
-            bbox_to_anchor=(1.01, 1),
+            title=plot.legend or None, fontsize=7, title_fontsize=7, frameon=False, **beside,
         )  # fmt: skip
         legend.set_in_layout(False)  # long names widen the picture, they do not narrow the axes
         figure.draw_without_rendering()
@@ -52,11 +55,12 @@ def _draw_line(axes: Any, line: Line, style: int, scale: ScalarMappable | None) 
     colour: Any
     colour, dash = _SPECIAL.get(style, (PALETTE[style % len(PALETTE)], _DASHES[style // len(PALETTE) % len(_DASHES)]))
     if line.shade is not None and scale is not None:
-        colour, dash = scale.to_rgba(np.asarray(line.shade)), "-"
+        colour, dash, style = scale.to_rgba(np.asarray(line.shade)), "-", 0
     marker = _MARKERS[style % len(_MARKERS)] if line.markers and style != -1 else ""
+    name = line.label if line.shade is None else ""
     axes.errorbar(
         line.x, line.y, line.error, color=colour, linestyle=dash if line.joined else "", marker=marker, markersize=4,
-        linewidth=0.7 if line.faint else 1.3, alpha=0.6 if line.faint else 1, capsize=3, label=line.label or None,
+        linewidth=0.7 if line.faint else 1.3, alpha=0.6 if line.faint else 1, capsize=3, label=name or None,
     )  # fmt: skip
 
 
