@@ -14,6 +14,7 @@ from pydantic import PositiveInt
 from vae_lab.errors import UserError
 from vae_lab.jobs import Job, Outcome, Work
 
+_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of Nvidia, of Windows below Linux, of AMD
 KILLED = "its process was killed, most likely for want of memory"
 
 
@@ -119,6 +120,8 @@ def cores() -> int:
 
 def _gpu_names() -> list[str]:
     """The GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    if not any(Path(device).exists() for device in _DRIVERS):
+        return []  # without the seconds that torch takes to load
     import torch
 
     count, given = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES", "")
