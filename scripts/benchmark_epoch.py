@@ -30,7 +30,7 @@ def hand_written_epochs(config: dict, device: torch.device) -> list[float]:
     """Seconds of each epoch in plain torch."""
     data = make_data(config)
     pixels = data.train.at(torch.arange(len(data.train)))[0].to(device)
-    model = make_job(config, data.x_shape).model.to(device)
+    model = make_job(config, data.x_shape, data.y_size).model.to(device)
     encoder, head, decoder = model.encoder, model.posterior, model.decoder
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"], fused=True)
     seconds = []

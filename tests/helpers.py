@@ -40,7 +40,7 @@ def random_batch(n: int = 5, x_shape=(1, 8, 8), seed: int = 0) -> Batch:
 
 
 def step(key: int = 0, epoch: float = INF) -> Step:
-    return Step(tensor(0), tensor(epoch), SeededNoise("cpu", key))
+    return Step(tensor(0), tensor(epoch), SeededNoise("cpu", key), "model", 1000)
 
 
 class GivenNoise:
@@ -157,7 +157,7 @@ class FakeTrained:
     title = "fake model, latent_dim=3"
     device = torch.device("cpu")
     model = None
-    objective = SimpleNamespace(variational=True)
+    objective = SimpleNamespace(variational=True, matches_prior=True)
     seed = 0
     available = None
     learnt_from = "train"

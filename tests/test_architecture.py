@@ -15,8 +15,8 @@ PACKAGE = Path(vae_lab.__file__).parent
 
 FLOORS = [
     {"types", "functional", "noise", "errors", "schedules", "files", "folders", "jobs", "plots", "extras"},
-    {"likelihoods", "posteriors", "nets"},
-    {"models", "objectives", "data", "metrics", "figures", "launchers", "search"},
+    {"likelihoods", "posteriors", "priors", "nets"},
+    {"models", "objectives", "data", "metrics", "samplers", "figures", "launchers", "search"},
     {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes", "make"},
     {"build", "devices", "runs", "run", "sampling", "evaluate", "score", "help", "hydra_errors", "compare"},
     {"composing", "sweep"},

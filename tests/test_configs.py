@@ -168,7 +168,7 @@ def test_parameter_counts_on_mnist_are_as_described(model):
 
     with initialize_config_dir(str(Path(CONF).absolute()), version_base="1.3"):
         config = OmegaConf.to_container(compose("train", [f"model={model}", "k1=1", "k2=1"]), resolve=True)
-    count = make_job(config, (1, 28, 28)).parameter_count
+    count = make_job(config, (1, 28, 28), 10).parameter_count
     known = {"report_dense": (400_000, 800_000), "dense": (0, 1_000_000), "iwae_mlp": (425_284, 425_284)}
     low, high = known.get(model, (0, 2_000_000))
     assert low <= count <= high

@@ -173,7 +173,7 @@ def test_clipping_bounds_the_step(cli, tmp_path):
     run = vae_lab.load_run(tmp_path / "run")
     from vae_lab.build import make_job
 
-    fresh = dict(make_job(run.config, (1, 8, 8)).named_parameters())
+    fresh = dict(make_job(run.config, (1, 8, 8), 10).named_parameters())
     moved = sum((fresh[k] - p).square().sum() for k, p in run.job.named_parameters()) ** 0.5
     assert moved.item() == pytest.approx(0.001, rel=1e-2)
 

@@ -21,12 +21,13 @@ def make_data(config: Node) -> ImageData:
     return make(config["dataset"], root=data_root(config["data_dir"]))
 
 
-def make_job(config: Node, x_shape: Shape) -> Job:
-    """Model and objective with fresh weights that depend on the seed alone."""
+def make_job(config: Node, x_shape: Shape, y_size: int) -> Job:
+    """Model and objective with fresh weights that depend on the seed alone; ``y_size`` as in ``ImageData``."""
     with torch.random.fork_rng():
         torch.manual_seed(config["seed"])
         likelihood = make(config["likelihood"])
-        model = make(config["model"], x_shape=x_shape, latent_dim=config["latent_dim"], likelihood=likelihood)
+        about = {"x_shape": x_shape, "y_size": y_size, "latent_dim": config["latent_dim"]}
+        model = make(config["model"], likelihood=likelihood, **about)
         return Job(model, make(config["objective"]))
 
 

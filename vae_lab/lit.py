@@ -77,6 +77,7 @@ class LitJob(pl.LightningModule):
         optimizer: parameters to an optimizer; each phase gets its own.
         scheduler: optimizer to a learning-rate scheduler, or None.
         scheduler_interval: 'epoch' or 'step': how often the scheduler moves.
+        images: in the training set.
         seed: of all noise in training.
         clip: largest norm of a gradient, or None.
         accumulate: batches per optimizer step.
@@ -89,6 +90,7 @@ class LitJob(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler | ReduceLROnPlateau] | None,
         scheduler_interval: str,
+        images: int,
         seed: int,
         clip: float | None,
         accumulate: int,
@@ -99,6 +101,7 @@ class LitJob(pl.LightningModule):
         self.job = job
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.scheduler_interval = scheduler_interval
+        self.images = images
         self.seed, self.clip, self.accumulate, self.log_every = seed, clip, accumulate, log_every
         self.train_terms, self.val_terms = TermSums(), TermSums()
         self.recent: dict[str, float] = {}  # terms since the last point of the curves
@@ -125,7 +128,7 @@ class LitJob(pl.LightningModule):
         found: dict[str, LossTerms] = {}
         for i, (phase, optimizer) in enumerate(zip(self.job.objective.phases, self._optimizers())):
             noise = SeededNoise(self.device, self.seed, "train", position, i, self.global_rank)
-            found[phase] = self.job(batch, Step(count, epoch, noise, phase))
+            found[phase] = self.job(batch, Step(count, epoch, noise, phase, self.images))
             if place == first:
                 optimizer.zero_grad()
             self._backward(found[phase].loss if together == 1 else found[phase].loss / together)
@@ -167,7 +170,7 @@ class LitJob(pl.LightningModule):
         """The objective with every schedule at its end, so that epochs compare."""
         noise = SeededNoise(self.device, self.seed, "val", batch_idx, self.global_rank)
         forever = torch.tensor(float("inf"), device=self.device)
-        terms = self.job(batch, Step(torch.zeros_like(forever), forever, noise))
+        terms = self.job(batch, Step(torch.zeros_like(forever), forever, noise, "model", self.images))
         self.val_terms.add({"model": terms}, len(batch.x))
 
     def on_validation_epoch_end(self) -> None:

@@ -62,7 +62,7 @@ def train(
     _quieten()
     _try_optimizer(settings, config)
     data = make_data(config)
-    job = make_job(config, data.x_shape)
+    job = make_job(config, data.x_shape, data.y_size)
     _try_objective(job, data)
     if settings.accelerator.devices > len(data.val):
         raise UserError(f"accelerator.devices={settings.accelerator.devices}: only {len(data.val)} validation images")
@@ -71,6 +71,7 @@ def train(
         **runs.describe_environment(config, device, command),
         "parameters": job.parameter_count,
         "x_shape": list(data.x_shape),
+        "y_size": data.y_size,
         "run_id": uuid.uuid4().hex[:8],
         "sweep": sweep,
         "wall_seconds": 0.0,
@@ -99,7 +100,7 @@ def resume(run_dir: Path, console: Console) -> Scores:
     device_for(settings.accelerator)
     _quieten()
     data = run.data
-    job = make_job(run.config, data.x_shape)
+    job = make_job(run.config, data.x_shape, data.y_size)
     last = _last_checkpoint(run_dir)
     if last is not None:
         try:
@@ -114,7 +115,7 @@ def train_worker(run_dir: Path) -> None:
     run = runs.load_run(run_dir)
     settings = check(TrainConfig, run.config)
     _quieten()
-    job = make_job(run.config, run.data.x_shape)
+    job = make_job(run.config, run.data.x_shape, run.data.y_size)
     _trainer_fit(settings, run.config, run_dir, Console(quiet=True), run.data, job, [])
 
 
@@ -213,6 +214,7 @@ def _trainer_fit(
         optimizer=make(config["optimizer"]),
         scheduler=make(scheduler.make) if scheduler.make else None,
         scheduler_interval=scheduler.interval,
+        images=len(data.train),
         seed=settings.seed,
         clip=settings.training.clip,
         accumulate=settings.training.accumulate,
@@ -231,7 +233,7 @@ def _try_objective(job: Job, data: ImageData) -> None:
     job.eval()
     with torch.no_grad():
         for phase in job.objective.phases:
-            job(batch, Step(zero, zero, SeededNoise("cpu", "trial"), phase))
+            job(batch, Step(zero, zero, SeededNoise("cpu", "trial"), phase, len(data.train)))
     job.train()
 
 

@@ -76,7 +76,7 @@ class Run:
     @cached_property
     def job(self) -> Job:
         """Model and objective with the weights of the epoch of lowest val/loss."""
-        job = make_job(self.config, tuple(self.environment["x_shape"]))
+        job = make_job(self.config, tuple(self.environment["x_shape"]), self.environment.get("y_size", 0))
         load_weights(job, self.path / "checkpoints" / "best.ckpt")
         return job.eval()
 

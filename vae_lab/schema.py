@@ -71,6 +71,9 @@ class TrainConfig(_Schema):
         description="weight of the reconstruction term, instead of beta", examples=[0.5]
     )
     k2: NonNegativeFloat | None = Field(description="weight of the KL term, instead of beta", examples=[0.5])
+    conditional: bool = Field(  # earlier runs do not name it
+        False, description="tell encoder and decoder each image's label or attributes", examples=["true"]
+    )
     epochs: PositiveInt = Field(description="passes over the training images", examples=[20])
     batch_size: PositiveInt = Field(description="images per batch (and process, under ddp)", examples=[128])
     lr: PositiveFloat = Field(description="learning rate", examples=["1e-3"])
@@ -82,6 +85,8 @@ class TrainConfig(_Schema):
     training: Training
     choices: dict[str, str | None] = Field(default_factory=dict)
     model: Node
+    posterior: Node | None = None  # earlier runs name it under model alone, and have N(0, I) as prior
+    prior: Node | None = None
     objective: Node
     likelihood: Node
     beta_schedule: Node

@@ -25,7 +25,7 @@ class Batch:
 
     x: Tensor  # [B, *x_shape], what the encoder sees (noisy, when denoising)
     target: Tensor  # [B, *x_shape], what the likelihood scores: `x` itself unless denoising
-    y: Tensor | None  # [B] class labels, where the dataset has them
+    y: Tensor | None  # long [B] class labels or float [B, A] attributes, where the dataset has them
 
 
 @dataclass
@@ -54,7 +54,8 @@ class Step:
     count: Tensor  # [], optimizer steps taken so far
     epoch: Tensor  # [], epochs since the start, fractional; inf when scoring: every schedule at its end
     noise: Noise
-    phase: str = "model"  # which of the objective's phases this is
+    phase: str  # which of the objective's phases this is
+    images: int  # in the training set: estimates of q(z) from a batch need it
 
 
 @dataclass
@@ -116,6 +117,34 @@ class Posterior(Protocol):
         """Features [B, F] to (z [K, B, D], log q(z|x) [K, B] or None to derive it from q, q)."""
 
 
+Encode = Callable[[Tensor], Normal]
+
+
+class Prior(Protocol):
+    """p(z). ``encode`` gives q(z|u) of images u [M, *x_shape], for priors that are made of posteriors."""
+
+    standard: bool  # N(0, I): the KL of a Gaussian posterior is had in closed form
+
+    def log_prob(self, z: Tensor, encode: Encode) -> Tensor:
+        """log p(z): [K, B, D] to [K, B] nats."""
+
+    def sample(self, n: int, noise: Noise, encode: Encode) -> Tensor:
+        """n draws: [n, D]."""
+
+
+class Sampler(Protocol):
+    """A distribution over codes, an ``nn.Module`` whose state_dict holds all that was fitted."""
+
+    about: dict[str, Any]  # what the protocol says of the fit: components chosen, steps, fit's own score
+    label: str  # in a few words, for protocols and titles
+
+    def fit(self, codes: Tensor, noise: Noise, progress: Callable[..., Any]) -> None:
+        """To codes [N, D] on the CPU; ``progress`` wraps an iterable (with a description) and shows how far it is."""
+
+    def sample(self, n: int, noise: Noise) -> Tensor:
+        """n codes: [n, D]."""
+
+
 class Architecture(Protocol):
     """A pair of networks that fit together."""
 
@@ -152,6 +181,7 @@ class Objective(Protocol):
     phases: Mapping[str, Sequence[str]]  # phase -> prefixes of the parameter names that it updates
     samples: int  # latent samples per image
     variational: bool  # whether kl and elbo mean anything
+    matches_prior: bool  # whether codes are drawn towards p(z), so that samples from it mean anything
 
     def __call__(self, model: Any, batch: Batch, step: Step) -> LossTerms:
         """The loss and its terms on one batch."""

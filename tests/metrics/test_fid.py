@@ -240,6 +240,6 @@ def test_without_labels_there_is_a_note_instead_of_a_number():
 def test_an_objective_without_a_prior_is_noted():
     fake = trained()
     assert FID(bootstrap=2)(fake).notes == []
-    fake.objective = SimpleNamespace(variational=False)
+    fake.objective = SimpleNamespace(variational=False, matches_prior=False)
     (note,) = FID(bootstrap=2)(fake).notes
     assert "no prior" in note

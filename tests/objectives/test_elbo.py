@@ -27,7 +27,7 @@ def test_at_weights_1_the_loss_is_minus_the_elbo(likelihood, estimator):
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_the_elbo_is_log_p_less_kl_with_all_constants(likelihood):
     model, batch, eps = small_model(likelihood()).eval(), random_batch(), torch.randn(1, 5, 3, generator=gen())
-    terms = elbo(k1=0.2, k2=7)(model, batch, Step(tensor(0), tensor(INF), GivenNoise(eps)))
+    terms = elbo(k1=0.2, k2=7)(model, batch, Step(tensor(0), tensor(INF), GivenNoise(eps), "model", 1000))
     latents = model.infer(batch.x, None, 1, GivenNoise(eps))
     log_px = model.likelihood.log_prob(model.decode(latents.z, None), batch.target)
     torch.testing.assert_close(terms.logs["elbo"], (log_px[0] - latents.kl[0][0].sum(1)).mean().detach())
@@ -50,7 +50,7 @@ def test_both_terms_pull_the_same_way():
 
 def test_logged_recon_under_mse_is_the_mean_sum_of_squared_errors():
     model, batch, eps = small_model(), random_batch(), torch.randn(1, 5, 3, generator=gen())
-    terms = elbo()(model, batch, Step(tensor(0), tensor(INF), GivenNoise(eps)))
+    terms = elbo()(model, batch, Step(tensor(0), tensor(INF), GivenNoise(eps), "model", 1000))
     x_hat = model.likelihood.mean(model.decode(model.infer(batch.x, None, 1, GivenNoise(eps)).z, None))[0]
     torch.testing.assert_close(terms.logs["recon"], (x_hat - batch.x).square().sum((1, 2, 3)).mean().detach())
 
@@ -83,9 +83,9 @@ def test_a_flow_gives_the_same_under_both_estimators():
 
 def test_l_samples_are_the_average_of_l_single_ones():
     model, batch, eps = small_model(), random_batch(), torch.randn(4, 5, 3, generator=gen())
-    at = [Step(tensor(0), tensor(INF), GivenNoise(e.unsqueeze(0))) for e in eps]
+    at = [Step(tensor(0), tensor(INF), GivenNoise(e.unsqueeze(0)), "model", 1000) for e in eps]
     single = torch.stack([elbo()(model, batch, one).loss for one in at])
-    together = elbo(samples=4)(model, batch, Step(tensor(0), tensor(INF), GivenNoise(eps))).loss
+    together = elbo(samples=4)(model, batch, Step(tensor(0), tensor(INF), GivenNoise(eps), "model", 1000)).loss
     torch.testing.assert_close(together, single.mean())
 
 
@@ -127,7 +127,7 @@ def test_what_a_model_adds_is_added_with_weight_1():
 def test_the_target_is_scored_and_the_input_is_seen():
     model, noisy, clean = small_model(), random_batch(seed=1).x, random_batch(seed=2).x
     eps = torch.randn(1, 5, 3, generator=gen())
-    terms = elbo()(model, Batch(noisy, clean, None), Step(tensor(0), tensor(INF), GivenNoise(eps)))
+    terms = elbo()(model, Batch(noisy, clean, None), Step(tensor(0), tensor(INF), GivenNoise(eps), "model", 1000))
     x_hat = model.likelihood.mean(model.decode(model.infer(noisy, None, 1, GivenNoise(eps)).z, None))[0]
     torch.testing.assert_close(terms.logs["recon"], (x_hat - clean).square().sum((1, 2, 3)).mean().detach())
 
@@ -159,7 +159,10 @@ def test_the_forward_pass_leaves_global_randomness_alone():
 
 def test_a_batch_is_worth_the_mean_of_its_images():
     model, batch, eps = small_model(), random_batch(4), torch.randn(1, 4, 3, generator=gen())
-    at = [Step(tensor(0), tensor(INF), GivenNoise(eps[:, part])) for part in (slice(0, 4), slice(0, 2), slice(2, 4))]
+    at = [
+        Step(tensor(0), tensor(INF), GivenNoise(eps[:, part]), "model", 1000)
+        for part in (slice(0, 4), slice(0, 2), slice(2, 4))
+    ]
     parts = [Batch(batch.x[p], batch.x[p], None) for p in (slice(0, 4), slice(0, 2), slice(2, 4))]
     whole, a, b = (elbo()(model, part, one).loss for part, one in zip(parts, at))
     torch.testing.assert_close(whole, (a + b) / 2)
@@ -167,5 +170,8 @@ def test_a_batch_is_worth_the_mean_of_its_images():
 
 def test_the_noise_of_the_step_is_what_is_drawn():
     model, batch = small_model(), random_batch()
-    a, b, c = (elbo()(model, batch, Step(tensor(0), tensor(0), SeededNoise("cpu", key))).loss for key in (1, 1, 2))
+    a, b, c = (
+        elbo()(model, batch, Step(tensor(0), tensor(0), SeededNoise("cpu", key), "model", 1000)).loss
+        for key in (1, 1, 2)
+    )
     assert a == b != c

@@ -67,7 +67,7 @@ def test_posterior_means_are_one_per_level():
 
 def test_k_samples_are_scored_each():
     model, batch = small_model(), random_batch()
-    out = run_model(model, batch, Step(tensor(0), tensor(0), SeededNoise("cpu", 0)), k=3)
+    out = run_model(model, batch, Step(tensor(0), tensor(0), SeededNoise("cpu", 0), "model", 1000), k=3)
     expected = torch.stack([model.likelihood.log_prob(p.unsqueeze(0), batch.target)[0] for p in out.params])
     torch.testing.assert_close(out.log_px, expected)
 
@@ -76,4 +76,4 @@ def test_decoding_and_scoring_draw_nothing():
     model, batch = small_model(), random_batch()
     made = model.infer(batch.x, None, 1, SeededNoise("cpu", 0))
     model.infer = lambda *_: made
-    assert run_model(model, batch, Step(tensor(0), tensor(0), NoNoise()), k=1).log_px.shape == (1, 5)
+    assert run_model(model, batch, Step(tensor(0), tensor(0), NoNoise(), "model", 1000), k=1).log_px.shape == (1, 5)

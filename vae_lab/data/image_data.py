@@ -91,6 +91,11 @@ class ImageData(pl.LightningDataModule):
         return tuple(self.train.pixels.shape[1:])
 
     @property
+    def y_size(self) -> int:
+        """How many numbers tell what is known of an image: classes, or attributes; 0 where there are none."""
+        return len(self.train.classes)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty where there are none."""
         return self.train.classes

@@ -53,7 +53,7 @@ class FID(ImageMetric):
             return found.scores
         value, resampled = self._with_resamples(made, "reconstructions", made.features("reconstructions", n), reference)
         found.put("fid_reconstructions", value, resampled, "reconstructions against test images")
-        if not made.objective.variational:  # type: ignore[attr-defined]
+        if not made.objective.matches_prior:  # type: ignore[attr-defined]
             found.scores.notes.append(_NO_PRIOR)
         return found.scores
 

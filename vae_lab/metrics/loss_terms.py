@@ -24,7 +24,8 @@ class LossTerms:
         forever = torch.tensor(float("inf"), device=trained.device)
         noise, binary = trained.noise("loss_terms"), True
         for batch in trained.data.batches("test"):
-            terms = trained.objective(trained.model, batch, Step(torch.zeros_like(forever), forever, noise))
+            step = Step(torch.zeros_like(forever), forever, noise, "model", len(trained.data.train))
+            terms = trained.objective(trained.model, batch, step)
             for name, value in {"loss": terms.loss, **terms.logs}.items():
                 sums[name] += float(value) * len(batch.x)
             binary = binary and bool(((batch.target == 0) | (batch.target == 1)).all())

@@ -5,8 +5,11 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from vae_lab.errors import UserError
 from vae_lab.functional import kl_normal, log_normal
-from vae_lab.types import Architecture, Latents, Likelihood, Noise, Posterior, Shape
+from vae_lab.posteriors.diagonal import DiagonalNormal
+from vae_lab.priors.standard import StandardNormal
+from vae_lab.types import Architecture, Latents, Likelihood, Noise, Normal, Posterior, Prior, Shape
 
 
 class SingleLevel(nn.Module):
@@ -18,6 +21,9 @@ class SingleLevel(nn.Module):
         likelihood: p(x|z).
         x_shape: C, H, W of the images.
         latent_dim: D.
+        prior: (latent_dim, x_shape) to a module that is p(z).
+        conditional: tell the encoder and the decoder what is known of each image.
+        y_size: how many numbers that is: classes or attributes; 0 where the dataset has none.
     """
 
     def __init__(
@@ -27,11 +33,15 @@ class SingleLevel(nn.Module):
         likelihood: Likelihood,
         x_shape: Shape,
         latent_dim: int,
+        prior: Callable[[int, Shape], nn.Module] = StandardNormal,  # of runs that were saved before it could be chosen
+        conditional: bool = False,
+        y_size: int = 0,
     ) -> None:
         super().__init__()
         self.x_shape = tuple(x_shape)
         self.latent_dim = latent_dim
         self.likelihood = likelihood
+        self.prior = prior(latent_dim, self.x_shape)
         out_shape = (x_shape[0] * likelihood.params_per_value, *x_shape[1:])
         self.encoder = net.encoder(self.x_shape)
         self.posterior = posterior(cast(int, self.encoder.out_features), latent_dim)
@@ -41,10 +51,11 @@ class SingleLevel(nn.Module):
         """[B, C, H, W] to z [K, B, D] and its KL [1, B, D] (closed form) or [K, B, 1] (sampled)."""
         posterior = cast(Posterior, self.posterior)
         z, log_q, q = posterior(self.encoder(x), k, noise)
-        if log_q is None and q is not None and densities:
+        closed_form = q is not None and cast(Prior, self.prior).standard
+        if log_q is None and q is not None and (densities or not closed_form):
             log_q = log_normal(z, q.mu, q.log_var).sum(-1)
-        log_p = self.log_prior((z,), y) if densities or q is None else None
-        if q is not None:
+        log_p = self.log_prior((z,), y) if densities or not closed_form else None
+        if q is not None and closed_form:
             kl = kl_normal(q.mu, q.log_var).unsqueeze(0)
         elif log_q is not None and log_p is not None:
             kl = (log_q - log_p).unsqueeze(-1)
@@ -53,8 +64,8 @@ class SingleLevel(nn.Module):
         return Latents(z=(z,), kl=(kl,), q=(q,), log_q=log_q, log_p=log_p)
 
     def log_prior(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
-        """log N(z; 0, I): [K, B] nats."""
-        return log_normal(z[0]).sum(-1)
+        """log p(z): [K, B] nats."""
+        return cast(Prior, self.prior).log_prob(z[0], self._encode)
 
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
         """[K, B, D] to likelihood parameters [K, B, C', H, W]."""
@@ -62,5 +73,11 @@ class SingleLevel(nn.Module):
         return flat.unflatten(0, z[0].shape[:2])
 
     def prior_sample(self, n: int, y: Tensor | None, noise: Noise) -> tuple[Tensor, ...]:
-        """n draws from N(0, I): [1, n, D]."""
-        return (noise.normal(1, n, self.latent_dim),)
+        """n draws from p(z): [1, n, D]."""
+        return (cast(Prior, self.prior).sample(n, noise, self._encode).unsqueeze(0),)
+
+    def _encode(self, u: Tensor) -> Normal:
+        """q(z|u) of images u [M, C, H, W]."""
+        if not isinstance(self.posterior, DiagonalNormal):
+            raise UserError("prior=vamp mixes Gaussian posteriors; type posterior=diagonal")
+        return self.posterior.normal(self.encoder(u))

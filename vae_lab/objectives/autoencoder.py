@@ -17,6 +17,7 @@ class Autoencoder(nn.Module):
     phases = {"model": ("",)}  # noqa: RUF012 - a constant of the class
     samples = 1
     variational = False
+    matches_prior = False
 
     def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon."""

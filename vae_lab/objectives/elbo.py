@@ -31,6 +31,7 @@ class ELBO(nn.Module):
     k2: Tensor
     phases = {"model": ("",)}  # noqa: RUF012 - a constant of the class
     variational = True
+    matches_prior = True
 
     def __init__(
         self,

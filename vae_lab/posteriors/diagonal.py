@@ -1,4 +1,4 @@
-"""q(z|x): from an encoder's features to latent samples."""
+"""The posterior of the VAE: q(z|x) = N(μ, diag σ²)."""
 
 from torch import Tensor, nn
 
@@ -16,5 +16,9 @@ class DiagonalNormal(nn.Module):
 
     def forward(self, h: Tensor, k: int, noise: Noise) -> tuple[Tensor, Tensor | None, Normal | None]:
         """Features [B, F] to z [K, B, D]; log q follows from the returned Normal."""
-        q = Normal(self.mu(h).float(), self.log_var(h).float())  # exact also under mixed precision
+        q = self.normal(h)
         return reparameterize(q.mu, q.log_var, noise.normal(k, *q.mu.shape)), None, q
+
+    def normal(self, h: Tensor) -> Normal:
+        """The distribution itself: [B, F] to μ and log σ² [B, D], exact also under mixed precision."""
+        return Normal(self.mu(h).float(), self.log_var(h).float())

@@ -1,0 +1,1 @@
+"""p(z): what the latents are drawn from."""
