@@ -15,6 +15,7 @@ from typing import Any, cast
 from vae_lab import __version__
 from vae_lab.errors import Interrupted, UserError, did_you_mean
 from vae_lab.help import CONF, command_help, overview
+from vae_lab.processes import interrupt
 
 Node = dict[str, Any]
 
@@ -59,7 +60,7 @@ def _main(words: list[str]) -> int:
 
 def _guarded(command: str, rest: list[str]) -> int:
     """Run a command; whatever goes wrong becomes one line and an exit status."""
-    signal.signal(signal.SIGTERM, _terminated)  # as Ctrl-C: what is running ends cleanly and says how to go on
+    signal.signal(signal.SIGTERM, interrupt)  # as Ctrl-C: what is running ends cleanly and says how to go on
     full_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit by itself
     os.environ["VAE_LAB_TRACE"] = str(int(full_trace))  # for the processes of a sweep
@@ -91,10 +92,6 @@ def _guarded(command: str, rest: list[str]) -> int:
         status, text = explain(error)
         print(f"vae-lab {command}: {text}", file=sys.stderr)
         return status
-
-
-def _terminated(*_: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:

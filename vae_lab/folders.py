@@ -10,7 +10,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from vae_lab.errors import UserError
-from vae_lab.files import write_json
+from vae_lab.files import YAML_LOADER, write_json
 
 Node = dict[str, Any]
 
@@ -96,10 +96,7 @@ def identity(config: Node) -> str:
 def saved_config(folder: Path) -> Node | None:
     """The config of a run folder; None where there is none that can be read."""
     try:
-        config = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=_LOADER)
+        config = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=YAML_LOADER)
         return config if isinstance(config, dict) and isinstance(config.get("accelerator"), dict) else None
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there

@@ -1,10 +1,16 @@
-"""Runs of several processes on one machine (DDP)."""
+"""What concerns processes of the system: how they are stopped, and runs of several of them (DDP)."""
 
 import contextlib
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+
+def interrupt(*_: Any) -> None:
+    """A handler that makes of a signal what Ctrl-C is."""
+    raise KeyboardInterrupt
 
 
 def is_further_process(devices: int) -> bool:

@@ -13,9 +13,8 @@ from typing import Any
 
 import yaml
 
-from vae_lab.files import read_history
+from vae_lab.files import YAML_LOADER, read_history
 
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as quick, where libyaml is there
 _TIME = re.compile(r"^\d\d-\d\d-\d\d-")
 FINISHED, INTERRUPTED, FAILED, DAMAGED = "finished", "interrupted", "failed", "damaged"
 
@@ -91,7 +90,7 @@ def read_sweep(folder: Path) -> Node:
 
 
 def _config(path: Path) -> Node:
-    config = _parsed(path, lambda text: yaml.load(text, Loader=_YAML))
+    config = _parsed(path, lambda text: yaml.load(text, Loader=YAML_LOADER))
     seed = config.get("seed")
     groups = [config.get(key) or {} for key in ("choices", "objective", "likelihood", "dataset")]
     named = all(isinstance(group, dict) for group in groups) and isinstance(groups[-1].get("name"), str)

@@ -5,11 +5,10 @@ import os
 import signal
 import threading
 import time
-from typing import Any
 
 from vae_lab import folders
 from vae_lab.jobs import Job, Outcome
-from vae_lab.processes import is_further_process
+from vae_lab.processes import interrupt, is_further_process
 
 
 def carry_out(job: Job) -> Outcome:
@@ -21,7 +20,7 @@ def carry_out(job: Job) -> Outcome:
     if is_further_process(job.config["accelerator"]["devices"]):
         return _accompany(job)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminated)
+        signal.signal(signal.SIGTERM, interrupt)
     with folders.in_use(job.folder, wait=True):  # a process of an earlier start of the sweep may still be at it
         status = folders.status_of(job.folder)
         if status != "finished":
@@ -69,7 +68,3 @@ def _attempt(job: Job, fresh: bool) -> str:
 
             traceback.print_exc()
         return explain(error)[1]
-
-
-def _terminated(*_: Any) -> None:
-    raise KeyboardInterrupt
