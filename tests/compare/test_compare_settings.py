@@ -95,3 +95,23 @@ def test_what_follows_from_an_axis_does_not_split_lines():
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (1e-4, "0.0001"), (True, "true"), (MISSING, "–"), ("a", "a")])
 def test_values_are_shown_as_they_are_typed(value, text):
     assert shown(value) == text
+
+
+def family(name: str, objective: str, **change) -> dict:
+    return {"choices__experiment": name, "choices__objective": objective, **change}
+
+
+def test_runs_of_several_experiments_are_told_apart_by_these_names_alone():
+    told = columns(family("family/vae", "elbo"), family("family/wae", "wae", latent_dim=8))
+    assert told == {"experiment": ("family/vae", "family/wae")}
+
+
+def test_what_varies_within_an_experiment_is_told_beside_its_name():
+    pairs = [(name, dim) for name in ("vae", "wae") for dim in (2, 4)]
+    told = columns(*(family(f"family/{name}", name, latent_dim=dim) for name, dim in pairs))
+    assert told == {"experiment": ("family/vae", "family/vae", "family/wae", "family/wae"), "latent_dim": (2, 4, 2, 4)}
+
+
+def test_numbers_that_an_experiment_sets_stay_axes_and_a_run_without_one_is_told_by_its_settings():
+    assert columns(family("a", "elbo"), family("b", "elbo", latent_dim=8)) == {"latent_dim": (2, 8)}
+    assert columns({}, family("b", "wae")) == {"objective": ("elbo", "wae")}

@@ -69,6 +69,7 @@ def differing(records: Sequence[Record]) -> list[Setting]:
     if "images" in keys and _count(columns["images"]) == 1 and MISSING in columns["images"]:
         named["images"] = columns["images"]  # scored images beside trained runs
     _settle_weights(named, configs)
+    _name_experiments(named, [_option(config, "experiment") for config in configs])
     places = iter(range(len(configs)))
     place = [next(places) if record.config else None for record in records]
     return [Setting(name, tuple(MISSING if i is None else values[i] for i in place)) for name, values in _sorted(named)]
@@ -168,12 +169,38 @@ def _settle_weights(named: dict[str, list[Any]], configs: list[dict[str, Any]]) 
             named[key] = weights[key]
 
 
+def _name_experiments(named: dict[str, list[Any]], experiments: list[Any]) -> None:
+    """Runs of several experiments are told apart by these names, instead of by what each experiment sets.
+
+    Numbers alone stay as they are: they are axes.
+    """
+    follow = [key for key, values in named.items() if not _varies(values, experiments)]
+    numbers = all(isinstance(v, int | float) or v is MISSING for key in follow for v in named[key])
+    if MISSING in experiments or _count(experiments) < 2 or numbers:
+        return
+    for key in follow:
+        del named[key]
+    named["experiment"] = experiments
+
+
 def _weight(config: dict[str, Any], key: str) -> float | None:
     value = config.get(key)
     return value if isinstance(value, int | float) else MISSING
 
 
-_FIRST = ("dataset", "images", "model", "objective", "likelihood", "latent_dim", "beta", "k1", "k2", "beta_schedule")
+_FIRST = (
+    "experiment",
+    "dataset",
+    "images",
+    "model",
+    "objective",
+    "likelihood",
+    "latent_dim",
+    "beta",
+    "k1",
+    "k2",
+    "beta_schedule",
+)
 
 
 def _sorted(named: dict[str, list[Any]]) -> list[tuple[str, list[Any]]]:
