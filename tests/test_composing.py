@@ -32,6 +32,17 @@ def test_options_can_be_globbed():
     assert models.values == ["report_cnn", "report_dense"]
 
 
+def test_a_glob_looks_into_folders_of_a_group():
+    _, (families,) = parts("experiment=glob(family/*vae)")
+    assert {"family/vae", "family/beta_vae"} <= set(families.values)
+    assert all(name.startswith("family/") and name.endswith("vae") for name in families.values)
+
+
+def test_a_glob_that_names_nothing_is_told():
+    with pytest.raises(UserError, match=r"experiment=glob\(nothing/\*\): no option"):
+        parts("experiment=glob(nothing/*)")
+
+
 @pytest.mark.parametrize("node", [{"latent_dim": 4}, {"latent_dim": []}, {"model": [{"a": 1}]}, [1]])
 def test_a_bad_vary_is_told(node):
     with pytest.raises(UserError, match=r"vary.*\{latent_dim: \[1, 4, 16\]\}"):

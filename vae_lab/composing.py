@@ -8,7 +8,7 @@ from typing import Any, cast
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vae_lab.errors import UserError
@@ -113,10 +113,19 @@ def _varied(override: Override) -> Varied:
     if isinstance(value, IntervalSweep):
         whole = isinstance(value.start, int)  # int(interval(2,64))
         return Varied(key, [], (float(value.start or 0), float(value.end or 0)), "log" in value.tags, whole)
+    if isinstance(value, Glob):  # Hydra's own does not look into folders of a group
+        return Varied(key, _matching(key, value))
     values = list(override.sweep_string_iterator())
     if isinstance(value, RangeSweep) and float(value.step) == 1:  # of whole numbers, for a search
         return Varied(key, values, (float(values[0]), float(values[-1])), "log" in value.tags, whole=True)
     return Varied(key, values)
+
+
+def _matching(group: str, pattern: Glob) -> list[str]:
+    found = pattern.filter(list(groups().get(group, {})))
+    if not found:
+        raise UserError(f"{group}=glob({', '.join(pattern.include)}): no option of {group} is of that form")
+    return found
 
 
 def vary_of(node: Any) -> list[Varied]:
