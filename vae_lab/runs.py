@@ -177,10 +177,17 @@ def title_of(config: Mapping[str, Any]) -> str:
 
 def _unusual(config: Mapping[str, Any]) -> list[str]:
     """Settings that change what a picture means, where they are not the defaults."""
-    dataset, schedule = config["dataset"], config.get("choices", {}).get("beta_schedule", "constant")
+    dataset, objective, chosen = config["dataset"], config["objective"], config.get("choices", {})
+    schedule, posterior, prior = (chosen.get(group) for group in ("beta_schedule", "posterior", "prior"))
     noise = f"noise σ={dataset['noise_std']:g} on {100 * dataset['noise_share']:g} %"
     told = {
-        f"{schedule} schedule": schedule != "constant" and "k2" in config["objective"],
+        f"{posterior} posterior": posterior not in (None, "diagonal"),
+        f"{prior} prior": prior not in (None, "standard"),
+        "conditional": config.get("conditional"),
+        f"{objective.get('samples')} samples": objective.get("samples", 1) > 1,
+        f"free bits {objective.get('free_bits', 0):g}": objective.get("free_bits"),
+        f"minimum rate {objective.get('min_rate', 0):g}": objective.get("min_rate"),
+        f"{schedule} schedule": schedule not in (None, "constant") and "k2" in objective,
         f"lr={config['lr']:g}": config["lr"] != 1e-3,
         f"{dataset['binarize']} binarisation": dataset["binarize"],
         noise: dataset["noise_std"],
