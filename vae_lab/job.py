@@ -1,9 +1,10 @@
 """A job: a model and the objective it is trained with, as one module with one call."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
+from torch.optim import Optimizer
 
 from vae_lab.types import Batch, LossTerms, Step
 
@@ -28,6 +29,11 @@ class Job(nn.Module):
         """What the optimizer of that phase updates."""
         prefixes = tuple(self.objective.phases[phase])
         return (p for name, p in self.named_parameters() if name.startswith(prefixes))
+
+    @property
+    def own_optimizers(self) -> Mapping[str, Callable[[Iterable[nn.Parameter]], Optimizer]]:
+        """Of the phases that the objective brings an optimizer for; the others have that of the run."""
+        return getattr(self.objective, "optimizers", {})
 
     @property
     def parameter_count(self) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from vae_lab.callbacks.history import steps_taken
 from vae_lab.errors import RunFailed
 from vae_lab.job import Job
 from vae_lab.noise import SeededNoise
@@ -74,7 +75,7 @@ class LitJob(pl.LightningModule):
 
     Args:
         job: model and objective.
-        optimizer: parameters to an optimizer; each phase gets its own.
+        optimizer: parameters to an optimizer; each phase gets one, this or that which the objective brings for it.
         scheduler: optimizer to a learning-rate scheduler, or None.
         scheduler_interval: 'epoch' or 'step': how often the scheduler moves.
         images: in the training set.
@@ -108,7 +109,9 @@ class LitJob(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One optimizer per phase, each with its scheduler."""
-        optimizers = [self.make_optimizer(list(self.job.parameters_of(p))) for p in self.job.objective.phases]
+        own = self.job.own_optimizers
+        phases = self.job.objective.phases
+        optimizers = [own.get(phase, self.make_optimizer)(list(self.job.parameters_of(phase))) for phase in phases]
         schedulers = [self.make_scheduler(o) for o in optimizers] if self.make_scheduler else []
         return optimizers, schedulers
 
@@ -155,7 +158,7 @@ class LitJob(pl.LightningModule):
         self.recent = self.train_terms.recent(self._over_processes)
         self._refuse_nan(self.recent)
         for logger in self.loggers:
-            logger.log_metrics({f"step/{k}": v for k, v in self.recent.items()}, step=self.global_step)
+            logger.log_metrics({f"step/{k}": v for k, v in self.recent.items()}, step=steps_taken(self.trainer))
 
     def on_train_epoch_end(self) -> None:
         """The epoch-wise schedulers move."""
@@ -191,8 +194,9 @@ class LitJob(pl.LightningModule):
         bad = [name for name, value in means.items() if not math.isfinite(value)]
         if bad:
             raise RunFailed(
-                f"{' and '.join(bad)} became NaN or infinite in epoch {self.current_epoch + 1}, step "
-                f"{self.global_step}; try a smaller lr (lr=3e-4), training.clip=1 or, with a learned σ, a larger beta"
+                f"{' and '.join(bad)} became NaN or infinite in epoch {self.current_epoch + 1}, "
+                f"step {steps_taken(self.trainer)}; try a smaller lr (lr=3e-4), training.clip=1 or, with a learned σ, "
+                "a larger beta"
             )
 
     def _optimizers(self) -> list[Any]:

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from vae_lab import runs
 from vae_lab.build import load_weights, make_data, make_job
 from vae_lab.callbacks.checkpoints import checkpoints
-from vae_lab.callbacks.history import History, read_history
+from vae_lab.callbacks.history import History, read_history, steps_taken
 from vae_lab.callbacks.progress import ProgressLine
 from vae_lab.data.image_data import ImageData
 from vae_lab.devices import device_for
@@ -60,10 +60,12 @@ def train(
     settings = check(TrainConfig, config)
     device = device_for(settings.accelerator)
     _quieten()
-    _try_optimizer(settings, config)
+    _try_optimizer(settings, make(config["optimizer"]))
     data = make_data(config)
     job = make_job(config, data.x_shape, data.y_size)
     _try_objective(job, data)
+    for own in job.own_optimizers.values():
+        _try_optimizer(settings, own)
     if settings.accelerator.devices > len(data.val):
         raise UserError(f"accelerator.devices={settings.accelerator.devices}: only {len(data.val)} validation images")
     runs.claim(run_dir)
@@ -143,7 +145,7 @@ def _carry_out(
         device, features = trainer.strategy.root_device, make(settings.features)
         evaluation = Evaluation(job, data, settings.seed, device, title, history, tracker(console), features)
         evaluation.scores.protocol["checkpoint"] = {"which": "best val/loss", "epoch": epoch}
-        scores = score(evaluation, config, run_dir, loggers, trainer.global_step)
+        scores = score(evaluation, config, run_dir, loggers, steps_taken(trainer))
         failed = False
     except KeyboardInterrupt as stop:
         raise Interrupted(_resume_advice(run_dir)) from stop
@@ -237,10 +239,10 @@ def _try_objective(job: Job, data: ImageData) -> None:
     job.train()
 
 
-def _try_optimizer(settings: TrainConfig, config: Node) -> None:
+def _try_optimizer(settings: TrainConfig, make_optimizer: Any) -> None:
     """Have torch judge the optimizer's and the scheduler's numbers before anything is written."""
     try:
-        optimizer = make(config["optimizer"])([torch.nn.Parameter(torch.zeros(1))])
+        optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(1))])
         scheduler = make(settings.scheduler.make)(optimizer) if settings.scheduler.make else None
     except (TypeError, ValueError) as why:
         raise UserError(f"optimizer or scheduler: {' '.join(str(why).split())}; see --cfg job for their keys") from why

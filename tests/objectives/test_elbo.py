@@ -142,7 +142,9 @@ def test_sigma_observes_training_and_not_scoring():
 
 def test_weights_are_buffers_that_no_checkpoint_holds():
     objective = elbo(0.25, 4)
-    assert {name: b.item() for name, b in objective.named_buffers()} == {"k1": 0.25, "k2": 4.0}
+    assert {name: b.item() for name, b in objective.named_buffers()} == {
+        "k1": 0.25, "k2": 4.0, "free_bits": 0.0, "min_rate": 0.0,
+    }  # fmt: skip
     assert objective.state_dict() == {}
 
 

@@ -32,14 +32,19 @@ class History(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add the row of the epoch, before its checkpoint is written."""
-        row = {"epoch": float(trainer.current_epoch), "step": float(trainer.global_step)}
+        row = {"epoch": float(trainer.current_epoch), "step": float(steps_taken(trainer))}
         terms = {k: v.item() for k, v in trainer.callback_metrics.items() if k.startswith(("train/", "val/"))}
         timing = {"lr": trainer.optimizers[0].param_groups[0]["lr"], "epoch_seconds": self._seconds}
         self.rows.append(row | terms | timing)
         if trainer.is_global_zero:
             write_history(self.path, self.rows)
             for logger in trainer.loggers:
-                logger.log_metrics(timing, step=trainer.global_step)
+                logger.log_metrics(timing, step=steps_taken(trainer))
+
+
+def steps_taken(trainer: pl.Trainer) -> int:
+    """Optimizer steps so far; Lightning counts those of every phase."""
+    return trainer.global_step // max(1, len(trainer.optimizers))
 
 
 def write_history(path: Path, rows: list[dict[str, float]]) -> None:
