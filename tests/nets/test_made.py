@@ -8,9 +8,10 @@ from vae_lab.nets.made import MADE
 
 def jacobians(made, context=None, seed=0):
     """Of each of the outputs by the inputs: [outputs, D, D]."""
+    draws = gen(seed)
     with torch.no_grad():
         for parameter in made.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=gen(seed)))
+            parameter.copy_(torch.randn(parameter.shape, generator=draws))
     x = torch.randn(made.dims, generator=gen(seed + 1))
     return torch.func.jacrev(lambda x: made(x, context))(x)
 
