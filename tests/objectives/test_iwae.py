@@ -166,7 +166,7 @@ def test_dreg_gives_the_encoder_the_same_mean_gradient_with_less_variance(groups
     assert dreg.mean(0).norm() > 5 * (dreg.std(0) / math.sqrt(n)).norm()  # or equal means would mean little
 
 
-def test_the_doubly_reparameterised_gradient_is_that_of_equation_8():
+def test_the_doubly_reparameterised_gradient_weighs_by_the_squares_of_the_weights():
     model, batch = in_double(small_model(), random_batch(2))
     eps = draws(5, 2).double()
     found = gradients(IWAE(5, "dreg"), model, batch, given(eps))

@@ -2,7 +2,7 @@
 
 IWAE (Burda et al. 2016, arXiv 1509.00519, equation 8): k = 1 is the ELBO, and L_k rises with k towards log p(x). Where
 k is large the encoder's gradient is lost in noise (Rainforth et al. 2018, arXiv 1802.04537). What helps: the doubly
-reparameterised gradient (Tucker et al. 2018, arXiv 1810.04152, equation 8), which has the same mean and less variance;
+reparameterised gradient (IWAE-DReG of Tucker et al. 2018, arXiv 1810.04152), which has the same mean and less variance;
 MIWAE, the mean of the bounds of disjoint groups; CIWAE, a share of the ELBO beside the bound.
 
 Departure from the papers: none in the bounds. As with every objective the loss leaves out the likelihood's constant
@@ -94,7 +94,7 @@ class IWAE(nn.Module):
         return log_w
 
     def _dreg_scale(self, log_w: Tensor) -> Tensor:
-        """What ∂ bound/∂z is multiplied with: a weight v in the bound's gradient becomes v² (equation 8): [k, B]."""
+        """What ∂ bound/∂z is multiplied with: a weight v in the bound's gradient becomes v²: [k, B]."""
         grouped = log_w.unflatten(0, (self.groups, -1))
         v = torch.softmax(grouped, 1).flatten(0, 1)
         share, rest = self.elbo_share / len(v), (1 - self.elbo_share) / self.groups

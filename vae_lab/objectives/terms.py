@@ -45,7 +45,9 @@ def posterior_means(latents: Latents) -> tuple[Tensor, ...]:
         UserError: the posterior has no density at an arbitrary z, and so no mean that could be named (flows).
     """
     if any(q is None for q in latents.q):
-        raise UserError("objective=ae needs a posterior with a mean; type objective=elbo or another model")
+        raise UserError(
+            "a deterministic encoder needs a posterior with a mean; type posterior=diagonal or objective=elbo"
+        )
     return tuple(q.mu.unsqueeze(0) for q in latents.q if q is not None)
 
 
