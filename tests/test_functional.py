@@ -3,9 +3,20 @@ import math
 import pytest
 import torch
 from helpers import gen
+from scipy.spatial.distance import cdist
+from sklearn.metrics import pairwise
 from torch.distributions import Normal, kl_divergence
 
-from vae_lab.functional import IMQ_SCALES, imq_kernel, kl_normal, log_mean_exp, log_normal, mmd, reparameterize
+from vae_lab.functional import (
+    IMQ_SCALES,
+    imq_kernel,
+    kl_normal,
+    log_mean_exp,
+    log_normal,
+    mmd,
+    rbf_kernel,
+    reparameterize,
+)
 
 
 def gaussians(n: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -84,6 +95,35 @@ def test_the_kernel_is_largest_at_no_distance_and_half_of_each_scale_at_its_widt
     torch.testing.assert_close(imq_kernel(x, y[:1]), torch.tensor([[float(len(IMQ_SCALES))]]))
 
 
+def test_kernels_are_those_of_sklearn_and_of_scipys_distances():
+    x, y = draws(6, 3, 1).double(), draws(4, 3, 2).double()
+    widths = [2 * 3 * s for s in (0.5, 2.0)]
+    gaussians = sum(pairwise.rbf_kernel(x, y, gamma=1 / width) for width in widths)
+    inverses = sum(width / (width + cdist(x, y) ** 2) for width in widths)
+    torch.testing.assert_close(rbf_kernel(x, y, (0.5, 2.0)), torch.as_tensor(gaussians))
+    torch.testing.assert_close(imq_kernel(x, y, (0.5, 2.0)), torch.as_tensor(inverses))
+
+
+@pytest.mark.parametrize("kernel", [imq_kernel, rbf_kernel])
+def test_mmd_is_the_mean_over_pairs_of_different_draws(kernel):
+    x, y = draws(4, 2, 1).double(), draws(3, 2, 2).double()
+
+    def k(a, b):
+        return kernel(a.unsqueeze(0), b.unsqueeze(0), IMQ_SCALES).item()
+
+    within_x = sum(k(x[i], x[j]) for i in range(4) for j in range(4) if i != j) / 12
+    within_y = sum(k(y[i], y[j]) for i in range(3) for j in range(3) if i != j) / 6
+    across = sum(k(a, b) for a in x for b in y) / 12
+    assert mmd(x, y, kernel=kernel).item() == pytest.approx(within_x + within_y - 2 * across)
+
+
+def test_mmd_of_gaussians_under_the_rbf_kernel_has_a_closed_form():
+    """E exp(−u²/C) = √(C/(C + 2v)) exp(−m²/(C + 2v)) for u ~ N(m, v); here C = 2 and v = 2 in one dimension."""
+    mean = {m: math.sqrt(2 / 6) * math.exp(-(m**2) / 6) for m in (0.0, 2.0)}
+    estimate = mmd(draws(1500, 1, 1), draws(1500, 1, 2) + 2, [1.0], rbf_kernel)
+    assert estimate.item() == pytest.approx(2 * (mean[0.0] - mean[2.0]), rel=0.05)
+
+
 def test_mmd_of_gaussians_is_that_of_the_integral():
     """x − x' ~ N(0, 2), x − y ~ N(2, 2) in one dimension, so that each mean of the kernel is one integral."""
     u = torch.linspace(-20, 20, 20_001, dtype=torch.float64)
@@ -95,8 +135,9 @@ def test_mmd_of_gaussians_is_that_of_the_integral():
     assert estimate.item() == pytest.approx(2 * (same - across).item(), rel=0.05)
 
 
-def test_mmd_is_unbiased_where_the_distributions_are_equal():
-    found = torch.stack([mmd(draws(40, 2, 2 * i), draws(40, 2, 2 * i + 1)) for i in range(200)])
+@pytest.mark.parametrize("kernel", [imq_kernel, rbf_kernel])
+def test_mmd_is_unbiased_where_the_distributions_are_equal(kernel):
+    found = torch.stack([mmd(draws(40, 2, 2 * i), draws(40, 2, 2 * i + 1), kernel=kernel) for i in range(200)])
     assert found.min() < 0 < found.max()
     assert abs(found.mean()) < 3 * found.std() / math.sqrt(200)
 

@@ -1,5 +1,6 @@
 """From a resolved config to data, model and objective."""
 
+from functools import partial
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -26,6 +27,8 @@ def make_job(config: Node, x_shape: Shape, y_size: int) -> Job:
     with torch.random.fork_rng():
         torch.manual_seed(config["seed"])
         likelihood = make(config["likelihood"])
+        if isinstance(likelihood, partial):  # one that keeps a number for each pixel
+            likelihood = likelihood(x_shape)
         about = {"x_shape": x_shape, "y_size": y_size, "latent_dim": config["latent_dim"]}
         model = make(config["model"], likelihood=likelihood, **about)
         return Job(model, make(config["objective"]))

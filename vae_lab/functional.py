@@ -1,7 +1,7 @@
 """The formulas that everything else uses, each written once. Pure functions, all in nats."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -36,6 +36,11 @@ def log_mean_exp(x: Tensor, dim: int = 0) -> Tensor:
     return torch.logsumexp(x, dim) - math.log(x.shape[dim])
 
 
+def squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    """‖x_i − y_j‖², multiplied out: [N, D] and [M, D] to [N, M]."""
+    return (x.square().sum(1, keepdim=True) + y.square().sum(1) - 2 * x @ y.T).clamp(min=0)
+
+
 def imq_kernel(x: Tensor, y: Tensor, scales: Sequence[float] = IMQ_SCALES) -> Tensor:
     """Σ_s C_s / (C_s + ‖x − y‖²) with C_s = 2 D s: the inverse multiquadratics for a prior N(0, I) in D dimensions.
 
@@ -43,7 +48,7 @@ def imq_kernel(x: Tensor, y: Tensor, scales: Sequence[float] = IMQ_SCALES) -> Te
         x, y: [N, D] and [M, D]; the result is [N, M].
         scales: s; 2 D is the mean squared distance of two prior draws (arXiv 1711.01558, section 4).
     """
-    squared = (x.square().sum(1, keepdim=True) + y.square().sum(1) - 2 * x @ y.T).clamp(min=0)
+    squared = squared_distances(x, y)
     kernel = torch.zeros_like(squared)
     for scale in scales:
         width = 2 * x.shape[1] * scale
@@ -51,15 +56,30 @@ def imq_kernel(x: Tensor, y: Tensor, scales: Sequence[float] = IMQ_SCALES) -> Te
     return kernel
 
 
-def mmd(x: Tensor, y: Tensor, scales: Sequence[float] = IMQ_SCALES) -> Tensor:
+def rbf_kernel(x: Tensor, y: Tensor, scales: Sequence[float] = IMQ_SCALES) -> Tensor:
+    """Σ_s exp(−‖x − y‖² / C_s) with the same widths C_s = 2 D s: [N, D] and [M, D] to [N, M].
+
+    The Gaussian kernel of arXiv 1706.02262; its authors' code has the one width C = D², which is s = D/2.
+    """
+    squared = squared_distances(x, y)
+    kernel = torch.zeros_like(squared)
+    for scale in scales:
+        kernel = kernel + torch.exp(-squared / (2 * x.shape[1] * scale))
+    return kernel
+
+
+Kernel = Callable[[Tensor, Tensor, Sequence[float]], Tensor]
+
+
+def mmd(x: Tensor, y: Tensor, scales: Sequence[float] = IMQ_SCALES, kernel: Kernel = imq_kernel) -> Tensor:
     """MMD²(P, Q) from draws x [N, D] of P and y [M, D] of Q: [], the unbiased U-statistic (so it may fall below 0).
 
     E k(x, x') + E k(y, y') − 2 E k(x, y) over pairs of different draws (Gretton et al. 2012; arXiv 1711.01558,
-    algorithm 2), with :func:`imq_kernel`.
+    algorithm 2). N and M are 2 at least.
     """
 
     def within(a: Tensor) -> Tensor:
-        kernel = imq_kernel(a, a, scales)
-        return (kernel.sum() - kernel.diagonal().sum()) / (len(a) * (len(a) - 1))
+        pairs = kernel(a, a, scales)
+        return (pairs.sum() - pairs.diagonal().sum()) / (len(a) * (len(a) - 1))
 
-    return within(x) + within(y) - 2 * imq_kernel(x, y, scales).mean()
+    return within(x) + within(y) - 2 * kernel(x, y, scales).mean()

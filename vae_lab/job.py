@@ -22,8 +22,11 @@ class Job(nn.Module):
             raise ValueError(f"each parameter belongs to exactly one phase of {type(objective).__name__}")
 
     def forward(self, batch: Batch, step: Step) -> LossTerms:
-        """The loss and its terms on one batch."""
-        return self.objective(self.model, batch, step)
+        """The loss and its terms on one batch, with what the likelihood has learned."""
+        terms: LossTerms = self.objective(self.model, batch, step)
+        if step.phase != "model":
+            return terms
+        return LossTerms(terms.loss, {**terms.logs, **self.model.likelihood.logs()})
 
     def parameters_of(self, phase: str) -> Iterator[nn.Parameter]:
         """What the optimizer of that phase updates."""

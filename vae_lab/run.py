@@ -230,6 +230,11 @@ def _trainer_fit(
 
 def _try_objective(job: Job, data: ImageData) -> None:
     """What does not combine is refused by the objective's first call: have it now, before anything is written."""
+    if data.binarize and job.model.likelihood.fits_sigma:
+        raise UserError(
+            f"dataset.binarize={data.binarize}: on black and white pixels a learned σ falls towards 0, and its density "
+            "says nothing; type likelihood=bernoulli"
+        )
     zero = torch.tensor(0.0)
     batch = next(data.batches("val", n=2))
     job.eval()

@@ -93,6 +93,7 @@ class Likelihood(Protocol):
 
     params_per_value: int  # decoder outputs per image value, C' = C · params_per_value
     discrete: bool  # a probability mass: bits per dimension are meaningful
+    fits_sigma: bool  # learns σ, which black and white pixels would draw to 0
 
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
         """log p(target | params), summed over the image: [K, B] nats."""
@@ -108,6 +109,9 @@ class Likelihood(Protocol):
 
     def observe(self, params: Tensor, target: Tensor) -> None:
         """Called once per training step on real data; keeps running state such as σ."""
+
+    def logs(self) -> dict[str, Tensor]:
+        """What of that state is logged beside the loss terms, each []."""
 
 
 class Posterior(Protocol):

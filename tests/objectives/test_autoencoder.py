@@ -45,5 +45,5 @@ def test_sigma_observes_at_the_mean():
 
 
 def test_a_posterior_without_a_mean_is_refused():
-    with pytest.raises(UserError, match="needs a posterior with a mean; type posterior=diagonal"):
+    with pytest.raises(UserError, match="needs a posterior with a mean; type posterior=diagonal or objective=elbo"):
         Autoencoder()(small_model(posterior=FlowPosterior), random_batch(), step())

@@ -14,11 +14,19 @@ from vae_lab.compare.reading import Record
 
 _UNCOUNTED = {"seed", "bootstrap", "interval", "floor", "sampler", "classifier_test_accuracy", "software",
               "latent_samples", "elbo_is_a_likelihood_bound"}  # fmt: skip
-_DENSITIES = {"MSE", "Gaussian", "Sigma"}  # with all constants, these give −log p(x) in the same measure
+_DENSITIES = {
+    "MSE",
+    "Gaussian",
+    "Sigma",
+    "SigmaPerPixel",
+    "SigmaPredicted",
+}  # with all constants, these give −log p(x) in the same measure
 _OF_ONE_LIKELIHOOD = {"test/loss", "test/recon"}  # without all constants
 # Scores whose names do not begin with that of their metric; any others do, or count every protocol of the run.
 _METRICS = {
-    **dict.fromkeys(("loss", "recon", "kl", "elbo", "rate", "distortion", "bits_per_dim"), "loss_terms"),
+    **dict.fromkeys(
+        ("loss", "recon", "kl", "elbo", "rate", "distortion", "bits_per_dim", "iwae_bound", "sigma"), "loss_terms"
+    ),
     **dict.fromkeys(("precision", "recall", "density", "coverage"), "prdc"),
     **dict.fromkeys(("label_distance", "label_confidence"), "label_distribution"),
     **dict.fromkeys(("mmd", "mutual_information", "marginal_kl"), "aggregate_posterior"),
@@ -59,7 +67,8 @@ def _counted(record: Record, score: str) -> dict[str, Any]:
     chosen = {metric: record.protocol[metric]} if metric else record.protocol
     parts = {k: v for k, v in chosen.items() if k not in _BESIDE and isinstance(v, dict)}
     of_images = bool(parts) and all("extractor_sha256" in part for part in parts.values())
-    inner = {key: value for part in parts.values() for key, value in part.items() if key not in _UNCOUNTED}
+    uncounted = _UNCOUNTED - {"latent_samples"} if score == "test/iwae_bound" else _UNCOUNTED  # a bound of so many
+    inner = {key: value for part in parts.values() for key, value in part.items() if key not in uncounted}
     if score not in _OF_ONE_LIKELIHOOD and "likelihood" in inner:
         inner["likelihood"] = "a density" if str(inner["likelihood"]) in _DENSITIES else inner["likelihood"]
         inner.pop("recon_leaves_out", None)

@@ -26,7 +26,7 @@ class LossTerms:
         for batch in trained.data.batches("test"):
             step = Step(torch.zeros_like(forever), forever, noise, "model", len(trained.data.train))
             terms = trained.objective(trained.model, batch, step)
-            for name, value in {"loss": terms.loss, **terms.logs}.items():
+            for name, value in {"loss": terms.loss, **terms.logs, **likelihood.logs()}.items():
                 sums[name] += float(value) * len(batch.x)
             binary = binary and bool(((batch.target == 0) | (batch.target == 1)).all())
         images = len(trained.data.test)
@@ -61,6 +61,9 @@ _MEANINGS = {
     "rate": "the same as kl, nats per image",
     "distortion": "−log p(x|z) with all constants, nats per image",
     "bits_per_dim": "−elbo in bits per value",
+    "iwae_bound": "importance-weighted bound of the objective's k, nats per image, higher is better",
+    "mmd": "MMD² of q(z) and the prior under the objective's kernel, mean over batches",
+    "sigma": "σ of p(x|z) as trained, mean over pixels, in units of the [0, 1] range",
 }
 _WITH_OFFSET = {
     "recon": "sum of squared errors per image",

@@ -1,0 +1,48 @@
+"""A σ for every pixel of every image, predicted by the decoder (the per-pixel variance of arXiv 2006.13202)."""
+
+import math
+from typing import Annotated
+
+import torch
+from annotated_types import Gt, Lt
+from torch import Tensor
+from torch.nn import functional as F
+
+from vae_lab.functional import log_normal
+from vae_lab.likelihoods.bounded import Bounded, sum_values
+from vae_lab.types import Noise
+
+
+class SigmaPredicted(Bounded):
+    """N(x; x̂(z), diag σ(z)²): the decoder gives twice as many channels, those of x̂ and then those of log σ.
+
+    Where a pixel is predicted exactly σ would become 0; log σ = a + softplus(s − a), a = log floor, keeps it above the
+    floor and lets a gradient through, as the paper's code does.
+
+    Args:
+        floor: the smallest σ, in units of the [0, 1] range; e⁻⁶ in the paper's code.
+    """
+
+    params_per_value = 2
+    fits_sigma = True
+
+    def __init__(self, floor: Annotated[float, Gt(0), Lt(1)] = 0.0025) -> None:
+        super().__init__()
+        self.log_floor = math.log(floor)
+
+    def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
+        """Σ_p log N(x_p; x̂_p, σ_p²): [K, B]."""
+        return sum_values(log_normal(target, self.mean(params), 2 * self.log_sigma(params)))
+
+    def mean(self, params: Tensor) -> Tensor:
+        """The expected image [..., C, H, W], in [0, 1]."""
+        return torch.sigmoid(params.chunk(2, -3)[0])
+
+    def log_sigma(self, params: Tensor) -> Tensor:
+        """Log σ of every value: [..., 2 C, H, W] to [..., C, H, W]."""
+        return self.log_floor + F.softplus(params.chunk(2, -3)[1] - self.log_floor)
+
+    def sample(self, params: Tensor, noise: Noise) -> Tensor:
+        """x̂ + σ ε."""
+        mean = self.mean(params)
+        return mean + torch.exp(self.log_sigma(params)) * noise.normal(*mean.shape)

@@ -1,0 +1,131 @@
+"""Importance-weighted bounds: loss = −L_k, L_k = E log (1/k) Σ_i w_i, w = p(x|z) p(z) / q(z|x), nats per image.
+
+IWAE (Burda et al. 2016, arXiv 1509.00519, equation 8): k = 1 is the ELBO, and L_k rises with k towards log p(x). Where
+k is large the encoder's gradient is lost in noise (Rainforth et al. 2018, arXiv 1802.04537). What helps: the doubly
+reparameterised gradient (IWAE-DReG of Tucker et al. 2018, arXiv 1810.04152), which has the same mean and less variance;
+MIWAE, the mean of the bounds of disjoint groups; CIWAE, a share of the ELBO beside the bound.
+
+Departure from the papers: none in the bounds. As with every objective the loss leaves out the likelihood's constant
+where ``recon`` does, so that k = 1 gives the loss of objective=elbo (estimator A).
+"""
+
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Ge, Le
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from vae_lab.errors import UserError
+from vae_lab.functional import log_mean_exp, log_normal
+from vae_lab.objectives.terms import Pass, elbo_logs, mean_kl, mean_recon, run_model
+from vae_lab.types import Batch, Latents, LossTerms, Step
+
+AT_ONCE = 4096  # images decoded at a time in scoring: k = 50 and the 1,000 images of a test batch would take gigabytes
+
+
+class IWAE(nn.Module):
+    """The importance-weighted bound of k samples per image.
+
+    Training decodes k · batch_size images per step and keeps their activations: its time and memory are k times those
+    of the ELBO less the encoder's share.
+
+    Args:
+        samples: k.
+        gradient: 'plain' differentiates the bound; 'dreg' gives the encoder the doubly reparameterised gradient and
+            the decoder the plain one. It needs one level of Gaussian posteriors.
+        groups: M of MIWAE: the samples are split into so many, and their bounds (each of k/M samples) averaged; 1 is
+            the IWAE, M = k the ELBO.
+        elbo_share: β of CIWAE: β · ELBO + (1 − β) · bound is maximised, the ELBO from the same samples.
+    """
+
+    elbo_share: Tensor
+    phases = {"model": ("",)}  # noqa: RUF012 - a constant of the class
+    variational = True
+    matches_prior = True
+
+    def __init__(
+        self,
+        samples: PositiveInt,
+        gradient: Literal["plain", "dreg"] = "plain",
+        groups: PositiveInt = 1,
+        elbo_share: Annotated[float, Ge(0), Le(1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        if samples % groups:
+            raise UserError(
+                f"objective.groups={groups} does not divide objective.samples={samples}; type objective.groups=1"
+            )
+        self.samples, self.gradient, self.groups = samples, gradient, groups
+        # A buffer, not a number: jobs that are trained as one stack differ in it.
+        self.register_buffer("elbo_share", torch.tensor(float(elbo_share)), persistent=False)
+
+    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+        """The loss on one batch; logs recon, kl and elbo, and ``iwae_bound`` = L_k of all k samples."""
+        size = len(batch.x) if model.training else max(1, AT_ONCE // self.samples)
+        parts = _split(batch, size)
+        return _mean([self._terms(model, part, step) for part in parts], [len(part.x) for part in parts])
+
+    def _terms(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+        out = run_model(model, batch, step, self.samples, densities=self.gradient == "plain")
+        log_w = self._log_weights(model, batch, out)
+        loss = -self.bound(log_w).mean() - out.offset
+        logs = elbo_logs(mean_recon(out), mean_kl(out), out.offset)
+        return LossTerms(loss, {**logs, "iwae_bound": log_mean_exp(log_w.detach()).mean()})
+
+    def bound(self, log_w: Tensor) -> Tensor:
+        """β · ELBO + (1 − β) · mean over groups of L_{k/M}: log w [k, B] to [B] nats, to be maximised."""
+        grouped = log_mean_exp(log_w.unflatten(0, (self.groups, -1)), 1).mean(0)
+        return self.elbo_share * log_w.mean(0) + (1 - self.elbo_share) * grouped
+
+    def _log_weights(self, model: Any, batch: Batch, out: Pass) -> Tensor:
+        """log w [k, B]; under 'dreg' with the gradients that make differentiating the bound the DReG estimator."""
+        latents = out.latents
+        if self.gradient == "plain":
+            if latents.codes is not None or latents.log_q is None or latents.log_p is None:
+                raise UserError("objective=iwae weighs samples by their densities, which this model has not; "
+                                "type objective=elbo, or model=cnn")  # fmt: skip
+            return out.log_px + latents.log_p - latents.log_q
+        z, log_q = _only_through_z(latents)
+        log_w = out.log_px + model.log_prior(latents.z, batch.y) - log_q
+        if z.requires_grad or (model.training and torch.is_grad_enabled()):  # in a stack under vmap this is an error
+            scale = self._dreg_scale(log_w.detach())
+            z.register_hook(lambda grad: grad * scale.reshape(*scale.shape, *[1] * (grad.dim() - 2)))
+        return log_w
+
+    def _dreg_scale(self, log_w: Tensor) -> Tensor:
+        """What ∂ bound/∂z is multiplied with: a weight v in the bound's gradient becomes v²: [k, B]."""
+        grouped = log_w.unflatten(0, (self.groups, -1))
+        v = torch.softmax(grouped, 1).flatten(0, 1)
+        share, rest = self.elbo_share / len(v), (1 - self.elbo_share) / self.groups
+        return (share + rest * v.square()) / (share + rest * v).clamp(min=torch.finfo(v.dtype).tiny)
+
+
+def _only_through_z(latents: Latents) -> tuple[Tensor, Tensor]:
+    """z and log q(z|x) [k, B] as a function of z alone, without its direct gradient to μ and σ."""
+    q = latents.q[0] if len(latents.q) == 1 and latents.codes is None else None
+    if q is None:
+        raise UserError("objective.gradient=dreg needs one level of Gaussian posteriors (posterior=diagonal); "
+                        "type objective.gradient=plain")  # fmt: skip
+    z = latents.z[0]
+    return z, log_normal(z, q.mu.detach(), q.log_var.detach()).flatten(2).sum(2)
+
+
+def _split(batch: Batch, size: int) -> list[Batch]:
+    """Parts of so many images."""
+    if len(batch.x) <= size:
+        return [batch]
+    y = [None] * len(batch.x) if batch.y is None else batch.y.split(size)
+    return [Batch(*part) for part in zip(batch.x.split(size), batch.target.split(size), y)]
+
+
+def _mean(parts: list[LossTerms], images: list[int]) -> LossTerms:
+    """Terms of a whole batch from those of its parts."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def over(values: list[Tensor]) -> Tensor:
+        return torch.stack([value * n for value, n in zip(values, images)]).sum() / sum(images)
+
+    logs = {name: over([part.logs[name] for part in parts]) for name in parts[0].logs}
+    return LossTerms(over([part.loss for part in parts]), logs)
