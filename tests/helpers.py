@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from vae_lab.conditions import unconditional
 from vae_lab.likelihoods import MSE
 from vae_lab.models.single_level import SingleLevel
 from vae_lab.nets.dense import Dense
@@ -28,10 +29,12 @@ def gen(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def small_model(likelihood=None, x_shape=(1, 8, 8), latent_dim=3, net=None, posterior=DiagonalNormal) -> SingleLevel:
+def small_model(
+    likelihood=None, x_shape=(1, 8, 8), latent_dim=3, net=None, posterior=DiagonalNormal, **more
+) -> SingleLevel:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return SingleLevel(net or Dense(16, 1), posterior, likelihood or MSE(), x_shape, latent_dim)
+        return SingleLevel(net or Dense(16, 1), posterior, likelihood or MSE(), x_shape, latent_dim, **more)
 
 
 def random_batch(n: int = 5, x_shape=(1, 8, 8), seed: int = 0) -> Batch:
@@ -121,7 +124,7 @@ class FakeData:
         self.test, self.pool = test, train or test
         self.train = self.val = self.pool
         self.x_shape, self.classes = tuple(test.pixels.shape[1:]), test.classes
-        self.factors = test.factors
+        self.factors, self.attributes = test.factors, test.attributes
         self.root = Path()
 
     def shown(self, clean: torch.Tensor, noise: Any) -> torch.Tensor:
@@ -156,7 +159,8 @@ class FakeTrained:
 
     title = "fake model, latent_dim=3"
     device = torch.device("cpu")
-    model = None
+    model = SimpleNamespace(conditional=False)
+    conditions = staticmethod(unconditional)
     objective = SimpleNamespace(variational=True, matches_prior=True)
     seed = 0
     available = None
@@ -180,10 +184,10 @@ class FakeTrained:
     def noise(self, purpose: str) -> SeededNoise:
         return SeededNoise("cpu", 0, purpose)
 
-    def sample(self, n: int, purpose: str = "samples", size: int = 1000):
+    def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: torch.Tensor | None = None):
         yield from torch.rand((n, *self.data.x_shape), generator=gen()).split(size)
 
-    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+    def reconstruct(self, x: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         return 1 - x
 
     def codes(self, split: str = "test", n: int | None = None):

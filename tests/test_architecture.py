@@ -17,7 +17,7 @@ FLOORS = [
     {"types", "functional", "noise", "errors", "schedules", "files", "folders", "jobs", "plots", "extras"},
     {"likelihoods", "posteriors", "priors", "nets"},
     {"models", "objectives", "data", "metrics", "samplers", "figures", "launchers", "search"},
-    {"job", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes", "make"},
+    {"job", "conditions", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes", "make"},
     {"build", "devices", "runs", "run", "sampling", "evaluate", "score", "help", "hydra_errors", "compare"},
     {"composing", "sweep"},
     {"cli"},

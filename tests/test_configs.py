@@ -34,7 +34,7 @@ RUNS = [
     if (group, option) not in OF_SWEEPS and not (group == "experiment" and option in SWEEPING)
 ]
 FIGURES_OF = {
-    "default": set(groups()["figures"]) - {"default", "images", "none"},
+    "default": set(groups()["figures"]) - {"default", "images", "none", "class_samples"},
     "images": {"samples", "label_shares", "novelty"},
 }
 NOT_HERE = {"gpu": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
@@ -78,6 +78,8 @@ def test_option_trains(cli, tmp_path, group, option):
     if group == "metrics" and option in {*OF_FACTORS, "disentanglement"}:
         words[words.index("dataset=digits")] = "dataset=sprites"
         words += ["dataset.source.orientations=2", "dataset.source.positions=2", *_few_points(option)]
+    if option in ("class_samples", "conditional_accuracy"):
+        words.append("conditional=true")
     if option == "ddp":
         words.append("accelerator.devices=1")
     ended = cli("train", *words, "hydra.run.dir=run")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from vae_lab.conditions import Conditions, as_in_training, in_turn, unconditional
 from vae_lab.job import Job
 from vae_lab.metrics.classifier import classifier_features, classifier_for
 from vae_lab.metrics.reference import remembered
@@ -43,6 +44,7 @@ class Scoring(ABC):
     """
 
     sampler: str  # how the images came about, for protocols
+    told_of: str | None = None  # what the model knows of the images beside their pixels
     learnt_from = "pool"
     available: int | None = None
 
@@ -123,11 +125,16 @@ class Scoring(ABC):
             self.scores.values.update(_prefixed(new.values))
             self.scores.intervals.update(_prefixed(new.intervals))
             self.scores.meanings.update(_prefixed(new.meanings))
-            self.scores.protocol.update(new.protocol)
+            self.scores.protocol.update({name: self._told(part) for name, part in new.protocol.items()})
             self.scores.arrays.update(new.arrays)
             self.scores.tables.update(new.tables)
             self.scores.notes.extend(note for note in new.notes if note not in self.scores.notes)
         return self.scores
+
+    def _told(self, protocol: Any) -> Any:
+        """Likelihoods p(x|y) do not compare with p(x); scores of images do, whatever their generator was told."""
+        counts = self.told_of and isinstance(protocol, dict) and "extractor_sha256" not in protocol
+        return {**protocol, "given": self.told_of} if counts else protocol
 
 
 class Evaluation(Scoring):
@@ -157,32 +164,43 @@ class Evaluation(Scoring):
         job.to(device).eval()
         self.model, self.objective = job.model, job.objective
         self.history = history or []
+        self.conditions: Conditions = unconditional
+        if self.model.conditional:
+            self.conditions = as_in_training(data.train)
+            known = "attributes" if data.attributes else "labels"
+            self.told_of = f"the images' {known}"
+            self.sampler = f"{PRIOR}, {known} drawn as in training"
         self._codes: dict[tuple[str, int | None], tuple[Normal, Tensor | None]] = {}
         self._factor_codes: Tensor | None = None
 
-    def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
-        """n decoded means of prior draws; the first n are the same whatever n is."""
-        yield from decoded_prior(self.model, n, self.device, self.seed, purpose, size)
+    def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
+        """n decoded means of prior draws; the first n are the same whatever n is.
+
+        A conditional model decodes the rows of y in turn, or y drawn as in training; z does not depend on which.
+        """
+        conditions = self.conditions if y is None else in_turn(y)
+        yield from decoded_prior(self.model, n, self.device, self.seed, purpose, size, conditions)
 
     def _made(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
         if source == "samples":
             return super()._made(network, source, n)
-        images = (self.reconstruct(batch.x) for batch in self.data.batches("test", n))
+        images = (self.reconstruct(batch.x, batch.y) for batch in self.data.batches("test", n))
         return self._through(network, images, source, n)
 
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Decoded means of the posterior means."""
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Decoded means of the posterior means; y is what a conditional model is told of the images."""
+        y = None if y is None else y.to(x.device)
         with torch.inference_mode():
-            latents = self.model.infer(x, None, 1, self.noise("reconstructions"))
+            latents = self.model.infer(x, y, 1, self.noise("reconstructions"))
             means = (z if q is None else q.mu.unsqueeze(0) for z, q in zip(latents.z, latents.q))
-            return self.model.likelihood.mean(self.model.decode(tuple(means), None))[0]
+            return self.model.likelihood.mean(self.model.decode(tuple(means), y))[0]
 
     def codes(self, split: str = "test", n: int | None = None) -> tuple[Normal, Tensor | None]:
         """The posterior of n images of a split (the top level's, where there are several), on the CPU."""
         if (split, n) not in self._codes:
             parts = [(self._posterior(batch.x, batch.y), batch.y) for batch in self._shown_batches(split, n)]
             q = Normal(torch.cat([q.mu for q, _ in parts]), torch.cat([q.log_var for q, _ in parts]))
-            labels = [y.cpu() for _, y in parts if y is not None]
+            labels = [y.cpu() for _, y in parts if y is not None and not self.data.attributes]
             self._codes[split, n] = q, torch.cat(labels) if labels else None
         return self._codes[split, n]
 
@@ -199,8 +217,10 @@ class Evaluation(Scoring):
             total = len(factors.pixels)
             parts = torch.arange(total).split(AT_ONCE)
             places = self.progress(parts, f"encoding all {total:,} images")
-            pixels = (factors.pixels[index].to(self.device).float().div_(255) for index in places)
-            self._factor_codes = torch.cat([self._posterior(x, None).mu for x in pixels])
+            pixels = ((factors.pixels[index].to(self.device).float().div_(255), index) for index in places)
+            known = self.data.pool.targets  # of every image, whatever split it is in
+            told = ((x, None if known is None else known[index].to(self.device)) for x, index in pixels)
+            self._factor_codes = torch.cat([self._posterior(x, y).mu for x, y in told])
         return self._factor_codes
 
     def _posterior(self, x: Tensor, y: Tensor | None) -> Normal:
@@ -228,14 +248,22 @@ class _counted:
 
 
 def decoded_prior(
-    model: Any, n: int, device: torch.device, seed: int, purpose: str, size: int = 1000
+    model: Any,
+    n: int,
+    device: torch.device,
+    seed: int,
+    purpose: str,
+    size: int = 1000,
+    conditions: Conditions = unconditional,
 ) -> Iterator[Tensor]:
     """n decoded means of draws from a model's prior, [size, C, H, W] at a time: a function of weights and seed."""
     for start in range(0, n, size):
         noise = SeededNoise(device, seed, "evaluation", purpose, start)
+        y = conditions(start, size, SeededNoise(device, seed, "evaluation", purpose, start, "y"))
+        y = None if y is None else y.to(device)
         with torch.inference_mode():
-            z = model.prior_sample(size, None, noise)
-            images = model.likelihood.mean(model.decode(z, None))[0]
+            z = model.prior_sample(size, y, noise)
+            images = model.likelihood.mean(model.decode(z, y))[0]
         yield images[: n - start]
 
 

@@ -74,6 +74,8 @@ def train(
         "parameters": job.parameter_count,
         "x_shape": list(data.x_shape),
         "y_size": data.y_size,
+        "classes": list(data.classes),
+        "attributes": list(data.attributes),
         "run_id": uuid.uuid4().hex[:8],
         "sweep": sweep,
         "wall_seconds": 0.0,

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +21,7 @@ from torch import Tensor
 from vae_lab import __version__
 from vae_lab.build import load_weights, make_data, make_job
 from vae_lab.callbacks.history import read_history
+from vae_lab.conditions import Conditions, Word, as_in_training, in_turn, told_y, typed_y, unconditional
 from vae_lab.data.cache import data_root
 from vae_lab.data.image_data import ImageData
 from vae_lab.errors import UserError
@@ -49,6 +50,7 @@ class Run:
     >>> run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")
     >>> run.scores["test/fid"], run.config["beta"], run.history[-1]["val/loss"]
     >>> x = run.sample(16)                                    # [16, C, H, W] in [0, 1]
+    >>> sevens = run.sample(16, y=7)                          # of a conditional run
     >>> latents = run.model.infer(x, None, 1, run.evaluation.noise("mine"))
 
     Weights and images are read when first asked for.
@@ -91,10 +93,32 @@ class Run:
         device = torch.device("cpu")
         return Evaluation(self.job, self.data, self.config["seed"], device, title_of(self.config), self.history)
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """n decoded means of prior draws, [n, C, H, W] in [0, 1]."""
+    def sample(self, n: int, seed: int = 0, y: Word | Sequence[Word] | None = None) -> Tensor:
+        """n decoded means of prior draws, [n, C, H, W] in [0, 1].
+
+        Args:
+            n: how many.
+            seed: of the draws.
+            y: of a conditional run: a label (its name or number), several in turn, or the values of all attributes;
+                None: drawn as in training. z is the same whatever y is.
+
+        Raises:
+            UserError: the run is not conditional, or has no such label.
+        """
         device = next(self.job.parameters()).device
-        return torch.cat(list(decoded_prior(self.model, n, device, seed, "sample command"))).cpu()
+        conditions = self.conditions(y)
+        made = decoded_prior(self.model, n, device, seed, "sample command", conditions=conditions)
+        return torch.cat(list(made)).cpu()
+
+    def conditions(self, y: Word | Sequence[Word] | None = None) -> Conditions:
+        """The y of samples: what was typed, else drawn as in training; none of a run that is not conditional."""
+        if self.model.conditional:
+            if y is None:
+                return as_in_training(self.data.train)
+            return in_turn(typed_y(y, self.environment["classes"], self.environment["attributes"]))
+        if y is not None:
+            raise UserError(f"y={told_y(y)}: this run is not conditional; leave y out, or train with conditional=true")
+        return unconditional
 
 
 def load_run(path: RunPath, key: str = "run") -> Run:

@@ -148,6 +148,10 @@ class SampleConfig(_Schema):
     run: str = Field(description="the run folder")
     n: PositiveInt = Field(description="how many images", examples=[64])
     seed: NonNegativeInt = Field(lt=2**63, description="of the draws from the prior", examples=[0])
+    y: int | float | str | list[int | float | str] | None = Field(
+        description="of a conditional run: a label's name or number, several as [0,1,2], or all attributes' values",
+        examples=[7],
+    )
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")
     accelerator: Accelerator

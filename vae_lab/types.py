@@ -165,6 +165,7 @@ class Model(Protocol):
     likelihood: Likelihood
     latent_dim: int
     x_shape: Shape
+    conditional: bool  # infer and decode need y, else they do not read it
 
     def infer(self, x: Tensor, y: Tensor | None, k: int, noise: Noise, densities: bool = False) -> Latents:
         """K posterior samples per image; ``densities`` also fills log_q and log_p."""
@@ -232,21 +233,27 @@ class Images:
     """A set of images held as bytes, or a part of one that shares its bytes."""
 
     pixels: Pixels  # uint8 [M, C, H, W]
-    targets: Tensor | None  # long [M]
+    targets: Tensor | None  # long [M] class labels or float [M, A] attributes
     classes: tuple[str, ...] = ()  # names of the labels
     chosen: Tensor | None = None  # long [N]: which of the M belong to this part; None: all
     factors: Factors | None = None  # of all M, where the images were made from them
+    attributes: tuple[str, ...] = ()  # their names
 
     def __len__(self) -> int:
         return len(self.pixels if self.chosen is None else self.chosen)
 
     @property
     def labels(self) -> Tensor | None:
-        """Labels of this part: long [N], or None."""
+        """Class labels of this part: long [N]; None where there are attributes or nothing."""
+        return None if self.attributes else self.y
+
+    @property
+    def y(self) -> Tensor | None:
+        """Class labels, long [N], or attributes, float [N, A], of this part; None where there are none."""
         return self.targets if self.targets is None or self.chosen is None else self.targets[self.chosen]
 
     def at(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Bytes and labels at positions of this part."""
+        """Bytes, and labels or attributes, at positions of this part."""
         where = index if self.chosen is None else self.chosen[index]
         return self.pixels[where], None if self.targets is None else self.targets[where]
 
@@ -301,6 +308,10 @@ class Data(Protocol):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty where there are none."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the attributes; empty where there are none."""
 
     @property
     def factors(self) -> Factors | None:
@@ -381,8 +392,15 @@ class Trained(Generated, Protocol):
     objective: Any
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
 
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Decoded means of the posterior means: [B, C, H, W] to the same."""
+    @property
+    def conditions(self) -> Callable[[int, int, Noise], Tensor | None]:
+        """(Place of the first sample, how many, noise) to the y of samples; None where the model takes none."""
+
+    def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
+        """As before; a conditional model decodes the rows of ``y`` in turn, with the same z whatever y is."""
+
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Decoded means of the posterior means: [B, C, H, W] to the same; ``y`` is read by conditional models."""
 
     def codes(self, split: str = "test", n: int | None = None) -> tuple[Normal, Tensor | None]:
         """The posterior of n images of a split (all by default), with their labels, on the CPU."""

@@ -10,7 +10,7 @@ from vae_lab.types import Scores
 class Half(FakeTrained):
     """Each pass halves the image."""
 
-    def reconstruct(self, x):
+    def reconstruct(self, x, y=None):
         return x / 2
 
 

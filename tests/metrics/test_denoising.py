@@ -13,7 +13,7 @@ def grey(n: int = N, value: int = 128) -> Images:
 
 
 class Identity(FakeTrained):
-    def reconstruct(self, x):
+    def reconstruct(self, x, y=None):
         return x
 
 
@@ -22,7 +22,7 @@ class Knows(FakeTrained):
 
     off = 0.0
 
-    def reconstruct(self, x):
+    def reconstruct(self, x, y=None):
         return torch.full_like(x, 128 / 255 + self.off)
 
 
@@ -84,7 +84,7 @@ def test_help_that_ends_is_told():
     class Weak(FakeTrained):
         """Right for little noise, wrong for much: the error of all it gives is 0 or large."""
 
-        def reconstruct(self, x):
+        def reconstruct(self, x, y=None):
             strong = (x - 0.5).std() > 0.15
             return torch.full_like(x, 128 / 255 + (0.4 if strong else 0.02))
 

@@ -19,6 +19,7 @@ class Brightness(nn.Module):
     """Knows images of one grey: recon is the distance to it, KL falls with brightness."""
 
     likelihood = MSE()
+    conditional = False
 
     def infer(self, x, y, k, noise, densities=False):
         bright = x.flatten(1).mean(1, keepdim=True)

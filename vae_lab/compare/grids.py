@@ -66,9 +66,10 @@ def _grid(compared: Compared, number: int, images: dict[str, Any]) -> Grid:
     try:
         run = load_run(compared.records[number].path)
         with torch.inference_mode():
-            samples = torch.cat(list(decoded_prior(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES)))
-            x = _test_images(run, images)
-            pairs = torch.cat([x, _reconstructed(run.model, x)])
+            made = decoded_prior(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES, run.conditions())
+            samples = torch.cat(list(made))
+            x, y = _test_images(run, images)
+            pairs = torch.cat([x, _reconstructed(run.model, x, y)])
         return Grid(number, _png(samples), _png(pairs))
     except UserError as why:
         return Grid(number, missing=str(why))
@@ -77,7 +78,7 @@ def _grid(compared: Compared, number: int, images: dict[str, Any]) -> Grid:
 
 
 def _test_images(run: Any, images: dict[str, Any]) -> Any:
-    """The same images of a dataset for all its runs, of each class in turn: [10, C, H, W] in [0, 1]."""
+    """The same images of a dataset for all its runs, of each class in turn: [10, C, H, W] in [0, 1], and their y."""
     import torch
 
     from vae_lab.figures.reconstructions import spread
@@ -86,17 +87,17 @@ def _test_images(run: Any, images: dict[str, Any]) -> Any:
     if key not in images:
         data = run.data
         chosen = spread(data.test.labels, min(SHOWN, len(data.test)))
-        images[key] = torch.cat([batch.x for batch in data.batches("test")])[chosen]
+        images[key] = torch.cat([batch.x for batch in data.batches("test")])[chosen], data.test.at(chosen)[1]
     return images[key]
 
 
-def _reconstructed(model: Any, x: Any) -> Any:
+def _reconstructed(model: Any, x: Any, y: Any) -> Any:
     """Decoded posterior means, where there is a posterior."""
     from vae_lab.noise import SeededNoise
 
-    latents = model.infer(x, None, 1, SeededNoise("cpu", SEED, "compare"))
+    latents = model.infer(x, y, 1, SeededNoise("cpu", SEED, "compare"))
     means = tuple(z if q is None else q.mu.unsqueeze(0) for z, q in zip(latents.z, latents.q))
-    return model.likelihood.mean(model.decode(means, None))[0]
+    return model.likelihood.mean(model.decode(means, y))[0]
 
 
 def _png(images: Any) -> str:

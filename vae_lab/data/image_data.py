@@ -93,12 +93,17 @@ class ImageData(pl.LightningDataModule):
     @property
     def y_size(self) -> int:
         """How many numbers tell what is known of an image: classes, or attributes; 0 where there are none."""
-        return len(self.train.classes)
+        return len(self.train.attributes or self.train.classes)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty where there are none."""
         return self.train.classes
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the attributes; empty where there are none."""
+        return self.train.attributes
 
     @property
     def factors(self) -> Factors | None:

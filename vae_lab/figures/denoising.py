@@ -24,10 +24,12 @@ class Denoising:
         if not rows:
             return None
         sigmas = [row["sigma"] for row in rows]
-        clean = next(trained.data.batches("test", size=self.examples)).target
+        batch = next(trained.data.batches("test", size=self.examples))
+        clean = batch.target
         eps = trained.noise("denoising figure").normal(*clean.shape)
         inputs = torch.stack([noised(clean, sigma, eps) for sigma in sigmas], 1)  # [examples, sigmas, C, H, W]
-        made = trained.reconstruct(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        y = None if batch.y is None else batch.y.repeat_interleave(len(sigmas), 0)
+        made = trained.reconstruct(inputs.flatten(0, 1), y).unflatten(0, inputs.shape[:2])
         height, width = clean.shape[2:]
         rows_high = 2 * len(clean) * 0.66 * height / width  # the axis of the curves takes part of the width
         figure = new_figure(0.72 * len(sigmas) + 0.4, rows_high + 4.0, _title(trained), trained.title)

@@ -25,8 +25,8 @@ class NoiseToDigit:
         self.columns, self.steps = columns, sorted(set(steps))
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """None where the metric ``ood`` gave nothing."""
-        if "ood_roc" not in trained.scores.arrays:
+        """None where the metric ``ood`` gave nothing, or the model would have to be told what the noise shows."""
+        if "ood_roc" not in trained.scores.arrays or trained.model.conditional:
             return None
         x = self._noise(trained)
         height, width = x.shape[2:]

@@ -17,8 +17,9 @@ class Reconstructions:
     def __call__(self, trained: Trained) -> Figure:
         """Originals over reconstructions."""
         n = min(self.columns * self.rows, len(trained.data.test))
-        x = torch.cat([batch.x for batch in trained.data.batches("test")])[spread(trained.data.test.labels, n)]
-        x_hat = trained.reconstruct(x)
+        chosen = spread(trained.data.test.labels, n)
+        x = torch.cat([batch.x for batch in trained.data.batches("test")])[chosen]
+        x_hat = trained.reconstruct(x, trained.data.test.at(chosen)[1])
         pairs = [torch.cat(pair) for pair in zip(x.split(self.columns), x_hat.split(self.columns))]
         columns = min(self.columns, n)
         height, width = trained.data.x_shape[1:]

@@ -28,8 +28,10 @@ class Typical:
         title = f"Most and least typical of {protocol['images']:,} test images by {protocol['score']} (nats{told})"
         figure = new_figure(0.66 * columns + 0.6, high, title, trained.title)
         for axes, (name, rows) in zip(figure.subplots(2, 1, squeeze=False)[:, 0], parts):
-            images = pick((batch.x for batch in trained.data.batches("test")), [row["index"] for row in rows])
-            made = trained.reconstruct(images.to(trained.device)).cpu()
+            places = [row["index"] for row in rows]
+            images = pick((batch.x for batch in trained.data.batches("test")), places)
+            y = trained.data.test.at(torch.tensor(places))[1]
+            made = trained.reconstruct(images.to(trained.device), y).cpu()
             show(axes, image_grid(torch.cat([images, made]), columns))
             axes.set_title(f"{name}, over their reconstructions", fontsize=9)
             _values(axes, rows, trained.data.classes, (height, width))

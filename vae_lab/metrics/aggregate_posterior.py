@@ -154,7 +154,9 @@ def _normal_interval(x: Tensor) -> tuple[float, float]:
 
 
 def _prior(trained: Trained, n: int, noise: Noise) -> Tensor:
-    return trained.model.prior_sample(n, None, noise)[0][0].flatten(1).float().cpu()
+    y = trained.conditions(0, n, noise)
+    y = None if y is None else y.to(trained.device)
+    return trained.model.prior_sample(n, y, noise)[0][0].flatten(1).float().cpu()
 
 
 def _draw(trained: Trained, n: int) -> _Codes | str:

@@ -30,7 +30,7 @@ class Anomaly:
         n = len(trained.data.test)
         blocks = trained.data.batches("test")
         steps = trained.progress(range(-(-n // 1000)), f"scoring {n:,} images")
-        terms = image_terms(trained, (next(blocks).x for _ in steps), "anomaly", self.samples)
+        terms = image_terms(trained, (next(blocks).x for _ in steps), "anomaly", self.samples, trained.data.test.y)
         table = ranked(terms, trained.data.test.labels)
         half, few = terms.anomaly.quantile(torch.tensor([0.5, 0.99], dtype=torch.float64)).tolist()
         by = "recon" if terms.kl is None else "−ELBO"

@@ -82,11 +82,12 @@ class Denoising:
         noise, made, given = trained.noise("denoising"), [], []
         batches = trained.data.batches("test", n, AT_ONCE)
         for _ in trained.progress(range(-(-n // AT_ONCE)), f"denoising {n:,} images at {len(self.sigmas)} strengths"):
-            clean = next(batches).target
+            batch = next(batches)
+            clean = batch.target
             eps = noise.normal(*clean.shape)
             inputs = [noised(clean, sigma, eps) for sigma in self.sigmas]
             given.append(torch.stack([_mse(x, clean) for x in inputs]))
-            made.append(torch.stack([_mse(trained.reconstruct(x), clean) for x in inputs]))
+            made.append(torch.stack([_mse(trained.reconstruct(x, batch.y), clean) for x in inputs]))
         return torch.cat(made, 1).cpu(), torch.cat(given, 1).cpu()
 
 

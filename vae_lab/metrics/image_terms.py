@@ -30,16 +30,22 @@ class ImageTerms:
         return {"recon": self.recon} if self.kl is None else {"elbo": self.anomaly, "recon": self.recon, "kl": self.kl}
 
 
-def image_terms(trained: Trained, images: Iterable[Tensor], purpose: str, samples: int) -> ImageTerms:
+def image_terms(
+    trained: Trained, images: Iterable[Tensor], purpose: str, samples: int, y: Tensor | None = None
+) -> ImageTerms:
     """The terms of images [b, C, H, W] at so many draws of z from q(z|x); an autoencoder's z is the posterior's mean.
 
+    ``y`` is what a conditional model is told of all of them, in their order; others do not read it.
     A term that overflows (an encoder far from what it was trained on) becomes the largest number there is, since it is
     compared by rank.
     """
     noise, variational = trained.noise(purpose), trained.objective.variational
-    together = max(1, AT_ONCE // samples)
+    together, start, parts = max(1, AT_ONCE // samples), 0, []
     with torch.inference_mode():
-        parts = [_terms(trained, x, samples, noise, variational) for block in images for x in block.split(together)]
+        for x in (x for block in images for x in block.split(together)):
+            told = None if y is None else y[start : start + len(x)].to(x.device)
+            parts.append(_terms(trained, x, told, samples, noise, variational))
+            start += len(x)
     recon, kl = (torch.cat(part).double().cpu().nan_to_num(nan=_HUGE, posinf=_HUGE) for part in zip(*parts))
     values = trained.data.x_shape[0] * trained.data.x_shape[1] * trained.data.x_shape[2]
     return ImageTerms(recon, kl if variational else None, trained.model.likelihood.recon_offset(values))
@@ -48,11 +54,13 @@ def image_terms(trained: Trained, images: Iterable[Tensor], purpose: str, sample
 _HUGE = 1e300
 
 
-def _terms(trained: Trained, x: Tensor, samples: int, noise: Noise, variational: bool) -> tuple[Tensor, Tensor]:
+def _terms(
+    trained: Trained, x: Tensor, y: Tensor | None, samples: int, noise: Noise, variational: bool
+) -> tuple[Tensor, Tensor]:
     model = trained.model
-    latents = model.infer(x, None, samples if variational else 1, noise)
+    latents = model.infer(x, y, samples if variational else 1, noise)
     z = latents.z if variational else tuple(z if q is None else q.mu.unsqueeze(0) for z, q in zip(latents.z, latents.q))
-    params = latents.params if variational and latents.params is not None else model.decode(z, None)
+    params = latents.params if variational and latents.params is not None else model.decode(z, y)
     recon = -model.likelihood.log_prob(params.float(), x).mean(0) - model.likelihood.recon_offset(x[0].numel())
     kl = torch.stack([part.reshape(*part.shape[:2], -1).sum(2).mean(0) for part in latents.kl]).sum(0)
     return recon, kl

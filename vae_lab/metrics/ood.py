@@ -50,8 +50,12 @@ class OOD:
         mean, std = _moments(trained, n)
         name, other, notes = self._another(trained)
         kinds = ["uniform", "gaussian", "rotated", *([name] if name else [])]
+        y = None
+        if trained.model.conditional:
+            name, kinds, notes = None, ["rotated"], [_UNTOLD]
+            y = torch.cat([batch.y for batch in trained.data.batches("test", n) if batch.y is not None])
         found = {
-            kind: image_terms(trained, self._images(trained, kind, n, mean, std, other), f"ood {kind}", self.samples)
+            kind: image_terms(trained, self._images(trained, kind, n, mean, std, other), f"ood {kind}", self.samples, y)
             for kind in trained.progress(["test", *kinds], f"scoring {1 + len(kinds)} kinds of {n:,} images")
         }
         usual = found.pop("test")
@@ -125,6 +129,9 @@ class OOD:
                             *problems]  # fmt: skip
 
 
+_UNTOLD = (
+    "No ood_auroc of noise and of other datasets: a conditional model scores an image with its label; they have none."
+)
 _MEANING = "AUROC, {} told from test images by {}; 0.5 is blind"
 _KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "turned images"}
 _BY = {"elbo": "−ELBO", "recon": "recon", "kl": "KL"}

@@ -18,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from vae_lab.metrics.resampling import wilson
 from vae_lab.noise import generator
 from vae_lab.types import Scores, Trained
 
@@ -111,12 +112,6 @@ _MEANINGS = {
     "knn_accuracy": "of nearest neighbours on codes, higher is better",
     "knn_accuracy_few": "the same with few labels, mean over draws",
 }
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % score interval of a share of n (Wilson 1927)."""
-    found = stats.binomtest(round(share * n), n).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)
 
 
 def over_draws(values: list[float]) -> tuple[float, float]:

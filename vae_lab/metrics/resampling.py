@@ -31,6 +31,14 @@ def interval(value: float, replicates: Tensor, low: float = 0.0, high: float = f
     return lower, upper
 
 
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """95 % score interval of a share of n (Wilson 1927)."""
+    from scipy import stats
+
+    found = stats.binomtest(round(share * n), n).proportion_ci(LEVEL, method="wilson")
+    return float(found.low), float(found.high)
+
+
 def bootstrap_protocol(replicates: int, resampled: str = "generated images") -> str:
     """How the intervals came about."""
     return f"{100 * LEVEL:.0f} % of {replicates} resamples of the {resampled}, about their mean, laid around the value"

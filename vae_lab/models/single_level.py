@@ -1,4 +1,9 @@
-"""The VAE of Kingma & Welling (arXiv 1312.6114): one latent vector z ~ N(0, I), x ~ p(x|z)."""
+"""The VAE of Kingma & Welling (arXiv 1312.6114): one latent vector z ~ p(z), x ~ p(x|z).
+
+Conditional: p(x|z, y) and q(z|x, y) with the same p(z) for every y, the variant of Sohn et al. 2015 ("Learning
+structured output representation using deep conditional generative models", NIPS) in which the latents do not depend on
+what is given (their section 4.1; M2 of Kingma et al. 2014, arXiv 1406.5298). What they call x, the given, is y here.
+"""
 
 from collections.abc import Callable
 from typing import cast
@@ -7,6 +12,7 @@ from torch import Tensor, nn
 
 from vae_lab.errors import UserError
 from vae_lab.functional import kl_normal, log_normal
+from vae_lab.nets.condition import Condition
 from vae_lab.posteriors.diagonal import DiagonalNormal
 from vae_lab.priors.standard import StandardNormal
 from vae_lab.types import Architecture, Latents, Likelihood, Noise, Normal, Posterior, Prior, Shape
@@ -41,16 +47,19 @@ class SingleLevel(nn.Module):
         self.x_shape = tuple(x_shape)
         self.latent_dim = latent_dim
         self.likelihood = likelihood
-        self.prior = prior(latent_dim, self.x_shape)
+        self.conditional = conditional
+        self.condition = Condition(self.x_shape, y_size) if conditional else None
+        seen_shape, told = (self.condition.seen_shape, y_size) if self.condition else (self.x_shape, 0)
+        self.prior = prior(latent_dim, seen_shape)  # one that is made of posteriors learns what is beside its images
         out_shape = (x_shape[0] * likelihood.params_per_value, *x_shape[1:])
-        self.encoder = net.encoder(self.x_shape)
+        self.encoder = net.encoder(seen_shape)
         self.posterior = posterior(cast(int, self.encoder.out_features), latent_dim)
-        self.decoder = net.decoder(latent_dim, out_shape)
+        self.decoder = net.decoder(latent_dim + told, out_shape)
 
     def infer(self, x: Tensor, y: Tensor | None, k: int, noise: Noise, densities: bool = False) -> Latents:
         """[B, C, H, W] to z [K, B, D] and its KL [1, B, D] (closed form) or [K, B, 1] (sampled)."""
         posterior = cast(Posterior, self.posterior)
-        z, log_q, q = posterior(self.encoder(x), k, noise)
+        z, log_q, q = posterior(self.encoder(self.condition.beside_image(x, y) if self.condition else x), k, noise)
         closed_form = q is not None and cast(Prior, self.prior).standard
         if log_q is None and q is not None and (densities or not closed_form):
             log_q = log_normal(z, q.mu, q.log_var).sum(-1)
@@ -69,7 +78,8 @@ class SingleLevel(nn.Module):
 
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
         """[K, B, D] to likelihood parameters [K, B, C', H, W]."""
-        flat = self.decoder(z[0].flatten(0, 1))
+        code = self.condition.beside_code(z[0], y) if self.condition else z[0]
+        flat = self.decoder(code.flatten(0, 1))
         return flat.unflatten(0, z[0].shape[:2])
 
     def prior_sample(self, n: int, y: Tensor | None, noise: Noise) -> tuple[Tensor, ...]:
@@ -77,7 +87,7 @@ class SingleLevel(nn.Module):
         return (cast(Prior, self.prior).sample(n, noise, self._encode).unsqueeze(0),)
 
     def _encode(self, u: Tensor) -> Normal:
-        """q(z|u) of images u [M, C, H, W]."""
+        """q(z|u) of images u [M, C, H, W], with what is beside them in a conditional model."""
         if not isinstance(self.posterior, DiagonalNormal):
             raise UserError("prior=vamp mixes Gaussian posteriors; type posterior=diagonal")
         return self.posterior.normal(self.encoder(u))

@@ -1,0 +1,37 @@
+"""Samples of every class: one row per class, the same z all the way down a column."""
+
+import torch
+from matplotlib.figure import Figure
+from pydantic import PositiveInt
+
+from vae_lab.figures.style import image_grid, new_figure, show
+from vae_lab.types import Trained
+
+
+class ClassSamples:
+    """What z keeps when the label changes: slant, stroke, size.
+
+    Args:
+        columns: draws of z.
+        rows: most classes shown, the first ones.
+    """
+
+    def __init__(self, columns: PositiveInt = 12, rows: PositiveInt = 20) -> None:
+        self.columns, self.rows = columns, rows
+
+    def __call__(self, trained: Trained) -> Figure | None:
+        """None where the model is not conditional on classes."""
+        classes = trained.data.classes[: self.rows]
+        if not trained.model.conditional or not classes:
+            return None
+        of_class = [trained.sample(self.columns, "class samples", y=torch.tensor([c])) for c in range(len(classes))]
+        images = torch.cat([block for blocks in of_class for block in blocks])
+        height, width = images.shape[2:]
+        title = "Samples of each class: one row per label, one z per column"
+        figure = new_figure(0.55 * self.columns + 1, 0.55 * len(classes) * height / width + 0.75, title, trained.title)
+        axes = figure.subplots()
+        show(axes, image_grid(images, self.columns))
+        for row, name in enumerate(classes):
+            place = (0, (row + 0.5) * (height + 1))
+            axes.annotate(name, place, (-5, 0), textcoords="offset points", ha="right", va="center", fontsize=8.5)
+        return figure
