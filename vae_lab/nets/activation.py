@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import nn
 
-Activation = Literal["relu", "silu", "gelu", "tanh", "leaky_relu"]
+Activation = Literal["relu", "silu", "gelu", "tanh", "leaky_relu", "elu"]
 
 _MODULES: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -12,6 +12,7 @@ _MODULES: dict[str, type[nn.Module]] = {
     "gelu": nn.GELU,
     "tanh": nn.Tanh,
     "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
 }
 
 

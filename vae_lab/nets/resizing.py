@@ -1,0 +1,38 @@
+"""Convolutions that halve any image size, rounding up, and transposed ones that lead back to the exact size."""
+
+from torch import Tensor, nn
+
+Size = tuple[int, int]
+
+
+class Crop(nn.Module):
+    """The upper left corner of an image."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C, *size]."""
+        return x[..., : self.size[0], : self.size[1]]
+
+
+def halvings(size: Size, times: int) -> list[Size]:
+    """(height, width) before the first halving and after each; 7 becomes 4."""
+    return [(-(-size[0] >> i), -(-size[1] >> i)) for i in range(times + 1)]
+
+
+def down(a: int, b: int, kernel: int, size: Size) -> list[nn.Module]:
+    """A convolution of stride 2 from images of ``size`` to half of it, rounded up: TensorFlow's 'same' padding."""
+    odd = [n % 2 if kernel % 2 == 0 else 0 for n in size]
+    pad = [nn.ZeroPad2d((0, odd[1], 0, odd[0]))] if any(odd) else []
+    return [*pad, nn.Conv2d(a, b, kernel, stride=2, padding=(kernel - 1) // 2)]
+
+
+def up(a: int, b: int, kernel: int, size: Size) -> list[nn.Module]:
+    """A transposed convolution of stride 2 from half of ``size``, rounded up, to ``size``."""
+    if kernel % 2:
+        beyond = (1 - size[0] % 2, 1 - size[1] % 2)
+        return [nn.ConvTranspose2d(a, b, kernel, stride=2, padding=kernel // 2, output_padding=beyond)]
+    crop = [Crop(size)] if size[0] % 2 or size[1] % 2 else []
+    return [nn.ConvTranspose2d(a, b, kernel, stride=2, padding=kernel // 2 - 1), *crop]
