@@ -167,6 +167,27 @@ def test_accumulated_batches_equal_one_large_batch(cli, tmp_path):
     assert steps == ["4", "4"]
 
 
+@pytest.mark.parametrize("likelihood", ["sigma", "sigma_per_pixel"])
+def test_a_learned_sigma_is_logged_and_scored(cli, tmp_path, likelihood):
+    words = ["dataset=digits", "epochs=2", "logger=none", "figures=none", "metrics=loss_terms"]
+    ended = cli("train", *words, f"likelihood={likelihood}", "hydra.run.dir=run")
+    assert ended.status == 0, ended.err
+    curves, state = curves_of(tmp_path / "run"), weights_of(tmp_path / "run")
+    trained = state["job.model.likelihood.mse"].sqrt().mean().item()
+    assert float(curves[0]["train/sigma"]) > float(curves[1]["train/sigma"]) > trained
+    assert float(curves[1]["val/sigma"]) == pytest.approx(trained, rel=1e-4)
+    assert scores_of(tmp_path / "run")["test/sigma"] == pytest.approx(trained, rel=1e-4)
+
+
+@pytest.mark.parametrize("likelihood", ["sigma", "sigma_per_pixel", "sigma_predicted"])
+def test_a_learned_sigma_of_black_and_white_pixels_is_refused(cli, tmp_path, likelihood):
+    ended = cli("train", *TINY, *BARE, f"likelihood={likelihood}", "dataset.binarize=dynamic", "hydra.run.dir=run")
+    assert ended.status == 2
+    assert "dataset.binarize=dynamic: on black and white pixels a learned σ falls towards 0" in ended.err
+    assert "type likelihood=bernoulli" in ended.err
+    assert not (tmp_path / "run").exists()
+
+
 def test_clipping_bounds_the_step(cli, tmp_path):
     words = [*TINY, *BARE, "optimizer=sgd", "optimizer.momentum=0", "lr=1", "dataset.limit=8"]
     assert cli("train", *words, "training.clip=0.001", "hydra.run.dir=run").status == 0

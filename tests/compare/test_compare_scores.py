@@ -97,6 +97,13 @@ def test_binarised_data_part_likelihoods_but_not_scores_of_clean_images():
     assert len(Compared(elbos).scores["elbo"].protocols) == 2
 
 
+@pytest.mark.parametrize(("name", "protocols"), [("elbo", 1), ("iwae_bound", 2)])
+def test_a_bound_of_k_samples_stands_beside_those_of_as_many_alone(name, protocols):
+    few, many = (run(value, name=name) for value in (3.0, 1.0))
+    many.protocol["loss_terms"]["latent_samples"] = 50
+    assert len(Compared([few, many]).scores[name].protocols) == protocols
+
+
 def test_seeds_under_two_protocols_have_no_mean():
     compared = Compared([run(1.0, seed=0), run(2.0, {"images": 9}, seed=1)])
     assert compared.value(compared.scores["fid"], (0, 1)) is None
@@ -116,6 +123,7 @@ def test_seeds_under_two_protocols_have_no_mean():
         ("nll_bits_per_dim", "nll"),
         ("dci_completeness", "dci"),
         ("elbo", "loss_terms"),
+        ("iwae_bound", "loss_terms"),
         ("somebodys_own", None),
     ],
 )

@@ -62,7 +62,7 @@ _MEANINGS = {
     "distortion": "−log p(x|z) with all constants, nats per image",
     "bits_per_dim": "−elbo in bits per value",
     "iwae_bound": "importance-weighted bound of the objective's k, nats per image, higher is better",
-    "mmd": "MMD² of q(z) and the prior under the objective's kernel, mean over batches",
+    **dict.fromkeys(("mmd", "mmd_rbf"), "MMD² of q(z) and the prior in batches, 0 is equal"),
     "sigma": "σ of p(x|z) as trained, mean over pixels, in units of the [0, 1] range",
 }
 _WITH_OFFSET = {

@@ -61,11 +61,12 @@ class InfoVAE(nn.Module):
         self.register_buffer("kl_weight", torch.tensor(1.0 - alpha), persistent=False)
         self.register_buffer("mmd_weight", torch.tensor(alpha + scale - 1.0), persistent=False)
         self.kernel, self.scales = KERNELS[kernel], tuple(scales)
+        self.log = "mmd" if kernel == "imq" else f"mmd_{kernel}"  # ``mmd`` is also a score, under the first kernel
         self.samples, self.deterministic = samples, deterministic
         self.variational = not deterministic
 
     def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
-        """The loss on one batch; logs recon, kl, elbo and mmd, the WAE recon and mmd alone."""
+        """The loss on one batch; logs recon, kl, elbo and mmd (or mmd_rbf), the WAE recon and mmd alone."""
         out = run_model(model, batch, step, self.samples, deterministic=self.deterministic)
         recon, distance = mean_recon(out), self._mmd(model, batch, out.latents, step.noise)
         loss = recon + self.mmd_weight * distance
@@ -74,7 +75,7 @@ class InfoVAE(nn.Module):
             kl = mean_kl(out)
             loss = loss + self.kl_weight * kl
             logs = elbo_logs(recon, kl, out.offset)
-        return LossTerms(loss, {**logs, "mmd": distance.detach()})
+        return LossTerms(loss, {**logs, self.log: distance.detach()})
 
     def _mmd(self, model: Any, batch: Batch, latents: Latents, noise: Noise) -> Tensor:
         """Mean over the L samples of MMD²: draws of one image do not count as draws of q(z) that differ: []."""
