@@ -136,6 +136,8 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
 def _train(config: Node, info: Any) -> None:
     from rich.console import Console
 
+    if config["vary"]:  # an experiment of a folder in hydra.searchpath; our own are known as sweeps beforehand
+        raise UserError(f"this experiment varies {', '.join(config['vary'])}; type -m")
     from vae_lab.folders import in_use
     from vae_lab.run import train
 

@@ -98,7 +98,9 @@ def _missing_option(error: MissingConfigException, text: str) -> str:
     options = groups().get(group)
     if options is None:
         return text[:300]
-    return f"{group}={option}: no such option{did_you_mean(option, options)}; options: {', '.join(options)}"
+    beside = () if "/" in option else error.options or ()  # of folders in hydra.searchpath, too
+    known = [*options, *(name for name in beside if name not in options and not name.startswith("_"))]
+    return f"{group}={option}: no such option{did_you_mean(option, known)}; options: {', '.join(known)}"
 
 
 def _unknown_key(text: str) -> str | None:

@@ -26,6 +26,8 @@ from vae_lab.errors import UserError, did_you_mean
 
 Node = dict[str, Any]
 
+_LIBRARIES = ("torch.", "pytorch_lightning.", "sklearn.")  # their annotations are no ranges, and some are wrong
+
 
 class _Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
@@ -233,7 +235,7 @@ def _check_component(path: str, node: Node) -> None:
     target = _locate(path, node["_target_"])
     parameters = inspect.signature(target).parameters
     accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    hints = _hints(target) if node["_target_"].startswith("vae_lab.") else {}
+    hints = {} if node["_target_"].startswith(_LIBRARIES) else _hints(target)
     for key, value in node.items():
         if key.startswith("_"):
             continue
@@ -258,7 +260,10 @@ def _check_value(path: str, value: Any, hint: Any) -> None:
 
 @cache
 def _hints(target: Any) -> dict[str, Any]:
-    return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+    try:
+        return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+    except NameError:  # of names that only type checkers import
+        return {}
 
 
 def _locate(path: str, name: str) -> Any:

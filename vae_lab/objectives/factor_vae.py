@@ -5,6 +5,9 @@ the difference of the discriminator's two outputs, whose softmax is the probabil
 Phase 'discriminator' (algorithm 2): the cross-entropy of telling codes from permuted ones. Each is of B codes of the
 present batch, drawn anew, with every dimension of the second half permuted over the batch by itself. The paper draws a
 second batch for these; here, as in disentanglement_lib, they are second draws from the posteriors of the same images.
+
+What is logged as ``loss``, in train, val and test alike, leaves γ · TC out: the discriminator learns from epoch to
+epoch, and the best epoch would be that of the worst discriminator. ``tc`` stands beside it.
 """
 
 from collections.abc import Callable, Iterable
@@ -69,7 +72,7 @@ class FactorVAE(nn.Module):
         self.discriminator = nn.Sequential(*hidden, nn.Linear(width, 2))
 
     def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
-        """The loss of the phase; logs recon, kl, elbo and tc, or the discriminator's accuracy."""
+        """The loss of the phase; logs loss (without γ · TC), recon, kl, elbo and tc, or the accuracy."""
         return self._tell(model, batch, step) if step.phase == "discriminator" else self._train(model, batch, step)
 
     def _train(self, model: Any, batch: Batch, step: Step) -> LossTerms:
@@ -78,8 +81,9 @@ class FactorVAE(nn.Module):
         fixed = {name: p.detach() for name, p in self.discriminator.named_parameters()}
         logits = functional_call(self.discriminator, fixed, self._codes(out.latents).flatten(0, 1)).float()
         tc = (logits[:, 0] - logits[:, 1]).mean()
-        loss = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch) + self.gamma * tc
-        return LossTerms(loss, {**elbo_logs(recon, kl, out.offset), "tc": tc.detach()})
+        judged = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
+        logs = {"loss": judged.detach(), **elbo_logs(recon, kl, out.offset), "tc": tc.detach()}
+        return LossTerms(judged + self.gamma * tc, logs)
 
     def _tell(self, model: Any, batch: Batch, step: Step) -> LossTerms:
         with torch.no_grad():

@@ -66,7 +66,7 @@ def _folder_typed(words: list[str]) -> tuple[list[str], Path | None]:
         key, _, value = word.partition("=")
         if key == "hydra.sweep.dir" and value:
             folder = Path(value.strip("'"))
-        elif key.startswith(("hydra.", "hydra/")):
+        elif key.startswith(("hydra.", "hydra/")) and key != "hydra.searchpath":
             instead = {"hydra.run.dir": "hydra.sweep.dir=<folder>", "hydra/launcher": "launcher=joblib",
                        "hydra/sweeper": "search=optuna"}  # fmt: skip
             raise UserError(f"{word}: not for sweeps; type {instead.get(key, 'sweep=<name>, launcher=, search=')}")

@@ -1,0 +1,165 @@
+import math
+
+import pytest
+import torch
+from helpers import INF, FlowPosterior, GivenNoise, gen, random_batch, small_model, step, tensor
+
+from vae_lab.errors import UserError
+from vae_lab.functional import reparameterize
+from vae_lab.likelihoods import MSE, Bernoulli
+from vae_lab.objectives import beta_tcvae
+from vae_lab.objectives.beta_tcvae import BetaTCVAE, log_aggregate, stratified, weighted
+from vae_lab.objectives.elbo import ELBO
+from vae_lab.schedules import Capacity, Constant, Linear
+from vae_lab.types import Normal, Step
+
+ESTIMATORS = {"weighted": weighted, "stratified": stratified}
+
+
+def tcvae(k1=1.0, k2=1.0, alpha=1.0, gamma=1.0, samples=1, estimator="weighted", schedule=None) -> BetaTCVAE:
+    return BetaTCVAE(k1, k2, alpha, gamma, samples, estimator, schedule or Constant())
+
+
+def posteriors(n: int, d: int) -> tuple[torch.Tensor, Normal]:
+    q = Normal(torch.randn(n, d, generator=gen(1)), torch.randn(n, d, generator=gen(2)))
+    return reparameterize(q.mu, q.log_var, torch.randn(1, n, d, generator=gen(3))), q
+
+
+@pytest.mark.parametrize("likelihood", [MSE, Bernoulli])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("samples", [1, 3])
+def test_at_neutral_weights_it_is_the_sampled_elbo(likelihood, estimator, samples):
+    model, batch = small_model(likelihood()), random_batch()
+    ours = tcvae(samples=samples, estimator=estimator)(model, batch, step())
+    elbo = ELBO(1, 1, samples, "A", Constant())(model, batch, step())
+    torch.testing.assert_close(ours.loss, elbo.loss)
+    for name in ("recon", "kl", "elbo"):
+        torch.testing.assert_close(ours.logs[name], elbo.logs[name])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_the_parts_add_up_to_the_kl_at_the_same_samples(estimator):
+    model, batch = small_model(), random_batch(20)
+    logs = tcvae(estimator=estimator)(model, batch, step()).logs
+    latents = model.infer(batch.x, None, 1, step().noise, densities=True)
+    torch.testing.assert_close(logs["mi"] + logs["tc"] + logs["dimension_kl"], logs["kl"])
+    torch.testing.assert_close(logs["kl"], (latents.log_q - latents.log_p).mean().detach())
+
+
+def test_each_part_has_its_weight():
+    model, batch = small_model(), random_batch()
+    terms = tcvae(0.5, 6.0, 2.0, 3.0)(model, batch, step())
+    recon, mi, tc, dimension_kl = (terms.logs[name] for name in ("recon", "mi", "tc", "dimension_kl"))
+    torch.testing.assert_close(terms.loss.detach(), 0.5 * recon + 2 * mi + 6 * tc + 3 * dimension_kl)
+    assert terms.logs == tcvae()(model, batch, step()).logs
+
+
+def test_a_warm_up_weighs_the_total_correlation_alone():
+    model, batch = small_model(), random_batch()
+    half = tcvae(k2=8, schedule=Linear(10))(model, batch, step(epoch=5))
+    torch.testing.assert_close(half.loss, tcvae(k2=4)(model, batch, step(epoch=5)).loss)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("images", [7, 40])
+def test_estimates_are_those_of_plain_loops(estimator, images):
+    z, q = posteriors(7, 3)
+    joint, product = log_aggregate(z, q, ESTIMATORS[estimator](7, images))
+    m = 6
+    for i in range(7):
+        weights = torch.full((7,), 1 / (images * 7))
+        if estimator == "stratified":
+            weights = torch.full((7,), 1 / m)
+            weights[i], weights[(i + 1) % 7] = 1 / images, (images - m) / (images * m)
+        density = torch.distributions.Normal(q.mu, torch.exp(0.5 * q.log_var)).log_prob(z[0, i]).exp()  # [B, D]
+        torch.testing.assert_close(joint[0, i], (weights * density.prod(1)).sum().log())
+        torch.testing.assert_close(product[0, i], (weights.unsqueeze(1) * density).sum(0).log().sum())
+
+
+@pytest.mark.parametrize(("batch", "images"), [(1, 1), (1, 50), (2, 2), (2, 50), (50, 50), (50, 7), (3, 10**6)])
+def test_stratified_weights_sum_to_1_and_none_is_negative(batch, images):
+    weights = stratified(batch, images).exp()
+    torch.testing.assert_close(weights.sum(1), torch.ones(batch))
+    assert (weights > 0).all()
+
+
+def test_chunks_change_nothing(monkeypatch):
+    z, q = posteriors(9, 4)
+    whole = log_aggregate(z, q, stratified(9, 30))
+    monkeypatch.setattr(beta_tcvae, "_AT_ONCE", 2 * 9 * 4)
+    for a, b in zip(whole, log_aggregate(z, q, stratified(9, 30))):
+        torch.testing.assert_close(a, b)
+
+
+def correlated(n: int, rho: float) -> tuple[torch.Tensor, Normal, float]:
+    """q(z) = N(0, [[1, ρ], [ρ, 1]]): means that are correlated, and noise. TC = −½ log(1 − ρ²)."""
+    noise, cov = 0.25, torch.tensor([[1.0, rho], [rho, 1.0]])
+    spread = torch.linalg.cholesky(cov - noise * torch.eye(2))
+    q = Normal(torch.randn(n, 2, generator=gen(4)) @ spread.T, torch.full((n, 2), math.log(noise)))
+    z = reparameterize(q.mu, q.log_var, torch.randn(1, n, 2, generator=gen(5)))
+    return z, q, -0.5 * math.log(1 - rho**2)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.7])
+def test_the_total_correlation_of_a_gaussian_is_found(rho):
+    z, q, truth = correlated(2000, rho)
+    joint, product = log_aggregate(z, q, stratified(2000, 50_000))
+    assert (joint - product).mean().item() == pytest.approx(truth, abs=0.03)
+
+
+def test_the_weighted_estimate_is_too_high_by_log_n_per_further_dimension():
+    z, q, truth = correlated(2000, 0.7)
+    joint, product = log_aggregate(z, q, weighted(2000, 50_000))
+    assert (joint - product).mean().item() == pytest.approx(truth + math.log(50_000), abs=0.03)
+
+
+def test_both_estimates_have_gradients_of_one_kind():
+    grads = []
+    for weights in (weighted(500, 50_000), stratified(500, 50_000)):
+        _, q, _ = correlated(500, 0.7)
+        q.mu.requires_grad_()
+        z = reparameterize(q.mu, q.log_var, torch.randn(1, 500, 2, generator=gen(5)))
+        joint, product = log_aggregate(z, q, weights)
+        grads.append(torch.autograd.grad((joint - product).mean(), q.mu)[0].flatten())
+    assert torch.nn.functional.cosine_similarity(*grads, dim=0) > 0.99
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_single_image_gives_finite_numbers_and_gradients(estimator):
+    model, batch = small_model(), random_batch(1)
+    terms = tcvae(k2=6, estimator=estimator)(model, batch, step())
+    terms.loss.backward()
+    assert torch.isfinite(torch.stack([terms.loss.detach(), *terms.logs.values()])).all()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_the_number_of_training_images_is_that_of_the_step():
+    model, batch, eps = small_model(), random_batch(4), torch.randn(1, 4, 3, generator=gen())
+    logs = [tcvae()(model, batch, Step(tensor(0), tensor(INF), GivenNoise(eps), "model", n)).logs for n in (100, 1000)]
+    torch.testing.assert_close(logs[1]["mi"] - logs[0]["mi"], torch.tensor(math.log(10)))
+    torch.testing.assert_close(logs[1]["tc"] - logs[0]["tc"], torch.tensor(2 * math.log(10)))
+
+
+def test_a_flow_another_prior_and_several_levels_are_refused():
+    with pytest.raises(UserError, match="objective=beta_tcvae needs posterior=diagonal; type posterior=diagonal"):
+        tcvae()(small_model(posterior=FlowPosterior), random_batch(), step())
+    other = small_model()
+    other.prior.standard = False
+    with pytest.raises(UserError, match="objective=beta_tcvae needs prior=standard; type prior=standard"):
+        tcvae()(other, random_batch(), step())
+    several = small_model()
+    infer, decode = several.infer, several.decode
+
+    def two_levels(*args, **more):
+        latents = infer(*args, **more)
+        latents.z, latents.q = latents.z * 2, latents.q * 2
+        return latents
+
+    several.infer, several.decode = two_levels, decode
+    with pytest.raises(UserError, match="objective=beta_tcvae needs one level of latents; type objective=elbo"):
+        tcvae()(several, random_batch(), step())
+
+
+def test_a_capacity_is_refused():
+    with pytest.raises(UserError, match="beta_schedule=capacity is for the KL as a whole; type objective=elbo"):
+        tcvae(schedule=Capacity(25, 10))
