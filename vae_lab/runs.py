@@ -177,9 +177,13 @@ def title_of(config: Mapping[str, Any]) -> str:
 
 def _unusual(config: Mapping[str, Any]) -> list[str]:
     """Settings that change what a picture means, where they are not the defaults."""
-    dataset, schedule = config["dataset"], config.get("choices", {}).get("beta_schedule", "constant")
+    choices = config.get("choices", {})
+    dataset, schedule = config["dataset"], choices.get("beta_schedule", "constant")
+    q, p = choices.get("posterior", "diagonal"), choices.get("prior", "standard")
     noise = f"noise σ={dataset['noise_std']:g} on {100 * dataset['noise_share']:g} %"
     told = {
+        f"{q} posterior": q != "diagonal",
+        f"{p} prior": p != "standard",
         f"{schedule} schedule": schedule != "constant" and "k2" in config["objective"],
         f"lr={config['lr']:g}": config["lr"] != 1e-3,
         f"{dataset['binarize']} binarisation": dataset["binarize"],
