@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from vae_lab.conditions import unconditional
+from vae_lab.functional import kl_normal
 from vae_lab.likelihoods import MSE
 from vae_lab.models.single_level import SingleLevel
 from vae_lab.nets.dense import Dense
@@ -192,6 +193,9 @@ class FakeTrained:
 
     def codes(self, split: str = "test", n: int | None = None):
         return self.posterior, self.data.test.labels
+
+    def kl(self, split: str = "test", n: int | None = None):
+        return kl_normal(self.posterior.mu, self.posterior.log_var)
 
     def factor_codes(self):
         return self.given_factor_codes

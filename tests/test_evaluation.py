@@ -9,6 +9,7 @@ from vae_lab import evaluation as module
 from vae_lab.data.given_images import GivenImages
 from vae_lab.data.image_data import ImageData
 from vae_lab.evaluation import Evaluation, Scoring
+from vae_lab.functional import kl_normal
 from vae_lab.job import Job
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.score import ScoredImages
@@ -75,11 +76,20 @@ def test_reconstructions_are_decoded_posterior_means():
     assert torch.equal(made.reconstruct(x), made.reconstruct(x))
 
 
-def test_a_posterior_without_a_mean_is_reconstructed_from_a_draw():
-    made = evaluation(posterior=FlowPosterior)
+def test_a_posterior_without_a_mean_is_reconstructed_from_the_mean_of_its_draws():
+    """Those of this one come in pairs about the mean of the Gaussian that it is."""
+    made, plain = evaluation(posterior=FlowPosterior), evaluation()
     x = torch.rand(4, 1, 8, 8)
-    assert torch.equal(made.reconstruct(x), made.reconstruct(x))
-    assert made.codes()[0].mu.shape == (12, 3)
+    torch.testing.assert_close(made.reconstruct(x), plain.reconstruct(x))
+    torch.testing.assert_close(made.codes()[0].mu, plain.codes()[0].mu)
+
+
+def test_the_kl_is_the_models_own_in_closed_form_or_sampled():
+    plain, made = evaluation(), evaluation(posterior=FlowPosterior)
+    q, _ = plain.codes("train", 20)
+    torch.testing.assert_close(plain.kl("train", 20), kl_normal(q.mu, q.log_var))
+    assert made.kl("train", 20).shape == (20, 1)
+    assert made.kl("train").mean().item() == pytest.approx(plain.kl("train").sum(1).mean().item(), abs=1.5)
 
 
 def test_codes_are_the_posteriors_of_all_test_images_in_order():

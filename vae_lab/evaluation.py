@@ -14,6 +14,7 @@ from torch import Tensor
 from vae_lab.conditions import Conditions, as_in_training, in_turn, unconditional
 from vae_lab.job import Job
 from vae_lab.metrics.classifier import classifier_features, classifier_for
+from vae_lab.metrics.posterior_moments import posterior_moments
 from vae_lab.metrics.reference import remembered
 from vae_lab.noise import SeededNoise
 from vae_lab.types import Extractor, Generated, Metric, Normal, Scores
@@ -171,6 +172,7 @@ class Evaluation(Scoring):
             self.told_of = f"the images' {known}"
             self.sampler = f"{PRIOR}, {known} drawn as in training"
         self._codes: dict[tuple[str, int | None], tuple[Normal, Tensor | None]] = {}
+        self._kl: dict[tuple[str, int | None], Tensor] = {}
         self._factor_codes: Tensor | None = None
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
@@ -191,18 +193,23 @@ class Evaluation(Scoring):
         """Decoded means of the posterior means; y is what a conditional model is told of the images."""
         y = None if y is None else y.to(x.device)
         with torch.inference_mode():
-            latents = self.model.infer(x, y, 1, self.noise("reconstructions"))
-            means = (z if q is None else q.mu.unsqueeze(0) for z, q in zip(latents.z, latents.q))
-            return self.model.likelihood.mean(self.model.decode(tuple(means), y))[0]
+            means = tuple(q.mu.unsqueeze(0) for q in posterior_moments(self.model, x, y, self.noise)[0])
+            return self.model.likelihood.mean(self.model.decode(means, y))[0]
 
     def codes(self, split: str = "test", n: int | None = None) -> tuple[Normal, Tensor | None]:
         """The posterior of n images of a split (the top level's, where there are several), on the CPU."""
         if (split, n) not in self._codes:
             parts = [(self._posterior(batch.x, batch.y), batch.y) for batch in self._shown_batches(split, n)]
-            q = Normal(torch.cat([q.mu for q, _ in parts]), torch.cat([q.log_var for q, _ in parts]))
+            self._kl[split, n] = torch.cat([kl for (_, kl), _ in parts])
+            q = Normal(torch.cat([q.mu for (q, _), _ in parts]), torch.cat([q.log_var for (q, _), _ in parts]))
             labels = [y.cpu() for _, y in parts if y is not None and not self.data.attributes]
             self._codes[split, n] = q, torch.cat(labels) if labels else None
         return self._codes[split, n]
+
+    def kl(self, split: str = "test", n: int | None = None) -> Tensor:
+        """KL[q(z|x) ‖ p(z)] of the same images: [n, D] where it has a closed form, else one draw's, [n, 1]; nats."""
+        self.codes(split, n)
+        return self._kl[split, n]
 
     def _shown_batches(self, split: str, n: int | None) -> Iterable[Any]:
         total = min(n or len(getattr(self.data, split)), len(getattr(self.data, split)))
@@ -220,14 +227,15 @@ class Evaluation(Scoring):
             pixels = ((factors.pixels[index].to(self.device).float().div_(255), index) for index in places)
             known = self.data.pool.targets  # of every image, whatever split it is in
             told = ((x, None if known is None else known[index].to(self.device)) for x, index in pixels)
-            self._factor_codes = torch.cat([self._posterior(x, y).mu for x, y in told])
+            self._factor_codes = torch.cat([self._posterior(x, y)[0].mu for x, y in told])
         return self._factor_codes
 
-    def _posterior(self, x: Tensor, y: Tensor | None) -> Normal:
+    def _posterior(self, x: Tensor, y: Tensor | None) -> tuple[Normal, Tensor]:
+        """The top level's moments [B, D] and the KL over all levels, [B, its dimensions]."""
         with torch.inference_mode():
-            latents = self.model.infer(x, y, 1, self.noise("codes"))
-            q = latents.q[0] or Normal(latents.z[0][0], torch.zeros_like(latents.z[0][0]))
-            return Normal(q.mu.flatten(1).cpu(), q.log_var.flatten(1).cpu())
+            (q, *_), latents = posterior_moments(self.model, x, y, self.noise)
+            kl = torch.cat([part.mean(0).flatten(1) for part in latents.kl], 1)
+            return Normal(q.mu.flatten(1).cpu(), q.log_var.flatten(1).cpu()), kl.cpu()
 
 
 def _prefixed(named: Mapping[str, T]) -> dict[str, T]:

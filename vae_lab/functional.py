@@ -21,6 +21,24 @@ def log_normal(z: Tensor, mu: Tensor | float = 0.0, log_var: Tensor | float = 0.
     return -0.5 * (LOG_2PI + log_var + (z - mu).square() * torch.exp(-log_var))
 
 
+def log_normal_pairs(mu: Tensor, log_var: Tensor) -> Callable[[Tensor], Tensor]:
+    """Σ_d log N(z_d; μ_md, σ_md²) under M Gaussians [M, D] at once: gives the function z [..., D] -> [..., M] nats.
+
+    The square is multiplied out, so that all pairs are two matrix products. Large terms cancel then: it is done in
+    float64, but for Apple's GPU, which has none.
+    """
+    wide = torch.float32 if mu.device.type == "mps" else torch.float64
+    mu, log_var = mu.to(wide), log_var.to(wide)
+    precision = torch.exp(-log_var)
+    constant, weighted = log_normal(torch.zeros_like(mu), mu, log_var).sum(1), mu * precision
+
+    def log_prob(z: Tensor) -> Tensor:
+        z = z.to(wide)
+        return constant + z @ weighted.T - 0.5 * z.square() @ precision.T
+
+    return log_prob
+
+
 def reparameterize(mu: Tensor, log_var: Tensor, eps: Tensor) -> Tensor:
     """z = μ + σ ε (arXiv 1312.6114, section 2.4)."""
     return mu + torch.exp(0.5 * log_var) * eps

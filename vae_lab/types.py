@@ -403,7 +403,10 @@ class Trained(Generated, Protocol):
         """Decoded means of the posterior means: [B, C, H, W] to the same; ``y`` is read by conditional models."""
 
     def codes(self, split: str = "test", n: int | None = None) -> tuple[Normal, Tensor | None]:
-        """The posterior of n images of a split (all by default), with their labels, on the CPU."""
+        """The posterior of n images of a split (all by default), with their labels, on the CPU; a flow's moments."""
+
+    def kl(self, split: str = "test", n: int | None = None) -> Tensor:
+        """KL[q(z|x) ‖ p(z)] of the same images: [n, D] where it has a closed form, else one draw's, [n, 1]; nats."""
 
     def factor_codes(self) -> Tensor:
         """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""

@@ -65,3 +65,19 @@ def test_an_autoencoder_has_units_and_no_kl():
     assert found.values == {"active_units": 1}
     assert "kl_per_dim" not in found.arrays
     assert found.notes == []
+
+
+class _OneKL(FakeTrained):
+    """A posterior or a prior that has one KL for all dimensions together."""
+
+    def kl(self, split="test", n=None):
+        return torch.full((len(self.posterior.mu), 1), 0.02)
+
+
+def test_a_sampled_kl_is_the_models_own_and_not_by_dimension():
+    mu = SIGNS.unsqueeze(1) * torch.tensor([3.0, 0.0])  # far from N(0, I), and on this prior
+    found = LatentUse()(_OneKL(posterior=Normal(mu, torch.zeros_like(mu))))
+    assert "kl_per_dim" not in found.arrays
+    assert found.values == {"active_units": 1}
+    assert "one KL for all dimensions" in found.notes[0]
+    assert "The posterior collapsed: KL 0.020 nats, 1 of 2 units active" in found.notes[1]

@@ -12,7 +12,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.functional import IMQ_SCALES, imq_kernel, log_normal
+from vae_lab.functional import IMQ_SCALES, imq_kernel, log_mean_exp, log_normal, log_normal_pairs
 from vae_lab.metrics.resampling import bootstrap_protocol, interval, resamples
 from vae_lab.types import Noise, Scores, Trained
 
@@ -109,18 +109,9 @@ _CAPPED = (
 
 
 def log_aggregate(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
-    """log (1/N) Σ_j N(z; μ_j, σ_j²) in float64: codes [M, D] and posteriors [N, D] to [M] nats.
-
-    The square is multiplied out, so that all pairs are two matrix products.
-    """
-    z, mu, log_var = z.double(), mu.double(), log_var.double()
-    precision = torch.exp(-log_var)
-    constant = log_normal(torch.zeros_like(mu), mu, log_var).sum(1)
-    parts = [
-        torch.logsumexp(constant + part @ (mu * precision).T - 0.5 * part.square() @ precision.T, 1)
-        for part in z.split(_rows(mu))
-    ]
-    return torch.cat(parts) - math.log(len(mu))
+    """log (1/N) Σ_j N(z; μ_j, σ_j²) in float64: codes [M, D] and posteriors [N, D] to [M] nats."""
+    log_prob = log_normal_pairs(mu, log_var)
+    return torch.cat([log_mean_exp(log_prob(part), 1) for part in z.split(_rows(mu))])
 
 
 def mean_kernel(a: Tensor, b: Tensor, wa: Tensor, wb: Tensor) -> Tensor:

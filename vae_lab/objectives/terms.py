@@ -29,6 +29,8 @@ def run_model(
     """
     latents = model.infer(batch.x, batch.y, k, step.noise, densities)
     if deterministic:
+        if not getattr(getattr(model, "prior", None), "standard", True):
+            raise UserError("this objective has no KL that a prior could learn from; type prior=standard")
         latents = replace(latents, z=posterior_means(latents))
     params = latents.params if latents.params is not None else model.decode(latents.z, batch.y)
     params = params.float()  # under mixed precision a sum over pixels would be rounded to 8 bits
