@@ -45,6 +45,6 @@ class LatentUse:
 
 _COLLAPSED = (
     "The posterior collapsed: KL {:.3f} nats, {} of {} units active; the model ignores its latents. Try a lower beta "
-    "(beta=0.5), a warm-up (beta_schedule=linear), a smaller latent_dim, more epochs, or likelihood=sigma, which learns "
-    "how exact a reconstruction must be."
+    "(beta=0.5), a warm-up (beta_schedule=linear), a smaller latent_dim, more epochs, or likelihood=sigma, which "
+    "learns how exact a reconstruction must be."
 )
