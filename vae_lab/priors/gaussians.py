@@ -19,8 +19,8 @@ class Gaussians:
 
     def log_prob(self, z: Tensor) -> Tensor:
         """[..., D] to [...] nats."""
-        pairs = log_normal_pairs(self.mu, self.log_var)(z)
-        return torch.logsumexp(pairs + self.log_w, -1).to(z.dtype)
+        pairs = log_normal_pairs(self.mu, self.log_var)(z).to(z.dtype)
+        return torch.logsumexp(pairs + self.log_w, -1)
 
     def sample(self, n: int, noise: Noise) -> Tensor:
         """n draws: [n, D]. The choice of components has no gradient."""
