@@ -83,7 +83,7 @@ def _test_images(run: Any, images: dict[str, Any]) -> Any:
 
     from vae_lab.figures.reconstructions import spread
 
-    key = json.dumps(data_of(run.config), sort_keys=True)
+    key = json.dumps([data_of(run.config), run.config["dataset"]["source"]], sort_keys=True)  # labels count, too
     if key not in images:
         data = run.data
         chosen = spread(data.test.labels, min(SHOWN, len(data.test)))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from vae_lab.data.cache import cache_dir
-from vae_lab.data.sprites import NAMES, factor_images
+from vae_lab.data.sprites import NAMES, Known, factor_images
 from vae_lab.errors import UserError
 from vae_lab.types import Images
 
@@ -28,7 +28,14 @@ _AT_ONCE = 8192  # images
 
 
 class DSprites:
-    """The images and their factors; labels are the shapes."""
+    """The images and their factors.
+
+    Args:
+        labels: 'shape' alone, or all 'factors' as attributes (then there are no class labels).
+    """
+
+    def __init__(self, labels: Known = "shape") -> None:
+        self.labels = labels
 
     def load(self, root: Path) -> tuple[Images, Images]:
         """Train and test, which share their bytes.
@@ -43,7 +50,8 @@ class DSprites:
                 f"dataset=dsprites: there is no {FILE} in {root} or {root / 'dsprites'}; put the published file there, "
                 "or type data_dir=<folder that has it>, or dataset=sprites, which needs no file"
             )
-        return factor_images(PackedPixels(_packed(file), SIDE), SIZES, f"dSprites ({FILE})")
+        angles = torch.linspace(0, 2 * math.pi, SIZES[2]) if self.labels == "factors" else None
+        return factor_images(PackedPixels(_packed(file), SIDE), SIZES, f"dSprites ({FILE})", angles)
 
 
 class PackedPixels:

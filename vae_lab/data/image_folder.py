@@ -1,6 +1,7 @@
 """Any folder of images: with one folder per class, with ready ``train``/``test`` folders, or all in one heap.
 
-``folder/*.png``; ``folder/<class>/*.png``; ``folder/train/…`` and ``folder/test/…`` with either of these inside.
+``folder/*.png``; ``folder/<class>/*.png``; ``folder/train/…`` and ``folder/test/…`` with either of these inside. An
+``attributes.csv`` in the folder takes the place of the class folders.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from pydantic import PositiveInt
 
+from vae_lab.data.attributes import Attributes, read_attributes
 from vae_lab.data.cache import cache_dir
 from vae_lab.errors import UserError
 from vae_lab.types import Images
@@ -60,13 +62,13 @@ class ImageFolder:
                 f"dataset=image_folder: there is no folder {self.path} here or in {root}; "
                 "type dataset.source.path=<folder of images>"
             )
-        shape = self._shape(image_files(folder))
+        shape, table = self._shape(image_files(folder)), read_attributes(folder)
         if (folder / "train").is_dir() and (folder / "test").is_dir():
-            train, test = (self._read(folder / part, shape) for part in ("train", "test"))
+            train, test = (self._read(folder / part, shape, table) for part in ("train", "test"))
             if train.classes != test.classes:
                 raise UserError(f"{folder}: train and test have different class folders; make them the same")
             return train, test
-        everything = self._read(folder, shape)
+        everything = self._read(folder, shape, table)
         order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))
         cut = max(1, round(self.test_share * len(everything)))
         return everything.part(order[cut:].sort().values), everything.part(order[:cut].sort().values)
@@ -80,10 +82,13 @@ class ImageFolder:
             height, width = self.size[0] or first.height, self.size[1] or first.width
         return channels, height, width
 
-    def _read(self, folder: Path, shape: tuple[int, int, int]) -> Images:
+    def _read(self, folder: Path, shape: tuple[int, int, int], table: Attributes | None) -> Images:
         files = image_files(folder)
         if not files:
             raise UserError(f"dataset=image_folder: no image in {folder}")
+        if table is not None:
+            known = table.of(files)  # before the images are read
+            return Images(self._pixels(files, shape), known, attributes=table.names)
         classes = tuple(sorted({p.relative_to(folder).parts[0] for p in files if p.parent != folder}))
         labels = None
         if classes and all(p.parent != folder for p in files):

@@ -12,7 +12,7 @@ them. Scores on these images are not scores on dSprites.
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Le
@@ -22,12 +22,14 @@ from vae_lab.types import Factors, Images, Pixels
 
 NAMES = ("shape", "scale", "orientation", "x", "y")
 CLASSES = ("square", "ellipse", "heart")
+ATTRIBUTES = (*CLASSES, "scale", "sin", "cos", "x", "y")  # of all factors: the shape one-hot, the angle as a point
 SIZE = 64  # pixels, height and width
 TEST_SIZE = 10_000
 SCALES = 6
 RADIUS = 15.5  # pixels from the centre of a sprite of scale 1 to its farthest point: clear of the border everywhere
 MOST_POSITIONS = 32
 
+Known = Literal["shape", "factors"]
 Outline = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -49,24 +51,29 @@ SHAPES: tuple[Outline, ...] = (_square, _ellipse, _heart)
 
 
 class Sprites:
-    """The images and their factors; labels are the shapes.
+    """The images and their factors.
 
     Args:
         orientations: steps of the full turn.
         positions: places in each direction, one pixel apart, the middle of the image in their middle.
+        labels: 'shape' alone, or all 'factors' as attributes (then there are no class labels).
     """
 
     def __init__(
-        self, orientations: Annotated[int, Ge(2)] = 40, positions: Annotated[int, Ge(2), Le(MOST_POSITIONS)] = 32
+        self,
+        orientations: Annotated[int, Ge(2)] = 40,
+        positions: Annotated[int, Ge(2), Le(MOST_POSITIONS)] = 32,
+        labels: Known = "shape",
     ) -> None:
-        self.orientations, self.positions = orientations, positions
+        self.orientations, self.positions, self.labels = orientations, positions, labels
 
     def load(self, root: Path) -> tuple[Images, Images]:
         """Train and test, which share their bytes; ``root`` is not used."""
         sizes = (len(SHAPES), SCALES, self.orientations, self.positions, self.positions)
         canvases = render(self.orientations, SIZE + self.positions - 1)
         label = f"procedural sprites ({len(canvases)} rendered shapes × {self.positions}² positions), not dSprites"
-        return factor_images(MovedSprites(canvases), sizes, label)
+        angles = 2 * math.pi * torch.arange(self.orientations) / self.orientations
+        return factor_images(MovedSprites(canvases), sizes, label, angles if self.labels == "factors" else None)
 
 
 def render(orientations: int, canvas: int) -> Tensor:
@@ -123,17 +130,36 @@ class MovedSprites:
         return MovedSprites(self.canvases.to(device))
 
 
-def factor_images(pixels: Pixels, sizes: tuple[int, ...], label: str) -> tuple[Images, Images]:
+def factor_images(
+    pixels: Pixels, sizes: tuple[int, ...], label: str, angles: Tensor | None = None
+) -> tuple[Images, Images]:
     """All combinations of factors as training and test images by a fixed shuffle, labelled by shape.
 
     Args:
         pixels: one image per combination.
         sizes: values of each factor, shape first.
         label: what the images are called beside scores.
+        angles: of each orientation, in radians: the images then have all factors as attributes and no labels.
     """
     total = math.prod(sizes)
-    targets = torch.arange(sizes[0]).repeat_interleave(total // sizes[0])
-    whole = Images(pixels, targets, CLASSES[: sizes[0]], factors=Factors(NAMES, sizes, pixels, label))
+    factors = Factors(NAMES, sizes, pixels, label)
+    if angles is not None:
+        whole = Images(pixels, factor_attributes(sizes, angles), factors=factors, attributes=ATTRIBUTES)
+    else:
+        targets = torch.arange(sizes[0]).repeat_interleave(total // sizes[0])
+        whole = Images(pixels, targets, CLASSES[: sizes[0]], factors=factors)
     order = torch.randperm(total, generator=torch.Generator().manual_seed(0))
     cut = min(TEST_SIZE, total // 10)
     return whole.part(order[cut:].sort().values), whole.part(order[:cut])  # shuffled: figures show the first of them
+
+
+def factor_attributes(sizes: tuple[int, ...], angles: Tensor) -> Tensor:
+    """All factors of every combination as numbers: float [product of the sizes, 8], named ``ATTRIBUTES``.
+
+    The shape is one-hot since it has no order, the orientation its sine and cosine since it has no end; scale and
+    position run from 0 to 1.
+    """
+    tables = [torch.eye(sizes[0]), *(torch.linspace(0, 1, n).unsqueeze(1) for n in sizes[1:])]
+    tables[2] = torch.stack([angles.sin(), angles.cos()], 1)
+    values = torch.unravel_index(torch.arange(math.prod(sizes)), sizes)
+    return torch.cat([table[value] for table, value in zip(tables, values)], 1)
