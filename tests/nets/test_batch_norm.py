@@ -1,6 +1,7 @@
 import pytest
 import torch
-from helpers import SHAPES, gen
+from conftest import BARE
+from helpers import SHAPES, gen, weights_of
 from torch import nn
 
 from vae_lab.nets.batch_norm import BatchNorm
@@ -65,3 +66,18 @@ def test_three_stacked_are_three_alone():
 def test_shapes_of_the_house_pass():
     for shape in SHAPES:
         assert BatchNorm(shape[0])(torch.rand(2, *shape)).shape == (2, *shape)
+
+
+def test_running_means_survive_a_resumed_run(cli, tmp_path):
+    words = ["dataset=digits", "dataset.limit=64", "batch_size=16", "model=infogan", "model.net.hidden=8", *BARE]
+    for epochs, folder in ((3, "whole"), (2, "pieces")):
+        assert cli("train", *words, f"epochs={epochs}", f"hydra.run.dir={folder}").status == 0
+    config = tmp_path / "pieces" / "config.yaml"
+    config.write_text(config.read_text().replace("epochs: 2", "epochs: 3"))
+    (tmp_path / "pieces" / "results.json").unlink()
+    assert cli("train", "resume=pieces").status == 0
+    whole, pieces = weights_of(tmp_path / "whole"), weights_of(tmp_path / "pieces")
+    held = [name for name in whole if name.endswith("running_mean")]
+    assert held
+    assert all((whole[name] != 0).any() for name in held)
+    assert all(torch.equal(whole[name], pieces[name]) for name in whole)

@@ -42,7 +42,7 @@ def test_shapes_match_and_every_parameter_learns(net, shape):
     [
         # β-VAE, table 1: 4096-1200-1200 and 10-1200-1200-1200-4096
         (MLP([1200, 1200], [1200, 1200, 1200], "relu", "tanh"), (1, 64, 64), 10, (6_357_600, 7_814_896)),
-        # FactorVAE, appendix A: 32-32-64-64, 128 and back
+        # FactorVAE: 32-32-64-64, 128 and back
         (Strided([32, 32, 64, 64], 128), (1, 64, 64), 10, (246_592, 248_833)),
         # VampPrior: two gated layers of 300, each two linear maps
         (MLP([300, 300], [300, 300], gated=True), (1, 28, 28), 40, (471_000 + 180_600, 24_600 + 180_600 + 235_984)),

@@ -45,7 +45,8 @@ class MLP:
         decoder: units of the decoder's.
         activation: of the encoder.
         decoder_activation: of the decoder.
-        gated: each layer is h ⊙ sigmoid(g) of two linear maps in place of an activation (arXiv 1705.07120, section 5).
+        gated: each layer is h ⊙ sigmoid(g) of two linear maps in place of an activation, as the VampPrior's code
+            (github.com/jmtomczak/vae_vampprior) has it.
     """
 
     def __init__(
