@@ -15,7 +15,7 @@ from vae_lab.job import Job
 from vae_lab.metrics.classifier import classifier_features, classifier_for
 from vae_lab.metrics.reference import remembered
 from vae_lab.noise import SeededNoise
-from vae_lab.types import Extractor, Generated, Metric, Normal, Scores
+from vae_lab.types import Extractor, Generated, Metric, Normal, Sampler, Scores
 
 AT_ONCE = 250  # images: of 1,000 and more each takes twice as long on a CPU, since activations leave the cache
 PRIOR = "decoder means of draws from the prior"
@@ -45,6 +45,7 @@ class Scoring(ABC):
     sampler: str  # how the images came about, for protocols
     learnt_from = "pool"
     available: int | None = None
+    known = Scores({})
 
     def __init__(
         self,
@@ -72,9 +73,9 @@ class Scoring(ABC):
         """What ``features=`` names."""
         return self._features_for(self)
 
-    def noise(self, purpose: str) -> SeededNoise:
+    def noise(self, purpose: str, device: str | None = None) -> SeededNoise:
         """Noise that depends on the seed and the purpose only."""
-        return SeededNoise(self.device, self.seed, "evaluation", purpose)
+        return SeededNoise(device or self.device, self.seed, "evaluation", purpose)
 
     @abstractmethod
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
@@ -186,6 +187,19 @@ class Evaluation(Scoring):
             self._codes[split, n] = q, torch.cat(labels) if labels else None
         return self._codes[split, n]
 
+    def code_draws(self) -> Tensor:
+        """One draw of q(z|x) per training image (top level, flattened; the mean where nothing is drawn): [N, D].
+
+        Computed anew with the same draws each time, on the CPU: what samplers are fitted to.
+        """
+        noise, drawn, found = self.noise("codes of samplers"), self.objective.variational, []
+        with torch.inference_mode():
+            for batch in self._shown_batches("train", None):
+                latents = self.model.infer(batch.x, batch.y, 1, noise)
+                q = latents.q[0]
+                found.append((latents.z[0][0] if drawn or q is None else q.mu).flatten(1).cpu())
+        return torch.cat(found).clone()
+
     def _shown_batches(self, split: str, n: int | None) -> Iterable[Any]:
         total = min(n or len(getattr(self.data, split)), len(getattr(self.data, split)))
         return self.progress(_counted(self.data.batches(split, n), -(-total // 1000)), f"encoding {total:,} images")
@@ -225,6 +239,18 @@ class _counted:
 
     def __len__(self) -> int:
         return self.total
+
+
+def decoded_codes(
+    model: Any, sampler: Sampler, n: int, device: torch.device, seed: int, purpose: str, size: int = 1000
+) -> Iterator[Tensor]:
+    """n decoded means of a sampler's draws, [size, C, H, W] at a time; codes are drawn on the CPU, for all devices."""
+    for start in range(0, n, size):
+        noise = SeededNoise("cpu", seed, "evaluation", purpose, start)
+        with torch.inference_mode():
+            z = sampler.sample(size, noise).to(device)
+            images = model.likelihood.mean(model.decode((z.unsqueeze(0),), None))[0]
+        yield images[: n - start]
 
 
 def decoded_prior(

@@ -24,11 +24,12 @@ from vae_lab.callbacks.history import read_history
 from vae_lab.data.cache import data_root
 from vae_lab.data.image_data import ImageData
 from vae_lab.errors import UserError
-from vae_lab.evaluation import Evaluation, decoded_prior
+from vae_lab.evaluation import Evaluation, decoded_codes, decoded_prior
 from vae_lab.files import write_atomically, write_json
 from vae_lab.job import Job
+from vae_lab.sampled import at_hand
 from vae_lab.schema import TrainConfig, check
-from vae_lab.types import RunPath, Scores
+from vae_lab.types import RunPath, Sampler, Scores
 
 _PACKAGES = (
     "torch",
@@ -49,6 +50,7 @@ class Run:
     >>> run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")
     >>> run.scores["test/fid"], run.config["beta"], run.history[-1]["val/loss"]
     >>> x = run.sample(16)                                    # [16, C, H, W] in [0, 1]
+    >>> x = run.sample(16, sampler="gmm")                     # of a mixture fitted to the codes
     >>> latents = run.model.infer(x, None, 1, run.evaluation.noise("mine"))
 
     Weights and images are read when first asked for.
@@ -91,10 +93,21 @@ class Run:
         device = torch.device("cpu")
         return Evaluation(self.job, self.data, self.config["seed"], device, title_of(self.config), self.history)
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """n decoded means of prior draws, [n, C, H, W] in [0, 1]."""
+    def sample(self, n: int, seed: int = 0, sampler: str | Sampler = "prior") -> Tensor:
+        """n decoded means of draws from the prior or another sampler, [n, C, H, W] in [0, 1].
+
+        Args:
+            n: how many.
+            seed: of the draws.
+            sampler: an option of the group ``sampler``, fitted now and saved where it was not before; or a fitted one.
+        """
+        if sampler == "prior":
+            device = next(self.job.parameters()).device
+            return torch.cat(list(decoded_prior(self.model, n, device, seed, "sample command"))).cpu()
+        if isinstance(sampler, str):
+            sampler, _ = at_hand(self.evaluation, sampler, self.path)
         device = next(self.job.parameters()).device
-        return torch.cat(list(decoded_prior(self.model, n, device, seed, "sample command"))).cpu()
+        return torch.cat(list(decoded_codes(self.model, sampler, n, device, seed, "sample command"))).cpu()
 
 
 def load_run(path: RunPath, key: str = "run") -> Run:

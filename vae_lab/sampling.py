@@ -10,8 +10,10 @@ from rich.console import Console
 from vae_lab import runs
 from vae_lab.devices import device_for
 from vae_lab.errors import UserError
-from vae_lab.evaluation import PRIOR
+from vae_lab.evaluation import PRIOR, Evaluation
 from vae_lab.files import write_atomically
+from vae_lab.report import tracker
+from vae_lab.sampled import at_hand, name_of, source_of
 from vae_lab.schema import SampleConfig, check
 
 GRID = 1024  # images that a grid shows at most
@@ -20,6 +22,8 @@ GRID = 1024  # images that a grid shows at most
 def sample(config: dict[str, Any], console: Console) -> None:
     """Write ``<out>/n<n>-seed<seed>.npy`` (float32 [n, C, H, W] in [0, 1]) and a ``.png`` grid of the same name.
 
+    With a sampler its name stands behind the seed.
+
     Raises:
         UserError: not a finished run, or a file is there already.
     """
@@ -27,13 +31,20 @@ def sample(config: dict[str, Any], console: Console) -> None:
     run = runs.load_finished(settings.run)
     device = device_for(settings.accelerator)
     folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
-    array, grid = (folder / f"n{settings.n}-seed{settings.seed}.{kind}" for kind in ("npy", "png"))
+    name = name_of(config)
+    stem = "-".join([f"n{settings.n}-seed{settings.seed}", *([name] if name else [])])
+    array, grid = (folder / f"{stem}.{kind}" for kind in ("npy", "png"))
     singles = Path(settings.dir).expanduser() if settings.dir else None
     for path, option in ((array, "out"), (grid, "out"), (singles, "dir")):
         if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
             raise UserError(f"{path} is there already and is not overwritten; type {option}=<another folder> or seed=…")
+    title, sampler, source = runs.title_of(run.config), None, PRIOR
     run.job.to(device)
-    images = run.sample(settings.n, settings.seed)
+    if name:
+        evaluation = Evaluation(run.job, run.data, run.config["seed"], device, progress=tracker(console))
+        sampler, _ = at_hand(evaluation, name, run.path, settings.sampler)
+        title, source = f"{title}, sampler={name}", source_of(sampler)
+    images = run.sample(settings.n, settings.seed, sampler or "prior")
     for made in (folder, singles):
         try:
             if made is not None:
@@ -45,7 +56,7 @@ def sample(config: dict[str, Any], console: Console) -> None:
         with write_atomically(array, "wb") as file:
             np.save(file, images.numpy())
         with write_atomically(grid, "wb") as file:
-            _grid_png(images, runs.title_of(run.config), file)
+            _grid_png(images, title, source, file)
         if singles is not None:
             _write_singles(images, singles)
     except OSError as why:
@@ -54,12 +65,12 @@ def sample(config: dict[str, Any], console: Console) -> None:
     console.print(f"{array}\n{grid}{more}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _grid_png(images: torch.Tensor, title: str, file: Any) -> None:
+def _grid_png(images: torch.Tensor, title: str, source: str, file: Any) -> None:
     from vae_lab.figures.samples import sample_figure
 
     shown = images[:GRID]
     columns = max(1, round(len(shown) ** 0.5))
-    sample_figure(shown, columns, title, PRIOR).savefig(file, format="png")
+    sample_figure(shown, columns, title, source).savefig(file, format="png")
 
 
 def _write_singles(images: torch.Tensor, folder: Path) -> None:
