@@ -8,7 +8,7 @@ from vae_lab.conditions import as_in_training, in_turn, typed_y, unconditional
 from vae_lab.data.image_data import ImageData
 from vae_lab.data.sprites import Sprites
 from vae_lab.errors import UserError
-from vae_lab.evaluation import Evaluation, decoded_prior
+from vae_lab.evaluation import Evaluation, decoded_draws
 from vae_lab.job import Job
 from vae_lab.metrics.loss_terms import LossTerms
 from vae_lab.noise import SeededNoise
@@ -84,7 +84,7 @@ def test_z_is_the_same_whatever_y_is():
     zs = []
     model.decode = lambda z, y: (zs.append(z[0]), type(model).decode(model, z, y))[1]
     for y in (torch.tensor([0]), torch.tensor([2, 1])):
-        list(decoded_prior(model, 4, CPU, 0, "samples", conditions=in_turn(y)))
+        list(decoded_draws(model, 4, CPU, 0, "samples", conditions=in_turn(y)))
     assert torch.equal(*zs)
 
 

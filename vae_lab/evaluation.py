@@ -17,7 +17,7 @@ from vae_lab.metrics.classifier import classifier_features, classifier_for
 from vae_lab.metrics.posterior_moments import posterior_moments
 from vae_lab.metrics.reference import remembered
 from vae_lab.noise import SeededNoise
-from vae_lab.types import Extractor, Generated, Metric, Normal, Scores
+from vae_lab.types import Extractor, Generated, Metric, Normal, Sampler, Scores
 
 AT_ONCE = 250  # images: of 1,000 and more each takes twice as long on a CPU, since activations leave the cache
 PRIOR = "decoder means of draws from the prior"
@@ -48,6 +48,7 @@ class Scoring(ABC):
     told_of: str | None = None  # what the model knows of the images beside their pixels
     learnt_from = "pool"
     available: int | None = None
+    known = Scores({})
 
     def __init__(
         self,
@@ -75,9 +76,9 @@ class Scoring(ABC):
         """What ``features=`` names."""
         return self._features_for(self)
 
-    def noise(self, purpose: str) -> SeededNoise:
+    def noise(self, purpose: str, device: str | None = None) -> SeededNoise:
         """Noise that depends on the seed and the purpose only."""
-        return SeededNoise(self.device, self.seed, "evaluation", purpose)
+        return SeededNoise(device or self.device, self.seed, "evaluation", purpose)
 
     @abstractmethod
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
@@ -181,7 +182,7 @@ class Evaluation(Scoring):
         A conditional model decodes the rows of y in turn, or y drawn as in training; z does not depend on which.
         """
         conditions = self.conditions if y is None else in_turn(y)
-        yield from decoded_prior(self.model, n, self.device, self.seed, purpose, size, conditions)
+        yield from decoded_draws(self.model, n, self.device, self.seed, purpose, size, conditions)
 
     def _made(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
         if source == "samples":
@@ -210,6 +211,19 @@ class Evaluation(Scoring):
         """KL[q(z|x) ‖ p(z)] of the same images: [n, D] where it has a closed form, else one draw's, [n, 1]; nats."""
         self.codes(split, n)
         return self._kl[split, n]
+
+    def code_draws(self) -> Tensor:
+        """One draw of q(z|x) per training image (top level, flattened; the mean where nothing is drawn): [N, D].
+
+        Computed anew with the same draws each time, on the CPU: what samplers are fitted to.
+        """
+        noise, drawn, found = self.noise("codes of samplers"), self.objective.variational, []
+        with torch.inference_mode():
+            for batch in self._shown_batches("train", None):
+                latents = self.model.infer(batch.x, batch.y, 1, noise)
+                q = latents.q[0]
+                found.append((latents.z[0][0] if drawn or q is None else q.mu).flatten(1).cpu())
+        return torch.cat(found).clone()
 
     def _shown_batches(self, split: str, n: int | None) -> Iterable[Any]:
         total = min(n or len(getattr(self.data, split)), len(getattr(self.data, split)))
@@ -255,7 +269,7 @@ class _counted:
         return self.total
 
 
-def decoded_prior(
+def decoded_draws(
     model: Any,
     n: int,
     device: torch.device,
@@ -263,14 +277,21 @@ def decoded_prior(
     purpose: str,
     size: int = 1000,
     conditions: Conditions = unconditional,
+    sampler: Sampler | None = None,
 ) -> Iterator[Tensor]:
-    """n decoded means of draws from a model's prior, [size, C, H, W] at a time: a function of weights and seed."""
+    """n decoded means of draws from a model's prior or a sampler, [size, C, H, W] at a time: of weights and seed alone.
+
+    A sampler's codes are drawn on the CPU, for all devices; where they come from does not change which y are drawn.
+    """
     for start in range(0, n, size):
-        noise = SeededNoise(device, seed, "evaluation", purpose, start)
-        y = conditions(start, size, SeededNoise(device, seed, "evaluation", purpose, start, "y"))
+        key = (seed, "evaluation", purpose, start)
+        y = conditions(start, size, SeededNoise(device, *key, "y"))
         y = None if y is None else y.to(device)
         with torch.inference_mode():
-            z = model.prior_sample(size, y, noise)
+            if sampler is None:
+                z = model.prior_sample(size, y, SeededNoise(device, *key))
+            else:
+                z = (sampler.sample(size, SeededNoise("cpu", *key)).to(device).unsqueeze(0),)
             images = model.likelihood.mean(model.decode(z, y))[0]
         yield images[: n - start]
 

@@ -25,11 +25,12 @@ from vae_lab.conditions import Conditions, Word, as_in_training, in_turn, told_y
 from vae_lab.data.cache import data_root
 from vae_lab.data.image_data import ImageData
 from vae_lab.errors import UserError
-from vae_lab.evaluation import Evaluation, decoded_prior
+from vae_lab.evaluation import Evaluation, decoded_draws
 from vae_lab.files import write_atomically, write_json
 from vae_lab.job import Job
+from vae_lab.sampled import at_hand
 from vae_lab.schema import TrainConfig, check
-from vae_lab.types import RunPath, Scores
+from vae_lab.types import RunPath, Sampler, Scores
 
 _PACKAGES = (
     "torch",
@@ -51,6 +52,7 @@ class Run:
     >>> run.scores["test/fid"], run.config["beta"], run.history[-1]["val/loss"]
     >>> x = run.sample(16)                                    # [16, C, H, W] in [0, 1]
     >>> sevens = run.sample(16, y=7)                          # of a conditional run
+    >>> x = run.sample(16, sampler="gmm")                     # of a mixture fitted to the codes
     >>> latents = run.model.infer(x, None, 1, run.evaluation.noise("mine"))
 
     Weights and images are read when first asked for.
@@ -93,21 +95,30 @@ class Run:
         device = torch.device("cpu")
         return Evaluation(self.job, self.data, self.config["seed"], device, title_of(self.config), self.history)
 
-    def sample(self, n: int, seed: int = 0, y: Word | Sequence[Word] | None = None) -> Tensor:
-        """n decoded means of prior draws, [n, C, H, W] in [0, 1].
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        y: Word | Sequence[Word] | None = None,
+        sampler: str | Sampler = "prior",
+    ) -> Tensor:
+        """n decoded means of draws from the prior or another sampler, [n, C, H, W] in [0, 1].
 
         Args:
             n: how many.
             seed: of the draws.
             y: of a conditional run: a label (its name or number), several in turn, or the values of all attributes;
                 None: drawn as in training. z is the same whatever y is.
+            sampler: an option of the group ``sampler``, fitted now and saved where it was not before; or a fitted one.
 
         Raises:
-            UserError: the run is not conditional, or has no such label.
+            UserError: the run is not conditional, or has no such label; there is no such sampler.
         """
-        device = next(self.job.parameters()).device
-        conditions = self.conditions(y)
-        made = decoded_prior(self.model, n, device, seed, "sample command", conditions=conditions)
+        device, conditions = next(self.job.parameters()).device, self.conditions(y)
+        fitted = None if sampler == "prior" else sampler
+        if isinstance(fitted, str):
+            fitted, _ = at_hand(self.evaluation, fitted, self.path)
+        made = decoded_draws(self.model, n, device, seed, "sample command", conditions=conditions, sampler=fitted)
         return torch.cat(list(made)).cpu()
 
     def conditions(self, y: Word | Sequence[Word] | None = None) -> Conditions:

@@ -60,13 +60,13 @@ def draw_grids(
 def _grid(compared: Compared, number: int, images: dict[str, Any]) -> Grid:
     import torch
 
-    from vae_lab.evaluation import decoded_prior
+    from vae_lab.evaluation import decoded_draws
     from vae_lab.runs import load_run
 
     try:
         run = load_run(compared.records[number].path)
         with torch.inference_mode():
-            made = decoded_prior(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES, run.conditions())
+            made = decoded_draws(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES, run.conditions())
             samples = torch.cat(list(made))
             x, y = _test_images(run, images)
             pairs = torch.cat([x, _reconstructed(run.model, x, y)])
