@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -140,7 +141,9 @@ def test_gradients_of_groups_weigh_samples_within_their_group():
 def test_dreg_leaves_the_decoder_its_plain_gradient(likelihood, groups, elbo_share):
     model, batch = in_double(small_model(likelihood()), random_batch())
     eps = draws(6).double()
-    plain, dreg = (gradients(IWAE(6, g, groups, elbo_share), model, batch, given(eps)) for g in ("plain", "dreg"))
+    plain, dreg = (
+        gradients(IWAE(6, g, groups, elbo_share=elbo_share), model, batch, given(eps)) for g in ("plain", "dreg")
+    )
     decoder = [name for name in plain if name.startswith("decoder.")]
     assert decoder
     assert all(torch.equal(plain[name], dreg[name]) for name in decoder)
@@ -156,7 +159,7 @@ def test_dreg_gives_the_encoder_the_same_mean_gradient_with_less_variance(groups
         model, heads = small_model(Gaussian(0.3)).double(), []
         normal = model.posterior.normal
         model.posterior.normal = lambda h, normal=normal, heads=heads: heads.append(normal(h)) or heads[0]
-        terms = IWAE(8, gradient, groups, elbo_share)(model, Batch(one, one, None), given(eps))
+        terms = IWAE(8, gradient, groups, elbo_share=elbo_share)(model, Batch(one, one, None), given(eps))
         slopes = torch.autograd.grad(terms.loss * n, (heads[0].mu, heads[0].log_var))
         found[gradient] = torch.cat(slopes, 1)
     plain, dreg = found["plain"], found["dreg"]
@@ -218,6 +221,35 @@ def test_the_elbo_share_leads_from_the_bound_to_the_elbo(share):
     mixed = IWAE(6, elbo_share=share)(model, batch, given(eps))
     torch.testing.assert_close(mixed.loss, share * elbo + (1 - share) * iwae)
     assert mixed.logs["iwae_bound"] == IWAE(6)(model, batch, given(eps)).logs["iwae_bound"]
+
+
+def phase(name: str, eps: torch.Tensor) -> Step:
+    return replace(given(eps), phase=name)
+
+
+@pytest.mark.parametrize("gradient", ["plain", "dreg"])
+def test_piwae_gives_the_encoder_groups_and_the_decoder_the_whole_bound(gradient):
+    model, batch = in_double(small_model(), random_batch())
+    eps, piwae = draws(6).double(), IWAE(6, gradient, groups=3, piwae=True)
+    for name, groups in (("model", 1), ("encoder", 3)):
+        found, expected = (
+            gradients(objective, model, batch, phase(name, eps)) for objective in (piwae, IWAE(6, gradient, groups))
+        )
+        for parameter in expected:
+            assert torch.equal(found[parameter], expected[parameter])
+
+
+def test_the_phases_of_piwae_part_the_parameters():
+    job = Job(small_model(), IWAE(6, groups=3, piwae=True))
+    encoder = {id(p) for p in (*job.model.encoder.parameters(), *job.model.posterior.parameters())}
+    assert {id(p) for p in job.parameters_of("encoder")} == encoder
+    assert {id(p) for p in job.parameters_of("model")} == {id(p) for p in job.model.decoder.parameters()}
+    assert IWAE(6, groups=3).phases == {"model": ("",)}
+
+
+def test_piwae_without_groups_is_refused():
+    with pytest.raises(UserError, match=r"piwae=true needs groups for the encoder; type e\.g\. objective\.groups=5"):
+        IWAE(50, piwae=True)
 
 
 def test_groups_must_divide_the_samples():

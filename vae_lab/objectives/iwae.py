@@ -3,12 +3,14 @@
 IWAE (Burda et al. 2016, arXiv 1509.00519, equation 8): k = 1 is the ELBO, and L_k rises with k towards log p(x). Where
 k is large the encoder's gradient is lost in noise (Rainforth et al. 2018, arXiv 1802.04537). What helps: the doubly
 reparameterised gradient (IWAE-DReG of Tucker et al. 2018, arXiv 1810.04152), which has the same mean and less variance;
-MIWAE, the mean of the bounds of disjoint groups; CIWAE, a share of the ELBO beside the bound.
+MIWAE, the mean of the bounds of disjoint groups; PIWAE, that mean for the encoder and the whole bound for the decoder;
+CIWAE, a share of the ELBO beside the bound.
 
 Departure from the papers: none in the bounds. As with every objective the loss leaves out the likelihood's constant
 where ``recon`` does, so that k = 1 gives the loss of objective=elbo (estimator A).
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -36,11 +38,13 @@ class IWAE(nn.Module):
             the decoder the plain one. It needs one level of Gaussian posteriors.
         groups: M of MIWAE: the samples are split into so many, and their bounds (each of k/M samples) averaged; 1 is
             the IWAE, M = k the ELBO.
+        piwae: the groups are for the encoder and posterior alone, which are updated in a phase of their own with draws
+            of their own: a step takes twice the time.
         elbo_share: β of CIWAE: β · ELBO + (1 − β) · bound is maximised, the ELBO from the same samples.
     """
 
     elbo_share: Tensor
-    phases = {"model": ("",)}  # noqa: RUF012 - a constant of the class
+    phases: Mapping[str, Sequence[str]] = {"model": ("",)}
     variational = True
     matches_prior = True
 
@@ -49,6 +53,7 @@ class IWAE(nn.Module):
         samples: PositiveInt,
         gradient: Literal["plain", "dreg"] = "plain",
         groups: PositiveInt = 1,
+        piwae: bool = False,
         elbo_share: Annotated[float, Ge(0), Le(1)] = 0.0,
     ) -> None:
         super().__init__()
@@ -56,7 +61,12 @@ class IWAE(nn.Module):
             raise UserError(
                 f"objective.groups={groups} does not divide objective.samples={samples}; type objective.groups=1"
             )
-        self.samples, self.gradient, self.groups = samples, gradient, groups
+        if piwae and groups == 1:
+            raise UserError("objective.piwae=true needs groups for the encoder; type e.g. objective.groups=5 as well")
+        self.samples, self.gradient, self.groups, self.piwae = samples, gradient, groups, piwae
+        if piwae:
+            self.phases = {"model": ("model.decoder.", "model.prior.", "model.likelihood."),
+                           "encoder": ("model.encoder.", "model.posterior.")}  # fmt: skip
         # A buffer, not a number: jobs that are trained as one stack differ in it.
         self.register_buffer("elbo_share", torch.tensor(float(elbo_share)), persistent=False)
 
@@ -67,18 +77,19 @@ class IWAE(nn.Module):
         return _mean([self._terms(model, part, step) for part in parts], [len(part.x) for part in parts])
 
     def _terms(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+        groups = 1 if self.piwae and step.phase == "model" else self.groups
         out = run_model(model, batch, step, self.samples, densities=self.gradient == "plain")
-        log_w = self._log_weights(model, batch, out)
-        loss = -self.bound(log_w).mean() - out.offset
+        log_w = self._log_weights(model, batch, out, groups)
+        loss = -self.bound(log_w, groups).mean() - out.offset
         logs = elbo_logs(mean_recon(out), mean_kl(out), out.offset)
         return LossTerms(loss, {**logs, "iwae_bound": log_mean_exp(log_w.detach()).mean()})
 
-    def bound(self, log_w: Tensor) -> Tensor:
+    def bound(self, log_w: Tensor, groups: int) -> Tensor:
         """β · ELBO + (1 − β) · mean over groups of L_{k/M}: log w [k, B] to [B] nats, to be maximised."""
-        grouped = log_mean_exp(log_w.unflatten(0, (self.groups, -1)), 1).mean(0)
+        grouped = log_mean_exp(log_w.unflatten(0, (groups, -1)), 1).mean(0)
         return self.elbo_share * log_w.mean(0) + (1 - self.elbo_share) * grouped
 
-    def _log_weights(self, model: Any, batch: Batch, out: Pass) -> Tensor:
+    def _log_weights(self, model: Any, batch: Batch, out: Pass, groups: int) -> Tensor:
         """log w [k, B]; under 'dreg' with the gradients that make differentiating the bound the DReG estimator."""
         latents = out.latents
         if self.gradient == "plain":
@@ -89,15 +100,15 @@ class IWAE(nn.Module):
         z, log_q = _only_through_z(latents)
         log_w = out.log_px + model.log_prior(latents.z, batch.y) - log_q
         if z.requires_grad or (model.training and torch.is_grad_enabled()):  # in a stack under vmap this is an error
-            scale = self._dreg_scale(log_w.detach())
+            scale = self._dreg_scale(log_w.detach(), groups)
             z.register_hook(lambda grad: grad * scale.reshape(*scale.shape, *[1] * (grad.dim() - 2)))
         return log_w
 
-    def _dreg_scale(self, log_w: Tensor) -> Tensor:
+    def _dreg_scale(self, log_w: Tensor, groups: int) -> Tensor:
         """What ∂ bound/∂z is multiplied with: a weight v in the bound's gradient becomes v²: [k, B]."""
-        grouped = log_w.unflatten(0, (self.groups, -1))
+        grouped = log_w.unflatten(0, (groups, -1))
         v = torch.softmax(grouped, 1).flatten(0, 1)
-        share, rest = self.elbo_share / len(v), (1 - self.elbo_share) / self.groups
+        share, rest = self.elbo_share / len(v), (1 - self.elbo_share) / groups
         return (share + rest * v.square()) / (share + rest * v).clamp(min=torch.finfo(v.dtype).tiny)
 
 
