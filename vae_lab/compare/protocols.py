@@ -43,9 +43,7 @@ _SUFFIXES = ("_inception", "")
 def data_of(config: Mapping[str, Any], as_the_model_sees: bool = True) -> dict[str, Any]:
     """What tells one dataset's test images from another's; binarisation changes what a model is scored on."""
     dataset = config.get("dataset") or {}
-    source = {
-        key: value for key, value in (dataset.get("source") or {}).items() if key != "labels"
-    }  # of the same images
+    source = {k: v for k, v in (dataset.get("source") or {}).items() if k != "labels"}  # the images are the same
     found = {"dataset": dataset.get("name"), "source": source}
     return found | ({"binarize": dataset.get("binarize")} if as_the_model_sees else {})
 
