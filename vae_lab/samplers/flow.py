@@ -6,7 +6,7 @@ density takes one pass through a block, a sample takes D.
 
 Codes lie in clusters, and a flow that starts from one Gaussian leaves bridges between them. As the paper's MAF MoG puts
 a mixture below the blocks, so does this one: a mixture of Gaussians, fitted first; the blocks start from the identity
-and bend it. In place of batch normalisation between the blocks, codes are standardised and α is bounded.
+and bend it. The mixture has seen all codes: the held-out ones are held out from the blocks alone. In place of batch normalisation between the blocks, codes are standardised and α is bounded.
 """
 
 from collections.abc import Callable
@@ -65,7 +65,7 @@ class Flow(Standardised):
     Args:
         blocks: how many.
         width, depth: hidden units per layer and hidden layers of each block's MADE.
-        components: of the mixture below.
+        components: of the mixture below; fewer where there are fewer codes than those have free numbers.
         epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.Training`.
     """
 
@@ -83,6 +83,7 @@ class Flow(Standardised):
     ) -> None:
         super().__init__()
         self.count, self.width, self.depth = blocks, width, depth
+        self.components = components
         self.base, self.blocks = GMM(components), nn.ModuleList()
         self.training_loop = Training(epochs, batch_size, lr, held_out, patience)
 
@@ -102,7 +103,9 @@ class Flow(Standardised):
 
     def fit(self, codes: Tensor, noise: Noise, progress: Callable[..., Any]) -> None:
         """First the mixture, then the blocks above it."""
-        fresh(lambda: self.build(codes.shape[1], 1), noise)
+        n, d = codes.shape
+        self.base.components = [max(1, min(self.components, 2 * n // ((d + 1) * (d + 2))))]
+        fresh(lambda: self.build(d, 1), noise)
         x = self.standardise(codes)
         self.base.fit(x, noise, progress)
         self.sizes = self.base.sizes

@@ -18,7 +18,7 @@ from vae_lab.samplers.fitted import Standardised, seed_from
 from vae_lab.types import Noise
 
 CHUNK = 5  # EM steps between two looks at the progress
-Counts = PositiveInt | Annotated[list[PositiveInt], Field(min_length=1)]
+Counts = Annotated[list[PositiveInt], Field(min_length=1)]
 
 
 class GMM(Standardised):
@@ -39,7 +39,7 @@ class GMM(Standardised):
 
     def __init__(
         self,
-        components: Counts = 10,
+        components: PositiveInt | Counts = 10,
         reg_covar: NonNegativeFloat = 1e-6,
         starts: PositiveInt = 1,
         steps: PositiveInt = 200,
