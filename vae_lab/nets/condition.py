@@ -1,7 +1,8 @@
 """How a conditional model is told y: as one more channel of the encoder's image, and beside the decoder's code.
 
 The channel is a learnt linear map of y to one picture: it fits every encoder of images, reaches its first layer (what
-is concatenated before the posterior's heads can only shift them), and costs y_size · H · W weights.
+is concatenated before the posterior's heads can only shift them), and costs y_size · H · W weights beside what the
+encoder pays for a channel: little in a convolution, in a dense network as much again as a grey image.
 """
 
 import math
