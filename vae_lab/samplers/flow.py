@@ -6,7 +6,8 @@ density takes one pass through a block, a sample takes D.
 
 Codes lie in clusters, and a flow that starts from one Gaussian leaves bridges between them. As the paper's MAF MoG puts
 a mixture below the blocks, so does this one: a mixture of Gaussians, fitted first; the blocks start from the identity
-and bend it. The mixture has seen all codes: the held-out ones are held out from the blocks alone. In place of batch normalisation between the blocks, codes are standardised and α is bounded.
+and bend it. The mixture has seen all codes: the held-out ones are held out from the blocks alone. In place of batch
+normalisation between the blocks, codes are standardised and α is bounded.
 """
 
 from collections.abc import Callable
