@@ -1,4 +1,7 @@
-"""The deterministic autoencoder: loss = recon at z = μ(x). No KL, no sampling, no bound on the likelihood."""
+"""The deterministic autoencoder: loss = recon at z = μ(x). No KL, no sampling, no bound on the likelihood.
+
+With ``dataset.noise_std`` it is the denoising autoencoder (Vincent et al. 2008): noisy in, clean out.
+"""
 
 from typing import Any
 

@@ -12,6 +12,7 @@ Their code averages recon over the pixels and z² over its dimensions: β here i
 the codes after training (``sampler=``).
 """
 
+import warnings
 from typing import Any, Literal
 
 import torch
@@ -78,5 +79,7 @@ def squared_jacobian(model: Any, z: Codes, y: Tensor | None, step: Step) -> Tens
         return model.likelihood.mean(model.decode(z, y).float())
 
     directions = tuple(step.noise.normal(*part.shape) for part in z)
-    change = torch.func.jvp(x_hat, (z,), (directions,))[1]  # [1, B, C, H, W]
+    with warnings.catch_warnings():  # torch deprecates what its own forward mode is made with
+        warnings.simplefilter("ignore", FutureWarning)
+        change = torch.func.jvp(x_hat, (z,), (directions,))[1]  # [1, B, C, H, W]
     return change.flatten(2).square().sum(2).mean()
