@@ -3,6 +3,7 @@ import torch
 from helpers import random_batch, small_model, step
 from torch import nn
 
+from vae_lab.errors import UserError
 from vae_lab.job import Job
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.elbo import ELBO
@@ -48,7 +49,7 @@ def test_one_phase_holds_everything():
     ids=["one left out", "one twice", "posterior left out", "decoder twice"],
 )
 def test_a_parameter_in_no_phase_or_in_two_is_refused(phases):
-    with pytest.raises(ValueError, match="each parameter belongs to exactly one phase of TwoPhases"):
+    with pytest.raises(UserError, match=r"the phases of TwoPhases do not say which of them trains (model|objective)\."):
         Job(small_model(), with_phases(phases))
 
 

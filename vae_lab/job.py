@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from vae_lab.errors import UserError
 from vae_lab.types import Batch, LossTerms, Step
 
 
@@ -19,7 +20,11 @@ class Job(nn.Module):
         phases = objective.phases
         owners = [[p for p in phases if name.startswith(tuple(phases[p]))] for name, _ in self.named_parameters()]
         if any(len(owner) != 1 for owner in owners):
-            raise ValueError(f"each parameter belongs to exactly one phase of {type(objective).__name__}")
+            orphan = next(name for (name, _), owner in zip(self.named_parameters(), owners) if len(owner) != 1)
+            raise UserError(
+                f"the phases of {type(objective).__name__} do not say which of them trains {orphan}; "
+                "type another objective, or leave out what brings that part"
+            )
 
     def forward(self, batch: Batch, step: Step) -> LossTerms:
         """The loss and its terms on one batch, with what the likelihood has learned."""

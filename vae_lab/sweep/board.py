@@ -105,7 +105,8 @@ def _stage(job: Job) -> str:
 
 
 def _scores(outcome: Outcome) -> str:
-    found = [(name, outcome.scores[name]) for name in _SHOWN if name in outcome.scores]
+    names = [name for name in _SHOWN if name in outcome.scores] or list(outcome.scores)[:3]
+    found = [(name, outcome.scores[name]) for name in names]
     return ", ".join(f"{name.removeprefix('test/')} {value:.4g}" for name, value in found) or "no scores asked for"
 
 
