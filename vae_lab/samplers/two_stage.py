@@ -64,7 +64,7 @@ class TwoStage(Standardised):
         epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.Training`.
     """
 
-    label = "a second VAE of the codes (two-stage VAE)"
+    label = "a second VAE (two stages)"
     vae: SecondVAE
 
     def __init__(
