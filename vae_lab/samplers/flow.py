@@ -5,9 +5,9 @@ to 5); after all blocks log p(x) = log p_base(u) − Σ α. The order of the dim
 density takes one pass through a block, a sample takes D.
 
 Codes lie in clusters, and a flow that starts from one Gaussian leaves bridges between them. As in the paper's MAF MoG,
-there is a mixture below the blocks, here of Gaussians and fitted first, to all codes; the blocks start from the identity
-and bend it, and the held-out codes are held out from them alone. In place of batch normalisation between the blocks,
-codes are standardised and α is bounded.
+there is a mixture below the blocks, here of Gaussians and fitted first, to all codes; the blocks start from the
+identity and bend it, and the held-out codes are held out from them alone. In place of batch normalisation between the
+blocks, codes are standardised and α is bounded.
 """
 
 from collections.abc import Callable
