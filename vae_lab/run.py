@@ -27,6 +27,7 @@ from vae_lab.devices import device_for
 from vae_lab.errors import Interrupted, UserError
 from vae_lab.evaluation import Evaluation, Scoring
 from vae_lab.files import write_csv
+from vae_lab.fitting import fitted, name_of
 from vae_lab.job import Job
 from vae_lab.lit import LitJob
 from vae_lab.loggers import LogContext, close, log_figure, log_scores
@@ -34,7 +35,7 @@ from vae_lab.make import make, make_all
 from vae_lab.noise import SeededNoise
 from vae_lab.processes import several_processes
 from vae_lab.report import print_plan, print_scores, tracker
-from vae_lab.sampled import Sampled, fitted, name_of, of_images
+from vae_lab.sampled import Sampled, of_images
 from vae_lab.schema import TrainConfig, check
 from vae_lab.types import Scores, Step
 

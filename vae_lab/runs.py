@@ -27,8 +27,8 @@ from vae_lab.data.image_data import ImageData
 from vae_lab.errors import UserError
 from vae_lab.evaluation import Evaluation, decoded_draws
 from vae_lab.files import write_atomically, write_json
+from vae_lab.fitting import at_hand
 from vae_lab.job import Job
-from vae_lab.sampled import at_hand
 from vae_lab.schema import TrainConfig, check
 from vae_lab.types import RunPath, Sampler, Scores
 

@@ -13,9 +13,10 @@ from vae_lab.devices import device_for
 from vae_lab.errors import UserError
 from vae_lab.evaluation import PRIOR, Evaluation
 from vae_lab.files import write_atomically
+from vae_lab.fitting import at_hand, name_of
 from vae_lab.hydra_errors import slug
 from vae_lab.report import tracker
-from vae_lab.sampled import at_hand, name_of, source_of
+from vae_lab.sampled import source_of
 from vae_lab.schema import SampleConfig, check
 
 GRID = 1024  # images that a grid shows at most

@@ -122,7 +122,7 @@ class EvaluateConfig(_Schema):
     data_dir: str | None = Field(description="where datasets lie, if not where they lay in training")
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
-    sampler: Node
+    sampler: Node = Field(default_factory=dict)
     features: Node
     metrics: Node
     figures: Node
@@ -161,7 +161,7 @@ class SampleConfig(_Schema):
     dir: str | None = Field(description="also write one PNG per image into this folder")
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
-    sampler: Node
+    sampler: Node = Field(default_factory=dict)
 
 
 class CompareConfig(_Schema):

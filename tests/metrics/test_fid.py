@@ -194,7 +194,7 @@ def test_the_suffix_of_the_features_stands_in_every_name():
 def test_given_images_have_no_reconstructions():
     fake = trained()
     given = SimpleNamespace(**{name: getattr(fake, name) for name in (
-        "data", "extractor", "features", "progress", "seed", "sampler", "available")})  # fmt: skip
+        "data", "extractor", "features", "progress", "seed", "sampler", "available", "known")})  # fmt: skip
     scores = FID(50, bootstrap=2)(given)
     assert set(scores.values) == {"fid", "fid_floor", "fid_infinity", "fid_infinity_floor"}
     assert scores.notes == []

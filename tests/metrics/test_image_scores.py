@@ -3,6 +3,7 @@ import torch
 from helpers import FakeExtractor, FakeTrained, labelled
 
 from vae_lab.metrics.image_scores import ImageScores, images_compared
+from vae_lab.types import Scores
 
 
 def made(**more) -> FakeTrained:
@@ -59,3 +60,30 @@ def test_intervals_stay_within_the_range_that_is_named():
     found.put("kid", 0.0, torch.linspace(0, 1, 101), low=-float("inf"))
     assert found.scores.intervals["share"] == pytest.approx((0.425, 1))
     assert found.scores.intervals["kid"] == pytest.approx((-0.475, 0.475))
+
+
+KNOWN = Scores(
+    {"test/fid": 9.0, "test/fid_floor": 1.5, "test/fid_infinity_floor": 1.0},
+    {"fid": {**FakeExtractor().about, "images": 20, "sampler": "another", "reference": "20 of 30 test images of fake",
+             "floor": "20 training images in place of the generated ones", "seed": 0, "kernel": "cubic"}},
+    intervals={"test/fid_floor": (1.0, 2.0)},
+    meanings=dict.fromkeys(("test/fid_floor", "test/fid_infinity_floor"), "m"),
+)  # fmt: skip
+
+
+def test_the_floor_that_another_sampler_was_held_against_is_taken_over():
+    found = ImageScores("fid", made(known=KNOWN), FakeExtractor(), 20, kernel="cubic")
+    assert found.sources == (("samples", False),)
+    found.put("fid", 3.0, torch.ones(3), "lower is better")
+    found.put("other", 4.0)
+    assert found.scores.values == {"fid": 3.0, "fid_floor": 1.5, "other": 4.0}
+    assert found.scores.intervals["fid_floor"] == (1.0, 2.0)
+    assert found.scores.meanings["fid_floor"] == "m"
+
+
+@pytest.mark.parametrize(("n", "kernel", "sha256"), [(19, "cubic", "abc"), (20, "rbf", "abc"), (20, "cubic", "xyz")])
+def test_a_floor_under_another_protocol_is_scored_again(n, kernel, sha256):
+    found = ImageScores("fid", made(known=KNOWN), FakeExtractor(sha256=sha256), n, kernel=kernel)
+    assert [source for source, _ in found.sources] == ["samples", "pool"]
+    found.put("fid", 3.0, torch.ones(3))
+    assert list(found.scores.values) == ["fid"]

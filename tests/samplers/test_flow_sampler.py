@@ -93,7 +93,7 @@ def test_clusters_have_no_bridges_between_them():
     sampler.fit(codes, SeededNoise("cpu", 0), silent)
     drawn = sampler.sample(2000, SeededNoise("cpu", 1))
     assert (torch.cdist(drawn, codes).min(1).values > 1).float().mean() < 0.005
-    assert sampler.label == "a masked autoregressive flow on a mixture of 3 Gaussians (full covariance)"
+    assert sampler.label == "an autoregressive flow on a mixture of 3 Gaussians"
 
 
 def test_the_mixture_is_smaller_where_codes_are_few():

@@ -57,7 +57,7 @@ def test_bic_chooses_the_number_of_components_there_are():
     assert len(sampler.weights) == sampler.about["components"] == 3
     assert list(sampler.about["bic"]) == ["1", "2", "3", "5", "8"]
     assert min(sampler.about["bic"], key=sampler.about["bic"].get) == "3"
-    assert sampler.label == "a mixture of 3 Gaussians (full covariance)"
+    assert sampler.label == "a mixture of 3 Gaussians"
 
 
 def test_bic_is_that_of_the_density():

@@ -17,7 +17,7 @@ from vae_lab.types import Noise
 class Aggregate(Fitted):
     """Keeps all codes [N, D]: one draw of q(z|x) per training image."""
 
-    label = "the aggregate posterior (codes of training images)"
+    label = "the codes of training images"
     codes: Tensor
 
     def build(self, *sizes: int) -> None:

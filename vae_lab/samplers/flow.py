@@ -4,10 +4,10 @@ A block maps x to u_j = (x_j − μ_j) exp(−α_j) with μ, α = MADE(x), funct
 to 5); after all blocks log p(x) = log p_base(u) − Σ α. The order of the dimensions is reversed from block to block. A
 density takes one pass through a block, a sample takes D.
 
-Codes lie in clusters, and a flow that starts from one Gaussian leaves bridges between them. As the paper's MAF MoG puts
-a mixture below the blocks, so does this one: a mixture of Gaussians, fitted first; the blocks start from the identity
-and bend it. The mixture has seen all codes: the held-out ones are held out from the blocks alone. In place of batch
-normalisation between the blocks, codes are standardised and α is bounded.
+Codes lie in clusters, and a flow that starts from one Gaussian leaves bridges between them. As in the paper's MAF MoG,
+there is a mixture below the blocks, here of Gaussians and fitted first, to all codes; the blocks start from the
+identity and bend it, and the held-out codes are held out from them alone. In place of batch normalisation between the
+blocks, codes are standardised and α is bounded.
 """
 
 from collections.abc import Callable
@@ -90,8 +90,8 @@ class Flow(Standardised):
 
     @property
     def label(self) -> str:
-        """``a masked autoregressive flow on a mixture of 50 Gaussians``."""
-        return f"a masked autoregressive flow on {self.base.label}"
+        """``an autoregressive flow on a mixture of 50 Gaussians``."""
+        return f"an autoregressive flow on {self.base.label}"
 
     def build(self, *sizes: int) -> None:
         """D, and the components of the mixture."""

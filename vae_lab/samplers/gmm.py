@@ -51,9 +51,9 @@ class GMM(Standardised):
 
     @property
     def label(self) -> str:
-        """``a mixture of 10 Gaussians (full covariance)``."""
+        """``a mixture of 10 Gaussians``."""
         k = len(self.weights)
-        return f"a mixture of {k} Gaussian{'s' if k > 1 else ''} (full covariance)"
+        return f"a mixture of {k} Gaussian{'s' if k > 1 else ''}"
 
     def build(self, *sizes: int) -> None:
         """D and K."""

@@ -3,7 +3,8 @@
 p(z) = ∫ N(z; f(u), γ² I) N(u; 0, I) du with u of as many dimensions as z. Codes fill their space, as images do not
 theirs, so that this VAE's q(u) comes close to its prior. A sample draws u, then z with the learned γ's noise. Networks
 as in the authors' code: dense layers, to whose last one the input is given once more. Unlike theirs, codes are
-standardised, and trained for fewer epochs with a learning rate that falls along a cosine.
+standardised, training is shorter with a learning rate that falls along a cosine, and γ starts small: from 1, the codes'
+own spread, it may stay there with a posterior that has collapsed.
 """
 
 import math
@@ -19,6 +20,8 @@ from vae_lab.functional import kl_normal, log_normal, reparameterize
 from vae_lab.samplers.fitted import Standardised
 from vae_lab.samplers.training import HeldOut, Training, fresh
 from vae_lab.types import Noise
+
+GAMMA = 0.3  # at the start, as a share of the codes' standard deviation
 
 
 class SkipDense(nn.Module):
@@ -42,7 +45,7 @@ class SecondVAE(nn.Module):
         super().__init__()
         self.encoder = SkipDense(dims, width, depth, 2 * dims)
         self.decoder = SkipDense(dims, width, depth, dims)
-        self.log_gamma = nn.Parameter(torch.zeros(()))
+        self.log_gamma = nn.Parameter(torch.tensor(math.log(GAMMA)))
 
     def terms(self, x: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """log p(x|u) [B] at one draw of q(u|x), and KL[q(u|x) ‖ N(0, I)] [B], nats."""
@@ -64,7 +67,7 @@ class TwoStage(Standardised):
         epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.Training`.
     """
 
-    label = "a second VAE of the codes (two-stage VAE)"
+    label = "a second VAE (two stages)"
     vae: SecondVAE
 
     def __init__(
