@@ -1,12 +1,10 @@
 """What holds for every prior; the number of components is small here."""
 
-import math
 from functools import partial
 
 import pytest
 import torch
 from helpers import NoNoise, gen, random_batch, small_model, step
-from torch.distributions import Categorical, Independent, MixtureSameFamily
 from torch.distributions import Normal as TorchNormal
 
 from vae_lab.errors import UserError
@@ -18,7 +16,6 @@ from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.posteriors import DiagonalNormal
 from vae_lab.posteriors.iaf import IAF
-from vae_lab.priors.gaussians import Gaussians
 from vae_lab.priors.mixture import MixturePrior
 from vae_lab.priors.standard import StandardNormal
 from vae_lab.priors.vamp import VampPrior
@@ -104,29 +101,6 @@ def test_a_model_with_one_component_at_the_standard_normal_has_its_elbo():
     found, expected = (objective(model, batch, step()).logs for model in (one, plain))
     assert found["kl"].item() == pytest.approx(expected["kl"].item(), abs=0.02)
     assert found["recon"].item() == pytest.approx(expected["recon"].item(), rel=1e-5)
-
-
-def test_the_mixture_density_is_that_of_torch_distributions():
-    w, mu, log_var = torch.randn(4, generator=gen()), torch.randn(4, 3, generator=gen(1)), torch.randn(4, 3)
-    mixture = Gaussians(torch.log_softmax(w, 0), 3 * mu, 2 * log_var)
-    components = Independent(TorchNormal(3 * mu, torch.exp(log_var)), 1)
-    expected = MixtureSameFamily(Categorical(logits=w), components)
-    z = 4 * torch.randn(6, 7, 3, generator=gen(2))
-    torch.testing.assert_close(mixture.log_prob(z), expected.log_prob(z))
-
-
-def test_narrow_components_far_out_keep_their_precision():
-    """The square is multiplied out: in float32 this would be off by whole nats."""
-    mu, log_var = torch.full((2, 3), 50.0), torch.full((2, 3), math.log(1e-6))
-    found = Gaussians(torch.full((2,), -math.log(2)), mu, log_var).log_prob(mu[:1])
-    assert found.item() == pytest.approx(3 * -0.5 * math.log(2 * math.pi * 1e-6), abs=1e-4)
-
-
-def test_components_are_drawn_as_often_as_they_weigh():
-    w = torch.tensor([0.5, 0.0, 0.3, 0.2])
-    mixture = Gaussians(w.log(), torch.arange(4.0).unsqueeze(1), torch.full((4, 1), -30.0))
-    z = mixture.sample(50_000, SeededNoise("cpu", 0)).round().long()[:, 0]
-    torch.testing.assert_close(torch.bincount(z, minlength=4) / 50_000, w, atol=0.01, rtol=0)
 
 
 def test_the_vamp_prior_is_the_mean_of_the_posteriors_of_its_images():

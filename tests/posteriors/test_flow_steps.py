@@ -1,0 +1,67 @@
+"""What holds for the steps of one posterior flow each."""
+
+import math
+
+import pytest
+import torch
+from bent_flows import bent, fresh
+from helpers import GivenNoise, gen
+from torch.func import jacrev
+
+from vae_lab.errors import UserError
+from vae_lab.functional import log_normal, reparameterize
+from vae_lab.posteriors.real_nvp import RealNVP
+
+
+@pytest.mark.parametrize("name", ["iaf", "planar"])
+def test_one_latent_dimension_works(name):
+    flow = bent(name, latent_dim=1)
+    h, eps = torch.randn(1, 4, generator=gen()), torch.randn(1, 1, 1, generator=gen(1))
+    slope = jacrev(lambda eps: flow(h, 1, GivenNoise(eps))[0].squeeze())(eps).squeeze()
+    torch.testing.assert_close(flow(h, 1, GivenNoise(eps))[1].squeeze(), log_normal(eps).squeeze() - slope.abs().log())
+
+
+def test_one_latent_dimension_has_no_halves():
+    with pytest.raises(UserError, match="latent_dim=2 or more, or posterior=planar"):
+        RealNVP(4, 1, 3, 12)
+
+
+def test_every_other_block_of_iaf_runs_backwards():
+    first, second = (bent("iaf").steps[i] for i in (0, 1))
+    z, h = torch.randn(3, generator=gen()), torch.randn(4, generator=gen(1))
+    for block, triangle in ((first, torch.tril), (second, torch.triu)):
+        jacobian = jacrev(lambda z, block=block: block(z, h)[0])(z)
+        torch.testing.assert_close(jacobian, triangle(jacobian))
+        assert (jacobian != 0).sum() == 6
+
+
+def test_a_gate_starts_nearly_open():
+    """Section 4 of arXiv 1606.04934: s "close to +1 or +2" at the start."""
+    flow = fresh("iaf")
+    h, eps = torch.randn(2, 4, generator=gen()), torch.randn(1, 2, 3, generator=gen(1))
+    plain = flow.base.normal(h)
+    z, log_q, _ = flow(h, 1, GivenNoise(eps))
+    gate = 1 / (1 + math.exp(-2))
+    expected = reparameterize(plain.mu, plain.log_var, eps)
+    torch.testing.assert_close(z, gate**3 * expected)
+    log_q0 = log_normal(expected, plain.mu, plain.log_var).sum(-1)
+    torch.testing.assert_close(log_q, log_q0 - 9 * math.log(gate))
+
+
+@pytest.mark.parametrize("size", [1e-9, 0.1, 1.0, 30.0])
+def test_planar_steps_are_invertible_whatever_their_parameters_are(size):
+    flow = bent("planar", scale=size)
+    for step_ in flow.steps:
+        z, h = 3 * torch.randn(1000, 1, 3, generator=gen()), torch.randn(1, 4, generator=gen(1))
+        moved, log_det = step_(z, h)
+        assert torch.isfinite(moved).all()
+        assert not torch.isnan(log_det).any()
+
+
+def test_the_sides_of_a_coupling_swap():
+    first, second = bent("real_nvp").steps[:2]
+    z, h = torch.randn(2, 1, 3, generator=gen()), torch.randn(1, 4, generator=gen(1))
+    assert torch.equal(first(z, h)[0][..., :1], z[..., :1])
+    assert (first(z, h)[0][..., 1:] != z[..., 1:]).all()
+    assert torch.equal(second(z, h)[0][..., 1:], z[..., 1:])
+    assert (second(z, h)[0][..., :1] != z[..., :1]).all()
