@@ -78,6 +78,12 @@ def test_what_does_not_change_a_scores_meaning_does_not_part_runs(told):
     assert len(Compared([run(3.0), run(1.0, told)]).scores["fid"].protocols) == 1
 
 
+def test_labels_of_a_conditional_model_are_no_other_sampler():
+    told = "decoder means of draws from the prior"
+    compared = Compared([run(3.0, {"sampler": told}), run(1.0, {"sampler": f"{told}, labels drawn as in training"})])
+    assert compared.settings == []
+
+
 def test_another_sampler_is_told_as_a_column():
     compared = Compared([run(3.0), run(1.0, {"sampler": "given images"})])
     assert [setting.name for setting in compared.settings] == ["sampler"]

@@ -1,5 +1,6 @@
 """Runs as they are compared: what differs, which scores there are, which runs are seeds of one another."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from vae_lab.compare.reading import Record
 from vae_lab.compare.scores import Score, cells_of, chosen, over_seeds, scores_of
 from vae_lab.compare.settings import MISSING, Setting, axes, differing, shown
 
+_DRAWN = re.compile(r", \w+ drawn as in training$")  # the setting ``conditional`` says it
 _COMMON = ("model", "objective", "likelihood", "dataset", "latent_dim", "beta", "k1", "k2", "epochs")
 
 
@@ -47,7 +49,8 @@ class Compared:
 
     def _differing_sampler(self) -> list[Setting]:
         chosen = "sampler" in (setting.name for setting in self.settings)  # what was fitted after training
-        found = Setting("images" if chosen else "sampler", tuple(self.samplers))
+        plain = tuple(text and _DRAWN.sub("", text) for text in self.samplers)
+        found = Setting("images" if chosen else "sampler", plain)
         return [found] if len(found.distinct) > 1 else []
 
     @cached_property
