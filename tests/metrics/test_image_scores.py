@@ -66,12 +66,8 @@ KNOWN = Scores(
     {"test/fid": 9.0, "test/fid_floor": 1.5, "test/fid_infinity_floor": 1.0},
     {"fid": {**FakeExtractor().about, "images": 20, "sampler": "another", "reference": "20 of 30 test images of fake",
              "floor": "20 training images in place of the generated ones", "seed": 0, "kernel": "cubic"}},
-<<<<<<< HEAD
     intervals={"test/fid_floor": (1.0, 2.0)},
     meanings=dict.fromkeys(("test/fid_floor", "test/fid_infinity_floor"), "m"),
-=======
-    intervals={"test/fid_floor": (1.0, 2.0)}, meanings={"test/fid_floor": "m", "test/fid_infinity_floor": "m"},
->>>>>>> eed167bd2a25c8b64f69b703e39604dac3cc14be
 )  # fmt: skip
 
 
