@@ -168,3 +168,16 @@ def test_a_folder_with_attributes_trains_and_samples(cli, tmp_path):
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def test_codes_of_a_fitted_sampler_are_decoded_with_labels_too(cli, run):
+    ended = cli("evaluate", "run=run", "sampler=gmm", "sampler.components=2", "metrics=label_distribution",
+                "figures=none")  # fmt: skip
+    assert ended.status == 0, ended.err
+    results = json.loads((run / "results.json").read_text())
+    assert results["metrics"]["test/label_distance_gmm"] < 0.3
+    assert results["protocol"]["label_distribution_gmm"]["sampler"].endswith("labels drawn as in training")
+    assert cli("sample", "run=run", "n=50", "y=3", "sampler=gmm", "sampler.components=2").status == 0
+    images = torch.from_numpy(np.load(run / "samples" / "n50-seed0-y3-gmm.npy"))
+    read = vae_lab.load_run(run).evaluation.classifier(images)[1].argmax(1)
+    assert (read == 3).float().mean() > 0.8

@@ -285,7 +285,7 @@ def decoded_draws(
     """
     for start in range(0, n, size):
         key = (seed, "evaluation", purpose, start)
-        y = conditions(start, size, SeededNoise(device, *key, "y"))
+        y = conditions(start, size, SeededNoise("cpu", *key, "y"))
         y = None if y is None else y.to(device)
         with torch.inference_mode():
             if sampler is None:
