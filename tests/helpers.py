@@ -166,6 +166,7 @@ class FakeTrained:
     available = None
     learnt_from = "train"
     sampler = "prior, decoder means"
+    known = Scores({})
 
     def __init__(self, test: Images | None = None, **given: Any) -> None:
         self.data = FakeData(test if test is not None else labelled(12))

@@ -18,7 +18,7 @@ FLOORS = [
     {"likelihoods", "posteriors", "priors", "nets"},
     {"models", "objectives", "data", "metrics", "samplers", "figures", "launchers", "search"},
     {"job", "conditions", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes", "make"},
-    {"build", "devices", "runs", "run", "sampling", "evaluate", "score", "help", "hydra_errors", "compare"},
+    {"build", "devices", "runs", "run", "sampling", "sampled", "evaluate", "score", "help", "hydra_errors", "compare"},
     {"composing", "sweep"},
     {"cli"},
 ]

@@ -14,7 +14,8 @@ from PIL import Image
 import vae_lab
 from vae_lab.errors import UserError
 
-FULL = ("metrics=[fast,robustness,nll,aggregate_posterior,probe,novelty]", "metrics.nll.samples=20")
+FULL = ("metrics=[fast,robustness,nll,aggregate_posterior,probe]", "metrics.nll.samples=20", "metrics.nll.images=50",
+        "metrics.probe.max_iter=20", "metrics.conditional_accuracy.samples=2000")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,8 @@ def test_a_run_that_is_not_conditional_refuses_y(cli, run_copy):
 
 def test_scoring_again_gives_the_same(cli, run):
     before = scores_of(run)
-    assert cli("evaluate", "run=run", "metrics=[fast,aggregate_posterior]", "figures=class_samples").status == 0
+    words = ["metrics=[fast,aggregate_posterior]", FULL[-1], "figures=class_samples"]
+    assert cli("evaluate", "run=run", *words).status == 0
     assert scores_of(run) == before
 
 
@@ -168,3 +170,16 @@ def test_a_folder_with_attributes_trains_and_samples(cli, tmp_path):
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def test_codes_of_a_fitted_sampler_are_decoded_with_labels_too(cli, run):
+    ended = cli("evaluate", "run=run", "sampler=gmm", "sampler.components=2", "metrics=label_distribution",
+                "figures=none")  # fmt: skip
+    assert ended.status == 0, ended.err
+    results = json.loads((run / "results.json").read_text())
+    assert results["metrics"]["test/label_distance_gmm"] < 0.3
+    assert results["protocol"]["label_distribution_gmm"]["sampler"].endswith("labels drawn as in training")
+    assert cli("sample", "run=run", "n=50", "y=3", "sampler=gmm", "sampler.components=2").status == 0
+    images = torch.from_numpy(np.load(run / "samples" / "n50-seed0-gmm-y3.npy"))
+    read = vae_lab.load_run(run).evaluation.classifier(images)[1].argmax(1)
+    assert (read == 3).float().mean() > 0.8

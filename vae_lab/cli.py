@@ -159,10 +159,14 @@ def _placed(config: Node, info: Any) -> Path:
     """The run folder; the config is completed by what was chosen and by whole paths."""
     from vae_lab.composing import with_whole_paths
 
-    chosen = {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra") and k not in _OF_SWEEPS}
-    config["choices"] = {**(config.get("choices") or {}), **chosen}  # a saved config.yaml brings its own
+    config["choices"] = {**(config.get("choices") or {}), **_choices(info)}  # a saved config.yaml brings its own
     with_whole_paths(config)
     return Path(_relative(info.runtime.output_dir))
+
+
+def _choices(info: Any) -> dict[str, str | None]:
+    """Group -> the option that was chosen."""
+    return {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra") and k not in _OF_SWEEPS}
 
 
 def _sweep(info: Any) -> str | None:
@@ -174,7 +178,7 @@ def _evaluate(config: Node, info: Any) -> None:
 
     from vae_lab.evaluate import evaluate
 
-    evaluate(config, Console())
+    evaluate({**config, "choices": _choices(info)}, Console())
 
 
 def _sample(config: Node, info: Any) -> None:
@@ -182,7 +186,7 @@ def _sample(config: Node, info: Any) -> None:
 
     from vae_lab.sampling import sample
 
-    sample(config, Console())
+    sample({**config, "choices": _choices(info)}, Console())
 
 
 def _compare(config: Node, info: Any) -> None:

@@ -6,11 +6,13 @@ from rich.console import Console
 
 from vae_lab import runs
 from vae_lab.devices import device_for
+from vae_lab.errors import UserError
 from vae_lab.evaluation import Evaluation
 from vae_lab.loggers import LogContext, close
 from vae_lab.make import make
 from vae_lab.report import print_scores, tracker
-from vae_lab.run import score
+from vae_lab.run import score, score_sampler
+from vae_lab.sampled import of_images
 from vae_lab.schema import EvaluateConfig, check
 from vae_lab.types import Scores
 
@@ -18,10 +20,13 @@ from vae_lab.types import Scores
 def evaluate(config: dict[str, Any], console: Console) -> Scores:
     """Compute the metrics and figures that the config asks for; scores of other metrics stay as they were.
 
+    With a sampler: those that concern generated images, under its name.
+
     Raises:
-        UserError: not a finished run, or a file of it is damaged.
+        UserError: not a finished run, a file of it is damaged, or nothing that is asked for depends on the sampler.
     """
     settings = check(EvaluateConfig, config)
+    _refuse_what_no_sampler_changes(settings)
     run = runs.load_finished(settings.run)
     run.data_dir = settings.data_dir
     device = device_for(settings.accelerator)
@@ -33,10 +38,23 @@ def evaluate(config: dict[str, Any], console: Console) -> Scores:
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True
     try:
-        scores = score(evaluation, config, run.path, loggers, int(run.history[-1]["step"]))
+        scoring = score_sampler if settings.sampler else score
+        scores = scoring(evaluation, config, run.path, loggers, int(run.history[-1]["step"]))
         failed = False
     finally:
         close(loggers, failed)
     runs.write_results(run.path, scores)
     print_scores(console, scores, title, run.path)
     return scores
+
+
+def _refuse_what_no_sampler_changes(settings: EvaluateConfig) -> None:
+    asked = [
+        f"{group}={','.join(nodes)}"
+        for group, nodes in (("metrics", settings.metrics), ("figures", settings.figures))
+        if nodes
+    ]
+    if settings.sampler and asked and not (of_images(settings.metrics) or of_images(settings.figures)):
+        raise UserError(
+            f"{' '.join(asked)}: none of it depends on the sampler; type metrics=fid, or leave sampler= out"
+        )

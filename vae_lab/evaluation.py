@@ -16,7 +16,7 @@ from vae_lab.job import Job
 from vae_lab.metrics.classifier import classifier_features, classifier_for
 from vae_lab.metrics.reference import remembered
 from vae_lab.noise import SeededNoise
-from vae_lab.types import Extractor, Generated, Metric, Normal, Scores
+from vae_lab.types import Extractor, Generated, Metric, Normal, Sampler, Scores
 
 AT_ONCE = 250  # images: of 1,000 and more each takes twice as long on a CPU, since activations leave the cache
 PRIOR = "decoder means of draws from the prior"
@@ -47,6 +47,7 @@ class Scoring(ABC):
     told_of: str | None = None  # what the model knows of the images beside their pixels
     learnt_from = "pool"
     available: int | None = None
+    known = Scores({})
 
     def __init__(
         self,
@@ -74,9 +75,9 @@ class Scoring(ABC):
         """What ``features=`` names."""
         return self._features_for(self)
 
-    def noise(self, purpose: str) -> SeededNoise:
+    def noise(self, purpose: str, device: str | None = None) -> SeededNoise:
         """Noise that depends on the seed and the purpose only."""
-        return SeededNoise(self.device, self.seed, "evaluation", purpose)
+        return SeededNoise(device or self.device, self.seed, "evaluation", purpose)
 
     @abstractmethod
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
@@ -147,6 +148,7 @@ class Evaluation(Scoring):
     """
 
     sampler = PRIOR
+    drawn = ""  # what protocols say of the y of samples
     learnt_from = "train"
 
     def __init__(
@@ -168,8 +170,8 @@ class Evaluation(Scoring):
         if self.model.conditional:
             self.conditions = as_in_training(data.train)
             known = "attributes" if data.attributes else "labels"
-            self.told_of = f"the images' {known}"
-            self.sampler = f"{PRIOR}, {known} drawn as in training"
+            self.told_of, self.drawn = f"the images' {known}", f", {known} drawn as in training"
+            self.sampler = PRIOR + self.drawn
         self._codes: dict[tuple[str, int | None], tuple[Normal, Tensor | None]] = {}
         self._factor_codes: Tensor | None = None
 
@@ -203,6 +205,19 @@ class Evaluation(Scoring):
             labels = [y.cpu() for _, y in parts if y is not None and not self.data.attributes]
             self._codes[split, n] = q, torch.cat(labels) if labels else None
         return self._codes[split, n]
+
+    def code_draws(self) -> Tensor:
+        """One draw of q(z|x) per training image (top level, flattened; the mean where nothing is drawn): [N, D].
+
+        Computed anew with the same draws each time, on the CPU: what samplers are fitted to.
+        """
+        noise, drawn, found = self.noise("codes of samplers"), self.objective.variational, []
+        with torch.inference_mode():
+            for batch in self._shown_batches("train", None):
+                latents = self.model.infer(batch.x, batch.y, 1, noise)
+                q = latents.q[0]
+                found.append((latents.z[0][0] if drawn or q is None else q.mu).flatten(1).cpu())
+        return torch.cat(found).clone()
 
     def _shown_batches(self, split: str, n: int | None) -> Iterable[Any]:
         total = min(n or len(getattr(self.data, split)), len(getattr(self.data, split)))
@@ -247,6 +262,26 @@ class _counted:
         return self.total
 
 
+def decoded_codes(
+    model: Any,
+    sampler: Sampler,
+    n: int,
+    device: torch.device,
+    seed: int,
+    purpose: str,
+    size: int = 1000,
+    conditions: Conditions = unconditional,
+) -> Iterator[Tensor]:
+    """n decoded means of a sampler's draws, [size, C, H, W] at a time; codes are drawn on the CPU, for all devices."""
+    for start in range(0, n, size):
+        noise = SeededNoise("cpu", seed, "evaluation", purpose, start)
+        with torch.inference_mode():
+            z = sampler.sample(size, noise).to(device)
+            y = _conditions(conditions, start, size, device, seed, purpose)
+            images = model.likelihood.mean(model.decode((z.unsqueeze(0),), y))[0]
+        yield images[: n - start]
+
+
 def decoded_prior(
     model: Any,
     n: int,
@@ -259,12 +294,19 @@ def decoded_prior(
     """n decoded means of draws from a model's prior, [size, C, H, W] at a time: a function of weights and seed."""
     for start in range(0, n, size):
         noise = SeededNoise(device, seed, "evaluation", purpose, start)
-        y = conditions(start, size, SeededNoise(device, seed, "evaluation", purpose, start, "y"))
-        y = None if y is None else y.to(device)
         with torch.inference_mode():
+            y = _conditions(conditions, start, size, device, seed, purpose)
             z = model.prior_sample(size, y, noise)
             images = model.likelihood.mean(model.decode(z, y))[0]
         yield images[: n - start]
+
+
+def _conditions(
+    conditions: Conditions, start: int, size: int, device: torch.device, seed: int, purpose: str
+) -> Tensor | None:
+    """The y of a block of samples: the same whatever its codes are drawn from, and wherever it is computed."""
+    y = conditions(start, size, SeededNoise("cpu", seed, "evaluation", purpose, start, "y"))
+    return None if y is None else y.to(device)
 
 
 _MADE = ("samples", "reconstructions")

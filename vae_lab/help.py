@@ -26,11 +26,13 @@ _OVERVIEW = """vae-lab: compose, train, score and picture variational autoencode
 
 _EXAMPLES = {
     "train": ["model=cnn beta=4", "model=dense latent_dim=2 epochs=50", "-m latent_dim=1,4,16,128 beta=1,4"],
-    "evaluate": ["run=outputs/<date>/<run>", "run=outputs/<date>/<run> metrics=fid figures=none"],
+    "evaluate": ["run=outputs/<date>/<run>", "run=outputs/<date>/<run> metrics=fid figures=none",
+                 "run=outputs/<date>/<run> sampler=gmm sampler.components=50"],
     "score": ["images=my_images dataset=mnist", "images=samples.npy features=inception metrics=[fid,kid]"],
     "compare": ["outputs/sweeps/<sweep>", "outputs/<date> 'outputs/*/*beta*' show=[fid,elbo] open=true"],
-    "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images"],
-}
+    "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images",
+               "run=outputs/<date>/<run> sampler=gmm"],
+}  # fmt: skip
 
 
 def overview() -> str:

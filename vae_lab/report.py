@@ -46,6 +46,9 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
         console.print(f"floor: what real training images reach{prior}", style="dim")
     for told, names in _protocols(scores).items():
         console.print(f"{', '.join(names)}: {told}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    for name, about in scores.protocol.get("samplers", {}).items():
+        told = f"sampler={name}: {about['sampler']}, fitted to {about['codes']} in {about['seconds']:.3g} s"
+        console.print(told, style="dim", markup=False, highlight=False, soft_wrap=True)
     for note in scores.notes:
         console.print(note, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Everything is in {run_dir}", markup=False, highlight=False, soft_wrap=True)

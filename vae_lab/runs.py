@@ -25,11 +25,12 @@ from vae_lab.conditions import Conditions, Word, as_in_training, in_turn, told_y
 from vae_lab.data.cache import data_root
 from vae_lab.data.image_data import ImageData
 from vae_lab.errors import UserError
-from vae_lab.evaluation import Evaluation, decoded_prior
+from vae_lab.evaluation import Evaluation, decoded_codes, decoded_prior
 from vae_lab.files import write_atomically, write_json
 from vae_lab.job import Job
+from vae_lab.sampled import at_hand
 from vae_lab.schema import TrainConfig, check
-from vae_lab.types import RunPath, Scores
+from vae_lab.types import RunPath, Sampler, Scores
 
 _PACKAGES = (
     "torch",
@@ -51,6 +52,7 @@ class Run:
     >>> run.scores["test/fid"], run.config["beta"], run.history[-1]["val/loss"]
     >>> x = run.sample(16)                                    # [16, C, H, W] in [0, 1]
     >>> sevens = run.sample(16, y=7)                          # of a conditional run
+    >>> x = run.sample(16, sampler="gmm")                     # of a mixture fitted to the codes
     >>> latents = run.model.infer(x, None, 1, run.evaluation.noise("mine"))
 
     Weights and images are read when first asked for.
@@ -93,21 +95,29 @@ class Run:
         device = torch.device("cpu")
         return Evaluation(self.job, self.data, self.config["seed"], device, title_of(self.config), self.history)
 
-    def sample(self, n: int, seed: int = 0, y: Word | Sequence[Word] | None = None) -> Tensor:
-        """n decoded means of prior draws, [n, C, H, W] in [0, 1].
+    def sample(
+        self, n: int, seed: int = 0, sampler: str | Sampler = "prior", y: Word | Sequence[Word] | None = None
+    ) -> Tensor:
+        """n decoded means of draws from the prior or another sampler, [n, C, H, W] in [0, 1].
 
         Args:
             n: how many.
             seed: of the draws.
+            sampler: an option of the group ``sampler``, fitted now and saved where it was not before; or a fitted one.
             y: of a conditional run: a label (its name or number), several in turn, or the values of all attributes;
                 None: drawn as in training. z is the same whatever y is.
 
         Raises:
             UserError: the run is not conditional, or has no such label.
         """
-        device = next(self.job.parameters()).device
         conditions = self.conditions(y)
-        made = decoded_prior(self.model, n, device, seed, "sample command", conditions=conditions)
+        if isinstance(sampler, str) and sampler != "prior":
+            sampler, _ = at_hand(self.evaluation, sampler, self.path)
+        device, purpose = next(self.job.parameters()).device, "sample command"
+        if isinstance(sampler, str):
+            made = decoded_prior(self.model, n, device, seed, purpose, conditions=conditions)
+        else:
+            made = decoded_codes(self.model, sampler, n, device, seed, purpose, conditions=conditions)
         return torch.cat(list(made)).cpu()
 
     def conditions(self, y: Word | Sequence[Word] | None = None) -> Conditions:

@@ -11,9 +11,11 @@ from vae_lab import runs
 from vae_lab.conditions import told_y
 from vae_lab.devices import device_for
 from vae_lab.errors import UserError
-from vae_lab.evaluation import PRIOR
+from vae_lab.evaluation import PRIOR, Evaluation
 from vae_lab.files import write_atomically
 from vae_lab.hydra_errors import slug
+from vae_lab.report import tracker
+from vae_lab.sampled import at_hand, name_of, source_of
 from vae_lab.schema import SampleConfig, check
 
 GRID = 1024  # images that a grid shows at most
@@ -22,7 +24,8 @@ GRID = 1024  # images that a grid shows at most
 def sample(config: dict[str, Any], console: Console) -> None:
     """Write ``<out>/n<n>-seed<seed>.npy`` (float32 [n, C, H, W] in [0, 1]) and a ``.png`` grid of the same name.
 
-    With ``y=7`` the names end in ``-y7``; of several labels image i is of label i modulo their number.
+    With a sampler its name stands behind the seed, with ``y=7`` then ``y7``; of several labels image i is of label i
+    modulo their number.
 
     Raises:
         UserError: not a finished run, or a file is there already.
@@ -31,14 +34,24 @@ def sample(config: dict[str, Any], console: Console) -> None:
     run = runs.load_finished(settings.run)
     device = device_for(settings.accelerator)
     folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
-    name = f"n{settings.n}-seed{settings.seed}{'' if settings.y is None else f'-y{slug(told_y(settings.y))}'}"
-    array, grid = (folder / f"{name}.{kind}" for kind in ("npy", "png"))
+    name, y = name_of(config), settings.y
+    told = [] if y is None else [f"y{slug(told_y(y))}"]
+    stem = "-".join([f"n{settings.n}-seed{settings.seed}", *([name] if name else []), *told])
+    array, grid = (folder / f"{stem}.{kind}" for kind in ("npy", "png"))
     singles = Path(settings.dir).expanduser() if settings.dir else None
     for path, option in ((array, "out"), (grid, "out"), (singles, "dir")):
         if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
             raise UserError(f"{path} is there already and is not overwritten; type {option}=<another folder> or seed=…")
+    title, sampler, source = runs.title_of(run.config), None, PRIOR
     run.job.to(device)
-    images = run.sample(settings.n, settings.seed, settings.y)
+    run.conditions(y)  # refuses what cannot be sampled before a sampler is fitted
+    if name:
+        evaluation = Evaluation(run.job, run.data, run.config["seed"], device, progress=tracker(console))
+        sampler, _ = at_hand(evaluation, name, run.path, settings.sampler)
+        title, source = f"{title}, sampler={name}", source_of(sampler)
+    if run.model.conditional:
+        source = f"{source}, {'y drawn as in training' if y is None else f'y={told_y(y)}'}"
+    images = run.sample(settings.n, settings.seed, sampler or "prior", y)
     for made in (folder, singles):
         try:
             if made is not None:
@@ -50,7 +63,8 @@ def sample(config: dict[str, Any], console: Console) -> None:
         with write_atomically(array, "wb") as file:
             np.save(file, images.numpy())
         with write_atomically(grid, "wb") as file:
-            _grid_png(images, run, settings.y, file)
+            in_turn = len(y) if isinstance(y, list) and not run.environment["attributes"] else 1
+            _grid_png(images, title, source, in_turn, file)
         if singles is not None:
             _write_singles(images, singles)
     except OSError as why:
@@ -59,17 +73,14 @@ def sample(config: dict[str, Any], console: Console) -> None:
     console.print(f"{array}\n{grid}{more}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _grid_png(images: torch.Tensor, run: runs.Run, y: Any, file: Any) -> None:
+def _grid_png(images: torch.Tensor, title: str, source: str, in_turn: int, file: Any) -> None:
+    """Of several labels in turn each has columns of its own."""
     from vae_lab.figures.samples import sample_figure
 
     shown = images[:GRID]
     columns = max(1, round(len(shown) ** 0.5))
-    told = PRIOR
-    if run.model.conditional:
-        told = f"{PRIOR}, {'y drawn as in training' if y is None else f'y={told_y(y)}'}"
-        if isinstance(y, list) and not run.environment["attributes"]:
-            columns = max(1, round(columns / len(y))) * len(y)  # a column is of one label
-    sample_figure(shown, columns, runs.title_of(run.config), told).savefig(file, format="png")
+    columns = max(1, round(columns / in_turn)) * in_turn
+    sample_figure(shown, columns, title, source).savefig(file, format="png")
 
 
 def _write_singles(images: torch.Tensor, folder: Path) -> None:

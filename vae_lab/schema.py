@@ -94,7 +94,8 @@ class TrainConfig(_Schema):
     optimizer: Node
     scheduler: Scheduler
     accelerator: Accelerator
-    features: Node = Field(default_factory=_classifier)  # earlier runs do not name it
+    sampler: Node = Field(default_factory=dict)  # earlier runs do not name this one and the next
+    features: Node = Field(default_factory=_classifier)
     metrics: Node
     figures: Node
     logger: Node
@@ -117,7 +118,9 @@ class EvaluateConfig(_Schema):
 
     run: str = Field(description="the run folder")
     data_dir: str | None = Field(description="where datasets lie, if not where they lay in training")
+    choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
+    sampler: Node
     features: Node
     metrics: Node
     figures: Node
@@ -147,14 +150,16 @@ class SampleConfig(_Schema):
 
     run: str = Field(description="the run folder")
     n: PositiveInt = Field(description="how many images", examples=[64])
-    seed: NonNegativeInt = Field(lt=2**63, description="of the draws from the prior", examples=[0])
+    seed: NonNegativeInt = Field(lt=2**63, description="of the draws of codes", examples=[0])
     y: int | float | str | list[int | float | str] | None = Field(
         description="of a conditional run: a label's name or number, several as [0,1,2], or all attributes' values",
         examples=[7],
     )
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")
+    choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
+    sampler: Node
 
 
 class CompareConfig(_Schema):

@@ -136,13 +136,22 @@ class Sampler(Protocol):
     """A distribution over codes, an ``nn.Module`` whose state_dict holds all that was fitted."""
 
     about: dict[str, Any]  # what the protocol says of the fit: components chosen, steps, fit's own score
-    label: str  # in a few words, for protocols and titles
+
+    @property
+    def label(self) -> str:
+        """What it is in a few words, once fitted, for protocols and titles."""
 
     def fit(self, codes: Tensor, noise: Noise, progress: Callable[..., Any]) -> None:
         """To codes [N, D] on the CPU; ``progress`` wraps an iterable (with a description) and shows how far it is."""
 
     def sample(self, n: int, noise: Noise) -> Tensor:
         """n codes: [n, D]."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that was fitted."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """Into one that was not fitted, whatever the sizes."""
 
 
 class Architecture(Protocol):
@@ -343,6 +352,7 @@ class Generated(Protocol):
     scores: Scores  # of the metrics so far
     progress: Callable[..., Any]  # wraps an iterable and shows how far it is
     seed: int
+    known: Scores  # of images by another sampler: what does not depend on the sampler need not be scored again
 
     @property
     def learnt_from(self) -> str:

@@ -125,6 +125,39 @@ def test_a_score_is_found_under_its_metric(score, metric):
     assert metric_of(f"test/{score}", known) == metric
 
 
+@pytest.mark.parametrize(
+    ("score", "metric"),
+    [
+        ("fid_gmm", "fid_gmm"),
+        ("fid_infinity_gmm_floor", "fid_gmm"),
+        ("fid_inception_gmm", "fid_inception_gmm"),
+        ("precision_two_stage", "prdc_two_stage"),
+        ("precision_two_stage_floor", "prdc_two_stage"),
+        ("label_distance_gmm", "label_distribution_gmm"),
+        ("fid", "fid"),
+    ],
+)
+def test_a_score_of_a_sampler_is_found_under_the_metric_of_that_sampler(score, metric):
+    metrics = ("fid", "fid_gmm", "fid_inception_gmm", "prdc", "prdc_two_stage", "label_distribution_gmm")
+    known: dict[str, dict] = {"samplers": {"gmm": {}, "two_stage": {}}, **{name: {} for name in metrics}}
+    assert metric_of(f"test/{score}", known) == metric
+
+
+def test_samplers_of_a_run_are_no_other_source_of_its_images_and_their_scores_compare():
+    told = {"images": 360, "sampler": "decoder means of draws from a mixture", "extractor_sha256": "a"}
+    records = [run(3.0), run(1.0)]
+    for record, seconds in zip(records, (1.0, 2.0)):
+        record.protocol = {"samplers": {"gmm": {"seconds": seconds}}, "fid_gmm": told, **record.protocol}
+        record.scores = {**record.scores, "test/fid_gmm": record.scores["test/fid"], "test/mine": 1.0}
+        record.meanings = {**record.meanings, "test/fid_gmm": "samples, lower is better"}
+    compared = Compared(records)
+    assert compared.samplers == ["decoder means of draws from the prior"] * 2
+    assert not compared.settings
+    assert compared.scores["fid_gmm"].better == "lower"
+    assert all(len(compared.scores[name].protocols) == 1 for name in ("fid_gmm", "mine"))
+    assert compared.show[:2] == ["fid", "fid_gmm"]
+
+
 def test_every_score_of_a_real_run_is_found_under_one_metric(finished):
     record = read(finished)
     assert {metric_of(name, record.protocol) for name in record.scores} == {

@@ -36,7 +36,8 @@ class Compared:
     def __init__(self, records: Sequence[Record], show: list[str] | None = None) -> None:
         self.records = records
         self.samplers = samplers(records)
-        self.settings = [*differing(records), *self._differing_sampler()]
+        self.settings = differing(records)
+        self.settings += self._differing_sampler()
         self.axes = axes(self.settings)
         self.scores = {score.name: score for score in scores_of(records)}
         self.show = chosen(list(self.scores.values()), show)
@@ -45,7 +46,8 @@ class Compared:
         self._best: dict[str, set[int]] = {}
 
     def _differing_sampler(self) -> list[Setting]:
-        found = Setting("sampler", tuple(self.samplers))
+        chosen = "sampler" in (setting.name for setting in self.settings)  # what was fitted after training
+        found = Setting("images" if chosen else "sampler", tuple(self.samplers))
         return [found] if len(found.distinct) > 1 else []
 
     @cached_property

@@ -6,7 +6,7 @@ and it is told as a column where it differs (see :func:`samplers`).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any
 
@@ -28,8 +28,8 @@ _METRICS = {
     "knn_accuracy": "probe",
     "knn_accuracy_few": "probe",
 }
-_BESIDE = {"checkpoint", "images"}  # of the run, not of a score
-_SUFFIXES = ("_inception", "")
+_BESIDE = {"checkpoint", "images", "samplers"}  # of the run, not of a score
+_SUFFIXES = ("_inception", "")  # of a network
 
 
 def data_of(config: Mapping[str, Any], as_the_model_sees: bool = True) -> dict[str, Any]:
@@ -48,11 +48,19 @@ def key_of(record: Record, score: str) -> str:
 def metric_of(score: str, protocol: dict[str, Any]) -> str | None:
     """The entry of a run's protocol that a score stands under; None where it cannot be told."""
     name = score.removeprefix("test/").removesuffix("_floor")
-    suffix = next(suffix for suffix in _SUFFIXES if name.endswith(suffix))
+    fitted = sorted((f"_{sampler}" for sampler in fitted_samplers(protocol)), key=len, reverse=True)
+    suffixes = [network + sampler for sampler in [*fitted, ""] for network in _SUFFIXES]
+    suffix = next(suffix for suffix in suffixes if name.endswith(suffix))
     bare = name.removesuffix(suffix)
     named = [_METRICS[bare]] if bare in _METRICS else []
     heads = [bare[:i] for i in range(len(bare), 0, -1) if i == len(bare) or bare[i] == "_"]
     return next((head + suffix for head in named + heads if head + suffix in protocol), None)
+
+
+def fitted_samplers(protocol: Mapping[str, Any]) -> list[str]:
+    """Names of the samplers that were fitted after training; their scores end with them (``fid_gmm``)."""
+    found = protocol.get("samplers")
+    return list(found) if isinstance(found, dict) else []
 
 
 def _counted(record: Record, score: str) -> dict[str, Any]:
@@ -68,11 +76,18 @@ def _counted(record: Record, score: str) -> dict[str, Any]:
 
 
 def samplers(records: Sequence[Record]) -> list[str | None]:
-    """Where each run's scored images come from, if the protocols of its scores of images say so."""
-    return [
-        next((str(p["sampler"]) for p in record.protocol.values() if isinstance(p, dict) and "sampler" in p), None)
-        for record in records
-    ]
+    """Where each run's scored images come from, if the protocols of its scores of images say so.
+
+    Images of samplers that were fitted after training have scores of their own.
+    """
+    return [next(_sources(record.protocol), None) for record in records]
+
+
+def _sources(protocol: Mapping[str, Any]) -> Iterator[str]:
+    fitted = tuple(f"_{sampler}" for sampler in fitted_samplers(protocol))
+    for name, part in protocol.items():
+        if isinstance(part, dict) and "sampler" in part and name != "samplers" and not name.endswith(fitted):
+            yield str(part["sampler"])
 
 
 class Protocols:

@@ -10,7 +10,8 @@ from vae_lab.compare.reading import Record
 from vae_lab.compare.settings import Setting, ordered
 from vae_lab.errors import UserError, did_you_mean
 
-_DEFAULT = ("fid", "fid_inception", "elbo", "nll", "mig", "fid_reconstructions", "recon", "kl", "active_units")
+_DEFAULT = ("fid", "fid_gmm", "fid_flow", "fid_two_stage", "fid_inception", "elbo", "nll", "mig", "fid_reconstructions",
+            "recon", "kl", "active_units")  # fmt: skip
 SHOWN = 5  # scores that are columns unless ``show=`` says otherwise
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared, require_finite
 from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.noise import generator
 from vae_lab.types import Extractor, Generated, Scores
@@ -41,7 +41,7 @@ class FID(ImageMetric):
         if not line:
             found.scores.notes.append(f"No fid_infinity: {n} images; a line over 1/n needs {enough}.")
         reference = Reference(made.features("test", n))
-        for source, floor in (GENERATED, FLOOR):
+        for source, floor in found.sources:
             features = made.features(source, n)
             value, resampled = self._with_resamples(made, source, features, reference)
             found.put("fid", value, resampled, "samples against test images, lower is better", floor)

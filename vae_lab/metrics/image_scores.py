@@ -1,5 +1,6 @@
 """What all scores of images share: arguments, how many are compared, the protocol, the names, the intervals."""
 
+import json
 from typing import Any
 
 import torch
@@ -69,6 +70,12 @@ class ImageScores:
             **more,
         }
         self.scores = Scores({}, {f"{metric}{self.suffix}": protocol})
+        self._known = made.known if _same(made.known.protocol.get(f"{metric}{self.suffix}"), protocol) else Scores({})
+
+    @property
+    def sources(self) -> tuple[tuple[str, bool], ...]:
+        """What is to be scored: samples, and real images as floor where that is not known already."""
+        return (GENERATED, FLOOR) if not self._known.values else (GENERATED,)
 
     def put(
         self,
@@ -86,3 +93,15 @@ class ImageScores:
         self.scores.meanings[full] = f"{meaning}, real training images" if floor else meaning
         if resampled is not None:
             self.scores.intervals[full] = interval(float(value), resampled, low, high)
+        known = f"test/{full}_floor"
+        if known in self._known.values:
+            self.scores.values[f"{full}_floor"] = self._known.values[known]
+            self.scores.meanings[f"{full}_floor"] = self._known.meanings[known]
+            if known in self._known.intervals:
+                self.scores.intervals[f"{full}_floor"] = self._known.intervals[known]
+
+
+def _same(known: dict[str, Any] | None, protocol: dict[str, Any]) -> bool:
+    """Whether two protocols differ in nothing but the sampler; one may have been read from a file."""
+    told = (json.dumps({**part, "sampler": ""}, sort_keys=True, default=str) for part in (known or {}, protocol))
+    return len(set(told)) == 1

@@ -8,7 +8,7 @@ Over all images at once, not averaged over ten parts. It looks at generated imag
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared
+from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared
 from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Extractor, Generated, Scores
 
@@ -28,7 +28,7 @@ class InceptionScore(ImageMetric):
         found = ImageScores("inception_score", made, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap),
                             reference="none: generated images alone, all at once")  # fmt: skip
         counts = resamples(n, self.bootstrap, made.seed)
-        for source, floor in (GENERATED, FLOOR):
+        for source, floor in found.sources:
             logits = made.logits(source, n)
             classes = logits.shape[1]
             meaning = f"clear and varied classes, 1 to {classes}, higher is better"

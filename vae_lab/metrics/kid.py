@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared, require_finite
 from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Extractor, Generated, Scores
 
@@ -34,7 +34,7 @@ class KID(ImageMetric):
                             bootstrap=bootstrap_protocol(self.bootstrap))  # fmt: skip
         counts = resamples(n, self.bootstrap, made.seed)
         reference = made.features("test", n)
-        for source, floor in (GENERATED, FLOOR):
+        for source, floor in found.sources:
             values = kid(made.features(source, n), reference, counts, made.progress)
             found.put("kid", values[0].item(), values[1:], "kernel distance of samples, unbiased, 0 is best", floor,
                       low=-float("inf"))  # fmt: skip

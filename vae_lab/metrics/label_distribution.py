@@ -6,7 +6,7 @@
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared
+from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared
 from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Generated, Scores
 
@@ -24,7 +24,7 @@ class LabelDistribution(ImageMetric):
                             reference=f"labels of all {len(labels):,} test images of {made.data.name}")  # fmt: skip
         real = torch.bincount(labels, minlength=classes).double() / len(labels)
         counts = resamples(n, self.bootstrap, made.seed)
-        for source, floor in (GENERATED, FLOOR):
+        for source, floor in found.sources:
             probabilities = made.class_logits(source, n).double().softmax(1)
             read = torch.nn.functional.one_hot(probabilities.argmax(1), classes).double()
             confidence = probabilities.max(1).values

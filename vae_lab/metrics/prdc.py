@@ -14,7 +14,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import FLOOR, GENERATED, ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared, require_finite
 from vae_lab.metrics.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Extractor, Generated, Scores
 
@@ -53,7 +53,7 @@ class PRDC(ImageMetric):
         centre = made.features("test", n).mean(0)  # distances stay, rounding errors shrink
         reference = made.features("test", n) - centre
         within = reach(reference, self.neighbours)
-        for source, floor in (GENERATED, FLOOR):
+        for source, floor in found.sources:
             features = made.features(source, n) - centre
             shares = neighbourhoods(reference, features, self.neighbours, within, made.progress)
             for name, per_image in shares.__dict__.items():

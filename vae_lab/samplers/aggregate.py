@@ -1,0 +1,36 @@
+"""The aggregate posterior q(z) = (1/N) Σ_n q(z|x_n) itself: codes of random training images, drawn with replacement.
+
+Nothing is learned and nothing is new: every sample stands on a training image. What an image of such a code scores is
+what any sampler of codes could reach with this decoder.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vae_lab.samplers.fitted import Fitted
+from vae_lab.types import Noise
+
+
+class Aggregate(Fitted):
+    """Keeps all codes [N, D]: one draw of q(z|x) per training image."""
+
+    label = "the aggregate posterior (codes of training images)"
+    codes: Tensor
+
+    def build(self, *sizes: int) -> None:
+        """N and D."""
+        super().build(*sizes)
+        self.register_buffer("codes", torch.zeros(sizes))
+
+    def fit(self, codes: Tensor, noise: Noise, progress: Callable[..., Any]) -> None:
+        """Keep them."""
+        self.build(*codes.shape)
+        self.codes = codes
+        self.about = {"stands_on": "every sample is decoded from the code of a training image"}
+
+    def sample(self, n: int, noise: Noise) -> Tensor:
+        """n of them: [n, D]."""
+        return self.codes[(noise.uniform(n).double() * len(self.codes)).long()]
