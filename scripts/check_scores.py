@@ -30,13 +30,13 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from vae_lab.build import make_data
-from vae_lab.evaluation import silent
 from vae_lab.help import CONF
 from vae_lab.metrics.classifier import classifier_for
 from vae_lab.metrics.fid import frechet
 from vae_lab.metrics.inception_score import inception_score
 from vae_lab.metrics.kid import kid
 from vae_lab.metrics.prdc import neighbourhoods
+from vae_lab.scoring import silent
 
 SIZES = (500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 TIES = 2e-3  # relative: distances in single precision may swap two neighbours

@@ -17,8 +17,20 @@ FLOORS = [
     {"types", "functional", "noise", "errors", "schedules", "files", "folders", "jobs", "plots", "extras"},
     {"likelihoods", "posteriors", "priors", "nets"},
     {"models", "objectives", "data", "metrics", "samplers", "figures", "launchers", "search"},
-    {"job", "conditions", "evaluation", "lit", "callbacks", "loggers", "report", "schema", "processes", "make"},
-    {"build", "devices", "runs", "run", "sampling", "sampled", "fitting", "evaluate", "score"}
+    {
+        "job",
+        "conditions",
+        "scoring",
+        "evaluation",
+        "lit",
+        "callbacks",
+        "loggers",
+        "report",
+        "schema",
+        "processes",
+        "make",
+    },
+    {"build", "devices", "titles", "runs", "run", "sampling", "sampled", "fitting", "evaluate", "score"}
     | {"help", "hydra_errors", "compare"},
     {"composing", "sweep"},
     {"cli"},

@@ -5,14 +5,15 @@ import pytest
 import torch
 from helpers import FlowPosterior, GivenSource, gen, labelled, small_model
 
-from vae_lab import evaluation as module
+from vae_lab import scoring as module
 from vae_lab.data.given_images import GivenImages
 from vae_lab.data.image_data import ImageData
-from vae_lab.evaluation import Evaluation, Scoring
+from vae_lab.evaluation import Evaluation
 from vae_lab.functional import kl_normal
 from vae_lab.job import Job
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.score import ScoredImages
+from vae_lab.scoring import Scoring
 from vae_lab.types import Images, Scores
 
 CPU = torch.device("cpu")

@@ -14,6 +14,7 @@ from vae_lab.report import print_scores, tracker
 from vae_lab.run import score, score_sampler
 from vae_lab.sampled import of_images
 from vae_lab.schema import EvaluateConfig, check
+from vae_lab.titles import title_of
 from vae_lab.types import Scores
 
 
@@ -30,7 +31,7 @@ def evaluate(config: dict[str, Any], console: Console) -> Scores:
     run = runs.load_finished(settings.run)
     run.data_dir = settings.data_dir
     device = device_for(settings.accelerator)
-    title = runs.title_of(run.config)
+    title = title_of(run.config)
     seed, features = run.config["seed"], make(settings.features)
     evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
     evaluation.scores = Scores(run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings)

@@ -25,7 +25,7 @@ from vae_lab.callbacks.progress import ProgressLine
 from vae_lab.data.image_data import ImageData
 from vae_lab.devices import device_for
 from vae_lab.errors import Interrupted, UserError
-from vae_lab.evaluation import Evaluation, Scoring
+from vae_lab.evaluation import Evaluation
 from vae_lab.files import write_csv
 from vae_lab.fitting import fitted, name_of
 from vae_lab.job import Job
@@ -37,6 +37,8 @@ from vae_lab.processes import several_processes
 from vae_lab.report import print_plan, print_scores, tracker
 from vae_lab.sampled import Sampled, of_images
 from vae_lab.schema import TrainConfig, check
+from vae_lab.scoring import Scoring
+from vae_lab.titles import title_of
 from vae_lab.types import Scores, Step
 
 Node = dict[str, Any]
@@ -138,7 +140,7 @@ def _carry_out(
     started = time.perf_counter()
     loggers: list[Logger] = []
     failed = True
-    title = runs.title_of(config)
+    title = title_of(config)
     try:
         context = LogContext(run_dir, config, environment["run_id"], environment["sweep"])
         loggers = [make(config["logger"], context)] if config["logger"] else []

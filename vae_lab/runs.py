@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +30,7 @@ from vae_lab.files import write_atomically, write_json
 from vae_lab.fitting import at_hand
 from vae_lab.job import Job
 from vae_lab.schema import TrainConfig, check
+from vae_lab.titles import title_of
 from vae_lab.types import RunPath, Sampler, Scores
 
 _PACKAGES = (
@@ -192,43 +193,6 @@ def _read(path: Path, parse: Any) -> Any:
         raise UserError(f"{path} is missing: the run folder is incomplete") from why
     except (ValueError, KeyError, yaml.YAMLError, UnicodeDecodeError) as why:
         raise UserError(f"{path} is damaged ({' '.join(str(why).split())[:120]})") from why
-
-
-def title_of(config: Mapping[str, Any]) -> str:
-    """The run's key settings in one line, for pictures and tables."""
-    choices = config.get("choices", {})
-    name = choices.get("model") or config["model"]["_target_"].rpartition(".")[2]
-    weights = f"β={config['beta']:g}" if config["k1"] == 1 else f"k1={config['k1']:g}, k2={config['k2']:g}"
-    parts = [
-        f"{name}, {choices.get('objective', '')}/{choices.get('likelihood', '')} on {config['dataset']['name']}",
-        f"latent_dim={config['latent_dim']}",
-        *([weights] if "k2" in config["objective"] else []),
-        *_unusual(config),
-        f"{config['epochs']} epoch{'s' if config['epochs'] > 1 else ''}",
-        f"seed {config['seed']}",
-    ]
-    return ", ".join(parts)
-
-
-def _unusual(config: Mapping[str, Any]) -> list[str]:
-    """Settings that change what a picture means, where they are not the defaults."""
-    dataset, objective, chosen = config["dataset"], config["objective"], config.get("choices", {})
-    schedule, posterior, prior = (chosen.get(group) for group in ("beta_schedule", "posterior", "prior"))
-    noise = f"noise σ={dataset['noise_std']:g} on {100 * dataset['noise_share']:g} %"
-    told = {
-        f"{posterior} posterior": posterior not in (None, "diagonal"),
-        f"{prior} prior": prior not in (None, "standard"),
-        "conditional": config.get("conditional"),
-        f"{objective.get('samples')} samples": objective.get("samples", 1) > 1,
-        f"free bits {objective.get('free_bits', 0):g}": objective.get("free_bits"),
-        f"minimum rate {objective.get('min_rate', 0):g}": objective.get("min_rate"),
-        f"{schedule} schedule": schedule not in (None, "constant") and "k2" in objective,
-        f"lr={config['lr']:g}": config["lr"] != 1e-3,
-        f"{dataset['binarize']} binarisation": dataset["binarize"],
-        noise: dataset["noise_std"],
-        f"{dataset['limit']} training images": dataset["limit"],
-    }
-    return [text for text, shown in told.items() if shown]
 
 
 def claim(run_dir: Path) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from vae_lab.evaluation import PRIOR, Evaluation, Scoring, decoded_draws
+from vae_lab.evaluation import PRIOR, Evaluation, decoded_draws
 from vae_lab.make import make_all
+from vae_lab.scoring import Scoring
 from vae_lab.types import Extractor, Sampler, Scores
 
 Node = dict[str, Any]

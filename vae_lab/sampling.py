@@ -18,6 +18,7 @@ from vae_lab.hydra_errors import slug
 from vae_lab.report import tracker
 from vae_lab.sampled import source_of
 from vae_lab.schema import SampleConfig, check
+from vae_lab.titles import title_of
 
 GRID = 1024  # images that a grid shows at most
 
@@ -43,7 +44,7 @@ def sample(config: dict[str, Any], console: Console) -> None:
     for path, option in ((array, "out"), (grid, "out"), (singles, "dir")):
         if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
             raise UserError(f"{path} is there already and is not overwritten; type {option}=<another folder> or seed=…")
-    title, sampler, source = runs.title_of(run.config), None, PRIOR
+    title, sampler, source = title_of(run.config), None, PRIOR
     run.job.to(device)
     if name:
         evaluation = Evaluation(run.job, run.data, run.config["seed"], device, progress=tracker(console))

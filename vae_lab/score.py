@@ -17,7 +17,6 @@ from vae_lab.build import make_data
 from vae_lab.data.given_images import GivenImages
 from vae_lab.devices import device_for
 from vae_lab.errors import UserError
-from vae_lab.evaluation import Scoring
 from vae_lab.loggers import LogContext, close
 from vae_lab.make import make, make_all
 from vae_lab.metrics.image_scores import images_compared
@@ -25,6 +24,7 @@ from vae_lab.noise import generator
 from vae_lab.report import print_scores, tracker
 from vae_lab.run import score as run_scores
 from vae_lab.schema import ScoreConfig, check
+from vae_lab.scoring import Scoring
 from vae_lab.types import Scores
 
 

@@ -4,7 +4,7 @@ import pytest
 from conftest import BARE, TINY
 
 from vae_lab.composing import composer
-from vae_lab.runs import title_of
+from vae_lab.titles import title_of
 
 
 def title(*words: str) -> str:
