@@ -153,11 +153,21 @@ ACCELERATOR = {"kind": "cpu", "devices": 1, "strategy": "auto", "precision": "32
 
 
 def test_evaluate_and_sample_have_schemas_of_their_own():
-    sample = {"run": "r", "n": 4, "seed": 0, "out": None, "dir": None, "accelerator": ACCELERATOR}
+    sample = {
+        "run": "r",
+        "n": 4,
+        "seed": 0,
+        "y": None,
+        "out": None,
+        "dir": None,
+        "accelerator": ACCELERATOR,
+        "sampler": {},
+    }
     assert check(SampleConfig, sample).n == 4
     with pytest.raises(UserError, match=r"^n=0: "):
         check(SampleConfig, {**sample, "n": 0})
-    evaluate = {"run": "r", "data_dir": None, "accelerator": ACCELERATOR, "features": {}, "metrics": {}, "figures": {}}
+    evaluate = {"run": "r", "data_dir": None, "accelerator": ACCELERATOR, "features": {}, "metrics": {}, "figures": {},
+                "sampler": {}}  # fmt: skip
     assert check(EvaluateConfig, evaluate).run == "r"
     with pytest.raises(UserError, match=r"^metric: no such key.*'metrics'"):
         check(EvaluateConfig, {**evaluate, "metric": {}})
@@ -206,7 +216,7 @@ def test_nothing_to_minimise_is_refused():
 
 @pytest.mark.parametrize("key", ["beta", "k1", "k2"])
 def test_a_weight_typed_for_an_objective_without_kl_is_refused(key):
-    with pytest.raises(UserError, match=f"^{key}=4: this objective has no KL term to weigh"):
+    with pytest.raises(UserError, match=f"^{key}=4: this objective has no KL term that {key} weighs; leave {key} out"):
         resolve_weights(WEIGHTS | {key: 4}, {key, "latent_dim"}, weighs_kl=False)
 
 

@@ -71,6 +71,18 @@ def test_clipping_and_accumulation_act_on_both_phases(cli, tmp_path, more):
     assert row["step"] == ("2" if clipped else "1")
 
 
+@pytest.mark.parametrize("gradient", ["plain", "dreg"])
+def test_a_phase_leaves_no_gradient_on_what_another_updates(cli, tmp_path, gradient):
+    own = ["objective=iwae", "objective.samples=10", "objective.piwae=true", f"objective.gradient={gradient}",
+           "training.accumulate=2", "optimizer=sgd", "conditional=true"]  # fmt: skip
+    for groups in (2, 5):
+        ended = cli("train", *TINY, *BARE, *own, f"objective.groups={groups}", f"hydra.run.dir=groups{groups}")
+        assert ended.status == 0, ended.err
+    two, five = (weights_of(tmp_path / f"groups{groups}") for groups in (2, 5))
+    same = {key for key in two if torch.equal(two[key], five[key])}
+    assert same == {key for key in two if "encoder" not in key and "posterior" not in key and "condition" not in key}
+
+
 @pytest.mark.parametrize("problem", ["betas=[0.5,1.5]", "lr=-1", "betaz=[0.5,0.9]"])
 def test_bad_numbers_of_the_second_optimizer_are_refused_before_anything_is_written(cli, tmp_path, problem):
     key = problem.partition("=")[0]

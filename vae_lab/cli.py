@@ -185,7 +185,8 @@ def _sample(config: Node, info: Any) -> None:
 
     from vae_lab.sampling import sample
 
-    sample({**config, "choices": _choices(info)}, Console())
+    typed = any(word.startswith("sampler.") for word in info.overrides.task)
+    sample({**config, "choices": _choices(info)}, Console(), typed)
 
 
 def _compare(config: Node, info: Any) -> None:

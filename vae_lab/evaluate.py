@@ -8,6 +8,7 @@ from vae_lab import runs
 from vae_lab.devices import device_for
 from vae_lab.errors import UserError
 from vae_lab.evaluation import Evaluation
+from vae_lab.folders import in_use
 from vae_lab.loggers import LogContext, close
 from vae_lab.make import make
 from vae_lab.report import print_scores, tracker
@@ -28,6 +29,11 @@ def evaluate(config: dict[str, Any], console: Console) -> Scores:
     """
     settings = check(EvaluateConfig, config)
     _refuse_what_no_sampler_changes(settings)
+    with in_use(runs.load_finished(settings.run).path):  # two at once would each write what the other had not read
+        return _evaluate(settings, config, console)
+
+
+def _evaluate(settings: EvaluateConfig, config: dict[str, Any], console: Console) -> Scores:
     run = runs.load_finished(settings.run)
     run.data_dir = settings.data_dir
     device = device_for(settings.accelerator)

@@ -45,22 +45,24 @@ def at_hand(evaluation: Evaluation, name: str, run_dir: Path, node: Node | None 
     """The sampler of that name that was fitted before, whatever its settings; where there is none, fitted now.
 
     Raises:
-        UserError: there is no such sampler; or settings other than the YAML's were asked for, and others fitted.
+        UserError: there is no such sampler; or settings (``node``) were asked for, and others fitted.
     """
     if name not in options("sampler"):
         known = options("sampler")
         raise UserError(f"sampler={name}: no such option{did_you_mean(name, known)}; options: {', '.join(known)}")
     usual = yaml.safe_load(options("sampler")[name].read_text(encoding="utf-8"))
-    node = node or usual
-    saved, about = _read(_place(run_dir, name)), _stands_on(evaluation, node)
+    saved, about = _read(_place(run_dir, name)), _stands_on(evaluation, node or usual)
     if not saved or saved["about"]["weights_sha256"] != about["weights_sha256"]:
         return _fit(evaluation, about, name, run_dir)
-    if node not in (usual, saved["about"]["settings"]):
+    if node not in (None, saved["about"]["settings"]):
         raise UserError(
             f"sampler={name}: {_place(run_dir, name)} was fitted under other settings; leave sampler.… out, or fit "
             f"anew: vae-lab evaluate run={run_dir} sampler={name} …"
         )
     return _loaded(saved, _place(run_dir, name)), saved["about"]
+
+
+_APART = "drawn apart from the codes, which is right as far as q(z) is the same for every y"
 
 
 def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple[Sampler, Node]:
@@ -75,11 +77,14 @@ def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple
         **about,
         "sampler": sampler.label,
         "codes": f"{kind} of each of {len(codes):,} training images",
+        **({"labels": _APART} if evaluation.model.conditional else {}),
         "seconds": round(time.perf_counter() - started, 2),
         **sampler.about,
     }
     path = _place(run_dir, name)
     path.parent.mkdir(exist_ok=True)
+    for picture in (run_dir / "figures").glob(f"*_{name}.png"):
+        picture.unlink()  # of an earlier fit
     with write_atomically(path, "wb") as file:
         torch.save({"about": about, "state": sampler.state_dict()}, file)
     return sampler.eval(), about

@@ -131,6 +131,9 @@ class LitJob(pl.LightningModule):
         found: dict[str, LossTerms] = {}
         for i, (phase, optimizer) in enumerate(zip(self.job.objective.phases, self._optimizers())):
             noise = SeededNoise(self.device, self.seed, "train", position, i, self.global_rank)
+            several = len(self.job.objective.phases) > 1
+            if several:  # or a phase would leave gradients on what others update
+                self.toggle_optimizer(optimizer)
             found[phase] = self.job(batch, Step(count, epoch, noise, phase, self.images))
             if place == first:
                 optimizer.zero_grad()
@@ -139,6 +142,8 @@ class LitJob(pl.LightningModule):
                 if self.clip is not None:
                     self.clip_gradients(optimizer, self.clip, "norm")
                 optimizer.step()
+            if several:
+                self.untoggle_optimizer(optimizer)
         self.train_terms.add(found, len(batch.x))
         if complete and self.scheduler_interval == "step":
             for scheduler in self._schedulers():

@@ -23,11 +23,16 @@ from vae_lab.titles import title_of
 GRID = 1024  # images that a grid shows at most
 
 
-def sample(config: dict[str, Any], console: Console) -> None:
+def sample(config: dict[str, Any], console: Console, sampler_typed: bool = True) -> None:
     """Write ``<out>/n<n>-seed<seed>.npy`` (float32 [n, C, H, W] in [0, 1]) and a ``.png`` grid of the same name.
 
     With ``y=7`` the names end in ``-y7`` (of several labels image i is of label i modulo their number), with a
     sampler in its name.
+
+    Args:
+        config: resolved.
+        console: gets the names of the files.
+        sampler_typed: whether numbers of the sampler were asked for; else what was fitted before is taken as it is.
 
     Raises:
         UserError: not a finished run, or a file is there already.
@@ -48,7 +53,7 @@ def sample(config: dict[str, Any], console: Console) -> None:
     run.job.to(device)
     if name:
         evaluation = Evaluation(run.job, run.data, run.config["seed"], device, progress=tracker(console))
-        sampler, _ = at_hand(evaluation, name, run.path, settings.sampler)
+        sampler, _ = at_hand(evaluation, name, run.path, settings.sampler if sampler_typed else None)
         title, source = f"{title}, sampler={name}", source_of(sampler)
     images = run.sample(settings.n, settings.seed, settings.y, sampler or "prior")
     for made in (folder, singles):

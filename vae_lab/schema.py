@@ -209,7 +209,10 @@ def resolve_weights(weights: Node, typed: set[str], weighs_kl: bool) -> Node:
     idle = [key for key in sorted(typed) if key.partition(".")[0] in (*weights, "beta_schedule")]
     if idle and not weighs_kl:
         shown = f"{idle[0]}={_shown(weights[idle[0]])}" if idle[0] in weights else idle[0]
-        raise UserError(f"{shown}: this objective has no KL term to weigh; leave {idle[0]} out")
+        raise UserError(
+            f"{shown}: this objective has no KL term that {idle[0]} weighs; leave {idle[0]} out, or see its own "
+            "numbers: vae-lab train … --cfg job"
+        )
     both = beta not in (None, 1) and not (k1 is None and k2 is None)
     saved = both and k1 and k2 is not None and beta == k2 / k1  # a run's own config.yaml holds all three
     if (both and not saved) or ("beta" in typed and not (k1 is None and k2 is None)):

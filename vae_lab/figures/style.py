@@ -34,7 +34,8 @@ def class_colours(n: int) -> list[Any]:
 def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
     """An empty figure, sizes in inches, with what it shows and the run's key settings above."""
     figure = Figure(figsize=(max(width, 6.4), height), layout="constrained", dpi=120)
-    figure.suptitle("\n".join([title, *wrap(subtitle, width=int(14 * max(width, 6.4)))]), fontsize=9.5)
+    lines = [line for text in (title, subtitle) for line in wrap(text, width=int(14 * max(width, 6.4)))]
+    figure.suptitle("\n".join(lines), fontsize=9.5)
     return figure
 
 

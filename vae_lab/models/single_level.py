@@ -8,7 +8,9 @@ what is given (their section 4.1; M2 of Kingma et al. 2014, arXiv 1406.5298). Wh
 from collections.abc import Callable
 from typing import cast
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import hardtanh
 
 from vae_lab.errors import UserError
 from vae_lab.functional import kl_normal, log_normal
@@ -87,7 +89,8 @@ class SingleLevel(nn.Module):
         return (cast(Prior, self.prior).sample(n, noise, self._encode).unsqueeze(0),)
 
     def _encode(self, u: Tensor) -> Normal:
-        """q(z|u) of images u [M, C, H, W], with what is beside them in a conditional model."""
+        """q(z|u) of u [M, C, H, W], held to [0, 1] as images are, with what is beside them in a conditional model."""
         if not isinstance(self.posterior, DiagonalNormal):
             raise UserError("prior=vamp mixes Gaussian posteriors; type posterior=diagonal")
-        return self.posterior.normal(self.encoder(u))
+        images, beside = u.split([self.x_shape[0], u.shape[1] - self.x_shape[0]], 1)
+        return self.posterior.normal(self.encoder(torch.cat([hardtanh(images, 0.0, 1.0), beside], 1)))

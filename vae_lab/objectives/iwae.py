@@ -66,7 +66,7 @@ class IWAE(nn.Module):
         self.samples, self.gradient, self.groups, self.piwae = samples, gradient, groups, piwae
         if piwae:
             self.phases = {"model": ("model.decoder.", "model.prior.", "model.likelihood."),
-                           "encoder": ("model.encoder.", "model.posterior.")}  # fmt: skip
+                           "encoder": ("model.encoder.", "model.posterior.", "model.condition.")}  # fmt: skip
         # A buffer, not a number: jobs that are trained as one stack differ in it.
         self.register_buffer("elbo_share", torch.tensor(float(elbo_share)), persistent=False)
 
@@ -99,7 +99,8 @@ class IWAE(nn.Module):
             return out.log_px + latents.log_p - latents.log_q
         z, log_q = _only_through_z(latents)
         log_w = out.log_px + model.log_prior(latents.z, batch.y) - log_q
-        if z.requires_grad or (model.training and torch.is_grad_enabled()):  # in a stack under vmap this is an error
+        stacked = model.training and torch.is_grad_enabled() and not self.piwae  # under vmap, where a hook is an error
+        if z.requires_grad or stacked:  # in the phase of PIWAE's decoder there is no gradient to z
             scale = self._dreg_scale(log_w.detach(), groups)
             z.register_hook(lambda grad: grad * scale.reshape(*scale.shape, *[1] * (grad.dim() - 2)))
         return log_w

@@ -1,7 +1,8 @@
 """The aggregate posterior q(z) = (1/N) Σ_n q(z|x_n) itself: codes of random training images, drawn with replacement.
 
 Nothing is learned and nothing is new: every sample stands on a training image. What an image of such a code scores is
-what any sampler of codes could reach with this decoder.
+what any sampler of codes could reach with this decoder. Of a conditional model the labels are drawn apart from the
+codes, here as with every sampler: that is right as far as q(z) is the same for every label.
 """
 
 from collections.abc import Callable
