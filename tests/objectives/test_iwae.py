@@ -1,47 +1,21 @@
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
-from helpers import INF, FlowPosterior, GivenNoise, gen, random_batch, small_model, step, tensor
+from helpers import FlowPosterior, gen, random_batch, small_model, step
+from importance import LIKELIHOODS, draws, given, gradients, in_double
 from torch.distributions import Normal
 from torch.func import functional_call, stack_module_state, vmap
 
 from vae_lab.errors import UserError
 from vae_lab.functional import log_mean_exp
 from vae_lab.job import Job
-from vae_lab.likelihoods import MSE, Bernoulli, Gaussian, Sigma
+from vae_lab.likelihoods import MSE, Bernoulli, Gaussian
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.objectives.iwae import AT_ONCE, IWAE
 from vae_lab.schedules import Constant
-from vae_lab.types import Batch, Step
-
-LIKELIHOODS = [MSE, lambda: Gaussian(0.3), Sigma, Bernoulli]
-
-
-def given(eps: torch.Tensor) -> Step:
-    return Step(tensor(0), tensor(INF), GivenNoise(eps), "model", 1000)
-
-
-def draws(k: int, n: int = 5, seed: int = 0) -> torch.Tensor:
-    return torch.randn((k, n, 3), generator=gen(seed))
-
-
-def gradients(objective, model, batch, at) -> dict[str, torch.Tensor]:
-    model.zero_grad()
-    objective(model, batch, at).loss.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters()}
-
-
-def in_double(model, batch) -> tuple:
-    """The spread of the last layers is widened, so that weights differ from sample to sample."""
-    for p in model.decoder.parameters():
-        p.data *= 2
-    return model.double(), Batch(batch.x.double(), batch.target.double(), None)
-
-
-ENCODER = ("encoder.", "posterior.")
+from vae_lab.types import Batch
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
@@ -86,6 +60,13 @@ def test_recon_kl_and_elbo_are_those_of_the_elbo_with_as_many_samples(gradient):
     assert not any(value.requires_grad for value in terms.logs.values())
 
 
+def _log_weights(model, batch, k) -> torch.Tensor:
+    with torch.no_grad():
+        latents = model.infer(batch.x, None, k, step(99).noise, densities=True)
+        log_px = model.likelihood.log_prob(model.decode(latents.z, None), batch.target)
+        return log_px + latents.log_p - latents.log_q
+
+
 def test_the_bound_rises_with_k():
     model, batch = small_model(Gaussian(0.3)), random_batch(3)
     model.posterior.log_var.bias.data += 1
@@ -96,113 +77,6 @@ def test_the_bound_rises_with_k():
     assert all(b > a + 0.05 for a, b in pairwise(bounds))
     nll = -log_mean_exp(_log_weights(model, batch, 50_000)).mean().item()
     assert bounds[-1] < -nll + 0.02
-
-
-def _log_weights(model, batch, k) -> torch.Tensor:
-    with torch.no_grad():
-        latents = model.infer(batch.x, None, k, step(99).noise, densities=True)
-        log_px = model.likelihood.log_prob(model.decode(latents.z, None), batch.target)
-        return log_px + latents.log_p - latents.log_q
-
-
-def weighted(model, batch, eps, weights_of) -> dict[str, torch.Tensor]:
-    """−Σ weight · log w, with weights [k, B] that are numbers: a reference that writes the gradient out."""
-    model.zero_grad()
-    latents = model.infer(batch.x, None, len(eps), GivenNoise(eps), densities=True)
-    log_w = model.likelihood.log_prob(model.decode(latents.z, None), batch.target) + latents.log_p - latents.log_q
-    w = torch.tensor([[math.exp(x - max(row)) for x in row] for row in log_w.T.tolist()], dtype=log_w.dtype).T
-    weights = weights_of(w)
-    (-(weights * log_w).sum(0)).mean().backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters()}
-
-
-def test_plain_gradients_weigh_samples_by_their_normalised_weights():
-    model, batch = in_double(small_model(), random_batch())
-    eps = draws(7).double()
-    expected = weighted(model, batch, eps, lambda w: w / w.sum(0))
-    for name, found in gradients(IWAE(7), model, batch, given(eps)).items():
-        torch.testing.assert_close(found, expected[name])
-
-
-def test_gradients_of_groups_weigh_samples_within_their_group():
-    model, batch = in_double(small_model(), random_batch())
-    eps = draws(6).double()
-
-    def weights_of(w):
-        return torch.cat([part / part.sum(0) for part in w.split(2)]) / 3
-
-    expected = weighted(model, batch, eps, weights_of)
-    for name, found in gradients(IWAE(6, groups=3), model, batch, given(eps)).items():
-        torch.testing.assert_close(found, expected[name])
-
-
-@pytest.mark.parametrize("likelihood", [Bernoulli, Sigma])
-@pytest.mark.parametrize(("groups", "elbo_share"), [(1, 0.0), (3, 0.0), (1, 0.4)])
-def test_dreg_leaves_the_decoder_its_plain_gradient(likelihood, groups, elbo_share):
-    model, batch = in_double(small_model(likelihood()), random_batch())
-    eps = draws(6).double()
-    plain, dreg = (
-        gradients(IWAE(6, g, groups, elbo_share=elbo_share), model, batch, given(eps)) for g in ("plain", "dreg")
-    )
-    decoder = [name for name in plain if name.startswith("decoder.")]
-    assert decoder
-    assert all(torch.equal(plain[name], dreg[name]) for name in decoder)
-    assert all(not torch.allclose(plain[name], dreg[name]) for name in plain if name.startswith(ENCODER))
-
-
-@pytest.mark.parametrize(("groups", "elbo_share"), [(1, 0.0), (2, 0.0), (1, 0.5)])
-def test_dreg_gives_the_encoder_the_same_mean_gradient_with_less_variance(groups, elbo_share):
-    """One image 4,000 times in a batch: each gives an estimate of the same gradient to its μ and log σ²."""
-    n, eps, found = 4000, draws(8, 4000).double(), {}
-    one = random_batch(1).x.double().expand(n, -1, -1, -1)
-    for gradient in ("plain", "dreg"):
-        model, heads = small_model(Gaussian(0.3)).double(), []
-        normal = model.posterior.normal
-        model.posterior.normal = lambda h, normal=normal, heads=heads: heads.append(normal(h)) or heads[0]
-        terms = IWAE(8, gradient, groups, elbo_share=elbo_share)(model, Batch(one, one, None), given(eps))
-        slopes = torch.autograd.grad(terms.loss * n, (heads[0].mu, heads[0].log_var))
-        found[gradient] = torch.cat(slopes, 1)
-    plain, dreg = found["plain"], found["dreg"]
-    error = (plain - dreg).std(0) / math.sqrt(n)
-    assert ((plain - dreg).mean(0).abs() < 4 * error).all()
-    assert (dreg.var(0) < plain.var(0)).all()
-    assert dreg.mean(0).norm() > 5 * (dreg.std(0) / math.sqrt(n)).norm()  # or equal means would mean little
-
-
-def test_the_doubly_reparameterised_gradient_weighs_by_the_squares_of_the_weights():
-    model, batch = in_double(small_model(), random_batch(2))
-    eps = draws(5, 2).double()
-    found = gradients(IWAE(5, "dreg"), model, batch, given(eps))
-    model.zero_grad()
-    h = model.encoder(batch.x)
-    mu, log_var = model.posterior.mu(h), model.posterior.log_var(h)
-    z = mu + torch.exp(0.5 * log_var) * eps
-    leaf = z.detach().requires_grad_()
-    q = Normal(mu.detach(), torch.exp(0.5 * log_var).detach())
-    log_w = model.likelihood.log_prob(model.decode((leaf,), None), batch.target) + Normal(0.0, 1.0).log_prob(leaf).sum(
-        2
-    )
-    log_w = log_w - q.log_prob(leaf).sum(2)
-    (slope,) = torch.autograd.grad(log_w.sum(), leaf)
-    v = torch.softmax(log_w, 0).detach()
-    model.zero_grad()
-    (-(v.square().unsqueeze(2) * slope * z).sum(0).sum() / 2).backward()
-    for name, p in model.named_parameters():
-        if name.startswith(ENCODER):
-            torch.testing.assert_close(found[name], p.grad)
-
-
-def test_with_one_sample_dreg_leaves_out_the_score_of_q():
-    """At q equal to the posterior log w is constant: the gradient of the encoder vanishes draw by draw."""
-    model, batch = small_model(Gaussian(1.0)).double(), random_batch(2)
-    batch = Batch(batch.x.double(), batch.target.double(), None)
-    for p in [*model.decoder.parameters(), *model.encoder.parameters(), *model.posterior.parameters()]:
-        torch.nn.init.zeros_(p)  # the decoder ignores z, and q(z|x) is the prior
-    eps = draws(1, 2).double()
-    plain, dreg = (gradients(IWAE(1, gradient), model, batch, given(eps)) for gradient in ("plain", "dreg"))
-    for name in ("posterior.mu.bias", "posterior.log_var.bias"):
-        assert dreg[name].abs().max() < 1e-12
-        assert plain[name].abs().min() > 0.01
 
 
 @pytest.mark.parametrize("gradient", ["plain", "dreg"])
@@ -221,35 +95,6 @@ def test_the_elbo_share_leads_from_the_bound_to_the_elbo(share):
     mixed = IWAE(6, elbo_share=share)(model, batch, given(eps))
     torch.testing.assert_close(mixed.loss, share * elbo + (1 - share) * iwae)
     assert mixed.logs["iwae_bound"] == IWAE(6)(model, batch, given(eps)).logs["iwae_bound"]
-
-
-def phase(name: str, eps: torch.Tensor) -> Step:
-    return replace(given(eps), phase=name)
-
-
-@pytest.mark.parametrize("gradient", ["plain", "dreg"])
-def test_piwae_gives_the_encoder_groups_and_the_decoder_the_whole_bound(gradient):
-    model, batch = in_double(small_model(), random_batch())
-    eps, piwae = draws(6).double(), IWAE(6, gradient, groups=3, piwae=True)
-    for name, groups in (("model", 1), ("encoder", 3)):
-        found, expected = (
-            gradients(objective, model, batch, phase(name, eps)) for objective in (piwae, IWAE(6, gradient, groups))
-        )
-        for parameter in expected:
-            assert torch.equal(found[parameter], expected[parameter])
-
-
-def test_the_phases_of_piwae_part_the_parameters():
-    job = Job(small_model(), IWAE(6, groups=3, piwae=True))
-    encoder = {id(p) for p in (*job.model.encoder.parameters(), *job.model.posterior.parameters())}
-    assert {id(p) for p in job.parameters_of("encoder")} == encoder
-    assert {id(p) for p in job.parameters_of("model")} == {id(p) for p in job.model.decoder.parameters()}
-    assert IWAE(6, groups=3).phases == {"model": ("",)}
-
-
-def test_piwae_without_groups_is_refused():
-    with pytest.raises(UserError, match=r"piwae=true needs groups for the encoder; type e\.g\. objective\.groups=5"):
-        IWAE(50, piwae=True)
 
 
 def test_groups_must_divide_the_samples():
