@@ -177,6 +177,7 @@ def test_codes_of_a_fitted_sampler_are_decoded_with_labels_too(cli, run):
     results = json.loads((run / "results.json").read_text())
     assert results["metrics"]["test/label_distance_gmm"] < 0.3
     assert results["protocol"]["label_distribution_gmm"]["sampler"].endswith("labels drawn as in training")
+    assert any("labels were drawn apart from the codes" in note for note in results["notes"])
     assert cli("sample", "run=run", "n=50", "y=3", "sampler=gmm", "sampler.components=2").status == 0
     images = torch.from_numpy(np.load(run / "samples" / "n50-seed0-y3-gmm.npy"))
     read = vae_lab.load_run(run).evaluation.classifier(images)[1].argmax(1)

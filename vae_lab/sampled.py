@@ -63,7 +63,8 @@ class Sampled(Scoring):
         for part in _PARTS:
             getattr(scores, part).update({_full(k, self.name): v for k, v in getattr(self.scores, part).items()})
         scores.protocol["samplers"] = {**scores.protocol.get("samplers", {}), self.name: self.about}
-        scores.notes.extend(note for note in self.scores.notes if note not in scores.notes)
+        told = [f"sampler={self.name}: labels were {self.about['labels']}."] if "labels" in self.about else []
+        scores.notes.extend(note for note in [*self.scores.notes, *told] if note not in scores.notes)
         return scores
 
 
