@@ -169,44 +169,6 @@ def test_a_notebook_names_a_sampler_by_its_option(run_copy):
         run.sample(5, sampler="gm")
 
 
-@pytest.mark.parametrize("command", [["evaluate", "metrics=none", "figures=none"], ["sample", "n=4"]])
-@pytest.mark.parametrize("damage", [lambda file: file[: len(file) // 2], lambda file: b"", lambda file: b"x" * 999])
-def test_a_damaged_sampler_is_told_in_one_line(cli, run_copy, command, damage):
-    words = [command[0], "run=run", "sampler=gmm", *command[1:]]
-    assert cli(*words).status == 0
-    file = run_copy / "samplers" / "gmm.pt"
-    file.write_bytes(damage(file.read_bytes()))
-    ended = cli(words[0], *[word if word != "n=4" else "n=5" for word in words[1:]])
-    assert ended.status == 2
-    assert "samplers/gmm.pt is truncated, corrupt" in ended.err
-    assert "remove it" in ended.err
-    assert len(ended.err.strip().splitlines()) == 1
-
-
-def test_what_no_sampler_changes_is_refused(cli, run_copy):
-    ended = cli("evaluate", "run=run", "sampler=gmm", "metrics=nll", "figures=none")
-    assert ended.status == 2
-    assert "metrics=nll: none of it depends on the sampler" in ended.err
-    assert not (run_copy / "samplers").exists()
-
-
-@pytest.mark.parametrize(
-    ("word", "told"),
-    [
-        ("sampler=gm", "'gmm'"),
-        ("sampler.components=0", "greater than 0"),
-        ("sampler.components=[3,x]", "sampler.components=[3, 'x']"),
-        ("sampler.comps=3", "sampler.components"),
-    ],
-)
-def test_bad_settings_are_told_before_anything_is_written(cli, tmp_path, word, told):
-    chosen = [] if word.startswith("sampler=") else ["sampler=gmm"]
-    ended = cli("train", *TINY, *BARE, *chosen, word, "hydra.run.dir=run")
-    assert ended.status == 2
-    assert told in ended.err
-    assert not list(tmp_path.iterdir())
-
-
 def test_compare_shows_the_samplers_scores_and_which_is_better(cli, tmp_path):
     for beta in (1, 4):
         words = ["dataset=digits", "epochs=1", f"beta={beta}", "metrics=fid", "figures=none", "logger=none"]
