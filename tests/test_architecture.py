@@ -30,7 +30,7 @@ FLOORS = [
         "processes",
         "make",
     },
-    {"build", "devices", "titles", "runs", "run", "sampling", "sampled", "fitting", "evaluate", "score"}
+    {"build", "devices", "titles", "runs", "outputs", "run", "sampling", "sampled", "fitting", "evaluate", "score"}
     | {"help", "hydra_errors", "compare"},
     {"composing", "sweep"},
     {"cli"},

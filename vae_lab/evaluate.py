@@ -11,8 +11,8 @@ from vae_lab.evaluation import Evaluation
 from vae_lab.folders import in_use
 from vae_lab.loggers import LogContext, close
 from vae_lab.make import make
+from vae_lab.outputs import score, score_sampler
 from vae_lab.report import print_scores, tracker
-from vae_lab.run import score, score_sampler
 from vae_lab.sampled import of_images
 from vae_lab.schema import EvaluateConfig, check
 from vae_lab.titles import title_of

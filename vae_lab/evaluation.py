@@ -1,6 +1,6 @@
 """A trained model in evaluation mode, as metrics and figures are called with it, and images drawn from one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from vae_lab.metrics.classifier import classifier_features
 from vae_lab.metrics.posterior_moments import posterior_moments
 from vae_lab.noise import SeededNoise
 from vae_lab.scoring import AT_ONCE, Counted, FeaturesFor, Progress, Scoring, silent
-from vae_lab.types import Extractor, Normal, Sampler
+from vae_lab.types import Extractor, Noise, Normal, Sampler
 
 PRIOR = "decoder means of draws from the prior"
 
@@ -71,9 +71,7 @@ class Evaluation(Scoring):
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Decoded means of the posterior means; y is what a conditional model is told of the images."""
         y = None if y is None else y.to(x.device)
-        with torch.inference_mode():
-            means = tuple(q.mu.unsqueeze(0) for q in posterior_moments(self.model, x, y, self.noise)[0])
-            return self.model.likelihood.mean(self.model.decode(means, y))[0]
+        return reconstructed(self.model, x, y, self.noise)
 
     def codes(self, split: str = "test", n: int | None = None) -> tuple[Normal, Tensor | None]:
         """The posterior of n images of a split (the top level's, where there are several), on the CPU."""
@@ -128,6 +126,13 @@ class Evaluation(Scoring):
             (q, *_), latents = posterior_moments(self.model, x, y, self.noise)
             kl = torch.cat([part.mean(0).flatten(1) for part in latents.kl], 1)
             return Normal(q.mu.flatten(1).cpu(), q.log_var.flatten(1).cpu()), kl.cpu()
+
+
+def reconstructed(model: Any, x: Tensor, y: Tensor | None, noise: Callable[[str], Noise]) -> Tensor:
+    """Decoded means of the posterior means: images [B, C, H, W] to the same; a flow draws its means with ``noise``."""
+    with torch.inference_mode():
+        means = tuple(q.mu.unsqueeze(0) for q in posterior_moments(model, x, y, noise)[0])
+        return model.likelihood.mean(model.decode(means, y))[0]  # type: ignore[no-any-return]
 
 
 def decoded_draws(

@@ -129,9 +129,9 @@ class LitJob(pl.LightningModule):
         count = torch.tensor(float(position // self.accumulate), device=self.device)
         epoch = torch.tensor(position / batches, device=self.device)
         found: dict[str, LossTerms] = {}
+        several = len(self.job.objective.phases) > 1
         for i, (phase, optimizer) in enumerate(zip(self.job.objective.phases, self._optimizers())):
             noise = SeededNoise(self.device, self.seed, "train", position, i, self.global_rank)
-            several = len(self.job.objective.phases) > 1
             if several:  # or a phase would leave gradients on what others update
                 self.toggle_optimizer(optimizer)
             found[phase] = self.job(batch, Step(count, epoch, noise, phase, self.images))

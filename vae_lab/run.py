@@ -26,18 +26,15 @@ from vae_lab.data.image_data import ImageData
 from vae_lab.devices import device_for
 from vae_lab.errors import Interrupted, UserError
 from vae_lab.evaluation import Evaluation
-from vae_lab.files import write_csv
-from vae_lab.fitting import fitted, name_of
 from vae_lab.job import Job
 from vae_lab.lit import LitJob
-from vae_lab.loggers import LogContext, close, log_figure, log_scores
-from vae_lab.make import make, make_all
+from vae_lab.loggers import LogContext, close
+from vae_lab.make import make
 from vae_lab.noise import SeededNoise
+from vae_lab.outputs import score, score_sampler
 from vae_lab.processes import several_processes
 from vae_lab.report import print_plan, print_scores, tracker
-from vae_lab.sampled import Sampled, of_images
 from vae_lab.schema import TrainConfig, check
-from vae_lab.scoring import Scoring
 from vae_lab.titles import title_of
 from vae_lab.types import Scores, Step
 
@@ -163,53 +160,6 @@ def _carry_out(
     runs.write_results(run_dir, scores)
     print_scores(console, scores, title, run_dir)
     return scores
-
-
-def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
-    """Run the config's metrics and figures; tables and figures are saved in the run folder."""
-    scores = evaluation.run(make_all(config["metrics"]))
-    _save_scores(scores, run_dir, loggers, step)
-    _draw(evaluation, make_all(config["figures"]), run_dir, loggers, step)
-    return scores
-
-
-def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
-    """Fit the config's sampler, where it is not fitted, and run the metrics and figures of images on what it gives.
-
-    All under the sampler's name: ``fid_gmm``, ``figures/samples_gmm.png``. What there was of the prior stays.
-    """
-    name = name_of(config)
-    if name is None:
-        return evaluation.scores
-    made = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)
-    made.run(of_images(config["metrics"]))
-    scores = made.hand_over()
-    _save_scores(scores, run_dir, loggers, step)
-    _draw(made, of_images(config["figures"]), run_dir, loggers, step, f"_{name}")
-    return scores
-
-
-def _save_scores(scores: Scores, run_dir: Path, loggers: list[Logger], step: int) -> None:
-    for name, columns in scores.tables.items():
-        write_csv(run_dir / f"{name}.csv", columns)
-    for logger in loggers:
-        log_scores(logger, scores, step)
-
-
-def _draw(made: Scoring, plots: Node, run_dir: Path, loggers: list[Logger], step: int, suffix: str = "") -> None:
-    """Each figure that applies, into the run folder; ``suffix`` behind its name."""
-    for name, plot in plots.items():
-        with torch.inference_mode():
-            figure = plot(made)
-        if figure is None:
-            continue
-        path = run_dir / "figures" / f"{name}{suffix}.png"
-        path.parent.mkdir(exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        figure.savefig(unfinished, format="png")
-        unfinished.replace(path)
-        for logger in loggers:
-            log_figure(logger, path.stem, path, step)
 
 
 def _trainer_fit(

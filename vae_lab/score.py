@@ -21,8 +21,8 @@ from vae_lab.loggers import LogContext, close
 from vae_lab.make import make, make_all
 from vae_lab.metrics.image_scores import images_compared
 from vae_lab.noise import generator
+from vae_lab.outputs import score as run_scores
 from vae_lab.report import print_scores, tracker
-from vae_lab.run import score as run_scores
 from vae_lab.schema import ScoreConfig, check
 from vae_lab.scoring import Scoring
 from vae_lab.types import Scores

@@ -60,7 +60,8 @@ def draw_grids(
 def _grid(compared: Compared, number: int, images: dict[str, Any]) -> Grid:
     import torch
 
-    from vae_lab.evaluation import decoded_draws
+    from vae_lab.evaluation import decoded_draws, reconstructed
+    from vae_lab.noise import SeededNoise
     from vae_lab.runs import load_run
 
     try:
@@ -69,7 +70,7 @@ def _grid(compared: Compared, number: int, images: dict[str, Any]) -> Grid:
             made = decoded_draws(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES, run.conditions())
             samples = torch.cat(list(made))
             x, y = _test_images(run, images)
-            pairs = torch.cat([x, _reconstructed(run.model, x, y)])
+            pairs = torch.cat([x, reconstructed(run.model, x, y, lambda use: SeededNoise("cpu", SEED, "compare", use))])
         return Grid(number, _png(samples), _png(pairs))
     except UserError as why:
         return Grid(number, missing=str(why))
@@ -89,15 +90,6 @@ def _test_images(run: Any, images: dict[str, Any]) -> Any:
         chosen = spread(data.test.labels, min(SHOWN, len(data.test)))
         images[key] = torch.cat([batch.x for batch in data.batches("test")])[chosen], data.test.at(chosen)[1]
     return images[key]
-
-
-def _reconstructed(model: Any, x: Any, y: Any) -> Any:
-    """Decoded posterior means, where there is a posterior."""
-    from vae_lab.noise import SeededNoise
-
-    latents = model.infer(x, y, 1, SeededNoise("cpu", SEED, "compare"))
-    means = tuple(z if q is None else q.mu.unsqueeze(0) for z, q in zip(latents.z, latents.q))
-    return model.likelihood.mean(model.decode(means, y))[0]
 
 
 def _png(images: Any) -> str:

@@ -54,7 +54,7 @@ class LossTerms:
 
 
 _MEANINGS = {
-    "loss": "as minimised, nats per image",
+    "loss": "as minimised, less an adversary's term, nats per image",
     "recon": "−log p(x|z), nats per image",
     "kl": "KL[q(z|x) ‖ p(z)], nats per image",
     "elbo": "−recon − kl, nats per image, higher is better",

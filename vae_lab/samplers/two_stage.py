@@ -76,7 +76,7 @@ class TwoStage(Standardised):
         depth: PositiveInt = 3,
         epochs: PositiveInt = 30,
         batch_size: PositiveInt = 500,
-        lr: PositiveFloat = 2e-3,
+        lr: PositiveFloat = 3e-3,
         held_out: HeldOut = 0.1,
         patience: PositiveInt = 10,
     ) -> None:
