@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vae_lab.noise import SeededNoise, generator
+from vae_lab.noise import GivenNoise, NotedNoise, SeededNoise, drawn, generator
 
 
 def draw(*key) -> torch.Tensor:
@@ -61,3 +61,11 @@ def test_permutations_from_a_generator_follow_its_key():
     orders = [torch.randperm(50, generator=generator("cpu", 0, "order", epoch)) for epoch in (0, 0, 1)]
     assert torch.equal(orders[0], orders[1])
     assert not torch.equal(orders[0], orders[2])
+
+
+def test_draws_made_beforehand_are_those_that_a_step_makes_itself():
+    noted = NotedNoise(SeededNoise("cpu", 5))
+    alone = [noted.normal(2, 3), noted.uniform(4), noted.normal(1)]
+    given = GivenNoise(drawn(SeededNoise("cpu", 5), noted.asked))
+    assert noted.asked == [("normal", (2, 3)), ("uniform", (4,)), ("normal", (1,))]
+    torch.testing.assert_close([given.normal(2, 3), given.uniform(4), given.normal(1)], alone, rtol=0, atol=0)
