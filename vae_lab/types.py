@@ -196,7 +196,8 @@ class Objective(Protocol):
     samples: int  # latent samples per image
     variational: bool  # whether kl and elbo mean anything
     matches_prior: bool  # whether codes are drawn towards p(z), so that samples from it mean anything
-    # and, where a phase has an optimizer of its own: optimizers = {phase: parameters to an optimizer}
+    # and, where a phase has an optimizer of its own: optimizers = {phase: parameters to an optimizer};
+    # and, where its loss cannot be differentiated under vmap, so that its jobs train one by one: stackable = False
 
     def __call__(self, model: Any, batch: Batch, step: Step) -> LossTerms:
         """The loss and its terms on one batch."""

@@ -64,6 +64,7 @@ class IWAE(nn.Module):
         if piwae and groups == 1:
             raise UserError("objective.piwae=true needs groups for the encoder; type e.g. objective.groups=5 as well")
         self.samples, self.gradient, self.groups, self.piwae = samples, gradient, groups, piwae
+        self.stackable = gradient != "dreg"  # its hook on a gradient is an error under vmap
         if piwae:
             self.phases = {"model": ("model.decoder.", "model.prior.", "model.likelihood."),
                            "encoder": ("model.encoder.", "model.posterior.", "model.condition.")}  # fmt: skip
