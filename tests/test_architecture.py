@@ -22,6 +22,8 @@ FLOORS = [
         "conditions",
         "scoring",
         "evaluation",
+        "place",
+        "term_sums",
         "lit",
         "callbacks",
         "loggers",
@@ -32,7 +34,7 @@ FLOORS = [
     },
     {"build", "devices", "titles", "runs", "outputs", "run", "sampling", "sampled", "fitting", "evaluate", "score"}
     | {"help", "hydra_errors", "compare"},
-    {"composing", "sweep"},
+    {"composing", "sweep", "stack"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -104,7 +106,7 @@ def test_hydra_is_known_in_few_places():
 
 
 def test_lightning_is_known_in_few_places():
-    assert users_of("pytorch_lightning", "lightning") == {"lit", "callbacks", "run", "loggers", "data"}
+    assert users_of("pytorch_lightning", "lightning") == {"lit", "callbacks", "run", "loggers", "data", "stack"}
 
 
 def test_wandb_is_known_to_the_loggers_alone():

@@ -3,7 +3,6 @@
 One training step serves every objective: for each of its phases in turn, loss, backward, clip, step.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
@@ -17,57 +16,9 @@ from vae_lab.callbacks.history import steps_taken
 from vae_lab.errors import RunFailed
 from vae_lab.job import Job
 from vae_lab.noise import SeededNoise
+from vae_lab.place import Place
+from vae_lab.term_sums import TermSums, why_diverged
 from vae_lab.types import Batch, Group, LossTerms, Step
-
-
-class TermSums:
-    """Sums of loss terms over images. They stay on the device: reading their means is the only synchronisation."""
-
-    def __init__(self) -> None:
-        self._open: list[tuple[dict[str, Tensor], int]] = []  # of single batches, added up when there are many
-        self._names: list[str] = []
-        self._sums: Tensor | None = None  # [names], then the number of images; float64 where the device has it
-        self._read: Tensor | None = None
-
-    def add(self, phases: dict[str, LossTerms], images: int) -> None:
-        """Note the terms of a batch; those of phases other than 'model' get the phase's name in front."""
-        named = {}
-        for phase, terms in phases.items():
-            prefix = "" if phase == "model" else f"{phase}_"
-            named[f"{prefix}loss"] = terms.loss.detach()
-            named.update({prefix + name: value for name, value in terms.logs.items()} if prefix else terms.logs)
-        self._open.append((named, images))
-        if len(self._open) >= 256:
-            self._fold()
-
-    def recent(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        """Per-image means since this was last asked for; ``reduce`` sums over processes."""
-        self._fold()
-        before, self._read = self._read, self._sums
-        if self._sums is None:
-            return {}
-        return self._means(reduce(self._sums - (0 if before is None else before)))
-
-    def close(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        """Per-image means of the whole epoch; the next one starts from nothing."""
-        self._fold()
-        means = {} if self._sums is None else self._means(reduce(self._sums.clone()))
-        self._sums = self._read = None
-        return means
-
-    def _fold(self) -> None:
-        if not self._open:
-            return
-        self._names = list(self._open[0][0])
-        rows = torch.stack([torch.stack([value.mean() for value in named.values()]) for named, _ in self._open])
-        rows = rows if rows.device.type == "mps" else rows.double()
-        weights = torch.tensor([[images] for _, images in self._open], dtype=rows.dtype, device=rows.device)
-        new = torch.cat([(rows * weights).sum(0), weights.sum(0)])
-        self._sums = new if self._sums is None else self._sums + new
-        self._open = []
-
-    def _means(self, sums: Tensor) -> dict[str, float]:
-        return dict(zip(self._names, (sums[:-1] / sums[-1]).tolist()))
 
 
 class LitJob(pl.LightningModule):
@@ -122,33 +73,29 @@ class LitJob(pl.LightningModule):
 
     def _take_batch(self, batch: Batch, place: int, batches: int) -> None:
         """One batch through every phase; the optimizers step once ``accumulate`` batches have come."""
-        first = place - place % self.accumulate
-        together = min(self.accumulate, batches - first)  # the last few of an epoch may be fewer
-        complete = place == first + together - 1
-        position = self.current_epoch * batches + place
-        count = torch.tensor(float(position // self.accumulate), device=self.device)
-        epoch = torch.tensor(position / batches, device=self.device)
+        at = Place(self.current_epoch, place, batches, self.accumulate)
+        count, epoch = (torch.tensor(number, device=self.device) for number in (at.count, at.epochs))
         found: dict[str, LossTerms] = {}
         several = len(self.job.objective.phases) > 1
         for i, (phase, optimizer) in enumerate(zip(self.job.objective.phases, self._optimizers())):
-            noise = SeededNoise(self.device, self.seed, "train", position, i, self.global_rank)
+            noise = SeededNoise(self.device, self.seed, "train", at.position, i, self.global_rank)
             if several:  # or a phase would leave gradients on what others update
                 self.toggle_optimizer(optimizer)
             found[phase] = self.job(batch, Step(count, epoch, noise, phase, self.images))
-            if place == first:
+            if at.opens:
                 optimizer.zero_grad()
-            self._backward(found[phase].loss if together == 1 else found[phase].loss / together)
-            if complete:
+            self._backward(found[phase].loss if at.together == 1 else found[phase].loss / at.together)
+            if at.closes:
                 if self.clip is not None:
                     self.clip_gradients(optimizer, self.clip, "norm")
                 optimizer.step()
             if several:
                 self.untoggle_optimizer(optimizer)
         self.train_terms.add(found, len(batch.x))
-        if complete and self.scheduler_interval == "step":
+        if at.closes and self.scheduler_interval == "step":
             for scheduler in self._schedulers():
                 scheduler.step()
-        if (position + 1) % (self.log_every * self.accumulate) == 0:
+        if at.is_point(self.log_every):
             self._log_recent()
 
     def _backward(self, loss: Tensor) -> None:
@@ -160,7 +107,7 @@ class LitJob(pl.LightningModule):
 
     def _log_recent(self) -> None:
         """Means since the last such point go to the progress line and, as ``step/…``, to the loggers."""
-        self.recent = self.train_terms.recent(self._over_processes)
+        (self.recent,) = self.train_terms.recent(self._over_processes)
         self._refuse_nan(self.recent)
         for logger in self.loggers:
             logger.log_metrics({f"step/{k}": v for k, v in self.recent.items()}, step=steps_taken(self.trainer))
@@ -187,7 +134,7 @@ class LitJob(pl.LightningModule):
         self._report("val", self.val_terms)
 
     def _report(self, split: str, sums: TermSums) -> None:
-        means = sums.close(self._over_processes)
+        (means,) = sums.close(self._over_processes) or [{}]
         self._refuse_nan(means)
         self.log_dict({f"{split}/{k}": v for k, v in means.items()})
 
@@ -196,13 +143,9 @@ class LitJob(pl.LightningModule):
 
     def _refuse_nan(self, means: dict[str, float]) -> None:
         """Raised before a checkpoint is written, so the last one is good."""
-        bad = [name for name, value in means.items() if not math.isfinite(value)]
-        if bad:
-            raise RunFailed(
-                f"{' and '.join(bad)} became NaN or infinite in epoch {self.current_epoch + 1}, "
-                f"step {steps_taken(self.trainer)}; try a smaller lr (lr=3e-4), training.clip=1 or, with a learned σ, "
-                "a larger beta"
-            )
+        reason = why_diverged(means, self.current_epoch, steps_taken(self.trainer))
+        if reason:
+            raise RunFailed(reason)
 
     def _optimizers(self) -> list[Any]:
         optimizers = self.optimizers()

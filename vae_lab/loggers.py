@@ -73,7 +73,8 @@ def wandb_logger(
 def _settings(**more: Any) -> Any:
     import wandb
 
-    return wandb.Settings(silent=True, console="off", **more)
+    # A run of its own each time: jobs that are trained as one stack have theirs open side by side.
+    return wandb.Settings(silent=True, console="off", reinit="create_new", **more)
 
 
 def _logged_in() -> bool:

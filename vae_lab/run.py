@@ -7,6 +7,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from vae_lab import runs
 from vae_lab.build import load_weights, make_data, make_job
-from vae_lab.callbacks.checkpoints import checkpoints
+from vae_lab.callbacks.checkpoints import Checkpoint, checkpoints
 from vae_lab.callbacks.history import History, read_history, steps_taken
 from vae_lab.callbacks.progress import ProgressLine
 from vae_lab.data.image_data import ImageData
@@ -41,6 +42,19 @@ from vae_lab.types import Scores, Step
 Node = dict[str, Any]
 
 
+@dataclass
+class Prepared:
+    """What a run is made of. Nothing of it is written yet, or it is a run that goes on."""
+
+    settings: TrainConfig
+    config: Node
+    run_dir: Path
+    data: ImageData
+    job: Job
+    environment: Node | None = None  # as written; None: of a run that was not begun
+    epochs_done: int = 0  # that its last checkpoint holds
+
+
 def train(
     config: Node, run_dir: Path, console: Console, sweep: str | None = None, command: str | None = None
 ) -> Scores:
@@ -58,40 +72,40 @@ def train(
         RunFailed: the loss became NaN.
         Interrupted: Ctrl-C or SIGTERM.
     """
+    return _carry_out(begin(prepare(config, run_dir), sweep, command), console)
+
+
+def resume(run_dir: Path, console: Console) -> Scores:
+    """Go on with an interrupted run: weights, optimizer, schedules, epoch, curves, W&B run.
+
+    Raises:
+        UserError: it is finished, not a run folder, or its last checkpoint is damaged.
+    """
+    return _carry_out(UnderWay(prepare_again(run_dir)), console)
+
+
+def prepare(config: Node, run_dir: Path, data: ImageData | None = None) -> Prepared:
+    """Make and try what a new run consists of; ``data`` is that of the config, where it is loaded already.
+
+    Raises:
+        UserError: something in the config or the data is wrong.
+    """
     settings = check(TrainConfig, config)
-    device = device_for(settings.accelerator)
-    _quieten()
+    device_for(settings.accelerator)
+    quieten()
     _try_optimizer(settings, make(config["optimizer"]))
-    data = make_data(config)
+    data = data or make_data(config)
     job = make_job(config, data.x_shape, data.y_size)
     _try_objective(job, data)
     for own in job.own_optimizers.values():
         _try_optimizer(settings, own)
     if settings.accelerator.devices > len(data.val):
         raise UserError(f"accelerator.devices={settings.accelerator.devices}: only {len(data.val)} validation images")
-    runs.claim(run_dir)
-    environment = {
-        **runs.describe_environment(config, device, command),
-        "parameters": job.parameter_count,
-        "x_shape": list(data.x_shape),
-        "y_size": data.y_size,
-        "classes": list(data.classes),
-        "attributes": list(data.attributes),
-        "run_id": uuid.uuid4().hex[:8],
-        "sweep": sweep,
-        "wall_seconds": 0.0,
-    }
-    runs.write_environment(run_dir, environment)
-    runs.write_config(run_dir, config)  # its presence makes the folder a run that can be resumed
-    try:
-        return _carry_out(settings, config, run_dir, console, environment, data, job)
-    except UserError:  # a logger that cannot be had: nothing was trained
-        runs.withdraw(run_dir)
-        raise
+    return Prepared(settings, config, run_dir, data, job)
 
 
-def resume(run_dir: Path, console: Console) -> Scores:
-    """Go on with an interrupted run: weights, optimizer, schedules, epoch, curves, W&B run.
+def prepare_again(run_dir: Path, data: ImageData | None = None) -> Prepared:
+    """What an interrupted run consists of, with its last weights; ``data`` as in :func:`prepare`.
 
     Raises:
         UserError: it is finished, not a run folder, or its last checkpoint is damaged.
@@ -103,62 +117,100 @@ def resume(run_dir: Path, console: Console) -> Scores:
         )
     settings = check(TrainConfig, run.config)
     device_for(settings.accelerator)
-    _quieten()
-    data = run.data
+    quieten()
+    data = data or run.data
     job = make_job(run.config, data.x_shape, data.y_size)
-    last = _last_checkpoint(run_dir)
+    last, epochs = last_checkpoint(run_dir), 0
     if last is not None:
         try:
-            load_weights(job, last)  # before anything starts
+            epochs = load_weights(job, last)  # before anything starts
         except UserError as why:
             raise UserError(f"{why}; remove {last} to train this run from the beginning") from why
-    return _carry_out(settings, run.config, run_dir, console, run.environment, data, job)
+    return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs)
+
+
+def begin(prepared: Prepared, sweep: str | None = None, command: str | None = None, **environment: Any) -> "UnderWay":
+    """Take the folder, write what the run is, open its loggers; ``environment`` goes into ``environment.json``.
+
+    Raises:
+        UserError: the folder is taken, or a logger cannot be had; nothing is left in the folder then.
+    """
+    config, data, run_dir = prepared.config, prepared.data, prepared.run_dir
+    runs.claim(run_dir)
+    prepared.environment = {
+        **runs.describe_environment(config, device_for(prepared.settings.accelerator), command),
+        "parameters": prepared.job.parameter_count,
+        "x_shape": list(data.x_shape),
+        "y_size": data.y_size,
+        "classes": list(data.classes),
+        "attributes": list(data.attributes),
+        "run_id": uuid.uuid4().hex[:8],
+        "sweep": sweep,
+        "wall_seconds": 0.0,
+        **environment,
+    }
+    runs.write_environment(run_dir, prepared.environment)
+    runs.write_config(run_dir, config)  # its presence makes the folder a run that can be resumed
+    try:
+        return UnderWay(prepared)
+    except UserError:  # a logger that cannot be had: nothing was trained
+        runs.withdraw(run_dir)
+        raise
+
+
+class UnderWay:
+    """A run whose loggers are open and whose clock runs, until it is closed."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        assert prepared.environment is not None
+        self.settings, self.config, self.run_dir = prepared.settings, prepared.config, prepared.run_dir
+        self.data, self.job, self.environment = prepared.data, prepared.job, prepared.environment
+        self.title = title_of(self.config)
+        self._started = time.perf_counter()
+        context = LogContext(self.run_dir, self.config, self.environment["run_id"], self.environment["sweep"])
+        self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
+
+    def score(self, console: Console, device: torch.device, step: int) -> Scores:
+        """Of the best weights: metrics, figures, the sampler's; kept in the folder and with the loggers."""
+        epoch = load_weights(self.job, self.run_dir / "checkpoints" / "best.ckpt")
+        history, features = read_history(self.run_dir / "metrics.csv"), make(self.settings.features)
+        seed, follow = self.settings.seed, tracker(console)
+        evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
+        evaluation.scores.protocol["checkpoint"] = {"which": "best val/loss", "epoch": epoch}
+        score(evaluation, self.config, self.run_dir, self.loggers, step)
+        return score_sampler(evaluation, self.config, self.run_dir, self.loggers, step)
+
+    def close(self, scores: Scores | None) -> None:
+        """Note the time that it took and end the loggers' runs; with scores, the run is finished."""
+        seconds = self.environment["wall_seconds"] + time.perf_counter() - self._started
+        self.environment["wall_seconds"] = round(seconds, 2)
+        runs.write_environment(self.run_dir, self.environment)
+        close(self.loggers, failed=scores is None)
+        if scores is not None:
+            runs.write_results(self.run_dir, scores)
 
 
 def train_worker(run_dir: Path) -> None:
     """The part of a DDP process other than the first: training alone, from the folder that the first one made."""
     run = runs.load_run(run_dir)
     settings = check(TrainConfig, run.config)
-    _quieten()
+    quieten()
     job = make_job(run.config, run.data.x_shape, run.data.y_size)
     _trainer_fit(settings, run.config, run_dir, Console(quiet=True), run.data, job, [])
 
 
-def _carry_out(
-    settings: TrainConfig,
-    config: Node,
-    run_dir: Path,
-    console: Console,
-    environment: Node,
-    data: ImageData,
-    job: Job,
-) -> Scores:
+def _carry_out(run: UnderWay, console: Console) -> Scores:
     """Train, score, picture, log."""
-    started = time.perf_counter()
-    loggers: list[Logger] = []
-    failed = True
-    title = title_of(config)
+    scores = None
     try:
-        context = LogContext(run_dir, config, environment["run_id"], environment["sweep"])
-        loggers = [make(config["logger"], context)] if config["logger"] else []
-        print_plan(console, title, data, environment)
-        trainer = _trainer_fit(settings, config, run_dir, console, data, job, loggers)
-        epoch = load_weights(job, run_dir / "checkpoints" / "best.ckpt")
-        history = read_history(run_dir / "metrics.csv")
-        device, features = trainer.strategy.root_device, make(settings.features)
-        evaluation = Evaluation(job, data, settings.seed, device, title, history, tracker(console), features)
-        evaluation.scores.protocol["checkpoint"] = {"which": "best val/loss", "epoch": epoch}
-        score(evaluation, config, run_dir, loggers, steps_taken(trainer))
-        scores = score_sampler(evaluation, config, run_dir, loggers, steps_taken(trainer))
-        failed = False
+        print_plan(console, run.title, run.data, run.environment)
+        trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
+        scores = run.score(console, trainer.strategy.root_device, steps_taken(trainer))
     except KeyboardInterrupt as stop:
-        raise Interrupted(_resume_advice(run_dir)) from stop
+        raise Interrupted(_resume_advice(run.run_dir)) from stop
     finally:
-        environment["wall_seconds"] = round(environment["wall_seconds"] + time.perf_counter() - started, 2)
-        runs.write_environment(run_dir, environment)
-        close(loggers, failed)
-    runs.write_results(run_dir, scores)
-    print_scores(console, scores, title, run_dir)
+        run.close(scores)
+    print_scores(console, scores, run.title, run.run_dir)
     return scores
 
 
@@ -172,32 +224,14 @@ def _trainer_fit(
     loggers: list[Logger],
 ) -> pl.Trainer:
     """Train to the end, from the last checkpoint where there is one."""
-    last = _last_checkpoint(run_dir)
-    device = device_for(settings.accelerator)
-    if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
-    trainer = pl.Trainer(
-        accelerator=settings.accelerator.kind,
-        devices=settings.accelerator.devices,
-        strategy=_strategy(settings.accelerator.strategy, job),
-        precision=settings.accelerator.precision,  # type: ignore[arg-type]
-        max_epochs=settings.epochs,
-        logger=loggers,
-        callbacks=_callbacks(settings, run_dir, console),
-        log_every_n_steps=settings.training.log_every,
-        deterministic="warn" if device.type == "cuda" else None,
-        default_root_dir=run_dir,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,  # batches are shared among processes by EpochOrder
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    scheduler = settings.scheduler
+    callbacks = [ProgressLine(console), *callbacks_of(settings, run_dir)]
+    trainer = make_trainer(settings, run_dir, callbacks, loggers, _strategy(settings.accelerator.strategy, job))
+    make_scheduler, interval = settings.scheduler.make, settings.scheduler.interval
     lit = LitJob(
         job,
         optimizer=make(config["optimizer"]),
-        scheduler=make(scheduler.make) if scheduler.make else None,
-        scheduler_interval=scheduler.interval,
+        scheduler=make(make_scheduler) if make_scheduler else None,
+        scheduler_interval=interval,
         images=len(data.train),
         seed=settings.seed,
         clip=settings.training.clip,
@@ -205,9 +239,39 @@ def _trainer_fit(
         log_every=settings.training.log_every,
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp of one process is one, too
-    with several_processes(run_dir, distributed), _interruptible(trainer):
-        trainer.fit(lit, datamodule=data, ckpt_path=last, weights_only=True)
+    with several_processes(run_dir, distributed), interruptible(trainer):
+        trainer.fit(lit, datamodule=data, ckpt_path=last_checkpoint(run_dir), weights_only=True)
     return trainer
+
+
+def make_trainer(
+    settings: TrainConfig,
+    folder: Path,
+    callbacks: list[Callback],
+    loggers: list[Logger],
+    strategy: Any = "auto",
+    epochs: int | None = None,
+) -> pl.Trainer:
+    """Lightning's trainer, for one run or for several that are trained as one."""
+    if device_for(settings.accelerator).type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
+    return pl.Trainer(
+        accelerator=settings.accelerator.kind,
+        devices=settings.accelerator.devices,
+        strategy=strategy,
+        precision=settings.accelerator.precision,  # type: ignore[arg-type]
+        max_epochs=epochs or settings.epochs,
+        logger=loggers,
+        callbacks=callbacks,
+        log_every_n_steps=settings.training.log_every,
+        deterministic="warn" if device_for(settings.accelerator).type == "cuda" else None,
+        default_root_dir=folder,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # batches are shared among processes by EpochOrder
+        enable_progress_bar=False,
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
+        enable_model_summary=False,
+    )
 
 
 def _try_objective(job: Job, data: ImageData) -> None:
@@ -237,11 +301,11 @@ def _try_optimizer(settings: TrainConfig, make_optimizer: Any) -> None:
         raise UserError("scheduler.interval=step: val/loss is known once per epoch; type scheduler.interval=epoch")
 
 
-def _callbacks(settings: TrainConfig, run_dir: Path, console: Console) -> list[Callback]:
+def callbacks_of(settings: TrainConfig, run_dir: Path) -> list[Callback]:
+    """What keeps a run's history and checkpoints, and may end it early."""
     stopping = settings.training.patience
     return [
         History(run_dir / "metrics.csv"),
-        ProgressLine(console),
         *([EarlyStopping("val/loss", patience=stopping)] if stopping else []),
         *checkpoints(run_dir / "checkpoints"),
     ]
@@ -253,13 +317,14 @@ def _strategy(name: str, job: Job) -> Any:
     return name if name != "ddp" or whole else "ddp_find_unused_parameters_true"
 
 
-def _last_checkpoint(run_dir: Path) -> Path | None:
+def last_checkpoint(run_dir: Path) -> Path | None:
+    """That a run goes on from; None where there is none."""
     path = run_dir / "checkpoints" / "last.ckpt"
     return path if path.exists() else None
 
 
 @contextlib.contextmanager
-def _interruptible(trainer: pl.Trainer) -> Iterator[None]:
+def interruptible(trainer: pl.Trainer) -> Iterator[None]:
     """Lightning ends the program on Ctrl-C and SIGTERM; here it becomes an exception that says how to resume."""
     try:
         yield
@@ -282,7 +347,7 @@ def _resume_advice(run_dir: Path) -> str:
     return f"stopped; {saved}. Go on with: vae-lab train resume={run_dir}"
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Leave out what libraries say to their developers."""
     import logging
 
