@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -79,8 +80,8 @@ class Groups:
     this way it is paid once per group. Large images make small groups, so that progress is shown often.
     """
 
-    def __init__(self, batches: Batches, values: int = 2_000_000, most: int = 16) -> None:
-        self.batches = batches
+    def __init__(self, batches: Any, values: int = 2_000_000, most: int = 16) -> None:
+        self.batches = batches  # Batches, or several side by side
         self.sampler, self.batch_sampler = batches.sampler, None
         per_batch = batches.sampler.batch_size * math.prod(batches.images.pixels.shape[1:])
         self.size = max(1, min(most, values // per_batch))

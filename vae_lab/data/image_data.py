@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -82,8 +84,16 @@ class ImageData(pl.LightningDataModule):
                 )
             drawn = {id(whole.pixels): binarize_once(whole.pixels) for whole in (self.pool, self.test)}
             self._shown = {name: replace(part, pixels=drawn[id(part.pixels)]) for name, part in self._shown.items()}
-        self.corruption = Corruption(len(self.train), seed, binarize, noise_std, noise_share)
+        self._corrupt = partial(Corruption, len(self.train), binarize=binarize, noise_std=noise_std,
+                                noise_share=noise_share)  # fmt: skip
+        self.corruption = self._corrupt(seed=seed)
         self.device = torch.device("cpu")
+
+    def reseeded(self, seed: int) -> "ImageData":
+        """The same images, whose bytes are shared, in the order and with the noise of another seed."""
+        other = copy(self)
+        other.seed, other.corruption = seed, self._corrupt(seed=seed)
+        return other
 
     @property
     def x_shape(self) -> Shape:
@@ -112,11 +122,11 @@ class ImageData(pl.LightningDataModule):
 
     def train_dataloader(self) -> Groups:
         """Training images in a new order each epoch, this process's share of them, several batches at a time."""
-        return Groups(self._loader("train", shuffle=True))
+        return Groups(self.loader("train", shuffle=True))
 
     def val_dataloader(self) -> Batches:
         """Batches of validation images in their order, this process's share of them."""
-        return self._loader("val", shuffle=False)
+        return self.loader("val", shuffle=False)
 
     def transfer_batch_to_device(
         self, batch: Batch | Group, device: torch.device, dataloader_idx: int
@@ -124,8 +134,9 @@ class ImageData(pl.LightningDataModule):
         """Batches are made on the device; Lightning would copy them."""
         return batch
 
-    def _loader(self, split: str, shuffle: bool) -> Batches:
-        images = self._shown[split]
+    def loader(self, split: str, shuffle: bool, moved: Images | None = None) -> Batches:
+        """Batches for the trainer's process; ``moved`` is the split where it was brought to the device before."""
+        images = moved or self._shown[split]
         strategy = self.trainer.strategy  # type: ignore[union-attr]
         rank, world = self.trainer.global_rank, self.trainer.world_size  # type: ignore[union-attr]
         size = self.batch_size if shuffle else max(self.batch_size, 512)

@@ -27,7 +27,8 @@ class CNNEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, hidden]."""
-        return self.layers(x.contiguous(memory_format=torch.channels_last))
+        stacked = torch._C._functorch.is_batchedtensor(x)  # under vmap a tensor has no such layout of its own
+        return self.layers(x if stacked else x.contiguous(memory_format=torch.channels_last))
 
 
 class CNNDecoder(nn.Module):

@@ -19,15 +19,23 @@ def carry_out(job: Job) -> Outcome:
     """
     if is_further_process(job.config["accelerator"]["devices"]):
         return _accompany(job)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, interrupt)
+    heed_sigterm()
     with folders.in_use(job.folder, wait=True):  # a process of an earlier start of the sweep may still be at it
-        status = folders.status_of(job.folder)
-        if status != "finished":
+        if folders.status_of(job.folder) != "finished":
             reason = _attempt(job, fresh=not (job.folder / "config.yaml").is_file())
             if reason:
-                folders.write_failure(job.folder, reason)
-                return Outcome(job.name, "failed", reason)
+                return failed(job, reason)
+    return finished(job)
+
+
+def heed_sigterm() -> None:
+    """SIGTERM is what Ctrl-C is, where a handler can be set."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+
+
+def finished(job: Job) -> Outcome:
+    """The outcome of a job whose results are written."""
     try:
         results = json.loads((job.folder / "results.json").read_text(encoding="utf-8"))
         return Outcome(job.name, "finished", scores=dict(results["metrics"]), notes=list(results.get("notes", [])))
@@ -35,6 +43,12 @@ def carry_out(job: Job) -> Outcome:
         return Outcome(
             job.name, "failed", f"{job.folder / 'results.json'} is damaged; remove it to score the run again"
         )
+
+
+def failed(job: Job, reason: str) -> Outcome:
+    """The outcome of a job that could not be brought to its end; written down."""
+    folders.write_failure(job.folder, reason)
+    return Outcome(job.name, "failed", reason)
 
 
 def _accompany(job: Job) -> Outcome:
@@ -51,7 +65,6 @@ def _attempt(job: Job, fresh: bool) -> str:
     """Why it failed, or an empty string."""
     from rich.console import Console
 
-    from vae_lab.hydra_errors import explain
     from vae_lab.run import resume, train
 
     (job.folder / folders.FAILURE).unlink(missing_ok=True)
@@ -63,8 +76,15 @@ def _attempt(job: Job, fresh: bool) -> str:
             resume(job.folder, silent)
         return ""
     except Exception as error:
-        if os.environ.get("VAE_LAB_TRACE") == "1":
-            import traceback
+        return reason_of(error)
 
-            traceback.print_exc()
-        return explain(error)[1]
+
+def reason_of(error: Exception) -> str:
+    """Why a job failed, in one line."""
+    from vae_lab.hydra_errors import explain
+
+    if os.environ.get("VAE_LAB_TRACE") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    return explain(error)[1]
