@@ -166,12 +166,14 @@ class UnderWay:
         self.settings, self.config, self.run_dir = prepared.settings, prepared.config, prepared.run_dir
         self.data, self.job, self.environment = prepared.data, prepared.job, prepared.environment
         self.title = title_of(self.config)
-        self._started = time.perf_counter()
+        self._started: float | None = time.perf_counter()
+        self._is_open = True
         context = LogContext(self.run_dir, self.config, self.environment["run_id"], self.environment["sweep"])
         self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
 
     def score(self, console: Console, device: torch.device, step: int) -> Scores:
         """Of the best weights: metrics, figures, the sampler's; kept in the folder and with the loggers."""
+        self._started = self._started or time.perf_counter()
         epoch = load_weights(self.job, self.run_dir / "checkpoints" / "best.ckpt")
         history, features = read_history(self.run_dir / "metrics.csv"), make(self.settings.features)
         seed, follow = self.settings.seed, tracker(console)
@@ -180,10 +182,19 @@ class UnderWay:
         score(evaluation, self.config, self.run_dir, self.loggers, step)
         return score_sampler(evaluation, self.config, self.run_dir, self.loggers, step)
 
+    def hold(self) -> None:
+        """Its clock stops until it is scored: other runs are, that were trained with it."""
+        if self._started:
+            self.environment["wall_seconds"] += time.perf_counter() - self._started
+        self._started = None
+
     def close(self, scores: Scores | None) -> None:
-        """Note the time that it took and end the loggers' runs; with scores, the run is finished."""
-        seconds = self.environment["wall_seconds"] + time.perf_counter() - self._started
-        self.environment["wall_seconds"] = round(seconds, 2)
+        """Note the time that it took and end the loggers' runs, once; with scores, the run is finished."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self.hold()
+        self.environment["wall_seconds"] = round(self.environment["wall_seconds"], 2)
         runs.write_environment(self.run_dir, self.environment)
         close(self.loggers, failed=scores is None)
         if scores is not None:

@@ -183,6 +183,8 @@ class LitStack(pl.LightningModule):
         """The first job's, that the trainer was given, becomes that of the stack: all jobs' last ones."""
         paths = [last_checkpoint(member.run.run_dir) for member in self.members]
         saved = [torch.load(path, map_location="cpu", weights_only=True) for path in paths if path]
+        if len({one["epoch"] for one in saved}) > 1 or len(saved) < len(paths):
+            raise RuntimeError("the jobs' checkpoints are of different epochs")
         self.stack.load([one["state_dict"] for one in saved])
         for member, one in zip(self.members, saved):
             member.load(one)
@@ -194,7 +196,7 @@ class LitStack(pl.LightningModule):
     def _let_go(self, gone: list[Member]) -> None:
         """Train the others alone from here on; nothing of theirs changes."""
         for member in gone:
-            member.steps = steps_taken(self.trainer)
+            member.has_left, member.steps = True, steps_taken(self.trainer)
         kept = [place for place, member in enumerate(self.members) if member not in gone]
         self.members = [self.members[place] for place in kept]
         if gone and kept:

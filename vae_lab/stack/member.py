@@ -27,6 +27,7 @@ class Member:
         self.clocks = {phase: Clock(own.get(phase, make_optimizer), scheduler) for phase in run.job.objective.phases}
         self.callbacks = callbacks_of(run.settings, run.run_dir)
         self.view: Any = None  # of the trainer, once there is one
+        self.has_left = False  # through, or failed
         self.steps = 0  # optimizer steps that it took, when it left
         self.reason = ""  # why it failed
 

@@ -6,7 +6,7 @@ left out: module classes, plain attributes down to numbers and functions, names 
 
 import functools
 import types
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -44,7 +44,7 @@ class _Description:
         if id(x) in self.met:
             return "again", self.met[id(x)]
         self.met[id(x)] = len(self.met)
-        if isinstance(x, list):
+        if isinstance(x, Sequence):
             return _name(type(x)), tuple(self.of(part) for part in x)
         if isinstance(x, set | frozenset):
             return _name(type(x)), tuple(sorted((self.of(part) for part in x), key=repr))
