@@ -1,0 +1,69 @@
+"""Runs on a few digits, alone and as a stack, with all that a logger was told."""
+
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from rich.console import Console
+
+from vae_lab.composing import composer
+from vae_lab.jobs import Job, Outcome
+from vae_lab.run import train
+from vae_lab.schema import SweepConfig
+from vae_lab.stack.together import together
+from vae_lab.sweep.work import carry_out
+
+TOLD: dict[Path, list[tuple[int, dict[str, float]]]] = {}  # run folder -> (step, metrics)
+FEW = ["dataset=digits", "dataset.limit=240", "batch_size=8", "epochs=1", "latent_dim=3", "training.log_every=1",
+       "logger=none", "metrics=none", "figures=none", "accelerator=cpu"]  # fmt: skip
+NETS = {
+    "dense": ["model=dense", "model.net.width=16", "model.net.depth=1"],
+    "cnn": ["model=cnn", "model.net.width=4", "model.net.hidden=16"],
+}
+
+
+class Noted(Logger):
+    """A logger of the ``logger`` node that keeps what it is told."""
+
+    name, version = "noted", 0
+
+    def __init__(self, context: Any) -> None:
+        super().__init__()
+        self.rows = TOLD[context.run_dir] = []
+
+    def log_hyperparams(self, params: Any) -> None:
+        """Nothing."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.rows.append((step, dict(metrics)))
+
+
+def jobs_of(folder: Path, words: list[str], each: list[str]) -> list[Job]:
+    """A job for every line of words in ``each``, beside the common ones."""
+    with composer([*FEW, *words]) as compose:
+        configs = [compose(own.split()) for own in each]
+    for config in configs:
+        config["logger"] = {"_target_": f"{__name__}.Noted"}
+    kept = [{key: value for key, value in config.items() if key not in SweepConfig.model_fields} for config in configs]
+    return [Job(str(i), folder / str(i), [], config, "sweep", "vae-lab …") for i, config in enumerate(kept)]
+
+
+def train_alone(jobs: list[Job]) -> None:
+    for job in jobs:
+        train(job.config, job.folder, Console(quiet=True), job.sweep, job.command)
+
+
+def train_together(jobs: list[Job], most: int | None = None) -> tuple[dict[str, Outcome], list[str]]:
+    """Outcomes by name, and the names of the jobs that were carried out alone."""
+    alone: list[str] = []
+
+    def work(job: Job) -> Outcome:
+        alone.append(job.name)
+        return carry_out(job)
+
+    return {job.name: outcome for job, outcome in together(work, jobs, most)}, alone
+
+
+def losses(job: Job) -> list[float]:
+    """Of each step."""
+    return [metrics["step/loss"] for _, metrics in TOLD[job.folder] if "step/loss" in metrics]

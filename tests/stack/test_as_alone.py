@@ -1,0 +1,55 @@
+"""Each job of a stack trains as it would alone: the same losses under Adam, the same weights under SGD."""
+
+import pytest
+import torch
+from helpers import weights_of
+from stacked_runs import NETS, TOLD, jobs_of, losses, train_alone, train_together
+
+WEIGHTS = ["beta=1 seed=0 {a}", "beta=4 seed=1 {b}", "k1=0.5 k2=2 seed=0 {a}"]
+WARM = [f"{line} beta_schedule=linear beta_schedule.epochs={n}" for line, n in zip(WEIGHTS, (0.5, 1, 2))]
+OF = {
+    "elbo": ([], WARM),
+    "elbo, free bits": (["training.clip=1"], [f"{w} objective.free_bits={n}" for w, n in zip(WEIGHTS, (0, 0.1, 1))]),
+    "sigma": (["likelihood=sigma", "training.accumulate=4"], WARM),
+    "iwae": (["objective=iwae", "objective.samples=3"],
+             ["seed=0 {a}", "seed=1 {b} objective.elbo_share=0.3", "seed=2 {a}"]),
+    "info_vae": (["objective=info_vae"],
+                 ["seed=0 {a} objective.scale=5", "seed=0 {b} objective.alpha=-1", "seed=0 {a}"]),
+    "factor_vae": (["objective=factor_vae", "objective.width=10", "objective.depth=2"],
+                   [f"{w} objective.gamma={n}" for w, n in zip(WEIGHTS, (1, 20, 35))]),
+}  # fmt: skip
+
+
+def both(tmp_path, name, net, **rates):
+    words, each = OF[name]
+    words, each = [*words, *NETS[net], *rates.pop("words", [])], [line.format(**rates) for line in each]
+    alone, stacked = jobs_of(tmp_path / "alone", words, each), jobs_of(tmp_path / "stack", words, each)
+    train_alone(alone)
+    ended, apart = train_together(stacked)
+    assert {outcome.status for outcome in ended.values()} == {"finished"}
+    assert apart == []
+    return list(zip(alone, stacked))
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("name", OF)
+def test_losses_of_30_steps_under_adam(tmp_path, name, net):
+    for alone, stacked in both(tmp_path, name, net, a="lr=1e-3", b="lr=3e-4"):
+        assert len(losses(alone)) == (7 if "accumulate" in str(OF[name]) else 30)
+        assert losses(stacked) == pytest.approx(losses(alone), rel=1e-5)
+        for (step, ours), (theirs_step, theirs) in zip(TOLD[stacked.folder], TOLD[alone.folder], strict=True):
+            assert (step, list(ours)) == (theirs_step, list(theirs))
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("name", ["elbo", "sigma", "iwae", "info_vae", "factor_vae"])
+def test_weights_after_30_steps_of_sgd(tmp_path, name, net):
+    if name == "factor_vae":  # whose discriminator has Adam of its own; let it be gradient descent, too
+        sgd = ["objective.discriminator_optimizer._target_=torch.optim.SGD",
+               "~objective.discriminator_optimizer.betas", "~objective.discriminator_optimizer.fused"]  # fmt: skip
+    words = ["optimizer=sgd", *(sgd if name == "factor_vae" else [])]
+    for alone, stacked in both(tmp_path, name, net, a="lr=1e-4", b="lr=3e-5", words=words):
+        theirs, ours = weights_of(alone.folder), weights_of(stacked.folder)
+        assert list(ours) == list(theirs)
+        for key, value in theirs.items():
+            torch.testing.assert_close(ours[key], value, rtol=1e-6, atol=1e-6)
