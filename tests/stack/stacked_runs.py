@@ -67,3 +67,15 @@ def train_together(jobs: list[Job], most: int | None = None) -> tuple[dict[str, 
 def losses(job: Job) -> list[float]:
     """Of each step."""
     return [metrics["step/loss"] for _, metrics in TOLD[job.folder] if "step/loss" in metrics]
+
+
+class Stopping(Noted):
+    """One that is stopped by Ctrl-C once, when it is told of that step."""
+
+    at: int | None = None
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        super().log_metrics(metrics, step)
+        if step == Stopping.at and "step/loss" in metrics:
+            Stopping.at = None
+            raise KeyboardInterrupt

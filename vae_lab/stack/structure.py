@@ -71,9 +71,12 @@ class _Description:
             return "method", _name(x), self.of(x.__self__)
         if isinstance(x, types.FunctionType):
             held = [cell.cell_contents for cell in x.__closure__ or ()]
-            return "function", _name(x), self.of(x.__defaults__), self.of(x.__kwdefaults__), self.of(tuple(held))
-        if isinstance(x, type | types.BuiltinFunctionType):
-            return "named", _name(x)
+            return "function", x.__code__, self.of(x.__defaults__), self.of(x.__kwdefaults__), self.of(tuple(held))
+        if isinstance(x, types.BuiltinFunctionType):
+            of_module = isinstance(x.__self__, types.ModuleType | None)
+            return "builtin", _name(x), None if of_module else self.of(x.__self__)
+        if isinstance(x, type):
+            return "type", _name(x)
         if hasattr(x, "__dict__") and not hasattr(type(x), "__slots__"):
             return _name(type(x)), self.of(vars(x))
         return "unknown", _name(type(x)), id(x)  # equal to nothing else: such a job is trained alone

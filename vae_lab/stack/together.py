@@ -91,10 +91,8 @@ def _stack(work: Work, jobs: list[tuple[Job, "Prepared"]]) -> Ended:
             ended.add(job.name)
             yield job, outcome
     except Exception as error:
-        print(
-            f"{len(jobs)} jobs could not be trained together, and are trained alone: {reason_of(error)}",
-            file=sys.stderr,
-        )
+        told = "jobs could not be trained together, and are carried out one by one"
+        print(f"{len(jobs)} {told}: {reason_of(error)}", file=sys.stderr)
     for job, _ in jobs:
         if job.name not in ended:
             yield job, work(job)
