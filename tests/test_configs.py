@@ -112,7 +112,9 @@ def test_option_trains(cli, tmp_path, group, option):
         assert all(math.isfinite(value) for value in scored["metrics"].values())
 
 
-@pytest.mark.parametrize("launcher", ["sequence", "joblib"])  # the others need a cluster of their own to be tried
+@pytest.mark.parametrize(
+    "launcher", ["sequence", "joblib", "vectorized"]
+)  # the others need a cluster of their own to be tried
 def test_launcher_carries_out_a_sweep(cli, tmp_path, launcher):
     words = [*TINY, *BARE, "latent_dim=2,3", f"launcher={launcher}", "sweep=mine"]
     ended = cli("train", "-m", *words)

@@ -1,0 +1,44 @@
+"""How much memory a job of a stack is taken to need."""
+
+import torch
+from stacked_runs import jobs_of
+
+from vae_lab.run import prepare
+from vae_lab.stack import memory
+from vae_lab.stack.memory import bytes_of, free_bytes, most_that_fit
+
+CPU = torch.device("cpu")
+
+
+def of(tmp_path, *words):
+    (job,) = jobs_of(tmp_path, ["model=dense", *words], ["beta=1"])
+    return prepare(job.config, job.folder)
+
+
+def test_weights_and_activations_are_counted(tmp_path):
+    small, wide = (of(tmp_path, f"model.net.width={width}") for width in (16, 512))
+    weights = 4 * wide.job.parameter_count
+    assert 5 * weights < bytes_of(wide, CPU) < 6 * weights  # gradient, two numbers of Adam's, and a copy beside them
+    assert bytes_of(small, CPU) < bytes_of(wide, CPU) / 20
+    larger = of(tmp_path, "model.net.width=16", "batch_size=80")
+    assert bytes_of(larger, CPU) - bytes_of(small, CPU) > 72 * (2 * 64 + 4 * 16) * 4  # images in and out, hidden units
+
+
+def test_measuring_leaves_the_job_as_it_was(tmp_path):
+    one = of(tmp_path, "likelihood=sigma")
+    before = {key: value.clone() for key, value in one.job.state_dict().items()}
+    bytes_of(one, CPU)
+    assert all(torch.equal(value, before[key]) for key, value in one.job.state_dict().items())
+    assert all(p.grad is None for p in one.job.parameters())
+
+
+def test_what_is_free_decides_how_many_fit(tmp_path, monkeypatch):
+    one = of(tmp_path, "model.net.width=16")
+    needed = bytes_of(one, CPU)
+    for free, fits in ((10 * needed, 8), (needed / 2, 1), (None, None)):
+        monkeypatch.setattr(memory, "free_bytes", lambda device, free=free: free)
+        assert most_that_fit(one) == fits
+
+
+def test_free_memory_is_between_nothing_and_all():
+    assert 2**20 < free_bytes(CPU) < 2**45
