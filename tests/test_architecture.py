@@ -22,7 +22,7 @@ FLOORS = [
         "conditions",
         "scoring",
         "evaluation",
-        "place",
+        "engine",
         "term_sums",
         "lit",
         "callbacks",

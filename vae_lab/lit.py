@@ -16,7 +16,6 @@ from vae_lab.callbacks.history import steps_taken
 from vae_lab.errors import RunFailed
 from vae_lab.job import Job
 from vae_lab.noise import SeededNoise
-from vae_lab.place import Place
 from vae_lab.term_sums import TermSums, why_diverged
 from vae_lab.types import Batch, Group, LossTerms, Step
 
@@ -73,29 +72,33 @@ class LitJob(pl.LightningModule):
 
     def _take_batch(self, batch: Batch, place: int, batches: int) -> None:
         """One batch through every phase; the optimizers step once ``accumulate`` batches have come."""
-        at = Place(self.current_epoch, place, batches, self.accumulate)
-        count, epoch = (torch.tensor(number, device=self.device) for number in (at.count, at.epochs))
+        first = place - place % self.accumulate
+        together = min(self.accumulate, batches - first)  # the last few of an epoch may be fewer
+        complete = place == first + together - 1
+        position = self.current_epoch * batches + place
+        count = torch.tensor(float(position // self.accumulate), device=self.device)
+        epoch = torch.tensor(position / batches, device=self.device)
         found: dict[str, LossTerms] = {}
         several = len(self.job.objective.phases) > 1
         for i, (phase, optimizer) in enumerate(zip(self.job.objective.phases, self._optimizers())):
-            noise = SeededNoise(self.device, self.seed, "train", at.position, i, self.global_rank)
+            noise = SeededNoise(self.device, self.seed, "train", position, i, self.global_rank)
             if several:  # or a phase would leave gradients on what others update
                 self.toggle_optimizer(optimizer)
             found[phase] = self.job(batch, Step(count, epoch, noise, phase, self.images))
-            if at.opens:
+            if place == first:
                 optimizer.zero_grad()
-            self._backward(found[phase].loss if at.together == 1 else found[phase].loss / at.together)
-            if at.closes:
+            self._backward(found[phase].loss if together == 1 else found[phase].loss / together)
+            if complete:
                 if self.clip is not None:
                     self.clip_gradients(optimizer, self.clip, "norm")
                 optimizer.step()
             if several:
                 self.untoggle_optimizer(optimizer)
         self.train_terms.add(found, len(batch.x))
-        if at.closes and self.scheduler_interval == "step":
+        if complete and self.scheduler_interval == "step":
             for scheduler in self._schedulers():
                 scheduler.step()
-        if at.is_point(self.log_every):
+        if (position + 1) % (self.log_every * self.accumulate) == 0:
             self._log_recent()
 
     def _backward(self, loss: Tensor) -> None:

@@ -14,13 +14,19 @@ Reduce = Callable[[Tensor], Tensor]  # sums over processes
 class TermSums:
     """Sums of loss terms over images. They stay on the device: reading their means is the only synchronisation.
 
+    The terms of a batch are copied into a row of a table at once. Kept as they are, they would lie between the freed
+    activations of their step, and every later step would find its memory in other places.
+
     A term is [] of one job, or [J] of J jobs that are trained together; means are read as one mapping per job.
     """
 
+    ROWS = 256
+
     def __init__(self) -> None:
-        self._open: list[tuple[dict[str, Tensor], int]] = []  # of single batches, added up when there are many
         self._names: list[str] = []
-        self._sums: Tensor | None = None  # [J, names], then the number of images; float64 where the device has it
+        self._table: Tensor | None = None  # [ROWS, names] or [ROWS, J, names], filled up to the entries of _images
+        self._images: list[int] = []  # of the batches in the table
+        self._sums: Tensor | None = None  # the same of one row, then the number of images; float64 where there is
         self._read: Tensor | None = None
 
     def add(self, phases: dict[str, LossTerms], images: int) -> None:
@@ -30,8 +36,13 @@ class TermSums:
             prefix = "" if phase == "model" else f"{phase}_"
             named[f"{prefix}loss"] = terms.loss.detach()
             named.update({prefix + name: value for name, value in terms.logs.items()} if prefix else terms.logs)
-        self._open.append((named, images))
-        if len(self._open) >= 256:
+        values = list(named.values())
+        if self._table is None:
+            self._names = list(named)
+            self._table = torch.empty(self.ROWS, *values[0].shape, len(values), device=values[0].device)
+        torch.stack(values, -1, out=self._table[len(self._images)])
+        self._images.append(images)
+        if len(self._images) == self.ROWS:
             self._fold()
 
     def recent(self, reduce: Reduce) -> list[dict[str, float]]:
@@ -52,22 +63,23 @@ class TermSums:
     def keep(self, places: Tensor) -> None:
         """Go on with the jobs at these places alone: long [kept]."""
         self._fold()
+        self._table = None
         self._sums, self._read = (None if x is None else x[places] for x in (self._sums, self._read))
 
     def _fold(self) -> None:
-        if not self._open:
+        if self._table is None or not self._images:
             return
-        self._names = list(self._open[0][0])
-        rows = torch.stack([torch.stack([value.reshape(-1) for value in named.values()], 1) for named, _ in self._open])
+        rows = self._table[: len(self._images)]
         rows = rows if rows.device.type == "mps" else rows.double()
-        weights = torch.tensor([images for _, images in self._open], dtype=rows.dtype, device=rows.device)
-        counted = weights.sum().expand(rows.shape[1], 1)
-        new = torch.cat([(rows * weights.view(-1, 1, 1)).sum(0), counted], 1)
+        weights = torch.tensor(self._images, dtype=rows.dtype, device=rows.device)
+        sums = torch.tensordot(weights, rows, 1)
+        new = torch.cat([sums, weights.sum().expand(*sums.shape[:-1], 1)], -1)
         self._sums = new if self._sums is None else self._sums + new
-        self._open = []
+        self._images = []
 
     def _means(self, sums: Tensor) -> list[dict[str, float]]:
-        return [dict(zip(self._names, row)) for row in (sums[:, :-1] / sums[:, -1:]).tolist()]
+        means = (sums[..., :-1] / sums[..., -1:]).reshape(-1, len(self._names))
+        return [dict(zip(self._names, row)) for row in means.tolist()]
 
 
 def why_diverged(means: dict[str, float], epoch: int, steps: int) -> str:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from vae_lab.callbacks.history import steps_taken
+from vae_lab.engine import Place
 from vae_lab.make import make
-from vae_lab.noise import Asked, SeededNoise, drawn
-from vae_lab.place import Place
+from vae_lab.noise import Asked, GivenNoise, SeededNoise, drawn
 from vae_lab.run import last_checkpoint
 from vae_lab.stack import optimizer as stacked
 from vae_lab.stack.member import Member
@@ -19,6 +19,7 @@ from vae_lab.term_sums import TermSums, why_diverged
 from vae_lab.types import Group, LossTerms, Step
 
 Draws = list[tuple[Tensor, bool]]
+_NONE = GivenNoise([])  # a stacked step is given its draws
 
 
 class Emptied(Exception):
@@ -84,41 +85,43 @@ class LitStack(pl.LightningModule):
         for i, (phase, optimizer) in enumerate(zip(self.phases, self._optimizers())):
             if several:
                 self.toggle_optimizer(optimizer)
-            found[phase] = self._call(batch, phase, at.count, at.epochs, ("train", at.position, i), training=True)
-            if at.opens:
-                optimizer.zero_grad()
-            self.manual_backward(found[phase].loss.sum() / at.together)
-            if at.closes:
+            now = Step(at.count(self.where), at.time(self.where), _NONE, phase, self.images)
+            found[phase] = self._call(batch, now, ("train", at.position, i), training=True)
+            parameters = self.stack.parameters_of(phase)
+            if at.first:
+                for p in parameters:
+                    p.grad = None
+            (found[phase].loss.sum() / at.together).backward()
+            if at.last:
                 if self.training_settings.clip is not None:
-                    stacked.clip(self.stack.parameters_of(phase), self.training_settings.clip)
+                    stacked.clip(parameters, self.training_settings.clip)
                 stacked.step(optimizer, [member.clocks[phase] for member in self.members])
             if several:
                 self.untoggle_optimizer(optimizer)
         self.train_terms.add(found, len(batch))
-        for member in self.members if at.closes else ():
+        for member in self.members if at.last else ():
             if member.settings.scheduler.interval == "step":
                 member.move_schedules()
-        if at.is_point(self.training_settings.log_every):
+        if (at.position + 1) % (self.training_settings.log_every * self.training_settings.accumulate) == 0:
             self._log_recent()
 
     def validation_step(self, batch: Together, batch_idx: int) -> None:
         """The objective with every schedule at its end."""
-        terms = self._call(batch.at(self._which), "model", 0.0, float("inf"), ("val", batch_idx), training=False)
+        forever = torch.full((), float("inf"), device=self.where)
+        step = Step(torch.zeros_like(forever), forever, _NONE, "model", self.images)
+        terms = self._call(batch.at(self._which), step, ("val", batch_idx), training=False)
         self.val_terms.add({"model": terms}, len(batch))
 
-    def _call(
-        self, batch: Together, phase: str, count: float, epoch: float, key: tuple[Any, ...], training: bool
-    ) -> LossTerms:
+    def _call(self, batch: Together, step: Step, key: tuple[Any, ...], training: bool) -> LossTerms:
         """Losses and terms [J], each job with the draws of its own seed."""
-        now, since = (torch.tensor(number, device=self.device) for number in (count, epoch))
-        noises = [SeededNoise(self.device, seed, *key, self.global_rank) for seed in self.seeds]
-        step = Step(now, since, noises[0], phase, self.images)
-        kind = (phase, training, len(batch))
+        kind = (step.phase, training, len(batch))
         if kind not in self._asked:
-            self._asked[kind] = self.stack.asked(batch.of(0), step, noises[0], training)
-            noises[0] = SeededNoise(self.device, self.seeds[0], *key, self.global_rank)  # its first draws are used up
-        each = [drawn(noise, self._asked[kind]) for noise in noises]
+            self._asked[kind] = self.stack.asked(batch.of(0), step, self._noise(self.seeds[0], key), training)
+        each = [drawn(self._noise(seed, key), self._asked[kind]) for seed in self.seeds]
         return self.stack.call(batch, step, self._stacked_draws(each), training)
+
+    def _noise(self, seed: int, key: tuple[Any, ...]) -> SeededNoise:
+        return SeededNoise(self.where, seed, *key, self.global_rank)
 
     def _stacked_draws(self, each: list[list[Tensor]]) -> Draws:
         if len(each) == 1:

@@ -1,6 +1,7 @@
 """One optimizer step for all jobs of a stack, each with its own learning rate and its own clipped gradient."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -67,11 +68,17 @@ def step(optimizer: Any, clocks: Sequence[Clock]) -> None:
     moved = [p for p in group["params"] if p.grad is not None]
     before = [p.detach().clone() for p in moved]
     optimizer.step()
-    shares = torch.tensor([rate / largest for rate in rates], device=moved[0].device)
+    shares = _shares(tuple(rate / largest for rate in rates), moved[0].device)
     with torch.no_grad():
         for p, old in zip(moved, before):
             share = shares.to(p).view(-1, *[1] * (p.dim() - 1))
             p.copy_(torch.where(share == 1, p, old + share * (p - old)))
+
+
+@lru_cache(maxsize=4)
+def _shares(shares: tuple[float, ...], device: torch.device) -> Tensor:
+    """On the device; while rates stay as they are, nothing is sent there."""
+    return torch.tensor(shares, device=device)
 
 
 def clip(parameters: Iterable[nn.Parameter], largest: float) -> None:
