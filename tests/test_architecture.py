@@ -19,10 +19,11 @@ FLOORS = [
     {"models", "objectives", "data", "metrics", "samplers", "figures", "launchers", "search"},
     {
         "job",
+        "engine",
+        "compiled",
         "conditions",
         "scoring",
         "evaluation",
-        "engine",
         "term_sums",
         "lit",
         "callbacks",

@@ -8,6 +8,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ from vae_lab.build import load_weights, make_data, make_job
 from vae_lab.callbacks.checkpoints import Checkpoint, checkpoints
 from vae_lab.callbacks.history import History, read_history, steps_taken
 from vae_lab.callbacks.progress import ProgressLine
+from vae_lab.compiled import Compiled, choose
 from vae_lab.data.image_data import ImageData
 from vae_lab.devices import device_for
 from vae_lab.errors import Interrupted, UserError
 from vae_lab.evaluation import Evaluation
 from vae_lab.job import Job
-from vae_lab.lit import LitJob
+from vae_lab.lit import LitJob, precision_of
 from vae_lab.loggers import LogContext, close
 from vae_lab.make import make
 from vae_lab.noise import SeededNoise
@@ -91,7 +93,7 @@ def prepare(config: Node, run_dir: Path, data: ImageData | None = None) -> Prepa
         UserError: something in the config or the data is wrong.
     """
     settings = check(TrainConfig, config)
-    device_for(settings.accelerator)
+    device_for(settings.accelerator, settings.precision)
     quieten()
     _try_optimizer(settings, make(config["optimizer"]))
     data = data or make_data(config)
@@ -116,7 +118,7 @@ def prepare_again(run_dir: Path, data: ImageData | None = None) -> Prepared:
             f"resume={run_dir}: this run is finished; type vae-lab evaluate run={run_dir} to score it again"
         )
     settings = check(TrainConfig, run.config)
-    device_for(settings.accelerator)
+    device_for(settings.accelerator, settings.precision)
     quieten()
     data = data or run.data
     job = make_job(run.config, data.x_shape, data.y_size)
@@ -248,6 +250,7 @@ def _trainer_fit(
         clip=settings.training.clip,
         accumulate=settings.training.accumulate,
         log_every=settings.training.log_every,
+        loss=_loss(settings, job, data, device_for(settings.accelerator), console),
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp of one process is one, too
     with several_processes(run_dir, distributed), interruptible(trainer):
@@ -264,18 +267,21 @@ def make_trainer(
     epochs: int | None = None,
 ) -> pl.Trainer:
     """Lightning's trainer, for one run or for several that are trained as one."""
-    if device_for(settings.accelerator).type == "cuda":
+    device = device_for(settings.accelerator)
+    if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
+    else:
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"  # by Lightning's 1, optimizers look for a GPU in every step
     return pl.Trainer(
         accelerator=settings.accelerator.kind,
         devices=settings.accelerator.devices,
         strategy=strategy,
-        precision=settings.accelerator.precision,  # type: ignore[arg-type]
+        **precision_of(settings.precision, settings.accelerator.precision),
         max_epochs=epochs or settings.epochs,
         logger=loggers,
         callbacks=callbacks,
         log_every_n_steps=settings.training.log_every,
-        deterministic="warn" if device_for(settings.accelerator).type == "cuda" else None,
+        deterministic="warn" if device.type == "cuda" else None,
         default_root_dir=folder,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # batches are shared among processes by EpochOrder
@@ -283,6 +289,16 @@ def make_trainer(
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_model_summary=False,
     )
+
+
+def _loss(settings: TrainConfig, job: Job, data: ImageData, device: torch.device, console: Console) -> Compiled | None:
+    """The compiled loss, where it is asked for or where it pays; told to the person where that was left open."""
+    batch = next(data.batches("val", n=8))
+    compiles, why = choose(settings.compile, job, batch, settings.batch_size, len(data.train), settings.epochs, device)
+    say = partial(console.print, style="dim", markup=False, highlight=False, soft_wrap=True)
+    if why:
+        say(why)
+    return Compiled(job, settings.batch_size, say if settings.compile == "auto" else None) if compiles else None
 
 
 def _try_objective(job: Job, data: ImageData) -> None:

@@ -15,7 +15,7 @@ from vae_lab.sweep.work import carry_out
 
 TOLD: dict[Path, list[tuple[int, dict[str, float]]]] = {}  # run folder -> (step, metrics)
 FEW = ["dataset=digits", "dataset.limit=240", "batch_size=8", "epochs=1", "latent_dim=3", "training.log_every=1",
-       "logger=none", "metrics=none", "figures=none", "accelerator=cpu"]  # fmt: skip
+       "logger=none", "metrics=none", "figures=none", "accelerator=cpu", "compile=auto"]  # fmt: skip
 NETS = {
     "dense": ["model=dense", "model.net.width=16", "model.net.depth=1"],
     "cnn": ["model=cnn", "model.net.width=4", "model.net.hidden=16"],

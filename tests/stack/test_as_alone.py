@@ -9,7 +9,7 @@ WEIGHTS = ["beta=1 seed=0 {a}", "beta=4 seed=1 {b}", "k1=0.5 k2=2 seed=0 {a}"]
 WARM = [f"{line} beta_schedule=linear beta_schedule.epochs={n}" for line, n in zip(WEIGHTS, (0.5, 1, 2))]
 OF = {
     "elbo": ([], WARM),
-    "elbo, free bits": (["training.clip=1"], [f"{w} objective.free_bits={n}" for w, n in zip(WEIGHTS, (0, 0.1, 1))]),
+    "elbo, free bits": (["training.clip=1"], [f"{w} objective.free_bits={n}" for w, n in zip(WEIGHTS, (0.1, 0.5, 1))]),
     "sigma": (["likelihood=sigma", "training.accumulate=4"], WARM),
     "iwae": (["objective=iwae", "objective.samples=3"],
              ["seed=0 {a}", "seed=1 {b} objective.elbo_share=0.3", "seed=2 {a}"]),

@@ -138,7 +138,7 @@ def test_stacks_are_no_larger_than_asked_for(tmp_path, monkeypatch):
 
 def test_half_precision_trains_as_it_does_alone(tmp_path):
     each = ["beta=1 seed=0", "beta=4 seed=1"]
-    words = [*NETS["cnn"], "accelerator.precision=bf16-mixed", "likelihood=sigma"]
+    words = [*NETS["cnn"], "precision=bf16", "likelihood=sigma"]
     alone, stacked = (jobs_of(tmp_path / where, words, each) for where in ("alone", "stack"))
     train_alone(alone)
     assert train_together(stacked)[1] == []

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from vae_lab.jobs import Job
+from vae_lab.lit import precision_of
 from vae_lab.make import make
 from vae_lab.run import Prepared
 from vae_lab.stack.optimizer import STACKABLE, Clock
@@ -39,9 +40,10 @@ def _alone(one: Prepared) -> bool:
     """Whether its steps cannot be taken together with another job's."""
     settings, objective = one.settings, one.job.objective
     several_processes = settings.accelerator.devices > 1 or settings.accelerator.strategy == "ddp"
-    scaled = settings.accelerator.precision == "16-mixed"  # by one factor for all, which one job's NaN would halve
+    half = "16-mixed" in precision_of(settings.precision, settings.accelerator.precision).values()
     done = one.epochs_done >= settings.epochs
-    if several_processes or scaled or done or not getattr(objective, "stackable", True):
+    # half: the loss is scaled by one factor for all, which one job's overflow would halve
+    if several_processes or half or done or settings.compile is True or not getattr(objective, "stackable", True):
         return True
     values = {**dict(one.job.named_parameters()), **dict(one.job.named_buffers())}
     odd = set(one.job.state_dict()) - set(values)  # shared under two names, or kept in another way
