@@ -33,8 +33,23 @@ FLOORS = [
         "processes",
         "make",
     },
-    {"build", "devices", "titles", "runs", "outputs", "run", "sampling", "sampled", "fitting", "evaluate", "score"}
-    | {"help", "hydra_errors", "compare"},
+    {
+        "build",
+        "devices",
+        "titles",
+        "runs",
+        "outputs",
+        "preparing",
+        "under_way",
+        "trainer",
+        "run",
+        "sampling",
+        "sampled",
+        "fitting",
+        "evaluate",
+        "score",
+    }
+    | {"preparing", "under_way", "trainer", "help", "hydra_errors", "compare"},
     {"composing", "sweep", "stack"},
     {"cli"},
 ]
@@ -107,7 +122,16 @@ def test_hydra_is_known_in_few_places():
 
 
 def test_lightning_is_known_in_few_places():
-    assert users_of("pytorch_lightning", "lightning") == {"lit", "callbacks", "run", "loggers", "data", "stack"}
+    assert users_of("pytorch_lightning", "lightning") == {
+        "lit",
+        "callbacks",
+        "run",
+        "loggers",
+        "data",
+        "stack",
+        "trainer",
+        "under_way",
+    }
 
 
 def test_wandb_is_known_to_the_loggers_alone():

@@ -1,60 +1,35 @@
 """Composes data, model, objective, training, scores and pictures from a resolved config: the only wiring."""
 
-import contextlib
-import os
-import signal
-import time
-import uuid
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from vae_lab import runs
-from vae_lab.build import load_weights, make_data, make_job
-from vae_lab.callbacks.checkpoints import Checkpoint, checkpoints
-from vae_lab.callbacks.history import History, read_history, steps_taken
+from vae_lab.build import make_job
+from vae_lab.callbacks.history import steps_taken
 from vae_lab.callbacks.progress import ProgressLine
 from vae_lab.compiled import Compiled, choose
 from vae_lab.data.image_data import ImageData
 from vae_lab.devices import device_for
-from vae_lab.errors import Interrupted, UserError
-from vae_lab.evaluation import Evaluation
+from vae_lab.errors import Interrupted
+from vae_lab.files import read_history
 from vae_lab.job import Job
-from vae_lab.lit import LitJob, precision_of
-from vae_lab.loggers import LogContext, close
+from vae_lab.lit import LitJob
 from vae_lab.make import make
-from vae_lab.noise import SeededNoise
-from vae_lab.outputs import score, score_sampler
+from vae_lab.preparing import last_checkpoint, prepare, prepare_again, quieten
 from vae_lab.processes import several_processes
-from vae_lab.report import print_plan, print_scores, tracker
+from vae_lab.report import print_plan, print_scores
 from vae_lab.schema import TrainConfig, check
-from vae_lab.titles import title_of
-from vae_lab.types import Scores, Step
+from vae_lab.trainer import callbacks_of, interruptible, make_trainer
+from vae_lab.types import Scores
+from vae_lab.under_way import UnderWay, begin
 
 Node = dict[str, Any]
-
-
-@dataclass
-class Prepared:
-    """What a run is made of. Nothing of it is written yet, or it is a run that goes on."""
-
-    settings: TrainConfig
-    config: Node
-    run_dir: Path
-    data: ImageData
-    job: Job
-    environment: Node | None = None  # as written; None: of a run that was not begun
-    epochs_done: int = 0  # that its last checkpoint holds
 
 
 def train(
@@ -84,123 +59,6 @@ def resume(run_dir: Path, console: Console) -> Scores:
         UserError: it is finished, not a run folder, or its last checkpoint is damaged.
     """
     return _carry_out(UnderWay(prepare_again(run_dir)), console)
-
-
-def prepare(config: Node, run_dir: Path, data: ImageData | None = None) -> Prepared:
-    """Make and try what a new run consists of; ``data`` is that of the config, where it is loaded already.
-
-    Raises:
-        UserError: something in the config or the data is wrong.
-    """
-    settings = check(TrainConfig, config)
-    device_for(settings.accelerator, settings.precision)
-    quieten()
-    _try_optimizer(settings, make(config["optimizer"]))
-    data = data or make_data(config)
-    job = make_job(config, data.x_shape, data.y_size)
-    _try_objective(job, data)
-    for own in job.own_optimizers.values():
-        _try_optimizer(settings, own)
-    if settings.accelerator.devices > len(data.val):
-        raise UserError(f"accelerator.devices={settings.accelerator.devices}: only {len(data.val)} validation images")
-    return Prepared(settings, config, run_dir, data, job)
-
-
-def prepare_again(run_dir: Path, data: ImageData | None = None) -> Prepared:
-    """What an interrupted run consists of, with its last weights; ``data`` as in :func:`prepare`.
-
-    Raises:
-        UserError: it is finished, not a run folder, or its last checkpoint is damaged.
-    """
-    run = runs.load_run(run_dir, key="resume")
-    if run.status == "finished":
-        raise UserError(
-            f"resume={run_dir}: this run is finished; type vae-lab evaluate run={run_dir} to score it again"
-        )
-    settings = check(TrainConfig, run.config)
-    device_for(settings.accelerator, settings.precision)
-    quieten()
-    data = data or run.data
-    job = make_job(run.config, data.x_shape, data.y_size)
-    last, epochs = last_checkpoint(run_dir), 0
-    if last is not None:
-        try:
-            epochs = load_weights(job, last)  # before anything starts
-        except UserError as why:
-            raise UserError(f"{why}; remove {last} to train this run from the beginning") from why
-    return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs)
-
-
-def begin(prepared: Prepared, sweep: str | None = None, command: str | None = None, **environment: Any) -> "UnderWay":
-    """Take the folder, write what the run is, open its loggers; ``environment`` goes into ``environment.json``.
-
-    Raises:
-        UserError: the folder is taken, or a logger cannot be had; nothing is left in the folder then.
-    """
-    config, data, run_dir = prepared.config, prepared.data, prepared.run_dir
-    runs.claim(run_dir)
-    prepared.environment = {
-        **runs.describe_environment(config, device_for(prepared.settings.accelerator), command),
-        "parameters": prepared.job.parameter_count,
-        "x_shape": list(data.x_shape),
-        "y_size": data.y_size,
-        "classes": list(data.classes),
-        "attributes": list(data.attributes),
-        "run_id": uuid.uuid4().hex[:8],
-        "sweep": sweep,
-        "wall_seconds": 0.0,
-        **environment,
-    }
-    runs.write_environment(run_dir, prepared.environment)
-    runs.write_config(run_dir, config)  # its presence makes the folder a run that can be resumed
-    try:
-        return UnderWay(prepared)
-    except UserError:  # a logger that cannot be had: nothing was trained
-        runs.withdraw(run_dir)
-        raise
-
-
-class UnderWay:
-    """A run whose loggers are open and whose clock runs, until it is closed."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        assert prepared.environment is not None
-        self.settings, self.config, self.run_dir = prepared.settings, prepared.config, prepared.run_dir
-        self.data, self.job, self.environment = prepared.data, prepared.job, prepared.environment
-        self.title = title_of(self.config)
-        self._started: float | None = time.perf_counter()
-        self._is_open = True
-        context = LogContext(self.run_dir, self.config, self.environment["run_id"], self.environment["sweep"])
-        self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
-
-    def score(self, console: Console, device: torch.device, step: int) -> Scores:
-        """Of the best weights: metrics, figures, the sampler's; kept in the folder and with the loggers."""
-        self._started = self._started or time.perf_counter()
-        epoch = load_weights(self.job, self.run_dir / "checkpoints" / "best.ckpt")
-        history, features = read_history(self.run_dir / "metrics.csv"), make(self.settings.features)
-        seed, follow = self.settings.seed, tracker(console)
-        evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
-        evaluation.scores.protocol["checkpoint"] = {"which": "best val/loss", "epoch": epoch}
-        score(evaluation, self.config, self.run_dir, self.loggers, step)
-        return score_sampler(evaluation, self.config, self.run_dir, self.loggers, step)
-
-    def hold(self) -> None:
-        """Its clock stops until it is scored: other runs are, that were trained with it."""
-        if self._started:
-            self.environment["wall_seconds"] += time.perf_counter() - self._started
-        self._started = None
-
-    def close(self, scores: Scores | None) -> None:
-        """Note the time that it took and end the loggers' runs, once; with scores, the run is finished."""
-        if not self._is_open:
-            return
-        self._is_open = False
-        self.hold()
-        self.environment["wall_seconds"] = round(self.environment["wall_seconds"], 2)
-        runs.write_environment(self.run_dir, self.environment)
-        close(self.loggers, failed=scores is None)
-        if scores is not None:
-            runs.write_results(self.run_dir, scores)
 
 
 def train_worker(run_dir: Path) -> None:
@@ -258,39 +116,6 @@ def _trainer_fit(
     return trainer
 
 
-def make_trainer(
-    settings: TrainConfig,
-    folder: Path,
-    callbacks: list[Callback],
-    loggers: list[Logger],
-    strategy: Any = "auto",
-    epochs: int | None = None,
-) -> pl.Trainer:
-    """Lightning's trainer, for one run or for several that are trained as one."""
-    device = device_for(settings.accelerator)
-    if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
-    else:
-        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"  # by Lightning's 1, optimizers look for a GPU in every step
-    return pl.Trainer(
-        accelerator=settings.accelerator.kind,
-        devices=settings.accelerator.devices,
-        strategy=strategy,
-        **precision_of(settings.precision, settings.accelerator.precision),
-        max_epochs=epochs or settings.epochs,
-        logger=loggers,
-        callbacks=callbacks,
-        log_every_n_steps=settings.training.log_every,
-        deterministic="warn" if device.type == "cuda" else None,
-        default_root_dir=folder,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,  # batches are shared among processes by EpochOrder
-        enable_progress_bar=False,
-        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
-        enable_model_summary=False,
-    )
-
-
 def _loss(settings: TrainConfig, job: Job, data: ImageData, device: torch.device, console: Console) -> Compiled | None:
     """The compiled loss, where it is asked for or where it pays; told to the person where that was left open."""
     batch = next(data.batches("val", n=8))
@@ -301,67 +126,10 @@ def _loss(settings: TrainConfig, job: Job, data: ImageData, device: torch.device
     return Compiled(job, settings.batch_size, say if settings.compile == "auto" else None) if compiles else None
 
 
-def _try_objective(job: Job, data: ImageData) -> None:
-    """What does not combine is refused by the objective's first call: have it now, before anything is written."""
-    if data.binarize and job.model.likelihood.fits_sigma:
-        raise UserError(
-            f"dataset.binarize={data.binarize}: on black and white pixels a learned σ falls towards 0, and its density "
-            "says nothing; type likelihood=bernoulli"
-        )
-    zero = torch.tensor(0.0)
-    batch = next(data.batches("val", n=2))
-    job.eval()
-    with torch.no_grad():
-        for phase in job.objective.phases:
-            job(batch, Step(zero, zero, SeededNoise("cpu", "trial"), phase, len(data.train)))
-    job.train()
-
-
-def _try_optimizer(settings: TrainConfig, make_optimizer: Any) -> None:
-    """Have torch judge the optimizer's and the scheduler's numbers before anything is written."""
-    try:
-        optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(1))])
-        scheduler = make(settings.scheduler.make)(optimizer) if settings.scheduler.make else None
-    except (TypeError, ValueError) as why:
-        raise UserError(f"optimizer or scheduler: {' '.join(str(why).split())}; see --cfg job for their keys") from why
-    if isinstance(scheduler, ReduceLROnPlateau) and settings.scheduler.interval == "step":
-        raise UserError("scheduler.interval=step: val/loss is known once per epoch; type scheduler.interval=epoch")
-
-
-def callbacks_of(settings: TrainConfig, run_dir: Path) -> list[Callback]:
-    """What keeps a run's history and checkpoints, and may end it early."""
-    stopping = settings.training.patience
-    return [
-        History(run_dir / "metrics.csv"),
-        *([EarlyStopping("val/loss", patience=stopping)] if stopping else []),
-        *checkpoints(run_dir / "checkpoints"),
-    ]
-
-
 def _strategy(name: str, job: Job) -> Any:
     """DDP must be told where a phase, or a deterministic objective, leaves parameters without gradient."""
     whole = len(job.objective.phases) == 1 and job.objective.variational
     return name if name != "ddp" or whole else "ddp_find_unused_parameters_true"
-
-
-def last_checkpoint(run_dir: Path) -> Path | None:
-    """That a run goes on from; None where there is none."""
-    path = run_dir / "checkpoints" / "last.ckpt"
-    return path if path.exists() else None
-
-
-@contextlib.contextmanager
-def interruptible(trainer: pl.Trainer) -> Iterator[None]:
-    """Lightning ends the program on Ctrl-C and SIGTERM; here it becomes an exception that says how to resume."""
-    try:
-        yield
-    except SystemExit as stop:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise KeyboardInterrupt from stop
-    finally:
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, ProgressLine):
-                callback.stop()
 
 
 def _resume_advice(run_dir: Path) -> str:
@@ -372,15 +140,3 @@ def _resume_advice(run_dir: Path) -> str:
         else "no epoch was through, so it starts from the beginning"
     )
     return f"stopped; {saved}. Go on with: vae-lab train resume={run_dir}"
-
-
-def quieten() -> None:
-    """Leave out what libraries say to their developers."""
-    import logging
-
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.distributed"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for text in (".*does not have many workers.*", ".*Checkpoint directory .* exists.*", ".*lr_scheduler.step.*",
-                 ".*smaller than the logging interval.*", ".*isinstance.treespec.*", ".*sync_dist=True.*",
-                 ".*`srun` command is available.*"):  # fmt: skip
-        warnings.filterwarnings("ignore", text)

@@ -6,10 +6,12 @@ from contextlib import suppress
 import torch
 
 from vae_lab.devices import device_for
-from vae_lab.run import UnderWay, interruptible, last_checkpoint, make_trainer
+from vae_lab.preparing import last_checkpoint
 from vae_lab.stack.feeding import StackData
 from vae_lab.stack.lit_stack import Emptied, LitStack
 from vae_lab.stack.member import Member
+from vae_lab.trainer import interruptible, make_trainer
+from vae_lab.under_way import UnderWay
 
 
 def fit(runs: list[UnderWay]) -> list[Member]:

@@ -7,7 +7,7 @@ from typing import Any
 from vae_lab.jobs import Job
 from vae_lab.lit import precision_of
 from vae_lab.make import make
-from vae_lab.run import Prepared
+from vae_lab.preparing import Prepared
 from vae_lab.stack.optimizer import STACKABLE, Clock
 from vae_lab.stack.structure import description_of, structure_of
 

@@ -11,7 +11,7 @@ from vae_lab.callbacks.history import steps_taken
 from vae_lab.engine import Place
 from vae_lab.make import make
 from vae_lab.noise import Asked, GivenNoise, SeededNoise, drawn
-from vae_lab.run import last_checkpoint
+from vae_lab.preparing import last_checkpoint
 from vae_lab.stack import optimizer as stacked
 from vae_lab.stack.member import Member
 from vae_lab.stack.state import Stack, Together

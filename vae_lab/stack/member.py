@@ -9,8 +9,9 @@ from pytorch_lightning.callbacks import Callback
 from vae_lab import folders
 from vae_lab.callbacks.history import History, steps_taken
 from vae_lab.make import make
-from vae_lab.run import UnderWay, callbacks_of
 from vae_lab.stack.optimizer import Clock
+from vae_lab.trainer import callbacks_of
+from vae_lab.under_way import UnderWay
 
 
 class Member:

@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from vae_lab.devices import device_for
 from vae_lab.make import make
 from vae_lab.noise import SeededNoise
-from vae_lab.run import Prepared
+from vae_lab.preparing import Prepared
 from vae_lab.stack.optimizer import MakeOptimizer
 from vae_lab.types import Step
 

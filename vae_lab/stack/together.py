@@ -13,7 +13,8 @@ from vae_lab.jobs import Job, Outcome, Work
 from vae_lab.sweep.work import failed, finished, heed_sigterm, reason_of
 
 if TYPE_CHECKING:
-    from vae_lab.run import Prepared, UnderWay
+    from vae_lab.preparing import Prepared
+    from vae_lab.under_way import UnderWay
 
 Ended = Iterator[tuple[Job, Outcome]]
 
@@ -70,7 +71,7 @@ def _parts(group: list["Prepared"], most: int | None) -> Iterator[list["Prepared
 
 def _prepared(jobs: list[Job]) -> list["Prepared"]:
     """What the runs consist of, sharing the images. One that cannot be had is left out: alone it will tell why."""
-    from vae_lab.run import prepare, prepare_again
+    from vae_lab.preparing import prepare, prepare_again
 
     found: list[Prepared] = []
     for job in jobs:
@@ -119,7 +120,7 @@ def _trained_and_scored(jobs: list[tuple[Job, "Prepared"]]) -> Ended:
 
 
 def _begun(job: Job, prepared: "Prepared", size: int) -> "UnderWay":
-    from vae_lab.run import UnderWay, begin
+    from vae_lab.under_way import UnderWay, begin
 
     (job.folder / folders.FAILURE).unlink(missing_ok=True)
     if prepared.environment is not None:
