@@ -100,16 +100,16 @@ def test_where_memory_does_not_suffice_two_halves_go_on_from_the_last_checkpoint
     each = [f"beta={beta} epochs={epochs}" for beta, epochs in ((1, 2), (2, 2), (3, 1), (4, 2), (5, 2))]
     halved, whole = (jobs_of(tmp_path / where, DENSE, each) for where in ("halved", "whole"))
     train_together(whole)
-    sizes, take = [], LitStack._take_batch
+    sizes, take = [], LitStack._take
 
-    def limited(self, batch, place, batches):
-        if place == 0:
+    def limited(self, batch, at):
+        if at.batch == 0:
             sizes.append(len(self.members))
-        if self.current_epoch == 1 and len(self.members) > 2:
+        if at.epoch == 1 and len(self.members) > 2:
             raise torch.OutOfMemoryError("too many")
-        take(self, batch, place, batches)
+        take(self, batch, at)
 
-    monkeypatch.setattr(LitStack, "_take_batch", limited)
+    monkeypatch.setattr(LitStack, "_take", limited)
     ended, apart = train_together(halved)
     assert {one.status for one in ended.values()} == {"finished"}
     assert apart == []

@@ -1,6 +1,7 @@
-"""The LightningModule of a stack: the training step of :class:`~vae_lab.lit.LitJob`, for several jobs at once."""
+"""The LightningModule of a stack: what :class:`~vae_lab.lit.LitJob` is to one job, for several at once."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -8,9 +9,9 @@ import torch
 from torch import Tensor
 
 from vae_lab.callbacks.history import steps_taken
-from vae_lab.engine import Place
+from vae_lab.engine import Engine, Phase, Place
 from vae_lab.make import make
-from vae_lab.noise import Asked, GivenNoise, SeededNoise, drawn
+from vae_lab.noise import Asked, SeededNoise, drawn
 from vae_lab.preparing import last_checkpoint
 from vae_lab.stack import optimizer as stacked
 from vae_lab.stack.member import Member
@@ -19,7 +20,6 @@ from vae_lab.term_sums import TermSums, why_diverged
 from vae_lab.types import Group, LossTerms, Step
 
 Draws = list[tuple[Tensor, bool]]
-_NONE = GivenNoise([])  # a stacked step is given its draws
 
 
 class Emptied(Exception):
@@ -35,6 +35,8 @@ class LitStack(pl.LightningModule):
         device: that the trainer will use.
     """
 
+    engine: Engine
+
     def __init__(self, members: Sequence[Member], seeds: Sequence[int], device: torch.device) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -43,7 +45,8 @@ class LitStack(pl.LightningModule):
         self.stack = Stack([member.run.job for member in members], device)
         run = members[0].run
         self.phases, self.images = list(run.job.objective.phases), len(run.data.train)
-        self.training_settings = run.settings.training
+        steps = run.settings.training
+        self.clip, self.accumulate, self.log_every = steps.clip, steps.accumulate, steps.log_every
         self.train_terms, self.val_terms = TermSums(), TermSums()
         self.recent: dict[str, float] = {}
         self._asked: dict[tuple[str, bool, int], Asked] = {}  # by phase, training, images of a batch
@@ -60,8 +63,24 @@ class LitStack(pl.LightningModule):
         return [own.get(phase, usual)(self.stack.parameters_of(phase)) for phase in self.phases]
 
     def on_train_start(self) -> None:
-        """For each job's callbacks."""
+        """The engine of a job alone takes the steps; loss, clipping and optimizers are those of all jobs."""
         self._call_back("on_train_start")
+        clip = self.clip
+        self.engine = Engine(
+            loss=partial(self._losses, training=True),
+            phases=[self._phase(name, one) for name, one in zip(self.phases, self._optimizers())],
+            seed=self.seeds[0],
+            rank=self.global_rank,
+            images=self.images,
+            device=self.where,
+            backward=lambda losses: losses.sum().backward(),
+            clip=None if clip is None else lambda phase: stacked.clip(phase.param_groups[0]["params"], clip),
+            alone=(self.toggle_optimizer, self.untoggle_optimizer),
+        )
+
+    def _phase(self, name: str, optimizer: Any) -> Phase:
+        at_own_rates = stacked.AtOwnRates(optimizer, lambda: [member.clocks[name] for member in self.members])
+        return Phase(name, at_own_rates, self.stack.parameters_of(name))
 
     def on_train_epoch_start(self) -> None:
         """For each job's callbacks."""
@@ -73,55 +92,34 @@ class LitStack(pl.LightningModule):
 
     def training_step(self, group: Group, group_idx: int) -> None:
         """Several batches in a row."""
-        for place, batch in enumerate(group.batches, group.first):
-            self._take_batch(batch, place, group.epoch_batches)  # type: ignore[arg-type]
+        batches: Any = group.batches  # several side by side
+        for number, batch in enumerate(batches, group.first):
+            self._take(batch, Place(self.current_epoch, number, group.epoch_batches, self.accumulate))
 
-    def _take_batch(self, batch: Together, place: int, batches: int) -> None:
-        """As a job alone does; see there."""
-        at = Place(self.current_epoch, place, batches, self.training_settings.accumulate)
-        batch = batch.at(self._which)
-        found: dict[str, LossTerms] = {}
-        several = len(self.phases) > 1
-        for i, (phase, optimizer) in enumerate(zip(self.phases, self._optimizers())):
-            if several:
-                self.toggle_optimizer(optimizer)
-            now = Step(at.count(self.where), at.time(self.where), _NONE, phase, self.images)
-            found[phase] = self._call(batch, now, ("train", at.position, i), training=True)
-            parameters = self.stack.parameters_of(phase)
-            if at.first:
-                for p in parameters:
-                    p.grad = None
-            (found[phase].loss.sum() / at.together).backward()
-            if at.last:
-                if self.training_settings.clip is not None:
-                    stacked.clip(parameters, self.training_settings.clip)
-                stacked.step(optimizer, [member.clocks[phase] for member in self.members])
-            if several:
-                self.untoggle_optimizer(optimizer)
-        self.train_terms.add(found, len(batch))
+    def _take(self, batch: Any, at: Place) -> None:
+        self.train_terms.add(self.engine.take(batch.at(self._which), at), len(batch))
         for member in self.members if at.last else ():
             if member.settings.scheduler.interval == "step":
                 member.move_schedules()
-        if (at.position + 1) % (self.training_settings.log_every * self.training_settings.accumulate) == 0:
+        if (at.position + 1) % (self.log_every * self.accumulate) == 0:
             self._log_recent()
 
     def validation_step(self, batch: Together, batch_idx: int) -> None:
         """The objective with every schedule at its end."""
+        noise = SeededNoise(self.where, self.seeds[0], "val", batch_idx, self.global_rank)
         forever = torch.full((), float("inf"), device=self.where)
-        step = Step(torch.zeros_like(forever), forever, _NONE, "model", self.images)
-        terms = self._call(batch.at(self._which), step, ("val", batch_idx), training=False)
-        self.val_terms.add({"model": terms}, len(batch))
+        step = Step(torch.zeros_like(forever), forever, noise, "model", self.images)
+        self.val_terms.add({"model": self._losses(batch.at(self._which), step, training=False)}, len(batch))
 
-    def _call(self, batch: Together, step: Step, key: tuple[Any, ...], training: bool) -> LossTerms:
-        """Losses and terms [J], each job with the draws of its own seed."""
+    def _losses(self, batch: Any, step: Step, training: bool) -> LossTerms:
+        """Losses and terms [J]. The step's noise is the first seed's; each job has the draws of its own."""
+        first: Any = step.noise
         kind = (step.phase, training, len(batch))
         if kind not in self._asked:
-            self._asked[kind] = self.stack.asked(batch.of(0), step, self._noise(self.seeds[0], key), training)
-        each = [drawn(self._noise(seed, key), self._asked[kind]) for seed in self.seeds]
+            self._asked[kind] = self.stack.asked(batch.of(0), step, SeededNoise(self.where, *first.key), training)
+        noises = [SeededNoise(self.where, seed, *first.key[1:]) for seed in self.seeds]
+        each = [drawn(noise, self._asked[kind]) for noise in noises]
         return self.stack.call(batch, step, self._stacked_draws(each), training)
-
-    def _noise(self, seed: int, key: tuple[Any, ...]) -> SeededNoise:
-        return SeededNoise(self.where, seed, *key, self.global_rank)
 
     def _stacked_draws(self, each: list[list[Tensor]]) -> Draws:
         if len(each) == 1:

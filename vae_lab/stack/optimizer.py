@@ -1,6 +1,7 @@
 """One optimizer step for all jobs of a stack, each with its own learning rate and its own clipped gradient."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -55,6 +56,23 @@ class Clock:
         self.optimizer.param_groups[0].update(saved)
         if self.scheduler and scheduler is not None:
             self.scheduler.load_state_dict(scheduler)
+
+
+@dataclass(frozen=True)
+class AtOwnRates:
+    """The optimizer of all jobs' parameters in a phase, whose steps are :func:`step`."""
+
+    optimizer: Any
+    clocks: Callable[[], Sequence[Clock]]  # of the jobs that are there at that time
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """One, of all."""
+        return self.optimizer.param_groups  # type: ignore[no-any-return]
+
+    def step(self) -> None:
+        """One step of each job."""
+        step(self.optimizer, self.clocks())
 
 
 def step(optimizer: Any, clocks: Sequence[Clock]) -> None:
