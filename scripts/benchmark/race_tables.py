@@ -52,6 +52,11 @@ def limit(results: Results, case: str, precision: str) -> float | None:
     return max(row[precision] for row in rows) / rows[0]["operations"] if rows else None
 
 
+def threads(machine: Row) -> str:
+    """``1 thread``, ``2 threads``."""
+    return f"{machine['threads']} thread{'s' if machine['threads'] != 1 else ''}"
+
+
 def race_tables(results: Results) -> list[Table]:
     """One table per case."""
     return [_race_table(results, Case.of_json(node)) for node in results.settings["cases"]]

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from part_tables import part_tables
-from race_tables import race_tables, ratio_table
+from race_tables import race_tables, ratio_table, threads
 from results import Results, read_results
 from rich.console import Console
 from written import Table, replaced
@@ -26,10 +26,11 @@ def machine_text(results: Results) -> str:
     machine, settings = results.machine, results.settings
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     device = f"{machine['device']} beside " if machine["kind"] == "cuda" else ""
+    rounds = f"{settings['rounds']} round{'s' if settings['rounds'] != 1 else ''}"
     bf16 = "with" if machine["bf16_instructions"] else "without"
     return (
-        f"{device}{machine['processor']} ({bf16} instructions for bf16), {machine['threads']} threads; {versions}; "
-        f"{settings['rounds']} rounds on {settings['date']}, load {machine['load_before']} before and "
+        f"{device}{machine['processor']} ({bf16} instructions for bf16), {threads(machine)}; {versions}; "
+        f"{rounds} on {settings['date']}, load {machine['load_before']} before and "
         f"{machine.get('load_after')} after. 28×28×1 is {settings['digits']}; 64×64×3 are random pictures with the "
         "spectrum of photographs."
     )

@@ -9,11 +9,13 @@ import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from startup_clock import Clock
 
 IMPORTS = {
     "torch": "import torch",
@@ -32,49 +34,6 @@ CALLS = {
     ("vae_lab.run", "_trainer_fit"): "Lightning, to the end of the first step",
     ("vae_lab.run", "train"): "the rest of preparing the run",
 }
-
-
-class Clock:
-    """Seconds by name; what is entered inside another stops the other's clock."""
-
-    def __init__(self, first: str, started: float) -> None:
-        self.seconds = {first: 0.0}
-        self._open, self._since = [first], started
-        self.running = True
-
-    def enter(self, name: str) -> None:
-        """From now on time counts for this."""
-        self._count()
-        self._open.append(name)
-
-    def leave(self) -> None:
-        """From now on time counts for what this was part of."""
-        self._count()
-        self._open.pop()
-
-    def stop(self) -> None:
-        """Nothing counts any more."""
-        self._count()
-        self.running = False
-
-    def _count(self) -> None:
-        now = time.time()
-        if self.running:
-            name = self._open[-1]
-            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
-        self._since = now
-
-    def timed(self, name: str, call: Callable) -> Callable:
-        """The same function, its time counted under a name."""
-
-        def wrapped(*args: Any, **more: Any) -> Any:
-            self.enter(name)
-            try:
-                return call(*args, **more)
-            finally:
-                self.leave()
-
-        return wrapped
 
 
 class TimedImports(MetaPathFinder):
