@@ -19,6 +19,7 @@ from cases import Case, cases
 from contestants import CONTESTANTS, able
 from growth import growth
 from images import digits, pictures
+from measure import WorkerFailed
 from report import show, write
 from results import Results
 from rich.console import Console
@@ -76,7 +77,10 @@ def measure_parts(words: argparse.Namespace, results: Results, chosen: list[Case
     for name, part in (("startup", startup), ("scoring", scoring), ("growth", growth), ("profile", profile)):
         if name in parts:
             console.rule(name)
-            setattr(results, name, part(words.threads, words.quick, console.print))
+            try:
+                setattr(results, name, part(words.threads, words.quick, console.print))
+            except WorkerFailed as why:
+                results.skipped[name] = str(why)
             results.write(written)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cases import Case
+from environments import last_line
 from images import digits, pictures
 from measure import VAE_LAB, WorkerFailed, measured, worker_environment
 from results import Row
@@ -60,7 +61,11 @@ def sweeps(threads: int, quick: bool, say: Say) -> Iterator[Row]:
             say(f"launcher={launcher} is not there yet")
             continue
         for runs in (2,) if quick else (1, 2, 4, 8):
-            seconds = sweep_seconds(launcher, runs, threads)
+            try:
+                seconds = sweep_seconds(launcher, runs, threads)
+            except WorkerFailed as why:
+                say(f"{runs} runs, launcher={launcher}: failed: {why}")
+                break
             say(f"{runs} runs, launcher={launcher}: {seconds:.1f} s")
             yield {"axis": "runs", "model": launcher, "value": runs, "sweep_seconds": seconds}
 
@@ -69,7 +74,7 @@ def sweep_seconds(launcher: str, runs: int, threads: int) -> float:
     """Of a sweep over seeds, each job trained for three epochs of 12,800 images and not scored.
 
     Raises:
-        SystemExit: a job failed.
+        WorkerFailed: a job failed.
     """
     words = ["model=dense", f"data_dir={digits()[0]}", "dataset.limit=12800", "epochs=3", "metrics=none",
              "figures=none", "logger=none", f"seed={','.join(map(str, range(runs)))}",
@@ -82,5 +87,5 @@ def sweep_seconds(launcher: str, runs: int, threads: int) -> float:
         )
         seconds = time.perf_counter() - started
     if done.returncode:
-        sys.exit(done.stdout + done.stderr)
+        raise WorkerFailed(last_line(done.stderr or done.stdout))
     return seconds

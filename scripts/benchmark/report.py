@@ -58,7 +58,10 @@ def pieces(results: Results) -> dict[str, str]:
     if results.training:
         text = [machine_text(results), contestants_text(results), joined(race_tables(results))]
         made |= {f"race on {kind}": "\n\n".join(text), f"ratios on {kind}": _ratios_text(results)}
-    return made | {f"{name} on {kind}": joined(tables) for name, tables in part_tables(results).items()}
+    made |= {f"{name} on {kind}": joined(tables) for name, tables in part_tables(results).items()}
+    if "growth on cpu" in made:
+        made["growth on cpu"] += f"\n\n![Seconds against each number, both axes logarithmic]({FIGURE.name})"
+    return made
 
 
 def _ratios_text(results: Results) -> str:

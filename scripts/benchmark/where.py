@@ -1,4 +1,4 @@
-"""Where the time of a default run goes: py-spy looks at its main thread a hundred times a second.
+"""Where the time of a default run goes: py-spy looks at its main thread fifty times a second.
 
 Each sample is counted for the first line of :data:`PARTS` one of whose words is in one of its frames.
 """
@@ -11,14 +11,15 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from environments import last_line
 from images import digits
-from measure import VAE_LAB, worker_environment
+from measure import VAE_LAB, WorkerFailed, worker_environment
 from results import Row
 
-RATE = 100  # samples a second
+RATE = 50  # samples a second
 PARTS = (
     ("imports", ("importlib._bootstrap",)),
-    ("compilation", ("torch/_dynamo", "torch/_inductor", "torch/_functorch")),
+    ("compilation", ("torch/_dynamo/convert_frame.py", "torch/_inductor/compile_fx.py")),
     ("W&B", ("wandb",)),
     ("validation", ("evaluation_loop.py", "validation_step")),
     ("figures", ("vae_lab/figures", "matplotlib")),
@@ -40,22 +41,22 @@ def profile(threads: int, quick: bool, say: Callable[[str], None]) -> list[Row]:
     """Rows of a part, its seconds and its share of a default run of one epoch on MNIST.
 
     Raises:
-        SystemExit: py-spy is not installed, or the run failed.
+        WorkerFailed: py-spy is not installed, or the run failed.
     """
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
-        raise SystemExit("py-spy is not installed; pip install py-spy")
+        raise WorkerFailed("py-spy is not installed; pip install py-spy")
     words = ["train", f"data_dir={digits()[0]}", "epochs=1", "logger.mode=offline"]
     words += ["dataset.limit=5000"] if quick else []
     with tempfile.TemporaryDirectory() as folder:
         stacks = Path(folder) / "stacks.txt"
-        command = [spy, "record", "--rate", str(RATE), "--format", "raw", "--idle", "--threads", "--full-filenames",
-                   "--output", stacks, "--", *VAE_LAB, *words]  # fmt: skip
+        how = f"--nonblocking --rate {RATE} --format raw --idle --threads --full-filenames".split()
+        command = [spy, "record", *how, "--output", stacks, "--", *VAE_LAB, *words]
         done = subprocess.run(
             command, cwd=folder, env=worker_environment(threads), capture_output=True, text=True, check=False
         )
         if done.returncode or not stacks.exists():
-            raise SystemExit(f"py-spy: {done.stderr[-300:]}")
+            raise WorkerFailed(f"py-spy: {last_line(done.stderr)}")
         counts = counted(stacks.read_text(encoding="utf-8"))
     total = sum(counts.values())
     say(f"{total / RATE:.1f} s in all")
@@ -63,11 +64,13 @@ def profile(threads: int, quick: bool, say: Callable[[str], None]) -> list[Row]:
 
 
 def counted(stacks: str) -> Counter[str]:
-    """Samples of the main thread by part; a line is ``frame;frame;… count``, the outermost frame first."""
+    """Samples of the main thread by part; a line is ``thread (7): MainThread;frame;frame;… count``, outermost first."""
+    lines = [line.rpartition(" ") for line in stacks.splitlines()]
+    threads = [frames.partition(";")[0] for frames, _, _ in lines]
+    main = next(thread.partition(":")[0] for thread in threads if thread.endswith("MainThread"))
     counts: Counter[str] = Counter()
-    for line in stacks.splitlines():
-        frames, _, count = line.rpartition(" ")
-        if "MainThread" in frames.partition(";")[0] or "MainThread" in frames[:200]:
+    for (frames, _, count), thread in zip(lines, threads):
+        if thread.partition(":")[0] == main:  # it has no name yet while Python starts
             counts[part_of(frames)] += int(count)
     return counts
 

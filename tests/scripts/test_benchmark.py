@@ -142,14 +142,14 @@ def test_pictures_fill_the_range_of_bytes():
 
 
 def test_a_stack_belongs_to_the_first_part_that_claims_it():
-    fit = "MainThread;main (cli.py:1);advance (pytorch_lightning/loops/training_epoch_loop.py:9);"
+    fit = "thread (1): MainThread;main (cli.py:1);advance (pytorch_lightning/loops/training_epoch_loop.py:9);"
     stacks = "\n".join([
         f"{fit}backward (torch/_tensor.py:1) 7",
         f"{fit}forward (vae_lab/job.py:2);backward_name (x.py:1) 5",
         f"{fit}step (vae_lab/lit.py:3) 2",
-        "Thread-7;main (wandb/x.py:1) 100",
-        "MainThread;<module> (x.py:1);_find (<frozen importlib._bootstrap>:1);f (wandb/y.py:1) 3",
-        "MainThread;main (cli.py:1) 1",
+        "thread (7): Thread-7;main (wandb/x.py:1) 100",
+        "thread (1);<module> (x.py:1);_find (<frozen importlib._bootstrap>:1);f (wandb/y.py:1) 3",
+        "thread (1): MainThread;main (cli.py:1) 1",
     ])  # fmt: skip
     assert where.counted(stacks) == {
         "training: backward pass": 7,
