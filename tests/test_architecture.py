@@ -19,6 +19,8 @@ FLOORS = [
     {"models", "objectives", "data", "metrics", "samplers", "figures", "launchers", "search"},
     {
         "job",
+        "engine",
+        "compiled",
         "conditions",
         "scoring",
         "evaluation",

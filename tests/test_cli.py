@@ -87,7 +87,7 @@ BAD = [
     (["train", "dataset=image_folder"], "dataset.source.path", "type"),
     (["train", "dataset=image_folder", "dataset.source.path=nowhere"], "nowhere", "dataset.source.path="),
     (["train", "dataset=cifar10", "data_dir=nothing"], "dataset=cifar10", "dataset=digits"),
-    (["train", "accelerator.precision=16-mixed", "accelerator=cpu"], "16-mixed", "bf16-mixed"),
+    (["train", "precision=fp16", "accelerator=cpu"], "fp16", "precision=bf16"),
     (["train", "accelerator=ddp", "accelerator.devices=9999"], "accelerator.devices=9999", "this machine has"),
     (["train", "accelerator.strategy=foo"], "accelerator.strategy=foo", "'ddp'"),
     (["train", "beta"], "'beta'", "key=value"),

@@ -8,8 +8,8 @@ from vae_lab.errors import UserError
 from vae_lab.schema import Accelerator
 
 
-def device_for(accelerator: Accelerator) -> torch.device:
-    """The (first) device that an ``accelerator`` config means here.
+def device_for(accelerator: Accelerator, precision: str = "fp32") -> torch.device:
+    """The (first) device that an ``accelerator`` config means here, for training in this precision.
 
     Raises:
         UserError: this machine has none of that kind, or too few, or none that can compute so.
@@ -31,6 +31,6 @@ def device_for(accelerator: Accelerator) -> torch.device:
             f"accelerator.devices={accelerator.devices}: this machine has {most} ({device.type}); "
             f"type accelerator.devices={most}"
         )
-    if device.type == "cpu" and accelerator.precision == "16-mixed":
-        raise UserError("accelerator.precision=16-mixed needs a GPU; type accelerator.precision=bf16-mixed or 32-true")
+    if device.type == "cpu" and precision == "fp16":
+        raise UserError("precision=fp16 needs a GPU; type precision=bf16 or precision=fp32")
     return device

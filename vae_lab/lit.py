@@ -1,19 +1,19 @@
-"""The LightningModule: steps, optimizers, logging. No maths: that is the objective's.
-
-One training step serves every objective: for each of its phases in turn, loss, backward, clip, step.
-"""
+"""The LightningModule: optimizers, epochs, logging. The step itself is the engine's, the maths the objective's."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.precision import Precision
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from vae_lab.callbacks.history import steps_taken
+from vae_lab.engine import Engine, Phase, Place
 from vae_lab.errors import RunFailed
 from vae_lab.job import Job
 from vae_lab.noise import SeededNoise
@@ -21,11 +21,18 @@ from vae_lab.types import Batch, Group, LossTerms, Step
 
 
 class TermSums:
-    """Sums of loss terms over images. They stay on the device: reading their means is the only synchronisation."""
+    """Sums of loss terms over images. They stay on the device: reading their means is the only synchronisation.
+
+    The terms of a batch are copied into a row of a table at once. Kept as they are, they would lie between the freed
+    activations of their step, and every later step would find its memory in other places.
+    """
+
+    ROWS = 256
 
     def __init__(self) -> None:
-        self._open: list[tuple[dict[str, Tensor], int]] = []  # of single batches, added up when there are many
         self._names: list[str] = []
+        self._table: Tensor | None = None  # [ROWS, names], filled up to as many rows as there are entries in _images
+        self._images: list[int] = []  # of the batches in the table
         self._sums: Tensor | None = None  # [names], then the number of images; float64 where the device has it
         self._read: Tensor | None = None
 
@@ -36,8 +43,13 @@ class TermSums:
             prefix = "" if phase == "model" else f"{phase}_"
             named[f"{prefix}loss"] = terms.loss.detach()
             named.update({prefix + name: value for name, value in terms.logs.items()} if prefix else terms.logs)
-        self._open.append((named, images))
-        if len(self._open) >= 256:
+        values = [value if value.ndim == 0 else value.mean() for value in named.values()]
+        if self._table is None:
+            self._names = list(named)
+            self._table = torch.empty(self.ROWS, len(values), device=values[0].device)
+        torch.stack(values, out=self._table[len(self._images)])
+        self._images.append(images)
+        if len(self._images) == self.ROWS:
             self._fold()
 
     def recent(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, float]:
@@ -56,18 +68,33 @@ class TermSums:
         return means
 
     def _fold(self) -> None:
-        if not self._open:
+        if self._table is None or not self._images:
             return
-        self._names = list(self._open[0][0])
-        rows = torch.stack([torch.stack([value.mean() for value in named.values()]) for named, _ in self._open])
+        rows = self._table[: len(self._images)]
         rows = rows if rows.device.type == "mps" else rows.double()
-        weights = torch.tensor([[images] for _, images in self._open], dtype=rows.dtype, device=rows.device)
+        weights = torch.tensor(self._images, dtype=rows.dtype, device=rows.device).unsqueeze(1)
         new = torch.cat([(rows * weights).sum(0), weights.sum(0)])
         self._sums = new if self._sums is None else self._sums + new
-        self._open = []
+        self._images = []
 
     def _means(self, sums: Tensor) -> dict[str, float]:
         return dict(zip(self._names, (sums[:-1] / sums[-1]).tolist()))
+
+
+class Float32(Precision):
+    """Steps the optimizer and no more: the hooks that Lightning calls from within cost 1 % of a dense step."""
+
+    def optimizer_step(  # type: ignore[override]  # Lightning's own differs from its base, too
+        self, optimizer: Any, model: Any, closure: Callable[[], Any], **kwargs: Any
+    ) -> Any:
+        """As Lightning does without anyone at ``on_before_optimizer_step``."""
+        return optimizer.step(**kwargs)
+
+
+def precision_of(typed: str, lightnings: str | None) -> dict[str, Any]:
+    """What a Trainer is told; earlier runs name Lightning's own word."""
+    name = lightnings or {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[typed]
+    return {"plugins": [Float32()]} if name == "32-true" else {"precision": name}
 
 
 class LitJob(pl.LightningModule):
@@ -83,7 +110,10 @@ class LitJob(pl.LightningModule):
         clip: largest norm of a gradient, or None.
         accumulate: batches per optimizer step.
         log_every: optimizer steps between two points of the ``step/…`` curves.
+        loss: what computes the job's loss in training, where that is not the job itself.
     """
+
+    engine: Engine
 
     def __init__(
         self,
@@ -96,6 +126,7 @@ class LitJob(pl.LightningModule):
         clip: float | None,
         accumulate: int,
         log_every: int,
+        loss: Callable[[Batch, Step], LossTerms] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -104,6 +135,7 @@ class LitJob(pl.LightningModule):
         self.scheduler_interval = scheduler_interval
         self.images = images
         self.seed, self.clip, self.accumulate, self.log_every = seed, clip, accumulate, log_every
+        self.loss = loss
         self.train_terms, self.val_terms = TermSums(), TermSums()
         self.recent: dict[str, float] = {}  # terms since the last point of the curves
 
@@ -115,48 +147,37 @@ class LitJob(pl.LightningModule):
         schedulers = [self.make_scheduler(o) for o in optimizers] if self.make_scheduler else []
         return optimizers, schedulers
 
+    def on_train_start(self) -> None:
+        """The engine takes what it needs of Lightning once."""
+        phases = [
+            Phase(name, optimizer, list(self.job.parameters_of(name)))
+            for name, optimizer in zip(self.job.objective.phases, self._optimizers())
+        ]
+        clip = None if self.clip is None else partial(self.clip_gradients, gradient_clip_val=self.clip)
+        plain = self.trainer.world_size == 1 and self.trainer.precision != "16-mixed"
+        self.engine = Engine(
+            loss=self.loss or self.job,
+            phases=phases,
+            seed=self.seed,
+            rank=self.global_rank,
+            images=self.images,
+            device=self.device,
+            backward=Tensor.backward if plain else self.manual_backward,  # which waits for others, or scales the loss
+            clip=clip,
+            alone=(self.toggle_optimizer, self.untoggle_optimizer),
+        )
+
     def training_step(self, group: Group, group_idx: int) -> None:
         """Several batches in a row, each as if it had come alone."""
-        for place, batch in enumerate(group.batches, group.first):
-            self._take_batch(batch, place, group.epoch_batches)
-
-    def _take_batch(self, batch: Batch, place: int, batches: int) -> None:
-        """One batch through every phase; the optimizers step once ``accumulate`` batches have come."""
-        first = place - place % self.accumulate
-        together = min(self.accumulate, batches - first)  # the last few of an epoch may be fewer
-        complete = place == first + together - 1
-        position = self.current_epoch * batches + place
-        count = torch.tensor(float(position // self.accumulate), device=self.device)
-        epoch = torch.tensor(position / batches, device=self.device)
-        found: dict[str, LossTerms] = {}
-        several = len(self.job.objective.phases) > 1
-        for i, (phase, optimizer) in enumerate(zip(self.job.objective.phases, self._optimizers())):
-            noise = SeededNoise(self.device, self.seed, "train", position, i, self.global_rank)
-            if several:  # or a phase would leave gradients on what others update
-                self.toggle_optimizer(optimizer)
-            found[phase] = self.job(batch, Step(count, epoch, noise, phase, self.images))
-            if place == first:
-                optimizer.zero_grad()
-            self._backward(found[phase].loss if together == 1 else found[phase].loss / together)
-            if complete:
-                if self.clip is not None:
-                    self.clip_gradients(optimizer, self.clip, "norm")
-                optimizer.step()
-            if several:
-                self.untoggle_optimizer(optimizer)
-        self.train_terms.add(found, len(batch.x))
-        if complete and self.scheduler_interval == "step":
-            for scheduler in self._schedulers():
-                scheduler.step()
-        if (position + 1) % (self.log_every * self.accumulate) == 0:
-            self._log_recent()
-
-    def _backward(self, loss: Tensor) -> None:
-        """Lightning's way where it scales the loss or waits for other processes; its hooks cost 3 % of a dense step."""
-        if self.trainer.world_size == 1 and self.trainer.precision == "32-true":
-            loss.backward()
-        else:
-            self.manual_backward(loss)
+        epoch = self.current_epoch
+        for number, batch in enumerate(group.batches, group.first):
+            at = Place(epoch, number, group.epoch_batches, self.accumulate)
+            self.train_terms.add(self.engine.take(batch, at), len(batch.x))
+            if at.last and self.scheduler_interval == "step":
+                for scheduler in self._schedulers():
+                    scheduler.step()
+            if (at.position + 1) % (self.log_every * self.accumulate) == 0:
+                self._log_recent()
 
     def _log_recent(self) -> None:
         """Means since the last such point go to the progress line and, as ``step/…``, to the loggers."""

@@ -7,6 +7,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,13 @@ from vae_lab.build import load_weights, make_data, make_job
 from vae_lab.callbacks.checkpoints import checkpoints
 from vae_lab.callbacks.history import History, read_history, steps_taken
 from vae_lab.callbacks.progress import ProgressLine
+from vae_lab.compiled import Compiled, choose
 from vae_lab.data.image_data import ImageData
 from vae_lab.devices import device_for
 from vae_lab.errors import Interrupted, UserError
 from vae_lab.evaluation import Evaluation
 from vae_lab.job import Job
-from vae_lab.lit import LitJob
+from vae_lab.lit import LitJob, precision_of
 from vae_lab.loggers import LogContext, close
 from vae_lab.make import make
 from vae_lab.noise import SeededNoise
@@ -59,7 +61,7 @@ def train(
         Interrupted: Ctrl-C or SIGTERM.
     """
     settings = check(TrainConfig, config)
-    device = device_for(settings.accelerator)
+    device = device_for(settings.accelerator, settings.precision)
     _quieten()
     _try_optimizer(settings, make(config["optimizer"]))
     data = make_data(config)
@@ -102,7 +104,7 @@ def resume(run_dir: Path, console: Console) -> Scores:
             f"resume={run_dir}: this run is finished; type vae-lab evaluate run={run_dir} to score it again"
         )
     settings = check(TrainConfig, run.config)
-    device_for(settings.accelerator)
+    device_for(settings.accelerator, settings.precision)
     _quieten()
     data = run.data
     job = make_job(run.config, data.x_shape, data.y_size)
@@ -176,11 +178,13 @@ def _trainer_fit(
     device = device_for(settings.accelerator)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
+    else:
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"  # by Lightning's 1, optimizers look for a GPU in every step
     trainer = pl.Trainer(
         accelerator=settings.accelerator.kind,
         devices=settings.accelerator.devices,
         strategy=_strategy(settings.accelerator.strategy, job),
-        precision=settings.accelerator.precision,  # type: ignore[arg-type]
+        **precision_of(settings.precision, settings.accelerator.precision),
         max_epochs=settings.epochs,
         logger=loggers,
         callbacks=_callbacks(settings, run_dir, console),
@@ -203,11 +207,22 @@ def _trainer_fit(
         clip=settings.training.clip,
         accumulate=settings.training.accumulate,
         log_every=settings.training.log_every,
+        loss=_loss(settings, job, data, device, console),
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp of one process is one, too
     with several_processes(run_dir, distributed), _interruptible(trainer):
         trainer.fit(lit, datamodule=data, ckpt_path=last, weights_only=True)
     return trainer
+
+
+def _loss(settings: TrainConfig, job: Job, data: ImageData, device: torch.device, console: Console) -> Compiled | None:
+    """The compiled loss, where it is asked for or where it pays; told to the person where that was left open."""
+    batch = next(data.batches("val", n=8))
+    compiles, why = choose(settings.compile, job, batch, settings.batch_size, len(data.train), settings.epochs, device)
+    say = partial(console.print, style="dim", markup=False, highlight=False, soft_wrap=True)
+    if why:
+        say(why)
+    return Compiled(job, settings.batch_size, say if settings.compile == "auto" else None) if compiles else None
 
 
 def _try_objective(job: Job, data: ImageData) -> None:

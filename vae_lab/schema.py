@@ -57,7 +57,7 @@ class Accelerator(_Schema):
     kind: Literal["auto", "cpu", "gpu", "mps"]
     devices: PositiveInt = Field(examples=[2])
     strategy: Literal["auto", "ddp"]
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] | None = None  # where earlier runs named it
 
 
 def _classifier() -> Node:
@@ -81,6 +81,12 @@ class TrainConfig(_Schema):
     lr: PositiveFloat = Field(description="learning rate", examples=["1e-3"])
     seed: NonNegativeInt = Field(
         lt=2**63, description="of initial weights, order of images and all noise", examples=[0]
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(  # earlier runs do not name this one and the next
+        "fp32", description="of the arithmetic in networks while training; weights are fp32", examples=["bf16"]
+    )
+    compile: bool | Literal["auto"] = Field(
+        False, description="torch.compile the training step; auto: where training is long enough", examples=["true"]
     )
     data_dir: str | None = Field(description="where datasets lie; else $VAE_LAB_DATA, else a cache in your home")
     resume: str | None = Field(None, description="a run folder: go on with that interrupted run as it was started")

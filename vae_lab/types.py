@@ -264,7 +264,13 @@ class Images:
     def at(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         """Bytes, and labels or attributes, at positions of this part."""
         where = index if self.chosen is None else self.chosen[index]
-        return self.pixels[where], None if self.targets is None else self.targets[where]
+        return self.bytes_at(where), None if self.targets is None else self.targets[where]
+
+    def bytes_at(self, where: Tensor) -> Tensor:
+        """Bytes at positions among all M: long [N] to uint8 [N, C, H, W]."""
+        if isinstance(self.pixels, Tensor):  # six times as fast as brackets: it copies whole images
+            return self.pixels.index_select(0, where)
+        return self.pixels[where]
 
     def part(self, index: Tensor) -> Images:
         """The part at these positions."""

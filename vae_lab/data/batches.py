@@ -33,13 +33,17 @@ class EpochOrder:
         """Images per rank: equal for all while training, else the ranks would wait for each other for ever."""
         return self.n // self.world if self.shuffle else len(range(self.rank, self.n, self.world))
 
-    def __iter__(self) -> Iterator[Tensor]:
-        """Index tensors of at most ``batch_size``."""
+    def places(self) -> Tensor:
+        """This rank's images, in the epoch's order: long [share]."""
         if self.shuffle:
             order = torch.randperm(self.n, generator=generator("cpu", self.seed, "order", self.epoch))
         else:
             order = torch.arange(self.n)
-        yield from order[self.rank :: self.world][: self.share].split(self.batch_size)
+        return order[self.rank :: self.world][: self.share]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Index tensors of at most ``batch_size``."""
+        yield from self.places().split(self.batch_size)
 
     def __len__(self) -> int:
         return -(-self.share // self.batch_size)
@@ -63,13 +67,16 @@ class Batches:
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self.sampler
-        for i, index in enumerate(order):
+        order, size = self.sampler, self.sampler.batch_size
+        places = order.places().to(self.images.pixels.device)
+        epoch = self.images.part(places)  # places and labels are looked up once, and cut: a batch copies images alone
+        labels = None if epoch.y is None else epoch.y.to(self.device).split(size)
+        assert epoch.chosen is not None
+        for i, (where, index) in enumerate(zip(epoch.chosen.split(size), places.to(self.device).split(size))):
             noise = SeededNoise(self.device, order.seed, "data", order.epoch if order.shuffle else 0, i, order.rank)
-            pixels, y = self.images.at(index.to(self.images.pixels.device))
-            clean = scaled(pixels, self.device)
-            x, target = self.corruption(clean, index.to(self.device), noise, training=order.shuffle)
-            yield Batch(x, target, None if y is None else y.to(self.device))
+            clean = scaled(epoch.bytes_at(where), self.device)
+            x, target = self.corruption(clean, index, noise, training=order.shuffle)
+            yield Batch(x, target, None if labels is None else labels[i])
 
 
 class Groups:

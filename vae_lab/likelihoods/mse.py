@@ -17,7 +17,7 @@ class MSE(Bounded):
 
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
         """−SSE − (D/2) log π: [K, B]."""
-        return -self.squared_error(params, target) - self.recon_offset(target[0].numel())
+        return -self.recon_offset(math.prod(target.shape[1:])) - self.squared_error(params, target)
 
     def recon_offset(self, values: int) -> float:
         """(D/2) log π."""

@@ -19,7 +19,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.objectives.one_gaussian import with_sampled_kl
-from vae_lab.objectives.terms import elbo_logs, mean_kl, mean_recon, run_model, sum_tensors
+from vae_lab.objectives.terms import Pass, elbo_logs, mean_kl, mean_recon, run_model, sum_tensors
 from vae_lab.types import Batch, LossTerms, Step
 
 
@@ -59,6 +59,7 @@ class ELBO(nn.Module):
         # Buffers, not numbers: jobs that are trained as one stack differ in them.
         for name, number in {"k1": k1, "k2": k2, "free_bits": free_bits, "min_rate": min_rate}.items():
             self.register_buffer(name, torch.tensor(float(number)), persistent=False)
+        self.has_floors = free_bits > 0 or min_rate > 0
         self.samples = samples
         self.sampled_kl = estimator == "A"
         self.schedule = schedule
@@ -69,12 +70,16 @@ class ELBO(nn.Module):
         if self.sampled_kl:
             out = with_sampled_kl(out)
         recon, kl = mean_recon(out), mean_kl(out)
-        per_dimension = (at_least(self.free_bits, part.mean((0, 1))) for part in out.latents.kl)
-        counted = at_least(self.min_rate, sum_tensors(part.sum() for part in per_dimension))
+        counted = self._floored(out) if self.has_floors else kl
         loss = self.k1 * recon + self.k2 * self.schedule(counted, step.epoch)
         for extra in out.latents.aux.values():
             loss = loss + extra.mean()
         return LossTerms(loss, elbo_logs(recon, kl, out.offset))
+
+    def _floored(self, out: Pass) -> Tensor:
+        """The KL with λ of each dimension and δ of the whole as least values: []."""
+        per_dimension = (at_least(self.free_bits, part.mean((0, 1))) for part in out.latents.kl)
+        return at_least(self.min_rate, sum_tensors(part.sum() for part in per_dimension))
 
 
 def at_least(floor: Tensor, x: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The two steps that every objective takes: run the model on a batch, and read recon, kl and elbo off it."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,7 +38,7 @@ def run_model(
     if model.training:
         model.likelihood.observe(params, batch.target)
     log_px = model.likelihood.log_prob(params, batch.target)
-    return Pass(latents, params, log_px, model.likelihood.recon_offset(batch.target[0].numel()))
+    return Pass(latents, params, log_px, model.likelihood.recon_offset(math.prod(batch.target.shape[1:])))
 
 
 def posterior_means(latents: Latents) -> tuple[Tensor, ...]:
@@ -53,7 +54,7 @@ def posterior_means(latents: Latents) -> tuple[Tensor, ...]:
 
 def mean_recon(out: Pass) -> Tensor:
     """−log p(x|z) less the likelihood's offset, averaged over samples and images: [] nats per image."""
-    return -out.log_px.mean() - out.offset
+    return -out.offset - out.log_px.mean()
 
 
 def mean_kl(out: Pass) -> Tensor:
@@ -72,4 +73,4 @@ def sum_tensors(tensors: Iterable[Tensor]) -> Tensor:
 def elbo_logs(recon: Tensor, kl: Tensor, offset: float) -> dict[str, Tensor]:
     """``recon``, ``kl`` and ``elbo`` = −(recon + offset) − kl, batch means, always unweighted."""
     recon, kl = recon.detach(), kl.detach()
-    return {"recon": recon, "kl": kl, "elbo": -(recon + kl) - offset}
+    return {"recon": recon, "kl": kl, "elbo": -offset - (recon + kl)}
