@@ -41,7 +41,9 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="3, or 1 with --quick")
     parser.add_argument("--parts", nargs="+", choices=PARTS, help="all, or race and startup with --quick")
     parser.add_argument("--threads", type=int, default=machine.cores(), help="for every contestant; default: all cores")
-    parser.add_argument("--write", action=argparse.BooleanOptionalAction, help="tables into docs and README")
+    parser.add_argument(
+        "--write", action=argparse.BooleanOptionalAction, help="into docs and README; default: whole runs"
+    )
     parser.add_argument("--out", type=Path, help="default: outputs/benchmark/<date>")
     return parser.parse_args()
 
@@ -95,7 +97,8 @@ def main() -> None:
     results.machine["load_after"] = machine.load()
     results.write(written)
     show(results, console)
-    if words.write if words.write is not None else not words.quick:
+    whole = not (words.quick or words.only or words.who)
+    if whole if words.write is None else words.write:
         write(results)
     console.print(f"Everything is in {written}")
 

@@ -16,7 +16,7 @@ class Contestant:
     """One way to train the same networks."""
 
     name: str
-    worker: str | None  # a file in workers/; None: it is only tried whether it installs
+    worker: str  # a file in workers/
     about: str
     words: tuple[str, ...] = ()  # for vae-lab
     package: Package | None = None  # with an environment of its own
@@ -49,12 +49,12 @@ CONTESTANTS = (
     ),
     Contestant("pythae", "pythae_trainer", "pythae's TrainingPipeline, images as floats in memory", (), PYTHAE),
     Contestant("disent", "disent_framework", "disent's Vae, DisentDataset, DataLoader (2 workers)", (), DISENT),
-    Contestant("lightning-bolts", None, "", (), BOLTS),
+    Contestant("lightning-bolts", "bolts_module", "its VAE module, otherwise as the Lightning script", (), BOLTS),
 )
 
 
 def able(contestants: list[Contestant]) -> tuple[dict[Contestant, Path], dict[str, str]]:
     """Those that can take part with their interpreters, and why the others cannot."""
     found = {each: each.python() for each in contestants}
-    ready = {each: python for each, (python, _) in found.items() if python is not None and each.worker}
+    ready = {each: python for each, (python, _) in found.items() if python is not None}
     return ready, {each.name: why for each, (_, why) in found.items() if why}

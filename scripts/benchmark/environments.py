@@ -23,22 +23,22 @@ class Package:
 
 PYTHAE = Package("pythae", ("pythae==0.1.2",), "from pythae.pipelines import TrainingPipeline")
 DISENT = Package("disent", ("disent==0.8.0", "lightning>=2.6.6"), "from disent.frameworks.vae import Vae")
-BOLTS = Package(
-    "lightning-bolts", ("lightning-bolts==0.7.0",), "from pl_bolts.models.autoencoders import VAE"
-)  # its last release
+BOLTS = Package(  # its last release wants pytorch-lightning 1, which wants pkg_resources
+    "lightning-bolts", ("lightning-bolts==0.7.0", "setuptools<81"), "from pl_bolts.models.autoencoders import VAE"
+)
 
 
 def python_of(package: Package) -> tuple[Path | None, str]:
     """The interpreter of the package's environment, made where it is missing; else None and why there is none."""
     folder = cache_dir("benchmark") / "environments" / f"{package.name}-py{sys.version_info[0]}{sys.version_info[1]}"
-    python = folder / "bin" / "python"
-    if not (folder / "installed").exists():
+    python, installed = folder / "bin" / "python", folder / "installed"
+    if not installed.exists() or installed.read_text(encoding="utf-8").split() != list(package.requirements):
         venv.create(folder, with_pip=True, clear=True)
         _share_packages(folder)
         problem = _problem_of([python, "-m", "pip", "install", "--quiet", *package.requirements])
         if problem:
             return None, f"{', '.join(package.requirements)} did not install: {problem}"
-        (folder / "installed").touch()
+        installed.write_text("\n".join(package.requirements), encoding="utf-8")
     problem = _problem_of([python, "-c", package.trial])
     return (None, f"{', '.join(package.requirements)} does not import: {problem}") if problem else (python, "")
 

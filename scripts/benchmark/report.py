@@ -28,10 +28,11 @@ def machine_text(results: Results) -> str:
     device = f"{machine['device']} beside " if machine["kind"] == "cuda" else ""
     rounds = f"{settings['rounds']} round{'s' if settings['rounds'] != 1 else ''}"
     bf16 = "with" if machine["bf16_instructions"] else "without"
+    after = f" and {machine['load_after']} after" if "load_after" in machine else ""  # not there if it was stopped
     return (
         f"{device}{machine['processor']} ({bf16} instructions for bf16), {threads(machine)}; {versions}; "
-        f"{rounds} on {settings['date']}, load {machine['load_before']} before and "
-        f"{machine.get('load_after')} after. 28×28×1 is {settings['digits']}; 64×64×3 are random pictures with the "
+        f"{rounds} on {settings['date']}, load {machine['load_before']} before"
+        f"{after}. 28×28×1 is {settings['digits']}; 64×64×3 are random pictures with the "
         "spectrum of photographs."
     )
 

@@ -47,7 +47,7 @@ def race(
 def _take_turn(case: Case, contestant: Contestant, python: Path, number: int, results: Results, say: Say) -> None:
     told = replace(case, words=contestant.words)
     try:
-        found = measured(python, str(contestant.worker), told.as_json(), results.machine["threads"])
+        found = measured(python, contestant.worker, told.as_json(), results.machine["threads"])
     except WorkerFailed as why:
         results.skipped[f"{contestant.name}, {case.name}"] = str(why)
         say(f"round {number + 1}  {case.name:14} {contestant.name:24} failed: {why}")

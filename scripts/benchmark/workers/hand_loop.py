@@ -13,7 +13,7 @@ def main() -> None:
     for _ in range(case.epochs):
         started = now()
         for index in torch.randperm(len(pixels), device=DEVICE).split(case.batch):
-            loss = model.loss(pixels[index].float() / 255)
+            loss = model.loss(pixels[index].float().div_(255))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
