@@ -1,6 +1,6 @@
 """One command for every number about speed: `make benchmark`, or
 
-    python scripts/benchmark                              # all; about half an hour on two cores; writes the docs
+    python scripts/benchmark                              # all; about forty minutes on two cores; writes the docs
     python scripts/benchmark --quick                      # a look: two cases, one round; the docs stay as they are
     python scripts/benchmark --only "dense-*" --rounds 5 --parts race --write
 
