@@ -10,7 +10,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-.PHONY: help install train test test-slow check-scores check format clean
+.PHONY: help install train test test-slow check-scores benchmark check format clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -27,6 +27,9 @@ test-slow: install  ## the slow, thorough checks
 
 check-scores: install  ## scores against other implementations; seconds and memory (needs MNIST, about ten minutes)
 	$(BIN)/python scripts/check_scores.py --time
+
+benchmark: install  ## speed beside a hand loop, Lightning and others, into docs/performance.md; ARGS="--quick" for a look
+	$(BIN)/python scripts/benchmark $(if $(filter file,$(origin ARGS)),,$(ARGS))
 
 check: install  ## lint, format check, types
 	$(BIN)/ruff check .

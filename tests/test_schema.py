@@ -96,7 +96,8 @@ def test_a_value_of_the_wrong_type_is_named_with_its_key(composed, path, value):
         ("training.clip", 0),
         ("training.patience", 0),
         ("accelerator.kind", "tpu"),
-        ("accelerator.precision", 32),
+        ("precision", "bf16-mixed"),
+        ("compile", "yes"),
         ("scheduler.interval", "week"),
         ("likelihood.sigma", 0),
         ("likelihood.sigma", -1.0),
@@ -149,7 +150,7 @@ def test_a_target_that_cannot_be_imported_is_named(composed):
     assert told.startswith("likelihood._target_=vae_lab.likelihoods.Nothing cannot be imported")
 
 
-ACCELERATOR = {"kind": "cpu", "devices": 1, "strategy": "auto", "precision": "32-true"}
+ACCELERATOR = {"kind": "cpu", "devices": 1, "strategy": "auto"}
 
 
 def test_evaluate_and_sample_have_schemas_of_their_own():

@@ -17,7 +17,7 @@ from vae_lab.job import Job
 from vae_lab.noise import Asked, GivenNoise, NotedNoise, SeededNoise, drawn
 from vae_lab.types import Batch, LossTerms, Step
 
-Choice = bool | Literal["auto"]
+Choice = Literal[True, False, "auto"]
 
 _PAYS = 600.0  # seconds of training, as guessed below: compiling takes 10 to 20 of them and gains a tenth of the rest
 _CORE, _LAUNCHES = 60e9, 1e-3  # operations per second of a core; seconds that a GPU waits for Python in a step
@@ -65,15 +65,16 @@ class Compiled:
             return job(batch, Step(count, epoch, GivenNoise(draws), phase, images))  # type: ignore[no-any-return]
 
         self._functions[phase] = torch.compile(loss, dynamic=False)
+        draws = drawn(step.noise, noted.asked)
         try:
-            return self(batch, step)
+            return self._functions[phase](batch, step.count, step.epoch, draws)
         except Exception as why:
             reason = shorten(str(why), 120, placeholder="…")
             if self.give_up is None:
                 raise RunFailed(f"compile=true: torch cannot compile this job ({reason}); type compile=false") from why
             self._works = False
             self.give_up(f"compile=auto: torch cannot compile this job ({reason}), so it is not compiled")
-            return self.job(batch, step)
+            return job(batch, Step(step.count, step.epoch, GivenNoise(draws), phase, images))  # type: ignore[no-any-return]
 
 
 def choose(

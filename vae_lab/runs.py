@@ -241,7 +241,7 @@ def describe_environment(config: dict[str, Any], device: torch.device, command: 
         "command": command or shlex.join(["vae-lab", "train", *sys.argv[1:]]),  # the word was taken out for Hydra
         "data_dir": str(data_root(config["data_dir"])),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "seed": config["seed"],
     }
@@ -284,7 +284,8 @@ def _git_commit() -> str | None:
     return found.stdout.strip() or None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name and its cores: what machines are told apart by."""
     cpuinfo = Path("/proc/cpuinfo")
     names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
     name = names[0].partition(":")[2].strip() if names else platform.processor()

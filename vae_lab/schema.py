@@ -85,7 +85,7 @@ class TrainConfig(_Schema):
     precision: Literal["fp32", "bf16", "fp16"] = Field(  # earlier runs do not name this one and the next
         "fp32", description="of the arithmetic in networks while training; weights are fp32", examples=["bf16"]
     )
-    compile: bool | Literal["auto"] = Field(
+    compile: Literal[True, False, "auto"] = Field(
         False, description="torch.compile the training step; auto: where training is long enough", examples=["true"]
     )
     data_dir: str | None = Field(description="where datasets lie; else $VAE_LAB_DATA, else a cache in your home")

@@ -114,7 +114,9 @@ def test_a_single_image_is_enough():
 def test_jobs_that_differ_in_their_floors_stack():
     """As many jobs are trained in one: state with a leading axis, the loss a vector."""
     batch = random_batch()
-    jobs = [Job(small_model(), elbo(**numbers)) for numbers in ({}, {"free_bits": 3.0}, {"min_rate": 30.0})]
+    jobs = [
+        Job(small_model(), elbo(**numbers)) for numbers in ({"free_bits": 1e-9}, {"free_bits": 3.0}, {"min_rate": 30.0})
+    ]
     parameters, buffers = torch.func.stack_module_state(jobs)
 
     def loss(parameters, buffers, eps):

@@ -1,0 +1,107 @@
+"""Writes the tables of a results.json into docs/performance.md and README.md, between their markers.
+
+    python scripts/benchmark/report.py outputs/benchmark/<date>/results.json
+
+What was measured on a GPU goes into the tables for GPUs and leaves the others alone, and the other way round.
+"""
+
+import argparse
+from pathlib import Path
+
+from part_tables import part_tables
+from race_tables import race_tables, ratio_table, threads
+from results import Results, read_results
+from rich.console import Console
+from written import Table, replaced
+
+from vae_lab.files import write_atomically
+
+ROOT = Path(__file__).parents[2]
+PAGE, README = ROOT / "docs" / "performance.md", ROOT / "README.md"
+FIGURE = ROOT / "docs" / "growth.png"
+
+
+def machine_text(results: Results) -> str:
+    """One paragraph: the machine, its versions, how busy it was, and what was measured on what."""
+    machine, settings = results.machine, results.settings
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    device = f"{machine['device']} beside " if machine["kind"] == "cuda" else ""
+    rounds = f"{settings['rounds']} round{'s' if settings['rounds'] != 1 else ''}"
+    bf16 = "with" if machine["bf16_instructions"] else "without"
+    after = f" and {machine['load_after']} after" if "load_after" in machine else ""  # not there if it was stopped
+    return (
+        f"{device}{machine['processor']} ({bf16} instructions for bf16), {threads(machine)}; {versions}; "
+        f"{rounds} on {settings['date']}, load {machine['load_before']} before"
+        f"{after}. 28×28×1 is {settings['digits']}; 64×64×3 are random pictures with the "
+        "spectrum of photographs."
+    )
+
+
+def contestants_text(results: Results) -> str:
+    """What each contestant is, with its versions, and who could not take part and why."""
+    versions = {row["contestant"]: row["versions"] for row in results.training}
+    lines = []
+    for name, about in results.settings["about"].items():
+        if name in versions:
+            packages = ", ".join(f"{key} {number}" for key, number in versions[name].items())
+            lines.append(f"- **{name}**: {about} ({packages})")
+    return "\n".join([*lines, *(f"- *{name}*: not measured: {why}" for name, why in results.skipped.items())])
+
+
+def pieces(results: Results) -> dict[str, str]:
+    """Marker -> Markdown, of what was measured."""
+    kind = "gpu" if results.machine["kind"] == "cuda" else "cpu"
+
+    def joined(tables: list[Table]) -> str:
+        return "\n\n".join(table.markdown() for table in tables)
+
+    made: dict[str, str] = {}
+    if results.training:
+        text = [machine_text(results), contestants_text(results), joined(race_tables(results))]
+        made |= {f"race on {kind}": "\n\n".join(text), f"ratios on {kind}": _ratios_text(results)}
+    made |= {f"{name} on {kind}": joined(tables) for name, tables in part_tables(results).items()}
+    if "growth on cpu" in made:
+        made["growth on cpu"] += f"\n\n![Seconds against each number, both axes logarithmic]({FIGURE.name})"
+    return made
+
+
+def _ratios_text(results: Results) -> str:
+    return f"{ratio_table(results).markdown()}\n\n*{machine_text(results)}*"
+
+
+def show(results: Results, console: Console) -> None:
+    """All tables on the terminal."""
+    for table in (*race_tables(results), ratio_table(results)):
+        table.show(console)
+    for tables in part_tables(results).values():
+        for table in tables:
+            table.show(console)
+    for name, why in results.skipped.items():
+        console.print(f"not measured: {name}: {why}", highlight=False, soft_wrap=True)
+
+
+def write(results: Results) -> None:
+    """Both files and, where growth was measured on a CPU, the picture."""
+    for path in (PAGE, README):
+        text = path.read_text(encoding="utf-8")
+        for name, content in pieces(results).items():
+            text = replaced(text, name, content)
+        with write_atomically(path) as file:
+            file.write(text)
+    if results.growth and results.machine["kind"] == "cpu":
+        from growth_figure import draw
+
+        draw(results, FIGURE)
+
+
+def main() -> None:
+    """Show and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    results = read_results(parser.parse_args().results)
+    show(results, Console(width=150))
+    write(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The usual script: torchvision's dataset, ToTensor, a DataLoader with workers, Lightning, self.log in every step."""
+
+import tempfile
+
+import pytorch_lightning as pl
+import torch
+from common import VAE, Case, FirstStep, now, report, told
+from torch.utils.data import DataLoader, Dataset, Subset
+from torchvision.datasets import MNIST, ImageFolder
+from torchvision.transforms import ToTensor
+
+
+class LitVAE(pl.LightningModule):
+    """As in Lightning's own examples."""
+
+    def __init__(self, vae: VAE, lr: float) -> None:
+        super().__init__()
+        self.vae, self.lr = vae, lr
+
+    def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
+        """The loss of a batch, logged."""
+        loss = self.vae.loss(batch[0])
+        self.log("train_loss", loss, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
+
+
+class Clock(pl.Callback):
+    """Seconds of each epoch."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Before the first batch is loaded."""
+        self._started = now()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """After the last step."""
+        self.seconds.append(now() - self._started)
+
+
+def dataset(case: Case) -> Dataset:
+    """The first images of the folder."""
+    kind = MNIST if case.side == 28 else ImageFolder
+    return Subset(kind(case.data, transform=ToTensor()), range(case.images))
+
+
+def main() -> None:
+    """Train."""
+    case, first, clock = told(), FirstStep(), Clock()
+    loader = DataLoader(dataset(case), case.batch, shuffle=True, num_workers=2)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = pl.Trainer(max_epochs=case.epochs, callbacks=[clock], default_root_dir=folder)
+        trainer.fit(LitVAE(VAE(case), case.lr), loader)
+    loss = trainer.callback_metrics["train_loss"].item()
+    report(clock.seconds, first, ["pytorch-lightning", "torchvision"], loss=loss)
+
+
+if __name__ == "__main__":
+    main()

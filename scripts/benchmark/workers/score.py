@@ -1,0 +1,47 @@
+"""Seconds of vae-lab's own scores on fresh weights: what a model scores does not change how long it takes."""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from common import DEVICE, now
+
+from vae_lab.build import make_data, make_job
+from vae_lab.composing import composer
+from vae_lab.evaluation import Evaluation
+from vae_lab.make import make
+
+
+def main() -> None:
+    """Score twice: the first time pays for the features of the test images, which are then kept."""
+    told = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    words = [f"model={told['model']}", f"data_dir={told['data']}", "metrics=[fid,nll]", "metrics.nll.images=100"]
+    with composer(words) as compose:
+        config = compose([])
+    data = make_data(config)
+    job = make_job(config, data.x_shape, data.y_size)
+
+    def seconds(metric: str) -> float:
+        evaluation: Any = Evaluation(job, data, config["seed"], DEVICE, features=make(config["features"]))
+        started = now()
+        make(config["metrics"][metric])(evaluation)
+        return now() - started
+
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["VAE_LAB_CACHE"] = empty
+        rows = [{"score": score, "seconds": seconds(metric)} for score, metric in SCORES]
+    Path(sys.argv[2]).write_text(json.dumps(rows), encoding="utf-8")
+
+
+SCORES = (
+    ("FID of 10,000 samples, the first time on this machine", "fid"),
+    ("FID of 10,000 samples, with the test images' features kept", "fid"),
+    ("NLL of 100 images by 5,000 importance samples each", "nll"),
+)
+
+
+if __name__ == "__main__":
+    main()

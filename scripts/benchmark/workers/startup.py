@@ -1,0 +1,91 @@
+"""Where the time from typing ``vae-lab train …`` to the end of its first step goes.
+
+Imports and functions are timed where they happen, by wrapping them as they are imported, so that the order of things is
+the program's own; time inside one that is named is not counted for what it is part of.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from startup_clock import Clock
+
+IMPORTS = {
+    "torch": "import torch",
+    "torchvision": "import torchvision",
+    "pytorch_lightning": "import Lightning and torchmetrics",
+    "hydra": "import Hydra",
+    "wandb": "import wandb",
+    "vae_lab.schema": "import pydantic and the schema",
+    "vae_lab.run": "import the rest of vae-lab and of libraries",
+}
+CALLS = {
+    ("vae_lab.run", "make_data"): "read the images",
+    ("vae_lab.run", "make_job"): "make the networks",
+    ("vae_lab.run", "_try_objective"): "try the objective once",
+    ("vae_lab.loggers", "wandb_logger"): "start W&B",
+    ("vae_lab.run", "_trainer_fit"): "Lightning, to the end of the first step",
+    ("vae_lab.run", "train"): "the rest of preparing the run",
+}
+
+
+class TimedImports(MetaPathFinder):
+    """Counts the time of imports, and wraps functions of what was imported."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.wanted = {*IMPORTS, *(module for module, _ in CALLS), "torch.optim.optimizer"}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """The usual finders' answer, its loader wrapped."""
+        if name not in self.wanted:
+            return None
+        self.wanted.remove(name)  # or the search below would end here again
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            self._wrap(name, spec.loader)
+        return spec
+
+    def _wrap(self, name: str, loader: Any) -> None:
+        load = loader.exec_module
+
+        def timed(module: Any) -> None:
+            (self.clock.timed(IMPORTS[name], load) if name in IMPORTS else load)(module)
+            for (owner, attribute), label in CALLS.items():
+                if owner == name and hasattr(module, attribute):
+                    setattr(module, attribute, self.clock.timed(label, getattr(module, attribute)))
+            if name == "torch.optim.optimizer":
+                module.register_optimizer_step_post_hook(lambda *_: self.clock.running and self.clock.stop())
+
+        loader.exec_module = timed
+
+
+def main() -> None:
+    """Run the program with the clock on."""
+    clock = Clock("start the interpreter", float(os.environ["BENCHMARK_STARTED"]))
+    clock.enter("compose the config")
+    sys.meta_path.insert(0, TimedImports(clock))
+    words, found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["words"], Path(sys.argv[2])
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        sys.argv = ["vae-lab", *words]
+        from vae_lab.cli import main as vae_lab
+
+        try:
+            vae_lab()
+        except SystemExit as end:
+            if end.code:
+                raise
+        os.chdir("/")
+    found.write_text(json.dumps({"seconds": clock.seconds, "stopped": not clock.running}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
