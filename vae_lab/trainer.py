@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ def make_trainer(
     loggers: list[Logger],
     strategy: Any = "auto",
     epochs: int | None = None,
+    plugins: Sequence[Any] = (),
 ) -> pl.Trainer:
     """Lightning's trainer, for one run or for several that are trained as one."""
+    precision = precision_of(settings.precision, settings.accelerator.precision)
     device = device_for(settings.accelerator)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
@@ -37,7 +39,7 @@ def make_trainer(
         accelerator=settings.accelerator.kind,
         devices=settings.accelerator.devices,
         strategy=strategy,
-        **precision_of(settings.precision, settings.accelerator.precision),
+        **{**precision, "plugins": [*precision.get("plugins", []), *plugins]},
         max_epochs=epochs or settings.epochs,
         logger=loggers,
         callbacks=callbacks,

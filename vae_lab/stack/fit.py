@@ -10,6 +10,7 @@ from vae_lab.preparing import last_checkpoint
 from vae_lab.stack.feeding import StackData
 from vae_lab.stack.lit_stack import Emptied, LitStack
 from vae_lab.stack.member import Member
+from vae_lab.stack.writing import BesideTraining
 from vae_lab.trainer import interruptible, make_trainer
 from vae_lab.under_way import UnderWay
 
@@ -47,7 +48,7 @@ def _fits(members: list[Member]) -> bool:
 def _train(members: list[Member]) -> None:
     first, epochs = members[0].run, max(member.settings.epochs for member in members)
     of_seed = {member.settings.seed: member.run.data for member in reversed(members)}
-    trainer = make_trainer(first.settings, first.run_dir, [], [], epochs=epochs)
+    trainer = make_trainer(first.settings, first.run_dir, [], [], epochs=epochs, plugins=[BesideTraining()])
     lit = LitStack(members, list(of_seed), device_for(first.settings.accelerator))
     with interruptible(trainer), suppress(Emptied):
         data = StackData(list(of_seed.values()))

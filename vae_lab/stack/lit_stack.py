@@ -161,6 +161,8 @@ class LitStack(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Histories, schedules and checkpoints; jobs that are through leave."""
+        writing: Any = self.trainer.strategy.checkpoint_io
+        writing.wait()  # for those of the epoch before
         for member in self.members:
             member.close_epoch(self)
         self._let_go([member for member in self.members if member.is_through])

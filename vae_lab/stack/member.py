@@ -1,5 +1,6 @@
 """One job of a stack: its run, its learning rates, and Lightning's own callbacks driven for it alone."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytorch_lightning as pl
@@ -83,8 +84,8 @@ class Member:
         return bool(self.view.should_stop) or self.view.current_epoch + 1 >= self.settings.epochs
 
     def dump_to(self, checkpoint: dict[str, Any], place: int) -> None:
-        """Replace what is the stack's in a checkpoint by what is this job's; its weights are there already."""
-        states = [(one.state_key, one.state_dict()) for one in self.callbacks]
+        """Replace what is the stack's in a checkpoint by what is this job's, copied; its weights are there already."""
+        states = [(one.state_key, deepcopy(one.state_dict())) for one in self.callbacks]
         checkpoint["callbacks"] = {key: state for key, state in states if state}
         stacked = zip(self.clocks.values(), checkpoint["optimizer_states"])
         checkpoint["optimizer_states"] = [clock.state_of(state, place) for clock, state in stacked]

@@ -28,11 +28,11 @@ def most_that_fit(one: Prepared) -> int | None:
 def bytes_of(one: Prepared, device: torch.device) -> int:
     """What one job of a stack takes in training, measured on one step.
 
-    Per parameter: its weight, gradient, what the optimizer keeps, and the copy that blends learning rates. Activations
-    count twice: what a backward pass holds beside them is no more than that.
+    Per parameter: its weight, gradient, what the optimizer keeps, the copy that blends learning rates, and what waits
+    to be written. Activations count twice: what a backward pass holds beside them is no more than that.
     """
     job = deepcopy(one.job).to(device).train()
-    kept = 3 + numbers_kept(make(one.config["optimizer"]))
+    kept = 4 + 2 * numbers_kept(make(one.config["optimizer"]))
     weights = sum(p.nbytes for p in job.parameters())
     held: dict[int, int] = {}
     known = {p.data_ptr() for p in job.parameters()}

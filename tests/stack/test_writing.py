@@ -1,0 +1,45 @@
+"""Checkpoints that are written beside training."""
+
+import threading
+
+import pytest
+import torch
+
+from vae_lab.stack.writing import BesideTraining
+
+
+def test_files_of_a_folder_are_written_in_order_and_training_goes_on(tmp_path, monkeypatch):
+    order, may_go = [], threading.Event()
+
+    def slow(self, checkpoint, path, storage_options=None):
+        if checkpoint["place"] == 0:
+            assert may_go.wait(20)
+        order.append((path.parent.name, checkpoint["place"]))
+
+    monkeypatch.setattr("pytorch_lightning.plugins.io.TorchCheckpointIO.save_checkpoint", slow)
+    writing = BesideTraining(threads=4)
+    for place in range(3):
+        writing.save_checkpoint({"place": place}, tmp_path / "a" / f"{place}.ckpt")
+    writing.save_checkpoint({"place": 9}, tmp_path / "b" / "9.ckpt")
+    may_go.set()
+    writing.wait()
+    assert [place for folder, place in order if folder == "a"] == [0, 1, 2]
+    assert ("b", 9) in order
+    writing.teardown()
+
+
+def test_what_was_handed_over_is_there_at_the_end(tmp_path):
+    writing = BesideTraining()
+    for name in ("best", "last"):
+        writing.save_checkpoint({"x": torch.arange(3)}, tmp_path / f"{name}.ckpt")
+    writing.teardown()
+    for name in ("best", "last"):
+        assert torch.load(tmp_path / f"{name}.ckpt", weights_only=True)["x"].tolist() == [0, 1, 2]
+
+
+def test_what_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    writing = BesideTraining()
+    writing.save_checkpoint({}, tmp_path / "file" / "last.ckpt")
+    with pytest.raises(OSError, match="file"):
+        writing.wait()
