@@ -93,7 +93,7 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for text in (".*does not have many workers.*", ".*Checkpoint directory .* exists.*", ".*lr_scheduler.step.*",
                  ".*smaller than the logging interval.*", ".*isinstance.treespec.*", ".*sync_dist=True.*",
-                 ".*`srun` command is available.*"):  # fmt: skip
+                 ".*`srun` command is available.*", ".*not yet implemented the batching rule.*"):  # fmt: skip
         warnings.filterwarnings("ignore", text)
 
 

@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 
 def of(tmp_path, *words):
-    (job,) = jobs_of(tmp_path, ["model=dense", *words], ["beta=1"])
+    (job,) = jobs_of(tmp_path, ["model=dense", *words], ["seed=0"])
     return prepare(job.config, job.folder)
 
 
@@ -30,6 +30,11 @@ def test_measuring_leaves_the_job_as_it_was(tmp_path):
     bytes_of(one, CPU)
     assert all(torch.equal(value, before[key]) for key, value in one.job.state_dict().items())
     assert all(p.grad is None for p in one.job.parameters())
+
+
+def test_a_loss_with_a_derivative_in_it_is_measured_too(tmp_path):
+    plain, derived = of(tmp_path, "objective=rae_l2"), of(tmp_path, "objective=rae_gp")
+    assert bytes_of(derived, CPU) > bytes_of(plain, CPU)
 
 
 def test_what_is_free_decides_how_many_fit(tmp_path, monkeypatch):

@@ -22,7 +22,10 @@ def most_that_fit(one: Prepared) -> int | None:
     """Such jobs, 1 at least; None where nobody knows how much memory is free."""
     device = device_for(one.settings.accelerator)
     free = free_bytes(device)
-    return None if free is None else max(1, int(_SHARE * free / bytes_of(one, device)))
+    try:
+        return None if free is None else max(1, int(_SHARE * free / bytes_of(one, device)))
+    except torch.OutOfMemoryError:
+        return 1
 
 
 def bytes_of(one: Prepared, device: torch.device) -> int:
@@ -35,11 +38,15 @@ def bytes_of(one: Prepared, device: torch.device) -> int:
     kept = 4 + 2 * numbers_kept(make(one.config["optimizer"]))
     weights = sum(p.nbytes for p in job.parameters())
     held: dict[int, int] = {}
-    known = {p.data_ptr() for p in job.parameters()}
+    known = {p.untyped_storage().data_ptr() for p in job.parameters()}
 
     def hold(x: Tensor) -> Tensor:
-        if x.data_ptr() not in known:
-            held[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        try:
+            place, size = x.untyped_storage().data_ptr(), x.untyped_storage().nbytes()
+        except RuntimeError:  # of a derivative within the loss: it has no memory that can be told
+            place, size = id(x), x.nbytes
+        if place not in known:
+            held[place] = size
         return x
 
     one.data.device, before = device, one.data.device

@@ -61,6 +61,9 @@ class _Description:
         tensors = {**x._parameters, **x._buffers}
         told = {name: t if t is None else (*t.shape, str(t.dtype), t.requires_grad) for name, t in tensors.items()}
         parts = {name: None if part is None else self.of(part) for name, part in x._modules.items()}
+        for key in plain:
+            if key.endswith("_hooks"):  # their keys are numbered on through all modules there are
+                plain[key] = tuple(plain[key].values())
         attributes = tuple((key, self.of(plain[key])) for key in sorted(plain))
         return _name(type(x)), tuple(told.items()), attributes, tuple(parts.items())
 
