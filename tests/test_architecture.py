@@ -28,6 +28,7 @@ FLOORS = [
         "report",
         "schema",
         "processes",
+        "startup",
         "make",
     },
     {"build", "devices", "titles", "runs", "outputs", "run", "sampling", "sampled", "fitting", "evaluate", "score"}
