@@ -14,8 +14,8 @@ from vae_lab.noise import SeededNoise
 from vae_lab.types import Extractor, Generated, Metric, Scores
 
 AT_ONCE = 250  # images that a network is given together
-# That the extractor reads together; elsewhere all there are. On a CPU each of 250 takes 1.4 times as long, of 1,000 three
-# times, since memory for activations of more than 32 MB is asked of the system anew.
+# Images that the extractor reads together; elsewhere all there are. On a CPU each of 250 takes 1.4 times as long, of
+# 1,000 three times: memory for activations of more than 32 MB is asked of the system anew.
 READ_AT_ONCE = {"cpu": 100}
 
 T = TypeVar("T")
