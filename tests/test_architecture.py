@@ -29,6 +29,7 @@ FLOORS = [
         "schema",
         "processes",
         "startup",
+        "memory",
         "make",
     },
     {"build", "devices", "titles", "runs", "outputs", "run", "sampling", "sampled", "fitting", "evaluate", "score"}
