@@ -30,6 +30,7 @@ from vae_lab.job import Job
 from vae_lab.lit import LitJob
 from vae_lab.loggers import LogContext, close
 from vae_lab.make import make
+from vae_lab.memory import keep_freed_memory
 from vae_lab.noise import SeededNoise
 from vae_lab.outputs import score, score_sampler
 from vae_lab.processes import several_processes
@@ -176,6 +177,8 @@ def _trainer_fit(
     device = device_for(settings.accelerator)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
+    elif device.type == "cpu":
+        keep_freed_memory()
     trainer = pl.Trainer(
         accelerator=settings.accelerator.kind,
         devices=settings.accelerator.devices,
