@@ -30,6 +30,8 @@ FLOORS = [
         "report",
         "schema",
         "processes",
+        "startup",
+        "memory",
         "make",
     },
     {"build", "devices", "titles", "runs", "outputs", "run", "sampling", "sampled", "fitting", "evaluate", "score"}

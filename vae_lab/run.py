@@ -32,6 +32,7 @@ from vae_lab.job import Job
 from vae_lab.lit import LitJob, precision_of
 from vae_lab.loggers import LogContext, close
 from vae_lab.make import make
+from vae_lab.memory import keep_freed_memory
 from vae_lab.noise import SeededNoise
 from vae_lab.outputs import score, score_sampler
 from vae_lab.processes import several_processes
@@ -180,6 +181,7 @@ def _trainer_fit(
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
     else:
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"  # by Lightning's 1, optimizers look for a GPU in every step
+        keep_freed_memory()
     trainer = pl.Trainer(
         accelerator=settings.accelerator.kind,
         devices=settings.accelerator.devices,
