@@ -31,6 +31,8 @@ FLOORS = [
         "report",
         "schema",
         "processes",
+        "startup",
+        "memory",
         "make",
     },
     {

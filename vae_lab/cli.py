@@ -16,14 +16,23 @@ from vae_lab import __version__
 from vae_lab.errors import Interrupted, UserError, did_you_mean
 from vae_lab.help import CONF, command_help, overview
 from vae_lab.processes import interrupt
+from vae_lab.startup import leave, loading
 
 Node = dict[str, Any]
 
 _OF_SWEEPS = ("launcher", "search", "vary", "sweep", "dry_run")  # keys of conf/train.yaml that are none of a run's
 
 
-def main() -> None:
+def program() -> None:
     """Entry point of the console script."""
+    try:
+        main()
+    except SystemExit as end:
+        leave(int(end.code or 0))
+
+
+def main() -> None:
+    """What is typed behind ``vae-lab``, done; ends by ``SystemExit``."""
     try:
         status = _main(sys.argv[1:])
         sys.stdout.flush()
@@ -44,7 +53,8 @@ def _main(words: list[str]) -> int:
         return _complete(words)
     command, rest = words[0], words[1:]
     if command == "_worker":  # a further DDP process of a run that is under way
-        from vae_lab.run import train_worker
+        with loading():
+            from vae_lab.run import train_worker
 
         train_worker(Path(rest[0]))
         return 0
@@ -138,8 +148,9 @@ def _train(config: Node, info: Any) -> None:
 
     if config["vary"]:  # an experiment of a folder in hydra.searchpath; our own are known as sweeps beforehand
         raise UserError(f"this experiment varies {', '.join(config['vary'])}; type -m")
-    from vae_lab.folders import in_use
-    from vae_lab.run import train
+    with loading():
+        from vae_lab.folders import in_use
+        from vae_lab.run import train
 
     folder, config = _placed(config, info), {k: v for k, v in config.items() if k not in _OF_SWEEPS}
     with in_use(folder):
@@ -149,7 +160,8 @@ def _train(config: Node, info: Any) -> None:
 def _score(config: Node, info: Any) -> None:
     from rich.console import Console
 
-    from vae_lab.score import score_images
+    with loading():
+        from vae_lab.score import score_images
 
     score_images(config, _placed(config, info), Console(), _sweep(info))
 
@@ -175,7 +187,8 @@ def _sweep(info: Any) -> str | None:
 def _evaluate(config: Node, info: Any) -> None:
     from rich.console import Console
 
-    from vae_lab.evaluate import evaluate
+    with loading():
+        from vae_lab.evaluate import evaluate
 
     evaluate({**config, "choices": _choices(info)}, Console())
 
@@ -183,7 +196,8 @@ def _evaluate(config: Node, info: Any) -> None:
 def _sample(config: Node, info: Any) -> None:
     from rich.console import Console
 
-    from vae_lab.sampling import sample
+    with loading():
+        from vae_lab.sampling import sample
 
     typed = any(word.startswith("sampler.") for word in info.overrides.task)
     sample({**config, "choices": _choices(info)}, Console(), typed)
@@ -192,7 +206,8 @@ def _sample(config: Node, info: Any) -> None:
 def _compare(config: Node, info: Any) -> None:
     from rich.console import Console
 
-    from vae_lab.compare.comparison import compare
+    with loading():
+        from vae_lab.compare.comparison import compare
 
     compare(config, Console())
 
@@ -222,7 +237,8 @@ def _run_sweep(words: list[str]) -> int:
     """Plan, carry out, compare; 1 where a job failed."""
     from rich.console import Console
 
-    from vae_lab.sweep.start import start
+    with loading():
+        from vae_lab.sweep.start import start
 
     words = [_quoted(word) for word in words if word not in ("-m", "--multirun")]
     return 0 if start(words, Console()) else 1
@@ -238,8 +254,9 @@ def _resume(rest: list[str]) -> int:
         raise UserError("resume= needs a run folder; type resume=outputs/<date>/<run>")
     from rich.console import Console
 
-    from vae_lab.folders import in_use
-    from vae_lab.run import resume
+    with loading():
+        from vae_lab.folders import in_use
+        from vae_lab.run import resume
 
     with in_use(Path(folder)) if Path(folder).is_dir() else nullcontext():
         resume(Path(folder), Console())

@@ -16,6 +16,7 @@ from vae_lab.callbacks.history import History
 from vae_lab.callbacks.progress import ProgressLine
 from vae_lab.devices import device_for
 from vae_lab.lit import precision_of
+from vae_lab.memory import keep_freed_memory
 from vae_lab.schema import TrainConfig
 
 
@@ -35,6 +36,7 @@ def make_trainer(
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
     else:
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"  # by Lightning's 1, optimizers look for a GPU in every step
+        keep_freed_memory()
     return pl.Trainer(
         accelerator=settings.accelerator.kind,
         devices=settings.accelerator.devices,

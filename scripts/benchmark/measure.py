@@ -13,7 +13,7 @@ from environments import last_line
 
 WORKERS = Path(__file__).parent / "workers"
 ROOT = Path(__file__).parents[2]
-VAE_LAB = [sys.executable, "-c", "from vae_lab.cli import main; main()"]  # of this checkout
+VAE_LAB = [sys.executable, "-c", "from vae_lab.cli import program; program()"]  # of this checkout
 
 
 class WorkerFailed(Exception):

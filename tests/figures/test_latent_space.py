@@ -66,9 +66,15 @@ def test_more_dimensions_go_through_tsne(monkeypatch):
     monkeypatch.setattr("sklearn.manifold.TSNE", FakeTSNE)
     figure, q = draw(5, n=120)
     assert rows(points(figure)) == rows(q.mu[:, :2])
-    assert FakeTSNE.used["perplexity"] == 30
+    assert (FakeTSNE.used["perplexity"], FakeTSNE.used["max_iter"]) == (30, 500)
     assert "t-SNE of 5 latent dimensions, perplexity 30" in figure.get_suptitle()
     assert figure.axes[0].get_xlabel().startswith("t-SNE")
+
+
+def test_iterations_are_those_asked_for(monkeypatch):
+    monkeypatch.setattr("sklearn.manifold.TSNE", FakeTSNE)
+    draw(5, n=120, iterations=1000)
+    assert FakeTSNE.used["max_iter"] == 1000
 
 
 def test_the_perplexity_that_is_named_is_the_one_that_was_used(monkeypatch):

@@ -182,3 +182,14 @@ def test_large_images_are_averaged_down_first(side, seen):
     )
     net(torch.rand(1, 1, side, side))
     assert sizes == [(seen, seen)]
+
+
+@pytest.mark.parametrize("x_shape", [(1, 28, 28), (3, 9, 11), (1, 64, 64)])
+def test_the_frozen_network_reads_as_its_layers_in_their_order_do(x_shape):
+    net = freeze(ConvClassifier(x_shape, 5))
+    x = torch.rand(12, *x_shape, generator=gen())
+    given = x.clone()
+    features, logits = net(x)
+    assert torch.equal(features, net.body(x))
+    assert torch.equal(logits, net.head(features))
+    assert torch.equal(x, given)

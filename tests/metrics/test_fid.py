@@ -7,7 +7,7 @@ from helpers import FakeExtractor, FakeTrained, gen, labelled, scored
 from scipy.linalg import sqrtm
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from vae_lab.metrics.fid import FID, Reference, fid_infinity, frechet, moments
+from vae_lab.metrics.fid import FID, Reference, fid_infinity, frechet, resampled
 from vae_lab.metrics.resampling import interval, resamples
 
 F = 6
@@ -90,8 +90,9 @@ def test_a_resample_is_the_set_with_images_repeated(dtype, rel):
     a, reference = normals(80, 1), Reference(normals(90, 2))
     (counts,) = resamples(80, 1, 0)
     repeated = a.repeat_interleave(counts.long(), dim=0)
-    assert reference.distance(a.to(dtype), counts) == pytest.approx(reference.distance(repeated), rel=rel)
-    for found, expected in zip(moments(a, counts), (repeated.mean(0), repeated.T.cov())):
+    (found,) = reference.distances(a.to(dtype), [counts]).tolist()
+    assert found == pytest.approx(reference.distance(repeated), rel=rel)
+    for found, expected in zip(resampled(a.mean(0), a - a.mean(0), counts), (repeated.mean(0), repeated.T.cov())):
         torch.testing.assert_close(found, expected)
 
 
@@ -105,8 +106,8 @@ def test_intervals_hold_the_mean_of_fresh_draws_as_often_as_they_say():
     held_mean, held_fresh, draws = 0, 0.0, 60
     for seed in range(draws):
         x = drawn(seed)
-        resampled = torch.tensor([reference.distance(x, counts) for counts in resamples(200, 60, seed)])
-        low, high = interval(reference.distance(x), resampled)
+        spread = reference.distances(x, resamples(200, 60, seed))
+        low, high = interval(reference.distance(x), spread)
         held_mean += low <= fresh.mean() <= high
         held_fresh += ((low <= fresh) & (fresh <= high)).double().mean().item()
     assert 0.87 <= held_mean / draws <= 1
@@ -178,8 +179,8 @@ def test_intervals_come_from_resamples_of_the_generated_images():
     scores, reference = FID(50, bootstrap=20)(fake), Reference(fake.features("test", 50))
     for name, source in (("fid", "samples"), ("fid_floor", "pool"), ("fid_reconstructions", "reconstructions")):
         x = fake.features(source, 50)
-        resampled = torch.tensor([reference.distance(x, counts) for counts in resamples(50, 20, fake.seed)])
-        assert scores.intervals[name] == pytest.approx(interval(scores.values[name], resampled))
+        spread = reference.distances(x, resamples(50, 20, fake.seed))
+        assert scores.intervals[name] == pytest.approx(interval(scores.values[name], spread))
 
 
 def test_the_suffix_of_the_features_stands_in_every_name():

@@ -1,9 +1,13 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from helpers import gen
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
-from vae_lab.metrics.reference import remembered
+from vae_lab.metrics.reference import VERSION, remembered
 
 
 @pytest.fixture
@@ -41,12 +45,22 @@ def test_another_key_is_computed_by_itself(folder):
     assert other.calls == 1
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "other"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "other", "one bit", "no hash", "exchanged"])
 def test_a_damaged_file_is_made_anew(folder, damage):
     remembered("key", Counted())
     (file,) = folder.iterdir()
+    whole = load_file(file)
     if damage == "other":
         save_file({"unknown": torch.zeros(3)}, file)
+    elif damage == "no hash":
+        save_file(whole, file)
+    elif damage == "exchanged":
+        with safe_open(file, "pt") as opened:
+            save_file({**whole, "features": whole["features"].flip(0)}, file, opened.metadata())
+    elif damage == "one bit":
+        content = bytearray(file.read_bytes())
+        content[-2] ^= 1
+        file.write_bytes(content)
     else:
         file.write_bytes({"truncated": file.read_bytes()[:-10], "empty": b"", "text": b"no tensors at all"}[damage])
     compute = Counted()
@@ -64,7 +78,7 @@ def test_tensors_in_any_layout_are_kept(folder):
 
 def test_nothing_unfinished_stays_behind(folder):
     remembered("key", Counted())
-    assert [file.name for file in folder.iterdir()] == ["key.safetensors"]
+    assert [file.name for file in folder.iterdir()] == [f"key-{VERSION}.safetensors"]
 
 
 def test_what_fails_leaves_no_file(folder):
@@ -74,3 +88,30 @@ def test_what_fails_leaves_no_file(folder):
     with pytest.raises(RuntimeError):
         remembered("key", fail)
     assert list(folder.iterdir()) == []
+
+
+def test_what_is_read_is_what_was_computed_in_type_and_shape(folder):
+    made = torch.randn(5, 2, generator=gen()).half(), torch.zeros(5, 0)
+    remembered("key", lambda: made)
+    found = remembered("key", Counted())
+    assert same(found, made)
+    assert [part.dtype for part in found] == [torch.float16, torch.float32]
+
+
+_PROCESS = """
+import sys, torch
+from vae_lab.metrics.reference import remembered
+for i in range(200):
+    made = torch.full((50, 4), 1.0 + i % 3), torch.full((50, 3), 1.0 + i % 3)
+    features, logits = remembered(str(i % 3), lambda: made)
+    assert torch.equal(features, made[0]) and torch.equal(logits, made[1])
+    if i % 20 == int(sys.argv[1]):
+        for file in __import__("pathlib").Path(sys.argv[2]).glob("*.safetensors"):
+            file.unlink(missing_ok=True)
+"""
+
+
+def test_two_processes_at_once_do_not_disturb_each_other(folder):
+    both = [subprocess.Popen([sys.executable, "-c", _PROCESS, str(i), str(folder)]) for i in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert not list(folder.glob("*.part"))

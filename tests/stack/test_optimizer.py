@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from vae_lab.stack.memory import numbers_kept, split
 from vae_lab.stack.optimizer import STACKABLE, Clock, clip, keep, stacked_state, step
+from vae_lab.stack.room import numbers_kept, split
 
 RATES = (1e-2, 3e-3, 1e-5)
 SHAPES = ((4, 3), (3,))

@@ -6,6 +6,8 @@ line through the FID of ever smaller parts over 1/n meets 1/n = 0 (Chong & Forsy
 there z is quasi-random). Beside the FID of samples stand that of reconstructions and the floor: training images.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -62,7 +64,7 @@ class FID(ImageMetric):
     ) -> tuple[float, Tensor]:
         counts = resamples(len(features), self.bootstrap, made.seed)
         steps = made.progress(counts, f"bootstrap of the FID of {source}") if features.shape[1] > WIDE else counts
-        return reference.distance(features), torch.tensor([reference.distance(features, row) for row in steps])
+        return reference.distance(features), reference.distances(features, steps)
 
 
 class Reference:
@@ -78,26 +80,44 @@ class Reference:
         self.root = vectors * values.clamp(min=0).sqrt() @ vectors.T
         self.trace = self.covariance.trace()
 
-    def distance(self, features: Tensor, counts: Tensor | None = None) -> float:
-        """FID of features [n, F], each counted so many times [n] (once by default)."""
-        mean, covariance = moments(features, counts)
+    def distance(self, features: Tensor) -> float:
+        """FID of features [n, F]."""
+        return self._between(*moments(features))
+
+    def distances(self, features: Tensor, counts: Iterable[Tensor]) -> Tensor:
+        """FID of resamples of features [n, F], in each of which every one counts so many times [n], n in all: [R]."""
+        mean = features.mean(0)
+        apart = features - mean  # once for all: half of the time of a resample
+        return torch.tensor([self._between(*resampled(mean, apart, row)) for row in counts], dtype=torch.float64)
+
+    def _between(self, mean: Tensor, covariance: Tensor) -> float:
+        """FID of a set with this mean [F] and this covariance [F, F]."""
         shared = torch.linalg.eigvalsh(self.root @ covariance @ self.root).clamp(min=0).sqrt().sum()
         apart = (mean - self.mean).square().sum()
         return (apart + covariance.trace() + self.trace - 2 * shared).item()
 
 
-def moments(features: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Mean [F] and unbiased covariance [F, F], float64; of a resample from single-precision products: it is a spread.
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [F] and unbiased covariance [F, F], float64.
 
     Raises:
         ValueError: a feature is NaN or infinite.
     """
     require_finite(features)
-    x = features.double() if counts is None else features
-    weights = x.new_ones(len(x)) if counts is None else counts.to(x)
-    mean = weights @ x / weights.sum()
-    apart = (x - mean) * weights.sqrt().unsqueeze(1)
-    return mean.double(), (apart.T @ apart).double() / (weights.sum().item() - 1)
+    x = features.double()
+    mean = x.mean(0)
+    return mean, (x - mean).T @ (x - mean) / (len(x) - 1)
+
+
+def resampled(mean: Tensor, apart: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """The moments of features mean [F] + apart [n, F], each counted so many times [n], n in all.
+
+    Products are in the features' precision: what is wanted is a spread.
+    """
+    n, weights = len(apart), counts.to(apart)
+    shift = weights @ apart / n
+    second = (apart * weights.unsqueeze(1)).T @ apart
+    return (mean + shift).double(), (second.double() - n * torch.outer(shift, shift).double()) / (n - 1)
 
 
 def frechet(a: Tensor, b: Tensor) -> float:

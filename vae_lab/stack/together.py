@@ -59,7 +59,7 @@ def _alike(work: Work, jobs: list[Job], most: int | None) -> Ended:
 
 def _parts(group: list["Prepared"], most: int | None) -> Iterator[list["Prepared"]]:
     """As large as memory allows; what would be a part of one is left out."""
-    from vae_lab.stack.memory import most_that_fit, split
+    from vae_lab.stack.room import most_that_fit, split
 
     limits = [limit for limit in (most, most_that_fit(group[0])) if limit is not None]
     start = 0

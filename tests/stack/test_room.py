@@ -4,8 +4,8 @@ import torch
 from stacked_runs import jobs_of
 
 from vae_lab.preparing import prepare
-from vae_lab.stack import memory
-from vae_lab.stack.memory import bytes_of, free_bytes, most_that_fit
+from vae_lab.stack import room
+from vae_lab.stack.room import bytes_of, free_bytes, most_that_fit
 
 CPU = torch.device("cpu")
 
@@ -41,7 +41,7 @@ def test_what_is_free_decides_how_many_fit(tmp_path, monkeypatch):
     one = of(tmp_path, "model.net.width=16")
     needed = bytes_of(one, CPU)
     for free, fits in ((10 * needed, 8), (needed / 2, 1), (None, None)):
-        monkeypatch.setattr(memory, "free_bytes", lambda device, free=free: free)
+        monkeypatch.setattr(room, "free_bytes", lambda device, free=free: free)
         assert most_that_fit(one) == fits
 
 
