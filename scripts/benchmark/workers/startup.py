@@ -27,9 +27,9 @@ IMPORTS = {
     "vae_lab.run": "import the rest of vae-lab and of libraries",
 }
 CALLS = {
-    ("vae_lab.run", "make_data"): "read the images",
-    ("vae_lab.run", "make_job"): "make the networks",
-    ("vae_lab.run", "_try_objective"): "try the objective once",
+    ("vae_lab.preparing", "make_data"): "read the images",
+    ("vae_lab.preparing", "make_job"): "make the networks",
+    ("vae_lab.preparing", "_try_objective"): "try the objective once",
     ("vae_lab.loggers", "wandb_logger"): "start W&B",
     ("vae_lab.run", "_trainer_fit"): "Lightning, to the end of the first step",
     ("vae_lab.run", "train"): "the rest of preparing the run",
