@@ -32,6 +32,16 @@ except ModuleNotFoundError:
     assert found.stdout.split() == ["True"]
 
 
+def test_what_is_wanted_first_is_loaded_before_the_others():
+    found = output_of("""
+import sys
+from vae_lab.startup import loading
+with loading("colorsys"):
+    print("colorsys" in sys.modules)
+""")
+    assert found.stdout.split() == ["True"]
+
+
 def test_what_is_loaded_already_is_not_frozen_again():
     found = output_of("""
 import gc, sys

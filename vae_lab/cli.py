@@ -148,7 +148,8 @@ def _train(config: Node, info: Any) -> None:
 
     if config["vary"]:  # an experiment of a folder in hydra.searchpath; our own are known as sweeps beforehand
         raise UserError(f"this experiment varies {', '.join(config['vary'])}; type -m")
-    with loading():
+    logs_to_wandb = "wandb" in (config["logger"] or {}).get("_target_", "")
+    with loading("wandb.apis.public" if logs_to_wandb else None):
         from vae_lab.folders import in_use
         from vae_lab.run import train
 
