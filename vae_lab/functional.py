@@ -12,7 +12,7 @@ IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernels that the WAE
 
 def kl_normal(mu: Tensor, log_var: Tensor) -> Tensor:
     """KL[N(μ, σ²) ‖ N(0, 1)] = ½ (μ² + σ² − 1 − log σ²), elementwise (arXiv 1312.6114, appendix B)."""
-    return 0.5 * (mu.square() + log_var.exp() - 1 - log_var)
+    return 0.5 * (mu.square() + torch.expm1(log_var) - log_var)  # exact also where σ² is nearly 1
 
 
 def log_normal(z: Tensor, mu: Tensor | float = 0.0, log_var: Tensor | float = 0.0) -> Tensor:
@@ -41,7 +41,7 @@ def log_normal_pairs(mu: Tensor, log_var: Tensor) -> Callable[[Tensor], Tensor]:
 
 def reparameterize(mu: Tensor, log_var: Tensor, eps: Tensor) -> Tensor:
     """z = μ + σ ε (arXiv 1312.6114, section 2.4)."""
-    return mu + torch.exp(0.5 * log_var) * eps
+    return torch.addcmul(mu, torch.exp(0.5 * log_var), eps)
 
 
 def noised(x: Tensor, sigma: float, eps: Tensor) -> Tensor:

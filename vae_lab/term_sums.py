@@ -14,18 +14,17 @@ Reduce = Callable[[Tensor], Tensor]  # sums over processes
 class TermSums:
     """Sums of loss terms over images. They stay on the device: reading their means is the only synchronisation.
 
-    The terms of a batch are copied into a row of a table at once. Kept as they are, they would lie between the freed
-    activations of their step, and every later step would find its memory in other places.
+    The terms of many batches are added up at a time: a step pays for no more than keeping them.
 
     A term is [] of one job, or [J] of J jobs that are trained together; means are read as one mapping per job.
     """
 
-    ROWS = 256
+    BATCHES = 256  # kept before they are added up
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._table: Tensor | None = None  # [ROWS, names] or [ROWS, J, names], filled up to the entries of _images
-        self._images: list[int] = []  # of the batches in the table
+        self._open: list[Tensor] = []  # the terms of batches that are not added up yet, one after the other
+        self._images: list[int] = []  # of those batches
         self._sums: Tensor | None = None  # the same of one row, then the number of images; float64 where there is
         self._read: Tensor | None = None
 
@@ -36,13 +35,10 @@ class TermSums:
             prefix = "" if phase == "model" else f"{phase}_"
             named[f"{prefix}loss"] = terms.loss.detach()
             named.update({prefix + name: value for name, value in terms.logs.items()} if prefix else terms.logs)
-        values = list(named.values())
-        if self._table is None:
-            self._names = list(named)
-            self._table = torch.empty(self.ROWS, *values[0].shape, len(values), device=values[0].device)
-        torch.stack(values, -1, out=self._table[len(self._images)])
+        self._names = list(named)
+        self._open += named.values()
         self._images.append(images)
-        if len(self._images) == self.ROWS:
+        if len(self._images) == self.BATCHES:
             self._fold()
 
     def recent(self, reduce: Reduce) -> list[dict[str, float]]:
@@ -63,18 +59,18 @@ class TermSums:
     def keep(self, places: Tensor) -> None:
         """Go on with the jobs at these places alone: long [kept]."""
         self._fold()
-        self._table = None
         self._sums, self._read = (None if x is None else x[places] for x in (self._sums, self._read))
 
     def _fold(self) -> None:
-        if self._table is None or not self._images:
+        if not self._images:
             return
-        rows = self._table[: len(self._images)]
+        rows = torch.stack(self._open, -1).unflatten(-1, (len(self._images), -1))  # [batches, names], [J, …] of several
         rows = rows if rows.device.type == "mps" else rows.double()
         weights = torch.tensor(self._images, dtype=rows.dtype, device=rows.device)
-        sums = torch.tensordot(weights, rows, 1)
+        sums = (rows * weights.unsqueeze(1)).sum(-2)
         new = torch.cat([sums, weights.sum().expand(*sums.shape[:-1], 1)], -1)
         self._sums = new if self._sums is None else self._sums + new
+        self._open = []
         self._images = []
 
     def _means(self, sums: Tensor) -> list[dict[str, float]]:
