@@ -61,7 +61,7 @@ def cases(device: str, only: list[str], quick: bool) -> list[Case]:
         SystemExit: no case is of that form.
     """
     every = [
-        Case(model, side, channels, batch, _ON_CPU[model, side], epochs=3)
+        Case(model, side, channels, batch, _ON_CPU[model, side], epochs=5)
         for side, channels in ((28, 1), (64, 3))
         for model in ("dense", "cnn")
         for batch in (128, 1024)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from cases import Case
@@ -25,8 +26,8 @@ def turn(order: list[Any], number: int) -> list[Any]:
 
 
 def images_per_second(case: Case, epoch_seconds: list[float]) -> float:
-    """Over all epochs but the first, in which caches fill and loggers start."""
-    return case.images * (case.epochs - 1) / sum(epoch_seconds[1:])
+    """Of the middle epoch, leaving out the first, in which caches fill; loggers' start may disturb the second."""
+    return case.images / median(epoch_seconds[1:])
 
 
 def race(
