@@ -1,16 +1,17 @@
 """Writes the tables of a results.json into docs/performance.md and README.md, between their markers.
 
-    python scripts/benchmark/report.py outputs/benchmark/<date>/results.json
+    python scripts/benchmark/report.py outputs/benchmark/<date>/results.json [more sessions on the same machine]
 
 What was measured on a GPU goes into the tables for GPUs and leaves the others alone, and the other way round.
 """
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 from part_tables import part_tables
 from race_tables import race_tables, ratio_table, threads
-from results import Results, read_results
+from results import Results, joined, read_results
 from rich.console import Console
 from written import Table, replaced
 
@@ -26,7 +27,9 @@ def machine_text(results: Results) -> str:
     machine, settings = results.machine, results.settings
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     device = f"{machine['device']} beside " if machine["kind"] == "cuda" else ""
-    rounds = f"{settings['rounds']} round{'s' if settings['rounds'] != 1 else ''}"
+    turns = Counter((row["case"], row["contestant"]) for row in results.training).values()
+    fewest, most = min(turns, default=0), max(turns, default=0)
+    rounds = f"{fewest} to {most} rounds" if fewest < most else f"{most} round{'s' if most != 1 else ''}"
     bf16 = "with" if machine["bf16_instructions"] else "without"
     after = f" and {machine['load_after']} after" if "load_after" in machine else ""  # not there if it was stopped
     return (
@@ -52,14 +55,14 @@ def pieces(results: Results) -> dict[str, str]:
     """Marker -> Markdown, of what was measured."""
     kind = "gpu" if results.machine["kind"] == "cuda" else "cpu"
 
-    def joined(tables: list[Table]) -> str:
+    def markdown(tables: list[Table]) -> str:
         return "\n\n".join(table.markdown() for table in tables)
 
     made: dict[str, str] = {}
     if results.training:
-        text = [machine_text(results), contestants_text(results), joined(race_tables(results))]
+        text = [machine_text(results), contestants_text(results), markdown(race_tables(results))]
         made |= {f"race on {kind}": "\n\n".join(text), f"ratios on {kind}": _ratios_text(results)}
-    made |= {f"{name} on {kind}": joined(tables) for name, tables in part_tables(results).items()}
+    made |= {f"{name} on {kind}": markdown(tables) for name, tables in part_tables(results).items()}
     if "growth on cpu" in made:
         made["growth on cpu"] += f"\n\n![Seconds against each number, both axes logarithmic]({FIGURE.name})"
     return made
@@ -97,8 +100,8 @@ def write(results: Results) -> None:
 def main() -> None:
     """Show and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path)
-    results = read_results(parser.parse_args().results)
+    parser.add_argument("results", type=Path, nargs="+", help="of one session, or of several on one machine")
+    results = joined([read_results(path) for path in parser.parse_args().results])
     show(results, Console(width=150))
     write(results)
 

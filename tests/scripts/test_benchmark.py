@@ -21,7 +21,7 @@ import report  # noqa: E402
 import where  # noqa: E402
 from cases import Case, cases  # noqa: E402
 from environments import last_line  # noqa: E402
-from results import Results, read_results  # noqa: E402
+from results import Results, joined, read_results  # noqa: E402
 from startup_clock import Clock  # noqa: E402
 from training import images_per_second, race, turn  # noqa: E402
 from written import END, Table, begin, replaced  # noqa: E402
@@ -48,6 +48,22 @@ def measured_results():
                         row("hand loop", 1, 200.0)]  # fmt: skip
     results.limits = [{"case": CASE.name, "operations": 2.0, "fp32": rate, "bf16": 2 * rate} for rate in (600, 500)]
     return results
+
+
+def test_sessions_on_one_machine_are_joined():
+    first, second = measured_results(), measured_results()
+    for one in (first, second):
+        one.limits = [{**limit, "round": number} for number, limit in enumerate(one.limits)]
+    first.scoring, second.startup = [{"seconds": 1}], [{"seconds": 2}]
+    whole = joined([first, second])
+    assert sorted(one["round"] for one in whole.training if one["contestant"] == "vae-lab") == [0, 1, 2, 3]
+    assert [one["round"] for one in whole.limits] == [0, 1, 2, 3]
+    assert (whole.scoring, whole.startup) == ([{"seconds": 1}], [{"seconds": 2}])
+    assert len(whole.settings["cases"]) == 1
+    other = measured_results()
+    other.machine["threads"] = 2
+    with pytest.raises(SystemExit, match="different machines: threads 1 and 2"):
+        joined([measured_results(), other])
 
 
 def test_a_case_survives_json_and_is_chosen_by_name():
