@@ -88,6 +88,7 @@ BAD = [
     (["train", "dataset=image_folder", "dataset.source.path=nowhere"], "nowhere", "dataset.source.path="),
     (["train", "dataset=cifar10", "data_dir=nothing"], "dataset=cifar10", "dataset=digits"),
     (["train", "precision=fp16", "accelerator=cpu"], "fp16", "precision=bf16"),
+    (["train", "accelerator.precision=bf16-mixed"], "accelerator.precision", "precision=bf16"),
     (["train", "accelerator=ddp", "accelerator.devices=9999"], "accelerator.devices=9999", "this machine has"),
     (["train", "accelerator.strategy=foo"], "accelerator.strategy=foo", "'ddp'"),
     (["train", "beta"], "'beta'", "key=value"),

@@ -77,6 +77,10 @@ def _guarded(command: str, rest: list[str]) -> int:
     logging.disable(logging.INFO)  # libraries' own reports
     failed_jobs: list[str] = []
     try:
+        if any(word.startswith("accelerator.precision=") for word in rest):
+            raise UserError(
+                "accelerator.precision has another name: type precision=fp32, precision=bf16 or precision=fp16"
+            )
         if command == "train" and any(word.startswith("resume=") for word in rest):
             return _resume(rest)
         if command == "train" and _is_sweep(rest):

@@ -101,7 +101,7 @@ def choose(
         told = f"about {about} of training, and compiling pays from {_PAYS / 60:.0f} minutes on"
         if seconds < _PAYS or lacking:
             return False, f"compile=auto: not compiled ({lacking or told})"
-        return True, f"compile=auto: compiled, which takes half a minute now ({told})"
+        return True, f"compile=auto: compiled, which takes 10 to 20 s now ({told})"
     if choice and lacking:
         raise UserError(f"compile=true: {lacking}; install one, or type compile=false")
     return choice, ""

@@ -89,6 +89,11 @@ def measure_parts(words: argparse.Namespace, results: Results, chosen: list[Case
 def main() -> None:
     """Measure, show, write."""
     words = asked()
+    known = [each.name for each in CONTESTANTS]
+    for name in set(words.who) - set(known):
+        raise SystemExit(f"--who {name}: no such contestant; there are {', '.join(known)}")
+    if words.rounds is not None and words.rounds < 1:
+        raise SystemExit(f"--rounds {words.rounds}: at least 1")
     date = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     chosen = placed(cases(machine.device(), words.only, words.quick))
     results = start(words, chosen, date)
@@ -97,7 +102,7 @@ def main() -> None:
     results.machine["load_after"] = machine.load()
     results.write(written)
     show(results, console)
-    whole = not (words.quick or words.only or words.who)
+    whole = not (words.quick or words.only or words.who or words.parts or words.rounds)
     if whole if words.write is None else words.write:
         write(results)
     console.print(f"Everything is in {written}")

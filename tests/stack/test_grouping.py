@@ -52,7 +52,7 @@ def test_these_differ_in_what_each_job_keeps_of_its_own(tmp_path, each):
     ["latent_dim=4", "model.net.width=8", "model.net.activation=relu", "likelihood=bernoulli", "posterior=planar",
      "prior=mixture", "objective=ae", "objective.samples=2", "objective.estimator=A", "beta_schedule=linear",
      "likelihood=sigma_predicted", "batch_size=16", "dataset.limit=200", "training.clip=1", "training.accumulate=2",
-     "optimizer=adamw", "optimizer.weight_decay=0.1", "precision=bf16", "conditional=true"],
+     "optimizer=adamw", "optimizer.weight_decay=0.1", "precision=bf16", "conditional=true", "dataset.seed=5"],
 )  # fmt: skip
 def test_these_take_other_steps(tmp_path, other):
     assert groups(tmp_path, ["beta=1", "beta=2", other]) == [[0, 1], [2]]

@@ -1,1 +1,1 @@
-"""What happens around training: the history file, the progress line, the check for divergence."""
+"""What happens around training: the history file, the progress line, checkpoints."""

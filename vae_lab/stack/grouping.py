@@ -20,11 +20,15 @@ _OF_EACH = ("seed", "lr", "scheduler", "epochs", "beta", "k1", "k2", "latent_dim
 
 
 def settings_of(job: Job) -> str:
-    """Equal for jobs whose settings let them take steps together."""
+    """Equal for jobs whose settings let them take steps together.
+
+    The order of a job's images goes by its seed: one whose dataset has another is a group of its own.
+    """
     config = {key: value for key, value in job.config.items() if key not in _OF_EACH}
     less = {"dataset": "seed", "optimizer": "lr", "training": "patience"}
     kept = {key: _without(node, less[key]) if key in less else node for key, node in config.items()}
-    return json.dumps(kept, sort_keys=True, default=str)
+    own = job.config["dataset"]["seed"] != job.config["seed"]
+    return json.dumps({**kept, "own order": job.name if own else None}, sort_keys=True, default=str)
 
 
 def stacks(prepared: Sequence[Prepared]) -> list[list[Prepared]]:

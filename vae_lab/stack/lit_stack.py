@@ -48,7 +48,6 @@ class LitStack(pl.LightningModule):
         steps = run.settings.training
         self.clip, self.accumulate, self.log_every = steps.clip, steps.accumulate, steps.log_every
         self.train_terms, self.val_terms = TermSums(), TermSums()
-        self.recent: dict[str, float] = {}
         self._asked: dict[tuple[str, bool, int], Asked] = {}  # by phase, training, images of a batch
         self._saving: Member | None = None
         self._which = self._places_of_seeds()
@@ -130,7 +129,6 @@ class LitStack(pl.LightningModule):
     def _log_recent(self) -> None:
         """A point of each job's curves."""
         means = dict(zip(self.members, self.train_terms.recent(_here)))
-        self.recent = means[self.members[0]]
         self._drop_diverged([means])
         for member in self.members:
             member.log_point(means[member])
