@@ -47,7 +47,9 @@ class Place:
 
     def count(self, device: torch.device) -> Tensor:
         """Optimizer steps so far, as objectives see it: []."""
-        return torch.full((), float(self.position // self.accumulate), device=device)  # filled there: no transfer
+        of_an_epoch = -(-self.batches // self.accumulate)
+        steps = self.epoch * of_an_epoch + self.batch // self.accumulate
+        return torch.full((), float(steps), device=device)  # filled there: no transfer
 
     def time(self, device: torch.device) -> Tensor:
         """Epochs so far, with their fraction: []."""
@@ -75,7 +77,8 @@ class Engine:
         device: where batches are.
         backward: what gives the parameters their gradients.
         clip: bounds an optimizer's gradients; None: nothing does.
-        alone: (optimizer) before and after a phase, where there are several: takes all other parameters out.
+        isolate, release: before and after a phase, where there are several: with the phase's optimizer, take the
+            gradients of all other parameters out, and let them in again.
     """
 
     loss: Callable[[Batch, Step], LossTerms]
@@ -86,7 +89,8 @@ class Engine:
     device: torch.device
     backward: Callable[[Tensor], None]
     clip: Callable[[Any], None] | None
-    alone: tuple[Callable[[Any], None], Callable[[Any], None]]
+    isolate: Callable[[Any], None]
+    release: Callable[[Any], None]
 
     def take(self, batch: Batch, at: Place) -> dict[str, LossTerms]:
         """Train on one batch: phase -> the loss and its terms, still on the device."""
@@ -95,7 +99,7 @@ class Engine:
         for i, phase in enumerate(self.phases):
             noise = SeededNoise(self.device, self.seed, "train", at.position, i, self.rank)
             if len(self.phases) > 1:  # or a phase would leave gradients on what others update
-                self.alone[0](phase.optimizer)
+                self.isolate(phase.optimizer)
             terms = self.loss(batch, Step(count, time, noise, phase.name, self.images))
             if at.first:
                 for parameter in phase.parameters:  # 4 µs; zero_grad takes 100
@@ -106,6 +110,6 @@ class Engine:
                     self.clip(phase.optimizer)
                 phase.optimizer.step()
             if len(self.phases) > 1:
-                self.alone[1](phase.optimizer)
+                self.release(phase.optimizer)
             found[phase.name] = terms
         return found

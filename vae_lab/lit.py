@@ -103,7 +103,8 @@ class LitJob(pl.LightningModule):
             device=self.device,
             backward=Tensor.backward if plain else self.manual_backward,  # which waits for others, or scales the loss
             clip=clip,
-            alone=(self.toggle_optimizer, self.untoggle_optimizer),
+            isolate=self.toggle_optimizer,
+            release=self.untoggle_optimizer,
         )
 
     def training_step(self, group: Group, group_idx: int) -> None:

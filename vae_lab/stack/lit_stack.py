@@ -74,7 +74,8 @@ class LitStack(pl.LightningModule):
             device=self.where,
             backward=lambda losses: losses.sum().backward(),
             clip=None if clip is None else lambda phase: stacked.clip(phase.param_groups[0]["params"], clip),
-            alone=(self.toggle_optimizer, self.untoggle_optimizer),
+            isolate=self.toggle_optimizer,
+            release=self.untoggle_optimizer,
         )
 
     def _phase(self, name: str, optimizer: Any) -> Phase:

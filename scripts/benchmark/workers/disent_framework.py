@@ -4,7 +4,7 @@ import tempfile
 
 import lightning as L
 import torch
-from common import VAE, Case, FirstStep, image_bytes, now, report, told
+from common import VAE, Case, EpochClock, FirstStep, image_bytes, report, told
 from disent.dataset import DisentDataset
 from disent.frameworks.vae import Vae
 from disent.model import AutoEncoder, DisentDecoder, DisentEncoder
@@ -36,19 +36,8 @@ class Decoder(DisentDecoder):
         return self.decoder(z)
 
 
-class Clock(L.Callback):
+class Clock(EpochClock, L.Callback):
     """Seconds of each epoch."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Before the first batch is loaded."""
-        self._started = now()
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """After the last step."""
-        self.seconds.append(now() - self._started)
 
 
 def scaled(item: tuple[torch.Tensor]) -> torch.Tensor:

@@ -4,7 +4,7 @@ import tempfile
 
 import pytorch_lightning as pl
 import torch
-from common import VAE, Case, FirstStep, now, report, told
+from common import VAE, Case, EpochClock, FirstStep, report, told
 from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision.datasets import MNIST, ImageFolder
 from torchvision.transforms import ToTensor
@@ -28,19 +28,8 @@ class LitVAE(pl.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=self.lr)
 
 
-class Clock(pl.Callback):
+class Clock(EpochClock, pl.Callback):
     """Seconds of each epoch."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Before the first batch is loaded."""
-        self._started = now()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """After the last step."""
-        self.seconds.append(now() - self._started)
 
 
 def dataset(case: Case) -> Dataset:
