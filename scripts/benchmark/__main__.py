@@ -28,6 +28,8 @@ from startup import startup
 from training import race
 from where import profile
 
+from vae_lab.launchers.joblib import cores
+
 PARTS = ("race", "startup", "scoring", "growth", "profile")
 console = Console(width=150, highlight=False)
 
@@ -40,7 +42,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--who", nargs="+", default=[], metavar="NAME", help="also without it: the hand loop")
     parser.add_argument("--rounds", type=int, help="3, or 1 with --quick")
     parser.add_argument("--parts", nargs="+", choices=PARTS, help="all, or race and startup with --quick")
-    parser.add_argument("--threads", type=int, default=machine.cores(), help="for every contestant; default: all cores")
+    parser.add_argument("--threads", type=int, default=cores(), help="for every contestant; default: all cores")
     parser.add_argument(
         "--write", action=argparse.BooleanOptionalAction, help="into docs and README; default: whole runs"
     )

@@ -1,5 +1,6 @@
 """The benchmark's own arithmetic and writing, and one race of a few steps. Nothing here is timed."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -239,3 +240,15 @@ def test_a_race_of_a_few_steps(tmp_path):
     assert all(len(line["epoch_seconds"]) == 2 and line["first_step"] > 0 for line in found.training)
     report.show(found, Console(quiet=True))
     assert "**dense, 16×16×3, batch 16" in report.pieces(found)["race on cpu"]
+
+
+def test_the_command_tells_what_it_takes_and_refuses_what_it_does_not_know():
+    def told(*words):
+        command = [sys.executable, "scripts/benchmark", *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    helped, refused = told("--help"), told("--who", "nobody")
+    assert helped.returncode == 0
+    assert "--rounds" in helped.stdout
+    assert refused.returncode != 0
+    assert "--who nobody: no such contestant; there are hand loop" in refused.stderr
