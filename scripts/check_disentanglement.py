@@ -23,8 +23,8 @@ import sklearn.metrics  # disentanglement_lib uses it without importing it
 import torch
 
 from vae_lab.metrics.beta_vae_metric import BetaVAEMetric
+from vae_lab.metrics.common.factor_codes import FactorCodes, factor_codes
 from vae_lab.metrics.dci import DCI
-from vae_lab.metrics.factor_codes import FactorCodes, factor_codes
 from vae_lab.metrics.factor_vae_score import FactorVAEScore
 from vae_lab.metrics.mig import MIG, information_gaps
 from vae_lab.metrics.sap import SAP, separation

@@ -29,14 +29,14 @@ from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from vae_lab.build import make_data
-from vae_lab.help import CONF
-from vae_lab.metrics.classifier import classifier_for
+from vae_lab.config.help import CONF
+from vae_lab.evaluation.scoring import silent
+from vae_lab.features.classifier import classifier_for
 from vae_lab.metrics.fid import frechet
 from vae_lab.metrics.inception_score import inception_score
 from vae_lab.metrics.kid import kid
 from vae_lab.metrics.prdc import neighbourhoods
-from vae_lab.scoring import silent
+from vae_lab.runs.build import make_data
 
 SIZES = (500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 TIES = 2e-3  # relative: distances in single precision may swap two neighbours
@@ -151,8 +151,8 @@ import json, resource, sys, time
 import vae_lab
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from vae_lab.make import make_all
-from vae_lab.help import CONF
+from vae_lab.config.make import make_all
+from vae_lab.config.help import CONF
 with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
     words = ["run=x", *sys.argv[2].split()]
     metrics = make_all(OmegaConf.to_container(compose("evaluate", words).metrics))

@@ -22,13 +22,13 @@ from plotly.offline import get_plotlyjs
 
 import vae_lab
 import vae_lab.compare
-from vae_lab.compare.interactive import figure
 from vae_lab.compare.reading import Record, read
-from vae_lab.files import write_atomically
+from vae_lab.compare.views.interactive import figure
+from vae_lab.figures.plots import Line, Plot
 from vae_lab.functional import noised
-from vae_lab.plots import Line, Plot
+from vae_lab.system.files import write_atomically
 
-CSS = (Path(vae_lab.compare.__file__).parent / "page.css").read_text(encoding="utf-8")
+CSS = (Path(vae_lab.compare.__file__).parent / "views" / "page.css").read_text(encoding="utf-8")
 MISSING = "Not run, or not finished."
 NOISE = 1000  # images of noise that the classifier reads
 COLLAPSED = 0.1  # nats per image, as in the metric latent_use

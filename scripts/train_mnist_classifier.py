@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.progress import track
 
 from vae_lab.data.torchvision_images import TorchvisionImages
-from vae_lab.metrics.classifier import SHIPPED, save_classifier, train_classifier
+from vae_lab.features.classifier import SHIPPED, save_classifier, train_classifier
 
 if __name__ == "__main__":
     train, test = TorchvisionImages("MNIST").load(Path(sys.argv[1]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from vae_lab.conditions import unconditional
+from vae_lab.evaluation.conditions import unconditional
 from vae_lab.functional import kl_normal
 from vae_lab.likelihoods import MSE
 from vae_lab.models.single_level import SingleLevel

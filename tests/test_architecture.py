@@ -9,55 +9,25 @@ from pathlib import Path
 import pytest
 
 import vae_lab
-from vae_lab.help import CONF
+from vae_lab.config.help import CONF
 
 PACKAGE = Path(vae_lab.__file__).parent
 
+# From the lowest floor up; README describes them in the same order. A room imports from lower floors alone.
 FLOORS = [
-    {"types", "functional", "noise", "errors", "schedules", "files", "folders", "jobs", "plots", "extras"},
-    {"likelihoods", "posteriors", "priors", "nets"},
-    {"models", "objectives", "data", "metrics", "samplers", "figures", "launchers", "search"},
-    {
-        "job",
-        "engine",
-        "compiled",
-        "conditions",
-        "scoring",
-        "evaluation",
-        "term_sums",
-        "lit",
-        "callbacks",
-        "loggers",
-        "report",
-        "schema",
-        "processes",
-        "startup",
-        "memory",
-        "make",
-    },
-    {
-        "build",
-        "devices",
-        "titles",
-        "runs",
-        "outputs",
-        "preparing",
-        "under_way",
-        "trainer",
-        "run",
-        "sampling",
-        "sampled",
-        "fitting",
-        "evaluate",
-        "score",
-    }
-    | {"preparing", "under_way", "trainer", "help", "hydra_errors", "compare"},
-    {"composing", "sweep", "stack"},
+    {"errors", "functional", "schedules", "types", "version"},
+    {"config", "noise", "system"},
+    {"likelihoods", "nets", "posteriors", "priors"},
+    {"data", "figures", "metrics", "models", "objectives", "report", "samplers"},
+    {"features", "training"},
+    {"evaluation"},
+    {"runs"},
+    {"commands", "compare"},
+    {"sweep"},
+    {"launchers", "search", "stack"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-ROOMS_APART = FLOORS[2]
-DOORS = {("metrics", "data.cache")}
 
 # The root package gives load_run lazily; everything may ask it for the version.
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
@@ -98,14 +68,8 @@ def test_every_module_has_a_floor():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_down(module):
-    upward = {name for name in own(MODULES[module]) if FLOOR[room(name)] > FLOOR[room(module)]}
-    assert upward == set()
-
-
-@pytest.mark.parametrize("module", [m for m in MODULES if room(m) in ROOMS_APART])
-def test_rooms_beside_each_other_do_not_know_each_other(module):
-    across = {(room(module), name) for name in own(MODULES[module]) if room(name) in ROOMS_APART - {room(module)}}
-    assert across - DOORS == set()
+    here = room(module)
+    assert {name for name in own(MODULES[module]) if room(name) != here and FLOOR[room(name)] >= FLOOR[here]} == set()
 
 
 def test_no_module_imports_itself_in_a_circle():
@@ -120,24 +84,15 @@ def users_of(*libraries: str) -> set[str]:
 
 
 def test_hydra_is_known_in_few_places():
-    assert users_of("hydra", "omegaconf") == {"cli", "composing", "make", "hydra_errors", "schema"}
+    assert users_of("hydra", "omegaconf") == {"cli", "config"}
 
 
 def test_lightning_is_known_in_few_places():
-    assert users_of("pytorch_lightning", "lightning") == {
-        "lit",
-        "callbacks",
-        "run",
-        "loggers",
-        "data",
-        "stack",
-        "trainer",
-        "under_way",
-    }
+    assert users_of("pytorch_lightning", "lightning") == {"commands", "data", "report", "runs", "stack", "training"}
 
 
-def test_wandb_is_known_to_the_loggers_alone():
-    assert users_of("wandb") == {"loggers"}
+def test_wandb_is_known_to_the_dashboards_alone():
+    assert users_of("wandb") == {"report"}
 
 
 def test_pictures_are_drawn_in_one_place():
@@ -145,7 +100,7 @@ def test_pictures_are_drawn_in_one_place():
 
 
 def test_networks_and_losses_know_no_tools():
-    inner = FLOORS[1] | {"models", "objectives"}
+    inner = {"likelihoods", "models", "nets", "noise", "objectives", "posteriors", "priors"}
     tools = {"hydra", "omegaconf", "pytorch_lightning", "wandb", "matplotlib", "rich", "sklearn", "yaml"}
     assert inner & users_of(*tools) == set()
 
@@ -159,7 +114,9 @@ def test_the_program_answers_before_torch_is_loaded(module):
 
 
 def test_help_is_told_before_torch_is_loaded():
-    code = "import sys; from vae_lab.help import command_help; command_help('train'); print('torch' in sys.modules)"
+    code = (
+        "import sys; from vae_lab.config.help import command_help; command_help('train'); print('torch' in sys.modules)"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
 

@@ -10,11 +10,11 @@ import torch
 import yaml
 from conftest import BARE, TINY
 
+from vae_lab.config.help import groups
 from vae_lab.data.dsprites import DSprites
 from vae_lab.data.sprites import Sprites
 from vae_lab.data.torchvision_images import TorchvisionImages
-from vae_lab.help import groups
-from vae_lab.runs import load_run
+from vae_lab.runs.run_folder import load_run
 from vae_lab.types import Images
 
 # Scores that need known factors, on a few sprites and few points.
@@ -178,8 +178,8 @@ def test_parameter_counts_on_mnist_are_as_described(model):
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    from vae_lab.build import make_job
-    from vae_lab.help import CONF
+    from vae_lab.config.help import CONF
+    from vae_lab.runs.build import make_job
 
     with initialize_config_dir(str(Path(CONF).absolute()), version_base="1.3"):
         config = OmegaConf.to_container(compose("train", [f"model={model}", "k1=1", "k2=1"]), resolve=True)

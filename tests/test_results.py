@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vae_lab.help import groups
+from vae_lab.config.help import groups
 
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 ROWS = [

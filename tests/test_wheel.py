@@ -37,7 +37,7 @@ def test_wheel_trains_from_any_folder(wheel, tmp_path):
     _run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel], tmp_path)
     site = Path(_run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], tmp_path).strip())
     (site / "others.pth").write_text(sysconfig.get_path("purelib"))
-    where = _run([python, "-c", "import vae_lab.help as h; print(h.CONF)"], tmp_path).strip()
+    where = _run([python, "-c", "import vae_lab.config.help as h; print(h.CONF)"], tmp_path).strip()
     assert Path(where) == site / "vae_lab" / "conf"
     _run([python.with_name("vae-lab"), *TRAIN], tmp_path)
     assert (tmp_path / "run" / "results.json").exists()

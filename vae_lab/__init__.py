@@ -1,22 +1,23 @@
 """vae-lab: an experiment runner for variational autoencoders.
 
 From a notebook: ``run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")`` gives the config, the trained
-model, the data and the scores of a run (see :class:`vae_lab.runs.Run`).
+model, the data and the scores of a run (see :class:`vae_lab.runs.run_folder.Run`).
 """
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from vae_lab.version import __version__
+
 __all__ = ["Run", "__version__", "load_run"]
 
 if TYPE_CHECKING:
-    from vae_lab.runs import Run, load_run
+    from vae_lab.runs.run_folder import Run, load_run
 
 
 def __getattr__(name: str) -> Any:
     # Imported when first asked for: `vae-lab --help` must not wait for torch.
     if name in ("load_run", "Run"):
-        from vae_lab import runs
+        from vae_lab.runs import run_folder
 
-        return getattr(runs, name)
+        return getattr(run_folder, name)
     raise AttributeError(f"module 'vae_lab' has no attribute {name!r}")

@@ -12,11 +12,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-from vae_lab import __version__
+from vae_lab.config.help import CONF, command_help, overview
 from vae_lab.errors import Interrupted, UserError, did_you_mean
-from vae_lab.help import CONF, command_help, overview
-from vae_lab.processes import interrupt
-from vae_lab.startup import leave, loading
+from vae_lab.system.processes import interrupt
+from vae_lab.system.startup import leave, loading
+from vae_lab.version import __version__
 
 Node = dict[str, Any]
 
@@ -54,7 +54,7 @@ def _main(words: list[str]) -> int:
     command, rest = words[0], words[1:]
     if command == "_worker":  # a further DDP process of a run that is under way
         with loading():
-            from vae_lab.run import train_worker
+            from vae_lab.commands.train import train_worker
 
         train_worker(Path(rest[0]))
         return 0
@@ -101,7 +101,7 @@ def _guarded(command: str, rest: list[str]) -> int:
                 file=sys.stderr,
             )
             return 1
-        from vae_lab.hydra_errors import explain
+        from vae_lab.config.hydra_errors import explain
 
         status, text = explain(error)
         print(f"vae-lab {command}: {text}", file=sys.stderr)
@@ -113,8 +113,8 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
     import hydra
     from omegaconf import DictConfig, OmegaConf
 
-    from vae_lab.composing import key_of, settle_weights
-    from vae_lab.hydra_errors import explain, register_resolvers
+    from vae_lab.config.composing import key_of, settle_weights
+    from vae_lab.config.hydra_errors import explain, register_resolvers
 
     register_resolvers()
     failures: list[Exception] = []
@@ -154,8 +154,8 @@ def _train(config: Node, info: Any) -> None:
         raise UserError(f"this experiment varies {', '.join(config['vary'])}; type -m")
     logs_to_wandb = "wandb" in (config["logger"] or {}).get("_target_", "")
     with loading("wandb.apis.public" if logs_to_wandb else None):
-        from vae_lab.folders import in_use
-        from vae_lab.run import train
+        from vae_lab.commands.train import train
+        from vae_lab.runs.state import in_use
 
     folder, config = _placed(config, info), {k: v for k, v in config.items() if k not in _OF_SWEEPS}
     with in_use(folder):
@@ -166,14 +166,14 @@ def _score(config: Node, info: Any) -> None:
     from rich.console import Console
 
     with loading():
-        from vae_lab.score import score_images
+        from vae_lab.commands.score import score_images
 
     score_images(config, _placed(config, info), Console(), _sweep(info))
 
 
 def _placed(config: Node, info: Any) -> Path:
     """The run folder; the config is completed by what was chosen and by whole paths."""
-    from vae_lab.composing import with_whole_paths
+    from vae_lab.config.composing import with_whole_paths
 
     config["choices"] = {**(config.get("choices") or {}), **_choices(info)}  # a saved config.yaml brings its own
     with_whole_paths(config)
@@ -193,7 +193,7 @@ def _evaluate(config: Node, info: Any) -> None:
     from rich.console import Console
 
     with loading():
-        from vae_lab.evaluate import evaluate
+        from vae_lab.commands.evaluate import evaluate
 
     evaluate({**config, "choices": _choices(info)}, Console())
 
@@ -202,7 +202,7 @@ def _sample(config: Node, info: Any) -> None:
     from rich.console import Console
 
     with loading():
-        from vae_lab.sampling import sample
+        from vae_lab.commands.sample import sample
 
     typed = any(word.startswith("sampler.") for word in info.overrides.task)
     sample({**config, "choices": _choices(info)}, Console(), typed)
@@ -260,8 +260,8 @@ def _resume(rest: list[str]) -> int:
     from rich.console import Console
 
     with loading():
-        from vae_lab.folders import in_use
-        from vae_lab.run import resume
+        from vae_lab.commands.train import resume
+        from vae_lab.runs.state import in_use
 
     with in_use(Path(folder)) if Path(folder).is_dir() else nullcontext():
         resume(Path(folder), Console())

@@ -14,7 +14,7 @@ from images import digits, pictures
 from measure import VAE_LAB, WorkerFailed, measured, worker_environment
 from results import Row
 
-from vae_lab.help import CONF
+from vae_lab.config.help import CONF
 
 IMAGES = {"dense": 12_800, "cnn": 3200}  # per epoch, where their number is not what varies
 LAUNCHERS = ("sequence", "joblib", "vectorized")

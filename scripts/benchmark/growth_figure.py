@@ -8,7 +8,7 @@ from race_tables import threads
 from results import Results, Row
 
 from vae_lab.figures.style import BLUE, GREY, ORANGE, new_figure
-from vae_lab.files import write_atomically
+from vae_lab.system.files import write_atomically
 
 STYLES = {"dense": (BLUE, "o-"), "cnn": (ORANGE, "s--"), "sequence": (BLUE, "o-"), "joblib": (ORANGE, "s--"),
           "vectorized": (GREY, "^:")}  # fmt: skip

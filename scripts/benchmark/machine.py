@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from vae_lab.runs import processor
+from vae_lab.runs.run_folder import processor
 
 
 def device() -> str:

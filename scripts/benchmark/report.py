@@ -15,7 +15,7 @@ from results import Results, joined, read_results
 from rich.console import Console
 from written import Table, replaced
 
-from vae_lab.files import write_atomically
+from vae_lab.system.files import write_atomically
 
 ROOT = Path(__file__).parents[2]
 PAGE, README = ROOT / "docs" / "performance.md", ROOT / "README.md"

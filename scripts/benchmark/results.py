@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vae_lab.files import write_json
+from vae_lab.system.files import write_json
 
 Row = dict[str, Any]
 

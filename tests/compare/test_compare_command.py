@@ -9,8 +9,8 @@ from rich.console import Console
 
 from vae_lab.compare import write_comparison
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.grids import best_first
 from vae_lab.compare.reading import read
+from vae_lab.compare.views.grids import best_first
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import pytest
 from made import make_run, make_sweep
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.drawing import LINES
 from vae_lab.compare.folders import run_folders
-from vae_lab.compare.interactive import figure
-from vae_lab.compare.plotted import Plotted
+from vae_lab.compare.plots.drawing import LINES
+from vae_lab.compare.plots.plotted import Plotted
+from vae_lab.compare.plots.scatter import front
 from vae_lab.compare.reading import read
-from vae_lab.compare.scatter import front
+from vae_lab.compare.views.interactive import figure
 from vae_lab.figures.comparison import draw
-from vae_lab.plots import HeatMap, Line, Plot, log_ticks, wide
+from vae_lab.figures.plots import HeatMap, Line, Plot, log_ticks, wide
 
 
 def compared(*folders) -> Compared:

@@ -6,9 +6,9 @@ from made import make_run
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.folders import resolve, run_folders
-from vae_lab.compare.plotted import Plotted
+from vae_lab.compare.plots.plotted import Plotted
 from vae_lab.compare.reading import read, read_sweep
-from vae_lab.compare.summary import write_summary
+from vae_lab.compare.views.summary import write_summary
 from vae_lab.errors import UserError
 
 

@@ -11,7 +11,7 @@ from vae_lab.data.image_data import ImageData
 from vae_lab.data.image_folder import ImageFolder
 from vae_lab.data.sprites import ATTRIBUTES, Sprites, factor_attributes
 from vae_lab.errors import UserError
-from vae_lab.metrics.classifier import classifier_for
+from vae_lab.features.classifier import classifier_for
 from vae_lab.types import Images
 
 

@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 
 from vae_lab.errors import UserError
-from vae_lab.jobs import Job, Outcome
 from vae_lab.launchers import joblib
 from vae_lab.launchers.joblib import KILLED, Joblib
 from vae_lab.launchers.sequence import InSequence
+from vae_lab.sweep.jobs import Outcome, SweepJob
 
 
-def job(name: str, folder: Path) -> Job:
-    return Job(name, folder / name, [name], {}, "sweep", "")
+def job(name: str, folder: Path) -> SweepJob:
+    return SweepJob(name, folder / name, [name], {}, "sweep", "")
 
 
-def report(one: Job) -> Outcome:
+def report(one: SweepJob) -> Outcome:
     gpu, threads = os.environ.get("CUDA_VISIBLE_DEVICES", ""), os.environ.get("OMP_NUM_THREADS", "")
     time.sleep(0.2)
     return Outcome(one.name, "finished", f"{os.getpid()} {threads} {gpu}")
 
 
-def die_if_told(one: Job) -> Outcome:
+def die_if_told(one: SweepJob) -> Outcome:
     with (one.folder.parent / "started").open("a") as file:
         file.write(f"{one.name}\n")
     if one.name == "bad":

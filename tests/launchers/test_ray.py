@@ -9,12 +9,12 @@ import pytest
 from conftest import BARE, TINY
 
 from vae_lab.errors import UserError
-from vae_lab.jobs import Job, Outcome
 from vae_lab.launchers import ray as module
 from vae_lab.launchers.ray import Ray
+from vae_lab.sweep.jobs import Outcome, SweepJob
 
 
-def die_if_told(job: Job) -> Outcome:
+def die_if_told(job: SweepJob) -> Outcome:
     if job.name == "bad":
         os.kill(os.getpid(), 9)
     return Outcome(job.name, "finished", f"{os.environ['OMP_NUM_THREADS']} {Path.cwd()}")
@@ -57,7 +57,7 @@ def test_a_real_ray_tells_of_a_killed_process_and_goes_on(tmp_path, monkeypatch)
     here = Path(__file__).parent  # Ray's processes import this file, and with it conftest
     path = [str(here), str(here.parent), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
-    jobs = [Job(name, tmp_path / name, [name], {}, "sweep", "") for name in ("one", "bad", "two")]
+    jobs = [SweepJob(name, tmp_path / name, [name], {}, "sweep", "") for name in ("one", "bad", "two")]
     ended = {job.name: outcome for job, outcome in Ray(cpus=1)(die_if_told, jobs, tmp_path)}
     assert ended["bad"] == "its process was killed, most likely for want of memory"
     assert {ended["one"].reason, ended["two"].reason} == {f"1 {tmp_path}"}

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from vae_lab.errors import RunFailed, UserError
-from vae_lab.jobs import Job, Outcome
 from vae_lab.launchers import slurm, slurm_queue
 from vae_lab.launchers.slurm import Slurm
 from vae_lab.launchers.slurm_task import Task
-from vae_lab.processes import is_further_process
+from vae_lab.sweep.jobs import Outcome, SweepJob
+from vae_lab.system.processes import is_further_process
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -32,12 +32,12 @@ def programs(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def work(job: Job) -> Outcome:
+def work(job: SweepJob) -> Outcome:
     return Outcome(job.name, "finished")
 
 
-def job(name: str, folder: Path, devices: int = 1) -> Job:
-    return Job(name, folder / name, [name], {"accelerator": {"devices": devices}}, "sweep", "")
+def job(name: str, folder: Path, devices: int = 1) -> SweepJob:
+    return SweepJob(name, folder / name, [name], {"accelerator": {"devices": devices}}, "sweep", "")
 
 
 def test_missing_packages_and_programs_are_told(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ import torch
 from helpers import FakeTrained, labelled, small_model
 
 from vae_lab.metrics.anomaly import Anomaly, ranked
-from vae_lab.metrics.image_terms import ImageTerms
+from vae_lab.metrics.common.image_terms import ImageTerms
 from vae_lab.types import Images
 
 RECON = torch.tensor([3.0, 1.0, 2.0, 9.0, 0.5]).double()

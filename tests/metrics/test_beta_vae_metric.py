@@ -3,7 +3,7 @@ import torch
 from factor_grids import DISGUISED, PERFECT, SIZES, WITH_UNUSED, noise, rotated, trained
 
 from vae_lab.metrics.beta_vae_metric import BetaVAEMetric
-from vae_lab.metrics.factor_codes import FactorCodes
+from vae_lab.metrics.common.factor_codes import FactorCodes
 from vae_lab.noise import SeededNoise
 
 

@@ -8,8 +8,8 @@ from factor_grids import NAMES, PERFECT, SIZES, noise, trained
 from helpers import FakeTrained
 
 from vae_lab.metrics.beta_vae_metric import BetaVAEMetric
+from vae_lab.metrics.common.factor_codes import FactorCodes, factor_codes, in_parts
 from vae_lab.metrics.dci import DCI
-from vae_lab.metrics.factor_codes import FactorCodes, factor_codes, in_parts
 from vae_lab.metrics.factor_vae_score import FactorVAEScore
 from vae_lab.metrics.mig import MIG
 from vae_lab.metrics.sap import SAP

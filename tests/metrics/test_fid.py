@@ -7,8 +7,8 @@ from helpers import FakeExtractor, FakeTrained, gen, labelled, scored
 from scipy.linalg import sqrtm
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from vae_lab.metrics.common.resampling import interval, resamples
 from vae_lab.metrics.fid import FID, Reference, fid_infinity, frechet, resampled
-from vae_lab.metrics.resampling import interval, resamples
 
 F = 6
 SOURCES = ("samples", "reconstructions", "pool", "test")

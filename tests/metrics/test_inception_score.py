@@ -3,8 +3,8 @@ import torch
 from helpers import FakeExtractor, FakeTrained, gen, scored
 from torchmetrics.image.inception import InceptionScore as TorchmetricsScore
 
+from vae_lab.metrics.common.resampling import resamples
 from vae_lab.metrics.inception_score import InceptionScore, inception_score
-from vae_lab.metrics.resampling import resamples
 
 
 def certain(labels: torch.Tensor, classes: int) -> torch.Tensor:

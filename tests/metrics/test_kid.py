@@ -6,8 +6,8 @@ from torch_fidelity.metric_kid import kernel_mmd
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from vae_lab.metrics import kid as module
+from vae_lab.metrics.common.resampling import resamples
 from vae_lab.metrics.kid import KID, kid
-from vae_lab.metrics.resampling import resamples
 
 F = 6
 

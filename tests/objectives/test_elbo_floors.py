@@ -4,9 +4,9 @@ import pytest
 import torch
 from helpers import FlowPosterior, GivenNoise, random_batch, small_model, step
 
-from vae_lab.job import Job
 from vae_lab.objectives.elbo import ELBO, at_least
 from vae_lab.schedules import Capacity, Constant, Linear
+from vae_lab.training.job import Job
 
 
 def elbo(k2=1.0, samples=1, estimator="B", schedule=None, free_bits=0.0, min_rate=0.0) -> ELBO:

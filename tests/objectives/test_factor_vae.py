@@ -6,11 +6,11 @@ import torch
 from helpers import FlowPosterior, GivenNoise, gen, random_batch, small_model, step
 
 from vae_lab.errors import UserError
-from vae_lab.job import Job
 from vae_lab.noise import SeededNoise
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.objectives.factor_vae import FactorVAE, permuted
 from vae_lab.schedules import Constant, Linear
+from vae_lab.training.job import Job
 from vae_lab.types import Latents
 
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.9))

@@ -5,11 +5,11 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from vae_lab.errors import UserError
 from vae_lab.functional import imq_kernel, mmd, rbf_kernel
-from vae_lab.job import Job
 from vae_lab.likelihoods import MSE, Bernoulli, Sigma
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.objectives.info_vae import InfoVAE
 from vae_lab.schedules import Constant
+from vae_lab.training.job import Job
 from vae_lab.types import Step
 
 WAE = {"alpha": 1, "scale": 10, "deterministic": True}

@@ -10,11 +10,11 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from vae_lab.errors import UserError
 from vae_lab.functional import log_mean_exp
-from vae_lab.job import Job
 from vae_lab.likelihoods import MSE, Bernoulli, Gaussian
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.objectives.iwae import AT_ONCE, IWAE
 from vae_lab.schedules import Constant
+from vae_lab.training.job import Job
 from vae_lab.types import Batch
 
 

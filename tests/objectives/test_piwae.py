@@ -6,8 +6,8 @@ from helpers import random_batch, small_model
 from importance import draws, given, gradients, in_double
 
 from vae_lab.errors import UserError
-from vae_lab.job import Job
 from vae_lab.objectives.iwae import IWAE
+from vae_lab.training.job import Job
 from vae_lab.types import Step
 
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from helpers import random_batch, small_model, step
 
-from vae_lab.job import Job
 from vae_lab.objectives.beta_tcvae import BetaTCVAE
 from vae_lab.objectives.dip_vae import DIPVAE
 from vae_lab.objectives.rae import RAE
 from vae_lab.schedules import Constant
+from vae_lab.training.job import Job
 
 
 class Given:

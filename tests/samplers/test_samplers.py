@@ -7,9 +7,9 @@ import torch
 import yaml
 from helpers import gen
 
+from vae_lab.config.help import options
+from vae_lab.config.make import make
 from vae_lab.errors import UserError
-from vae_lab.help import options
-from vae_lab.make import make
 from vae_lab.noise import SeededNoise
 from vae_lab.samplers.aggregate import Aggregate
 from vae_lab.samplers.training import Training

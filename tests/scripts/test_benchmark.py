@@ -113,8 +113,8 @@ def test_operations_of_a_linear_network_are_counted_whole():
 
 @pytest.mark.parametrize("model", ["dense", "cnn"])
 def test_contestants_train_the_networks_that_vae_lab_makes(model):
-    from vae_lab.build import make_job
-    from vae_lab.composing import composer
+    from vae_lab.config.composing import composer
+    from vae_lab.runs.build import make_job
 
     with composer([f"model={model}"]) as compose:
         job = make_job(compose([]), (3, 64, 64), 0)
@@ -125,9 +125,9 @@ def test_contestants_train_the_networks_that_vae_lab_makes(model):
 
 
 def test_the_loss_is_that_of_vae_lab():
-    from vae_lab.build import make_job
-    from vae_lab.composing import composer
+    from vae_lab.config.composing import composer
     from vae_lab.noise import SeededNoise
+    from vae_lab.runs.build import make_job
     from vae_lab.types import Batch, Step
 
     with composer(["model=dense"]) as compose:
@@ -162,8 +162,8 @@ def test_a_stack_belongs_to_the_first_part_that_claims_it():
     fit = "thread (1): MainThread;main (cli.py:1);advance (pytorch_lightning/loops/training_epoch_loop.py:9);"
     stacks = "\n".join([
         f"{fit}backward (torch/_tensor.py:1) 7",
-        f"{fit}forward (vae_lab/job.py:2);backward_name (x.py:1) 5",
-        f"{fit}step (vae_lab/lit.py:3) 2",
+        f"{fit}forward (vae_lab/training/job.py:2);backward_name (x.py:1) 5",
+        f"{fit}step (vae_lab/training/lit.py:3) 2",
         "thread (7): Thread-7;main (wandb/x.py:1) 100",
         "thread (1);<module> (x.py:1);_find (<frozen importlib._bootstrap>:1);f (wandb/y.py:1) 3",
         "thread (1): MainThread;main (cli.py:1) 1",

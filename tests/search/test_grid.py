@@ -2,8 +2,8 @@
 
 import pytest
 
+from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
-from vae_lab.jobs import Varied
 from vae_lab.search.grid import Grid
 
 AB = [Varied("a", ["1", "2"]), Varied("b", ["x", "y", "z"])]

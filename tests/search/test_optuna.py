@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
-from vae_lab.jobs import Outcome, Varied
+from vae_lab.sweep.jobs import Outcome
 
 optuna = pytest.importorskip("optuna", reason="the package optuna is not installed")
 

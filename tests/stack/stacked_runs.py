@@ -6,11 +6,11 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from vae_lab.composing import composer
-from vae_lab.jobs import Job, Outcome
-from vae_lab.run import train
-from vae_lab.schema import SweepConfig
+from vae_lab.commands.train import train
+from vae_lab.config.composing import composer
+from vae_lab.config.schema import SweepConfig
 from vae_lab.stack.together import together
+from vae_lab.sweep.jobs import Outcome, SweepJob
 from vae_lab.sweep.work import carry_out
 
 TOLD: dict[Path, list[tuple[int, dict[str, float]]]] = {}  # run folder -> (step, metrics)
@@ -38,33 +38,33 @@ class Noted(Logger):
         self.rows.append((step, dict(metrics)))
 
 
-def jobs_of(folder: Path, words: list[str], each: list[str]) -> list[Job]:
+def jobs_of(folder: Path, words: list[str], each: list[str]) -> list[SweepJob]:
     """A job for every line of words in ``each``, beside the common ones."""
     with composer([*FEW, *words]) as compose:
         configs = [compose(own.split()) for own in each]
     for config in configs:
         config["logger"] = {"_target_": f"{__name__}.Noted"}
     kept = [{key: value for key, value in config.items() if key not in SweepConfig.model_fields} for config in configs]
-    return [Job(str(i), folder / str(i), [], config, "sweep", "vae-lab …") for i, config in enumerate(kept)]
+    return [SweepJob(str(i), folder / str(i), [], config, "sweep", "vae-lab …") for i, config in enumerate(kept)]
 
 
-def train_alone(jobs: list[Job]) -> None:
+def train_alone(jobs: list[SweepJob]) -> None:
     for job in jobs:
         train(job.config, job.folder, Console(quiet=True), job.sweep, job.command)
 
 
-def train_together(jobs: list[Job], most: int | None = None) -> tuple[dict[str, Outcome], list[str]]:
+def train_together(jobs: list[SweepJob], most: int | None = None) -> tuple[dict[str, Outcome], list[str]]:
     """Outcomes by name, and the names of the jobs that were carried out alone."""
     alone: list[str] = []
 
-    def work(job: Job) -> Outcome:
+    def work(job: SweepJob) -> Outcome:
         alone.append(job.name)
         return carry_out(job)
 
     return {job.name: outcome for job, outcome in together(work, jobs, most)}, alone
 
 
-def losses(job: Job) -> list[float]:
+def losses(job: SweepJob) -> list[float]:
     """Of each step."""
     return [metrics["step/loss"] for _, metrics in TOLD[job.folder] if "step/loss" in metrics]
 

@@ -9,14 +9,14 @@ import torch
 from helpers import small_model
 from stacked_runs import NETS, jobs_of
 
-from vae_lab.job import Job
 from vae_lab.likelihoods import Gaussian, Sigma
 from vae_lab.nets.dense import Dense
 from vae_lab.objectives.elbo import ELBO
-from vae_lab.preparing import prepare
+from vae_lab.runs.preparing import prepare
 from vae_lab.schedules import Capacity, Constant, Cyclical, Linear
 from vae_lab.stack.grouping import settings_of, stacks
 from vae_lab.stack.structure import description_of, structure_of
+from vae_lab.training.job import Job
 
 DENSE = NETS["dense"]
 

@@ -3,7 +3,7 @@
 import torch
 from stacked_runs import jobs_of
 
-from vae_lab.preparing import prepare
+from vae_lab.runs.preparing import prepare
 from vae_lab.stack import room
 from vae_lab.stack.room import bytes_of, free_bytes, most_that_fit
 

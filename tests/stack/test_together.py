@@ -9,8 +9,8 @@ from helpers import curves_of, weights_of
 from rich.console import Console
 from stacked_runs import NETS, Stopping, jobs_of, train_alone, train_together
 
-from vae_lab.folders import failure_of, status_of
-from vae_lab.run import resume
+from vae_lab.commands.train import resume
+from vae_lab.runs.state import failure_of, status_of
 from vae_lab.stack import fit as fitting
 from vae_lab.stack import together
 from vae_lab.stack.lit_stack import LitStack

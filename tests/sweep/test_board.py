@@ -5,9 +5,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from vae_lab.jobs import Job, Outcome
 from vae_lab.sweep import board
 from vae_lab.sweep.board import Board, clock
+from vae_lab.sweep.jobs import Outcome, SweepJob
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(12.4, "12 s"), (200, "3 min 20 s"), (3900, "1 h 5 min")])
@@ -19,7 +19,7 @@ def jobs(tmp_path, rows):
     for name, count in rows.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "metrics.csv").write_text("epoch\n" * (count + 1))
-    return [Job(name, tmp_path / name, [name], {"epochs": 10}, "sweep", "") for name in rows]
+    return [SweepJob(name, tmp_path / name, [name], {"epochs": 10}, "sweep", "") for name in rows]
 
 
 def test_time_left_counts_jobs_that_were_begun_before_as_parts(tmp_path, monkeypatch):

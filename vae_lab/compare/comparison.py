@@ -11,7 +11,7 @@ from vae_lab.compare.compared import Compared
 from vae_lab.compare.folders import is_run, resolve, run_folders
 from vae_lab.compare.reading import read, read_sweep
 from vae_lab.errors import UserError
-from vae_lab.files import write_atomically
+from vae_lab.system.files import write_atomically
 
 PAGE, SUMMARY = "compare.html", "summary.csv"
 MARK = '<meta name="generator" content="vae-lab compare">'
@@ -23,7 +23,7 @@ def compare(config: dict[str, Any], console: Console) -> None:
     Raises:
         UserError: see :func:`write_comparison`.
     """
-    from vae_lab.schema import CompareConfig, check
+    from vae_lab.config.schema import CompareConfig, check
 
     settings = check(CompareConfig, config)
     paths = resolve(settings.runs)
@@ -53,7 +53,7 @@ def write_comparison(
         raise UserError(f"{', '.join(map(str, paths))}: no run in it or below; type vae-lab compare outputs/<date>")
     _refuse_foreign(out)
     compared = Compared([read(folder) for folder in folders], show)
-    from vae_lab.compare.table import print_table
+    from vae_lab.compare.views.table import print_table
 
     print_table(console, compared)
     for path in empty:
@@ -64,12 +64,12 @@ def write_comparison(
 
 
 def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: list[dict[str, Any]]) -> Path:
-    from vae_lab.compare.grids import best_first, draw_grids
-    from vae_lab.compare.page import page_of
-    from vae_lab.compare.pictures import write_pictures
-    from vae_lab.compare.plotted import Plotted
-    from vae_lab.compare.summary import write_summary
-    from vae_lab.report import tracker
+    from vae_lab.compare.plots.plotted import Plotted
+    from vae_lab.compare.views.grids import best_first, draw_grids
+    from vae_lab.compare.views.page import page_of
+    from vae_lab.compare.views.pictures import write_pictures
+    from vae_lab.compare.views.summary import write_summary
+    from vae_lab.report.terminal import tracker
 
     plotted = Plotted(compared, sweeps)
     ranked, drawable = best_first(compared, grids)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from vae_lab.files import YAML_LOADER, read_history
+from vae_lab.system.files import YAML_LOADER, read_history
 
 _TIME = re.compile(r"^\d\d-\d\d-\d\d-")
 FINISHED, INTERRUPTED, FAILED, DAMAGED = "finished", "interrupted", "failed", "damaged"

@@ -9,8 +9,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from vae_lab.figures.plots import PALETTE, HeatMap, Line, Plot
 from vae_lab.figures.style import GREY, new_figure
-from vae_lab.plots import PALETTE, HeatMap, Line, Plot
 
 _DASHES, _MARKERS = ("-", "--", ":", "-."), "os^DvP"
 _SPECIAL = {-1: (GREY, "--"), -2: ("black", "-"), -3: ("black", "-")}  # a floor, a front, a mean

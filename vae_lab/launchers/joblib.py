@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import PositiveInt
 
 from vae_lab.errors import UserError
-from vae_lab.jobs import Job, Outcome, Work
+from vae_lab.sweep.jobs import Outcome, SweepJob, Work
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of Nvidia, of Windows below Linux, of AMD
 KILLED = "its process was killed, most likely for want of memory"
@@ -41,10 +41,10 @@ class Joblib:
             raise UserError(f"launcher.jobs={self.jobs}: more than this machine's cores; type launcher.jobs={cores()}")
         return self.jobs or len(_gpu_names()) or max(2, cores() // 2)
 
-    def __call__(self, work: Work, jobs: Sequence[Job], folder: Path) -> Iterator[tuple[Job, Outcome | str]]:
+    def __call__(self, work: Work, jobs: Sequence[SweepJob], folder: Path) -> Iterator[tuple[SweepJob, Outcome | str]]:
         """As they end."""
         size = min(self.side_by_side(), len(jobs))
-        waiting, suspects = list(jobs), list[Job]()
+        waiting, suspects = list(jobs), list[SweepJob]()
         while waiting or suspects:
             alone = bool(suspects)
             queue = [suspects.pop(0)] if alone else waiting
@@ -56,9 +56,11 @@ class Joblib:
                 suspects = broken
 
 
-def _until_broken(work: Work, queue: list[Job], size: int) -> Generator[tuple[Job, Outcome], None, list[Job]]:
+def _until_broken(
+    work: Work, queue: list[SweepJob], size: int
+) -> Generator[tuple[SweepJob, Outcome], None, list[SweepJob]]:
     """Work the queue off; returns the jobs that were under way when a process was killed."""
-    under_way: dict[Future[Outcome], Job] = {}
+    under_way: dict[Future[Outcome], SweepJob] = {}
     pool = _pool(size)
     try:
         while queue or under_way:

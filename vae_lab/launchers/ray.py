@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import NonNegativeFloat, PositiveInt
 
 from vae_lab.errors import UserError
-from vae_lab.extras import need
-from vae_lab.jobs import Job, Outcome, Work
 from vae_lab.launchers.joblib import cores
+from vae_lab.sweep.jobs import Outcome, SweepJob, Work
+from vae_lab.system.extras import need
 
 
 class Ray:
@@ -49,7 +49,7 @@ class Ray:
         slots = [there[kind] / asked for kind, asked in (("CPU", self.cpus), ("GPU", self.gpus)) if asked]
         return int(min(slots))
 
-    def __call__(self, work: Work, jobs: Sequence[Job], folder: Path) -> Iterator[tuple[Job, Outcome | str]]:
+    def __call__(self, work: Work, jobs: Sequence[SweepJob], folder: Path) -> Iterator[tuple[SweepJob, Outcome | str]]:
         """As they end."""
         ray = need("ray", "launcher=ray", "ray")
         self._connect(ray)
@@ -83,7 +83,7 @@ class Ray:
 _PASSED = ("PYTHONPATH", "VAE_LAB_DATA", "VAE_LAB_CACHE", "VAE_LAB_TRACE", "WANDB_API_KEY", "WANDB_MODE")
 
 
-def _at(work: Work, job: Job, folder: str) -> Outcome:
+def _at(work: Work, job: SweepJob, folder: str) -> Outcome:
     """Where the sweep was started: folders of runs are named from there."""
     os.chdir(folder)
     return work(job)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vae_lab.jobs import Job, Outcome, Work
+from vae_lab.sweep.jobs import Outcome, SweepJob, Work
 
 
 class InSequence:
@@ -13,7 +13,7 @@ class InSequence:
         """One."""
         return 1
 
-    def __call__(self, work: Work, jobs: Sequence[Job], folder: Path) -> Iterator[tuple[Job, Outcome | str]]:
+    def __call__(self, work: Work, jobs: Sequence[SweepJob], folder: Path) -> Iterator[tuple[SweepJob, Outcome | str]]:
         """In their order."""
         for job in jobs:
             yield job, work(job)

@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from vae_lab.errors import UserError
-from vae_lab.extras import need
-from vae_lab.files import write_json
-from vae_lab.jobs import Job, Outcome, Work
 from vae_lab.launchers.slurm_queue import LIVE, accounted, queue
 from vae_lab.launchers.slurm_task import Task
+from vae_lab.sweep.jobs import Outcome, SweepJob, Work
+from vae_lab.system.extras import need
+from vae_lab.system.files import write_json
 
 _LEDGER = "jobs.json"  # which job of the sweep has which number in Slurm
 _ADVICE = {"TIMEOUT": "; type launcher.minutes=<more>", "OUT_OF_MEMORY": "; type launcher.memory_gb=<more>"}
@@ -82,7 +82,7 @@ class Slurm:
             raise UserError(f"launcher=slurm: Slurm refuses {' '.join(words)}: {said}")
         return self.at_once
 
-    def __call__(self, work: Work, jobs: Sequence[Job], folder: Path) -> Iterator[tuple[Job, Outcome | str]]:
+    def __call__(self, work: Work, jobs: Sequence[SweepJob], folder: Path) -> Iterator[tuple[SweepJob, Outcome | str]]:
         """As they end; those that an earlier start left in the queue are not submitted again."""
         logs = (folder / "slurm").absolute()
         logs.mkdir(exist_ok=True)
@@ -99,7 +99,7 @@ class Slurm:
             if under_way:
                 _cancel(list(under_way), logs)
 
-    def _submit(self, work: Work, jobs: list[Job], processes: int, logs: Path, name: str) -> dict[str, Job]:
+    def _submit(self, work: Work, jobs: list[SweepJob], processes: int, logs: Path, name: str) -> dict[str, SweepJob]:
         """One array of jobs that have the same number of processes."""
         from submitit import SlurmExecutor
         from submitit.core.utils import FailedJobError
@@ -140,14 +140,14 @@ class Slurm:
         return f"{round(self.memory_gb * 1024)}M" if self.memory_gb else None
 
 
-def _by_processes(jobs: Iterator[Job]) -> dict[int, list[Job]]:
-    found: dict[int, list[Job]] = {}
+def _by_processes(jobs: Iterator[SweepJob]) -> dict[int, list[SweepJob]]:
+    found: dict[int, list[SweepJob]] = {}
     for job in jobs:
         found.setdefault(job.config["accelerator"]["devices"], []).append(job)
     return found
 
 
-def _as_they_end(under_way: dict[str, Job], logs: Path) -> Iterator[tuple[Job, Outcome | str]]:
+def _as_they_end(under_way: dict[str, SweepJob], logs: Path) -> Iterator[tuple[SweepJob, Outcome | str]]:
     """Take from ``under_way`` what has ended: results are looked for each second, states asked for every five."""
     gone: dict[str, float] = {}  # since when a job is not in the queue any more
     asked = 0.0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vae_lab.errors import RunFailed
-from vae_lab.jobs import Job, Outcome, Work
+from vae_lab.sweep.jobs import Outcome, SweepJob, Work
 
 _TIMES = 20  # an epoch that does not fit into the time limit would be begun anew for ever
 
@@ -18,13 +18,13 @@ class Task:
     def __init__(self, work: Work, minutes: int, left: int = _TIMES) -> None:
         self.work, self.minutes, self.left = work, minutes, left
 
-    def __call__(self, job: Job) -> Outcome:
+    def __call__(self, job: SweepJob) -> Outcome:
         """In the first process: the job. In further ones, under ddp: their part, for as long as the first one lives."""
         if os.environ.get("SLURM_PROCID", "0") != "0":
             threading.Thread(target=_end_with_the_first, daemon=True).start()
         return self.work(job)
 
-    def checkpoint(self, job: Job) -> Any:
+    def checkpoint(self, job: SweepJob) -> Any:
         """Called by submitit when the time is nearly over or the job is preempted: what to put into the queue.
 
         Raises:

@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.functional import IMQ_SCALES, imq_kernel, log_mean_exp, log_normal, log_normal_pairs
-from vae_lab.metrics.resampling import bootstrap_protocol, interval, resamples
+from vae_lab.metrics.common.resampling import bootstrap_protocol, interval, resamples
 from vae_lab.types import Noise, Scores, Trained
 
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_terms import ImageTerms, image_terms
+from vae_lab.metrics.common.image_terms import ImageTerms, image_terms
 from vae_lab.types import Scores, Trained
 
 

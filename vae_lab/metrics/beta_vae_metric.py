@@ -12,7 +12,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.factor_codes import FactorCodes, Points, factor_codes, in_parts
+from vae_lab.metrics.common.factor_codes import FactorCodes, Points, factor_codes, in_parts
 from vae_lab.types import Noise, Scores, Trained
 
 

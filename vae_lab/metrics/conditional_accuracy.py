@@ -7,7 +7,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.resampling import wilson
+from vae_lab.metrics.common.resampling import wilson
 from vae_lab.types import Extractor, Scores, Trained
 
 AT_ONCE = 250  # images read by the classifier at a time

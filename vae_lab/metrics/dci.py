@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import PositiveInt
 
-from vae_lab.metrics.factor_codes import Points, factor_codes
+from vae_lab.metrics.common.factor_codes import Points, factor_codes
 from vae_lab.types import Scores, Trained
 
 Trees = Literal["boosted", "forest"]

@@ -12,7 +12,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from vae_lab.functional import noised
-from vae_lab.metrics.resampling import bootstrap_protocol, interval, resamples
+from vae_lab.metrics.common.resampling import bootstrap_protocol, interval, resamples
 from vae_lab.types import Scores, Trained
 
 AT_ONCE = 250

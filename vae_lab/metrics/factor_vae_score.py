@@ -15,7 +15,7 @@ from annotated_types import Ge
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from vae_lab.metrics.factor_codes import FactorCodes, Points, factor_codes, in_parts
+from vae_lab.metrics.common.factor_codes import FactorCodes, Points, factor_codes, in_parts
 from vae_lab.types import Noise, Scores, Trained
 
 

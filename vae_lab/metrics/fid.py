@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared, require_finite
-from vae_lab.metrics.resampling import bootstrap_protocol, resamples
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
 from vae_lab.noise import generator
 from vae_lab.types import Extractor, Generated, Scores
 

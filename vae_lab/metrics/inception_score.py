@@ -8,8 +8,8 @@ Over all images at once, not averaged over ten parts. It looks at generated imag
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared
-from vae_lab.metrics.resampling import bootstrap_protocol, resamples
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared
+from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Extractor, Generated, Scores
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared, require_finite
-from vae_lab.metrics.resampling import bootstrap_protocol, resamples
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Extractor, Generated, Scores
 
 BLOCK = 1000  # rows of the kernel matrix that are held at once

@@ -6,8 +6,8 @@
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared
-from vae_lab.metrics.resampling import bootstrap_protocol, resamples
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared
+from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Generated, Scores
 
 

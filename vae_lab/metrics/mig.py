@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from vae_lab.metrics.factor_codes import Points, factor_codes
+from vae_lab.metrics.common.factor_codes import Points, factor_codes
 from vae_lab.types import Scores, Trained
 
 

@@ -14,8 +14,8 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.image_scores import ImageMetric, ImageScores, images_compared, require_finite
-from vae_lab.metrics.resampling import bootstrap_protocol, resamples
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
 from vae_lab.types import Generated, Scores
 
 BLOCK = 500  # generated images whose distances to all training images are held at once

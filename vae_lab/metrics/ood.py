@@ -16,9 +16,9 @@ from torch import Tensor
 
 from vae_lab.errors import UserError
 from vae_lab.functional import noised
-from vae_lab.metrics.auroc import auroc, auroc_on_resamples, roc
-from vae_lab.metrics.image_terms import ImageTerms, image_terms
-from vae_lab.metrics.resampling import bootstrap_protocol, interval, resamples
+from vae_lab.metrics.common.auroc import auroc, auroc_on_resamples, roc
+from vae_lab.metrics.common.image_terms import ImageTerms, image_terms
+from vae_lab.metrics.common.resampling import bootstrap_protocol, interval, resamples
 from vae_lab.noise import generator
 from vae_lab.types import Images, Scores, Trained
 

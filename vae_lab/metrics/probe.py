@@ -18,7 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vae_lab.metrics.resampling import wilson
+from vae_lab.metrics.common.resampling import wilson
 from vae_lab.noise import generator
 from vae_lab.types import Scores, Trained
 

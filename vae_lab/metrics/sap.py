@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import PositiveFloat
 
-from vae_lab.metrics.factor_codes import Points, factor_codes
+from vae_lab.metrics.common.factor_codes import Points, factor_codes
 from vae_lab.types import Scores, Trained
 
 

@@ -5,8 +5,9 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
-from vae_lab.jobs import Outcome, Varied
+from vae_lab.sweep.jobs import Outcome
 
 
 class Grid:

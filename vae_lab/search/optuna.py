@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveInt
 
+from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
-from vae_lab.extras import need
-from vae_lab.jobs import Outcome, Varied
 from vae_lab.search.space import distributions, words_of
+from vae_lab.sweep.jobs import Outcome
+from vae_lab.system.extras import need
 
 JOURNAL = "optuna.journal"
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
-from vae_lab.jobs import Varied
 
 
 def distributions(varied: Sequence[Varied]) -> dict[str, Any]:

@@ -5,17 +5,17 @@ from contextlib import suppress
 
 import torch
 
-from vae_lab.devices import device_for
-from vae_lab.preparing import last_checkpoint
+from vae_lab.config.devices import device_for
+from vae_lab.runs.active_run import ActiveRun
+from vae_lab.runs.preparing import last_checkpoint
 from vae_lab.stack.feeding import StackData
 from vae_lab.stack.lit_stack import Emptied, LitStack
 from vae_lab.stack.member import Member
 from vae_lab.stack.writing import BesideTraining
-from vae_lab.trainer import interruptible, make_trainer
-from vae_lab.under_way import UnderWay
+from vae_lab.training.trainer import interruptible, make_trainer
 
 
-def fit(runs: list[UnderWay]) -> list[Member]:
+def fit(runs: list[ActiveRun]) -> list[Member]:
     """The runs with what became of them; ``reason`` is told of those that failed.
 
     A stack that is too large for the device's memory goes on in two halves, from its last checkpoints.

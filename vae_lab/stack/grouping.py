@@ -4,12 +4,12 @@ import json
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from vae_lab.jobs import Job
-from vae_lab.lit import precision_of
-from vae_lab.make import make
-from vae_lab.preparing import Prepared
+from vae_lab.config.make import make
+from vae_lab.runs.preparing import Prepared
 from vae_lab.stack.optimizer import STACKABLE, Clock
 from vae_lab.stack.structure import description_of, structure_of
+from vae_lab.sweep.jobs import SweepJob
+from vae_lab.training.lit import precision_of
 
 Node = dict[str, Any]
 
@@ -19,7 +19,7 @@ _OF_EACH = ("seed", "lr", "scheduler", "epochs", "beta", "k1", "k2", "latent_dim
             "choices", "resume")  # fmt: skip
 
 
-def settings_of(job: Job) -> str:
+def settings_of(job: SweepJob) -> str:
     """Equal for jobs whose settings let them take steps together.
 
     The order of a job's images goes by its seed: one whose dataset has another is a group of its own.

@@ -1,4 +1,4 @@
-"""The LightningModule of a stack: what :class:`~vae_lab.lit.LitJob` is to one job, for several at once."""
+"""The LightningModule of a stack: what :class:`~vae_lab.training.lit.LitJob` is to one job, for several at once."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,15 +8,15 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from vae_lab.callbacks.history import steps_taken
-from vae_lab.engine import Engine, Phase, Place
-from vae_lab.make import make
+from vae_lab.config.make import make
 from vae_lab.noise import Asked, SeededNoise, drawn
-from vae_lab.preparing import last_checkpoint
+from vae_lab.runs.preparing import last_checkpoint
 from vae_lab.stack import optimizer as stacked
 from vae_lab.stack.member import Member
 from vae_lab.stack.state import Stack, Together
-from vae_lab.term_sums import TermSums, why_diverged
+from vae_lab.training.engine import Engine, Phase, Place
+from vae_lab.training.history import steps_taken
+from vae_lab.training.term_sums import TermSums, why_diverged
 from vae_lab.types import Group, LossTerms, Step
 
 Draws = list[tuple[Tensor, bool]]

@@ -7,12 +7,12 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from vae_lab import folders
-from vae_lab.callbacks.history import History, steps_taken
-from vae_lab.make import make
+from vae_lab.config.make import make
+from vae_lab.runs import state
+from vae_lab.runs.active_run import ActiveRun
 from vae_lab.stack.optimizer import Clock
-from vae_lab.trainer import callbacks_of
-from vae_lab.under_way import UnderWay
+from vae_lab.training.history import History, steps_taken
+from vae_lab.training.trainer import callbacks_of
 
 
 class Member:
@@ -22,7 +22,7 @@ class Member:
         run: begun or gone on with.
     """
 
-    def __init__(self, run: UnderWay) -> None:
+    def __init__(self, run: ActiveRun) -> None:
         self.run, self.settings = run, run.settings
         make_optimizer, make_scheduler = make(run.config["optimizer"]), run.settings.scheduler.make
         own, scheduler = run.job.own_optimizers, make(make_scheduler) if make_scheduler else None
@@ -75,7 +75,7 @@ class Member:
 
     def fail(self) -> None:
         """Leave word of the reason, and end the loggers' runs."""
-        folders.write_failure(self.run.run_dir, self.reason)
+        state.write_failure(self.run.run_dir, self.reason)
         self.run.close(None)
 
     @property

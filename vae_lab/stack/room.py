@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from vae_lab.devices import device_for
-from vae_lab.make import make
+from vae_lab.config.devices import device_for
+from vae_lab.config.make import make
 from vae_lab.noise import SeededNoise
-from vae_lab.preparing import Prepared
+from vae_lab.runs.preparing import Prepared
 from vae_lab.stack.optimizer import MakeOptimizer
 from vae_lab.types import Step
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from vae_lab.job import Job
 from vae_lab.noise import Asked, GivenNoise, NotedNoise
+from vae_lab.training.job import Job
 from vae_lab.types import Batch, LossTerms, Noise, Step
 
 Named = dict[str, Tensor]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vae_lab.job import Job
+from vae_lab.training.job import Job
 
 _PLAIN = (bool, int, float, complex, str, bytes, range, slice, torch.Size, torch.dtype, torch.device, Enum, type(None))
 _TENSORS = ("_parameters", "_buffers", "_modules")

@@ -8,18 +8,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from vae_lab import folders
-from vae_lab.jobs import Job, Outcome, Work
+from vae_lab.runs import state
+from vae_lab.sweep.jobs import Outcome, SweepJob, Work
 from vae_lab.sweep.work import failed, finished, heed_sigterm, reason_of
 
 if TYPE_CHECKING:
-    from vae_lab.preparing import Prepared
-    from vae_lab.under_way import UnderWay
+    from vae_lab.runs.active_run import ActiveRun
+    from vae_lab.runs.preparing import Prepared
 
-Ended = Iterator[tuple[Job, Outcome]]
+Ended = Iterator[tuple[SweepJob, Outcome]]
 
 
-def together(work: Work, jobs: Sequence[Job], most: int | None = None) -> Ended:
+def together(work: Work, jobs: Sequence[SweepJob], most: int | None = None) -> Ended:
     """Jobs as they end.
 
     Args:
@@ -34,14 +34,14 @@ def together(work: Work, jobs: Sequence[Job], most: int | None = None) -> Ended:
 
     _advise(jobs)
     heed_sigterm()
-    alike: dict[str, list[Job]] = {}
+    alike: dict[str, list[SweepJob]] = {}
     for job in jobs:
         alike.setdefault(settings_of(job), []).append(job)
     for some in alike.values():
         yield from _alike(work, some, most)
 
 
-def _alike(work: Work, jobs: list[Job], most: int | None) -> Ended:
+def _alike(work: Work, jobs: list[SweepJob], most: int | None) -> Ended:
     """Jobs whose settings are equal: those of one structure train together."""
     from vae_lab.stack.grouping import stacks
 
@@ -77,9 +77,9 @@ def _parts(group: list["Prepared"], most: int | None) -> Iterator[list["Prepared
         start += size
 
 
-def _prepared(jobs: list[Job]) -> list["Prepared"]:
+def _prepared(jobs: list[SweepJob]) -> list["Prepared"]:
     """What the runs consist of, sharing the images. One that cannot be had is left out: alone it will tell why."""
-    from vae_lab.preparing import prepare, prepare_again
+    from vae_lab.runs.preparing import prepare, prepare_again
 
     found: list[Prepared] = []
     for job in jobs:
@@ -92,7 +92,7 @@ def _prepared(jobs: list[Job]) -> list["Prepared"]:
     return found
 
 
-def _stack(work: Work, jobs: list[tuple[Job, "Prepared"]]) -> Ended:
+def _stack(work: Work, jobs: list[tuple[SweepJob, "Prepared"]]) -> Ended:
     """Train together, score one by one; should that fail for whatever reason, they are carried out alone."""
     ended = set()
     try:
@@ -107,13 +107,13 @@ def _stack(work: Work, jobs: list[tuple[Job, "Prepared"]]) -> Ended:
             yield job, work(job)
 
 
-def _trained_and_scored(jobs: list[tuple[Job, "Prepared"]]) -> Ended:
+def _trained_and_scored(jobs: list[tuple[SweepJob, "Prepared"]]) -> Ended:
     from vae_lab.stack.fit import fit
 
     with ExitStack() as held:
         for job, _ in jobs:
-            held.enter_context(folders.in_use(job.folder, wait=True))
-        begun: list[tuple[Job, UnderWay]] = []
+            held.enter_context(state.in_use(job.folder, wait=True))
+        begun: list[tuple[SweepJob, ActiveRun]] = []
         for job, prepared in jobs:
             try:
                 begun.append((job, _begun(job, prepared, len(jobs))))
@@ -129,19 +129,19 @@ def _trained_and_scored(jobs: list[tuple[Job, "Prepared"]]) -> Ended:
             yield job, Outcome(job.name, "failed", member.reason) if member.reason else _score(job, run, member.steps)
 
 
-def _begun(job: Job, prepared: "Prepared", size: int) -> "UnderWay":
-    from vae_lab.under_way import UnderWay, begin
+def _begun(job: SweepJob, prepared: "Prepared", size: int) -> "ActiveRun":
+    from vae_lab.runs.active_run import ActiveRun, begin
 
-    (job.folder / folders.FAILURE).unlink(missing_ok=True)
+    (job.folder / state.FAILURE).unlink(missing_ok=True)
     if prepared.environment is not None:
-        return UnderWay(prepared)
+        return ActiveRun(prepared)
     return begin(prepared, job.sweep, job.command, stacked=size)
 
 
-def _score(job: Job, run: "UnderWay", steps: int) -> Outcome:
+def _score(job: SweepJob, run: "ActiveRun", steps: int) -> Outcome:
     from rich.console import Console
 
-    from vae_lab.devices import device_for
+    from vae_lab.config.devices import device_for
 
     scores = None
     try:
@@ -153,10 +153,10 @@ def _score(job: Job, run: "UnderWay", steps: int) -> Outcome:
     return finished(job)
 
 
-def _advise(jobs: Sequence[Job]) -> None:
-    from vae_lab.devices import device_for
+def _advise(jobs: Sequence[SweepJob]) -> None:
+    from vae_lab.config.devices import device_for
+    from vae_lab.config.schema import Accelerator
     from vae_lab.errors import UserError
-    from vae_lab.schema import Accelerator
 
     try:
         kind = device_for(Accelerator(**jobs[0].config["accelerator"])).type

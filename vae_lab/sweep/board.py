@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from vae_lab import folders
-from vae_lab.jobs import Job, Outcome
+from vae_lab.runs import state
+from vae_lab.sweep.jobs import Outcome, SweepJob
 
 _FIXED = 0.3  # of a job, about, is the same however many epochs are left: starting, scoring, pictures
 _SCORING = 0.95  # of a job is training; what is left is scoring and pictures
@@ -20,7 +20,7 @@ class Board(Progress):
     """Reads the run folders, so it shows jobs of any launcher, also those on other machines."""
 
     def __init__(self, console: Console, total: int) -> None:
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, SweepJob] = {}
         self._rows: dict[str, TaskID] = {}
         self._began: dict[str, tuple[float, float]] = {}  # when a job was first seen under way, and how far it was
         self._total, self._ended = total, 0
@@ -32,7 +32,7 @@ class Board(Progress):
                          refresh_per_second=2, disable=not console.is_terminal)  # fmt: skip
         self._whole = self.add_task("", total=total, left="")
 
-    def expect(self, jobs: Iterable[Job]) -> None:
+    def expect(self, jobs: Iterable[SweepJob]) -> None:
         """These are to do."""
         new = {job.name: job for job in jobs if job.config}
         self._jobs |= new
@@ -42,7 +42,7 @@ class Board(Progress):
         """So many were finished before."""
         self._total -= count
 
-    def ended(self, job: Job, outcome: Outcome) -> None:
+    def ended(self, job: SweepJob, outcome: Outcome) -> None:
         """One more has ended: say how, and how long the rest will take."""
         if self._jobs.pop(job.name, None):
             self._work_done += _work(1 - self._at_start[job.name])
@@ -75,7 +75,7 @@ class Board(Progress):
 
     def _poll(self) -> None:
         for job in list(self._jobs.values()):
-            if not folders.is_in_use(job.folder):
+            if not state.is_in_use(job.folder):
                 continue
             share = _share(job)
             when, at = self._began.setdefault(job.name, (time.monotonic(), share))
@@ -94,13 +94,13 @@ def _work(share: float) -> float:
     return _FIXED + (1 - _FIXED) * share
 
 
-def _share(job: Job) -> float:
-    return _SCORING * folders.share_done(job.folder, job.config["epochs"])
+def _share(job: SweepJob) -> float:
+    return _SCORING * state.share_done(job.folder, job.config["epochs"])
 
 
-def _stage(job: Job) -> str:
+def _stage(job: SweepJob) -> str:
     epochs = job.config["epochs"]
-    through = round(folders.share_done(job.folder, epochs) * epochs)
+    through = round(state.share_done(job.folder, epochs) * epochs)
     return "scoring" if through >= epochs else f"epoch {through + 1}/{epochs}"
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vae_lab import folders
+from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
-from vae_lab.files import write_json
-from vae_lab.jobs import Job, Varied
+from vae_lab.runs import state
+from vae_lab.sweep.jobs import SweepJob
+from vae_lab.system.files import write_json
 
 RECORD = "sweep.json"
 _ASIDE = ("data_dir", "logger", "launcher", "dry_run", "sweep", "vary", "hydra", "accelerator.kind",
@@ -52,11 +53,11 @@ class Sweep:
             mine = " ".join(_told(self.fixed, loose)) or "the defaults"
             raise UserError(f"{self.folder} holds another sweep, of {shown} instead of {mine}; {other}")
         for path in sorted(self.folder.glob("*/config.yaml")):
-            config = folders.saved_config(path.parent)
+            config = state.saved_config(path.parent)
             if config is None:
                 self._damaged.add(path.parent)
             else:
-                self._known.setdefault(folders.identity(config), path.parent)
+                self._known.setdefault(state.identity(config), path.parent)
 
     def _recorded(self) -> dict[str, Any]:
         """``sweep.json``; empty where it is damaged."""
@@ -74,25 +75,25 @@ class Sweep:
         fixed = _told(self.fixed, set())
         write_json(self.folder / RECORD, {"command": self.command, "fixed": fixed, "varied": varied, **more})
 
-    def job(self, words: list[str]) -> Job:
+    def job(self, words: list[str]) -> SweepJob:
         """The job of these words, in the folder that holds the same config, or in one of its own.
 
         Raises:
             Exception: the config cannot be composed.
         """
         config = self.compose(words)
-        same = folders.identity(config)
+        same = state.identity(config)
         folder = self._known.get(same) or self._new_folder(words, same)
         if folder in self._damaged:
             raise UserError(f"{folder / 'config.yaml'} is damaged; remove {folder} to run the job again")
         self._known[same] = folder
         command = shlex.join(["vae-lab", "train", *self.fixed, *words])
-        return Job(folder.name, folder, words, config, self.folder.name, command)
+        return SweepJob(folder.name, folder, words, config, self.folder.name, command)
 
-    def failed_job(self, words: list[str]) -> Job:
+    def failed_job(self, words: list[str]) -> SweepJob:
         """The job of words that no config can be composed of."""
         folder = self._new_folder(words, "")
-        return Job(folder.name, folder, words, {}, self.folder.name, "")
+        return SweepJob(folder.name, folder, words, {}, self.folder.name, "")
 
     def _new_folder(self, words: list[str], same: str) -> Path:
         folder = self.folder / name_of(words)
@@ -103,14 +104,14 @@ class Sweep:
 
 def name_of(words: Iterable[str]) -> str:
     """Of a job's folder."""
-    from vae_lab.hydra_errors import slug
+    from vae_lab.config.hydra_errors import slug
 
     return slug(",".join(words)) if words else "run"
 
 
 def default_name(fixed: list[str], varied: list[Varied]) -> str:
     """The same for the same words; which values are tried does not enter, so that values can be added."""
-    from vae_lab.hydra_errors import slug
+    from vae_lab.config.hydra_errors import slug
 
     named = [word.removeprefix("experiment=") for word in _told(fixed, set())]
     over = ["over", *(one.key for one in varied)] if varied else []

@@ -6,13 +6,13 @@ from typing import Any
 
 from rich.console import Console
 
-from vae_lab.composing import composer, key_of, split_words, vary_of
+from vae_lab.config.composing import composer, key_of, split_words, vary_of
+from vae_lab.config.hydra_errors import explain
+from vae_lab.config.make import make
+from vae_lab.config.schema import SweepConfig, check
 from vae_lab.errors import UserError
-from vae_lab.hydra_errors import explain
-from vae_lab.make import make
-from vae_lab.schema import SweepConfig, check
-from vae_lab.sweep.engine import Engine, sync_advice
 from vae_lab.sweep.plan import Sweep, default_name
+from vae_lab.sweep.runner import SweepRunner, sync_advice
 
 FOLDER = Path("outputs/sweeps")
 
@@ -34,7 +34,7 @@ def start(words: list[str], console: Console) -> bool:
         folder = folder or FOLDER / (settings.sweep or default_name(fixed, varied))
         command = shlex.join(["vae-lab", "train", "-m", *words])
         sweep = Sweep(folder, fixed, varied, command, lambda job: _of_run(compose_job(job)))
-        engine = Engine(sweep, make(settings.launcher), make(settings.search), console, explain)
+        engine = SweepRunner(sweep, make(settings.launcher), make(settings.search), console, explain)
         total = engine.plan(numbered=settings.dry_run)
         if settings.dry_run:
             return True

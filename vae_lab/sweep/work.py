@@ -6,12 +6,12 @@ import signal
 import threading
 import time
 
-from vae_lab import folders
-from vae_lab.jobs import Job, Outcome
-from vae_lab.processes import interrupt, is_further_process
+from vae_lab.runs import state
+from vae_lab.sweep.jobs import Outcome, SweepJob
+from vae_lab.system.processes import interrupt, is_further_process
 
 
-def carry_out(job: Job) -> Outcome:
+def carry_out(job: SweepJob) -> Outcome:
     """Train the job's run, go on with it, or find it finished; a failure is written down and returned, not raised.
 
     Raises:
@@ -20,8 +20,8 @@ def carry_out(job: Job) -> Outcome:
     if is_further_process(job.config["accelerator"]["devices"]):
         return _accompany(job)
     heed_sigterm()
-    with folders.in_use(job.folder, wait=True):  # a process of an earlier start of the sweep may still be at it
-        if folders.status_of(job.folder) != "finished":
+    with state.in_use(job.folder, wait=True):  # a process of an earlier start of the sweep may still be at it
+        if state.status_of(job.folder) != "finished":
             reason = _attempt(job, fresh=not (job.folder / "config.yaml").is_file())
             if reason:
                 return failed(job, reason)
@@ -34,7 +34,7 @@ def heed_sigterm() -> None:
         signal.signal(signal.SIGTERM, interrupt)
 
 
-def finished(job: Job) -> Outcome:
+def finished(job: SweepJob) -> Outcome:
     """The outcome of a job whose results are written."""
     try:
         results = json.loads((job.folder / "results.json").read_text(encoding="utf-8"))
@@ -45,29 +45,29 @@ def finished(job: Job) -> Outcome:
         )
 
 
-def failed(job: Job, reason: str) -> Outcome:
+def failed(job: SweepJob, reason: str) -> Outcome:
     """The outcome of a job that could not be brought to its end; written down."""
-    folders.write_failure(job.folder, reason)
+    state.write_failure(job.folder, reason)
     return Outcome(job.name, "failed", reason)
 
 
-def _accompany(job: Job) -> Outcome:
+def _accompany(job: SweepJob) -> Outcome:
     """A further DDP process: train beside the first one, which writes the folder and takes all the rest."""
-    from vae_lab.run import train_worker
+    from vae_lab.commands.train import train_worker
 
-    while not ((job.folder / "config.yaml").is_file() and folders.is_in_use(job.folder)):
+    while not ((job.folder / "config.yaml").is_file() and state.is_in_use(job.folder)):
         time.sleep(0.5)
     train_worker(job.folder)
     return Outcome(job.name, "finished")
 
 
-def _attempt(job: Job, fresh: bool) -> str:
+def _attempt(job: SweepJob, fresh: bool) -> str:
     """Why it failed, or an empty string."""
     from rich.console import Console
 
-    from vae_lab.run import resume, train
+    from vae_lab.commands.train import resume, train
 
-    (job.folder / folders.FAILURE).unlink(missing_ok=True)
+    (job.folder / state.FAILURE).unlink(missing_ok=True)
     silent = Console(quiet=True)
     try:
         if fresh:
@@ -81,7 +81,7 @@ def _attempt(job: Job, fresh: bool) -> str:
 
 def reason_of(error: Exception) -> str:
     """Why a job failed, in one line."""
-    from vae_lab.hydra_errors import explain
+    from vae_lab.config.hydra_errors import explain
 
     if os.environ.get("VAE_LAB_TRACE") == "1":
         import traceback

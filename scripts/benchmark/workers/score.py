@@ -9,10 +9,10 @@ from typing import Any
 
 from common import DEVICE, now
 
-from vae_lab.build import make_data, make_job
-from vae_lab.composing import composer
-from vae_lab.evaluation import Evaluation
-from vae_lab.make import make
+from vae_lab.config.composing import composer
+from vae_lab.config.make import make
+from vae_lab.evaluation.trained import Evaluation
+from vae_lab.runs.build import make_data, make_job
 
 
 def main() -> None:

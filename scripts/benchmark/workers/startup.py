@@ -23,16 +23,16 @@ IMPORTS = {
     "pytorch_lightning": "import Lightning and torchmetrics",
     "hydra": "import Hydra",
     "wandb": "import wandb",
-    "vae_lab.schema": "import pydantic and the schema",
-    "vae_lab.run": "import the rest of vae-lab and of libraries",
+    "vae_lab.config.schema": "import pydantic and the schema",
+    "vae_lab.commands.train": "import the rest of vae-lab and of libraries",
 }
 CALLS = {
-    ("vae_lab.preparing", "make_data"): "read the images",
-    ("vae_lab.preparing", "make_job"): "make the networks",
-    ("vae_lab.preparing", "_try_objective"): "try the objective once",
-    ("vae_lab.loggers", "wandb_logger"): "start W&B",
-    ("vae_lab.run", "_trainer_fit"): "Lightning, to the end of the first step",
-    ("vae_lab.run", "train"): "the rest of preparing the run",
+    ("vae_lab.runs.preparing", "make_data"): "read the images",
+    ("vae_lab.runs.preparing", "make_job"): "make the networks",
+    ("vae_lab.runs.preparing", "_try_objective"): "try the objective once",
+    ("vae_lab.report.loggers", "wandb_logger"): "start W&B",
+    ("vae_lab.commands.train", "_trainer_fit"): "Lightning, to the end of the first step",
+    ("vae_lab.commands.train", "train"): "the rest of preparing the run",
 }
 
 

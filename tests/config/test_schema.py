@@ -1,0 +1,232 @@
+from copy import deepcopy
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from vae_lab.config.help import CONF
+from vae_lab.config.schema import EvaluateConfig, SampleConfig, SweepConfig, TrainConfig, check, resolve_weights
+from vae_lab.errors import UserError
+
+WEIGHTS = {"beta": 1, "k1": None, "k2": None}
+
+
+@pytest.fixture(scope="module")
+def composed() -> dict:
+    with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
+        config = compose("train", ["likelihood=gaussian", "dataset=digits", "dataset.limit=100"])
+        config.update(resolve_weights(WEIGHTS, set(), weighs_kl=True))
+        whole = OmegaConf.to_container(config, resolve=True)
+    return {key: value for key, value in whole.items() if key not in SweepConfig.model_fields}
+
+
+def changed(config: dict, path: str, value) -> dict:
+    config = deepcopy(config)
+    node = config
+    *parents, last = path.split(".")
+    for part in parents:
+        node = node[part]
+    node[last] = value
+    return config
+
+
+def refusal(config: dict, path: str, value) -> str:
+    with pytest.raises(UserError) as error:
+        check(TrainConfig, changed(config, path, value))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_the_composed_config_is_valid(composed):
+    settings = check(TrainConfig, composed)
+    assert (settings.latent_dim, settings.k1, settings.k2, settings.lr) == (16, 1.0, 1.0, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("path", "nearest"),
+    [
+        ("latent_dims", "latent_dim"),
+        ("training.clop", "clip"),
+        ("accelerator.device", "devices"),
+        ("model.net.widht", "width"),
+        ("likelihood.sigmas", "sigma"),
+        ("objective.sample", "samples"),
+        ("dataset.noise_sdt", "noise_std"),
+        ("optimizer.betaz", "betas"),
+        ("metrics.fid.sample", "samples"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_known_one(composed, path, nearest):
+    told = refusal(composed, path, 1)
+    assert told.startswith(f"{path}: no such key")
+    assert f"did you mean '{nearest}'?" in told
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("latent_dim", "four"),
+        ("latent_dim", 2.5),
+        ("latent_dim", True),
+        ("epochs", None),
+        ("lr", "fast"),
+        ("data_dir", 3),
+        ("training.accumulate", 1.5),
+        ("model.net.width", "wide"),
+        ("model.net.depth", 1.5),
+        ("likelihood.sigma", "auto"),
+        ("dataset.limit", "all"),
+        ("figures.samples.rows", 2.5),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_with_its_key(composed, path, value):
+    assert refusal(composed, path, value).startswith(f"{path}={'null' if value is None else value}")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("latent_dim", 0),
+        ("epochs", -1),
+        ("k2", -0.5),
+        ("lr", 0),
+        ("lr", float("nan")),
+        ("lr", float("inf")),
+        ("seed", -1),
+        ("training.clip", 0),
+        ("training.patience", 0),
+        ("accelerator.kind", "tpu"),
+        ("precision", "bf16-mixed"),
+        ("compile", "yes"),
+        ("scheduler.interval", "week"),
+        ("likelihood.sigma", 0),
+        ("likelihood.sigma", -1.0),
+        ("objective.samples", 0),
+        ("objective.estimator", "C"),
+        ("model.net.activation", "step"),
+        ("dataset.val_share", 1.0),
+        ("dataset.val_share", 0.0),
+        ("dataset.noise_share", 1.5),
+        ("dataset.noise_std", -0.1),
+        ("dataset.binarize", "sometimes"),
+        ("dataset.limit", 0),
+        ("metrics.fid.samples", 0),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_key(composed, path, value):
+    assert refusal(composed, path, value).startswith(f"{path}={value}")
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+@pytest.mark.parametrize("path", ["likelihood.sigma", "dataset.noise_std"])
+def test_numbers_inside_groups_are_finite_too(composed, path, value):
+    assert refusal(composed, path, value).startswith(f"{path}={value}")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("lr", 1), ("beta", 4), ("likelihood.sigma", 1), ("dataset.noise_share", 0)]
+)
+def test_a_whole_number_is_a_number(composed, path, value):
+    check(TrainConfig, changed(composed, path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("k1", None), ("training.clip", 0.5), ("dataset.limit", None), ("dataset.binarize", "static"), ("logger", {}),
+     ("scheduler.make", None), ("objective.estimator", "A")],
+)  # fmt: skip
+def test_what_a_key_may_be_is_accepted(composed, path, value):
+    check(TrainConfig, changed(composed, path, value))
+
+
+def test_a_missing_key_says_what_to_type(composed):
+    without = {key: value for key, value in composed.items() if key != "latent_dim"}
+    with pytest.raises(UserError, match="latent_dim is missing; type latent_dim=…"):
+        check(TrainConfig, without)
+
+
+def test_a_target_that_cannot_be_imported_is_named(composed):
+    told = refusal(composed, "likelihood._target_", "vae_lab.likelihoods.Nothing")
+    assert told.startswith("likelihood._target_=vae_lab.likelihoods.Nothing cannot be imported")
+
+
+ACCELERATOR = {"kind": "cpu", "devices": 1, "strategy": "auto"}
+
+
+def test_evaluate_and_sample_have_schemas_of_their_own():
+    sample = {
+        "run": "r",
+        "n": 4,
+        "seed": 0,
+        "y": None,
+        "out": None,
+        "dir": None,
+        "accelerator": ACCELERATOR,
+        "sampler": {},
+    }
+    assert check(SampleConfig, sample).n == 4
+    with pytest.raises(UserError, match=r"^n=0: "):
+        check(SampleConfig, {**sample, "n": 0})
+    evaluate = {"run": "r", "data_dir": None, "accelerator": ACCELERATOR, "features": {}, "metrics": {}, "figures": {},
+                "sampler": {}}  # fmt: skip
+    assert check(EvaluateConfig, evaluate).run == "r"
+    with pytest.raises(UserError, match=r"^metric: no such key.*'metrics'"):
+        check(EvaluateConfig, {**evaluate, "metric": {}})
+
+
+@pytest.mark.parametrize(
+    ("weights", "typed", "resolved"),
+    [
+        ({}, set(), (1, 1, 1)),
+        ({"beta": 4}, {"beta"}, (1, 4, 4)),
+        ({"beta": 0}, {"beta"}, (1, 0, 0)),
+        ({"beta": None}, set(), (1, 1, 1)),
+        ({"k1": 0.5, "k2": 2}, {"k1", "k2"}, (0.5, 2, 4)),
+        ({"k1": 0.5, "k2": 0.5}, set(), (0.5, 0.5, 1)),
+        ({"k2": 3}, {"k2"}, (1, 3, 3)),
+        ({"k1": 2}, {"k1"}, (2, 1, 0.5)),
+        ({"k1": 0, "k2": 1}, {"k1", "k2"}, (0, 1, None)),
+        ({"k1": 1, "k2": 0}, {"k1", "k2"}, (1, 0, 0)),
+        ({"beta": 4, "k1": None, "k2": None}, {"beta", "k1", "k2"}, (1, 4, 4)),
+    ],
+)
+def test_weights_are_filled_in_so_that_all_three_agree(weights, typed, resolved):
+    found = resolve_weights(WEIGHTS | weights, typed, weighs_kl=True)
+    assert (found["k1"], found["k2"], found["beta"]) == resolved
+
+
+@pytest.mark.parametrize(
+    ("weights", "typed"),
+    [
+        ({"beta": 4, "k1": 1}, {"beta", "k1"}),
+        ({"beta": 1, "k2": 2}, {"beta", "k2"}),
+        ({"beta": 4, "k1": 0.5, "k2": 0.5}, {"beta"}),
+        ({"beta": 4, "k1": 0.5}, {"k1"}),
+    ],
+    ids=["both typed", "beta=1 typed", "k1 and k2 from an experiment", "beta from an experiment"],
+)
+def test_both_forms_together_are_refused(weights, typed):
+    with pytest.raises(UserError, match=r"beta=.* together with k1=.* k2=.*: give either beta"):
+        resolve_weights(WEIGHTS | weights, typed, weighs_kl=True)
+
+
+def test_nothing_to_minimise_is_refused():
+    with pytest.raises(UserError, match="k1=0 k2=0 leaves nothing to minimise"):
+        resolve_weights({"beta": 1, "k1": 0, "k2": 0}, {"k1", "k2"}, weighs_kl=True)
+
+
+@pytest.mark.parametrize("key", ["beta", "k1", "k2"])
+def test_a_weight_typed_for_an_objective_without_kl_is_refused(key):
+    with pytest.raises(UserError, match=f"^{key}=4: this objective has no KL term that {key} weighs; leave {key} out"):
+        resolve_weights(WEIGHTS | {key: 4}, {key, "latent_dim"}, weighs_kl=False)
+
+
+def test_an_objective_without_kl_takes_weights_that_nobody_typed():
+    assert resolve_weights(WEIGHTS, {"latent_dim"}, weighs_kl=False) == {"k1": 1, "k2": 1, "beta": 1}
+
+
+@pytest.mark.parametrize(("key", "value"), [("beta", "much"), ("k1", -1), ("k2", float("nan")), ("beta", True)])
+def test_a_weight_that_is_no_weight_is_left_for_the_schema_to_name(composed, key, value):
+    found = resolve_weights(WEIGHTS | {key: value}, {key}, weighs_kl=True)
+    with pytest.raises(UserError, match=f"^{key}="):
+        check(TrainConfig, composed | found)

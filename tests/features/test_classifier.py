@@ -1,0 +1,195 @@
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import FakeData, gen, labelled
+
+from vae_lab.data.torchvision_images import TorchvisionImages
+from vae_lab.features import classifier
+from vae_lab.features.classifier import (
+    SHIPPED,
+    ConvClassifier,
+    accuracy,
+    classifier_for,
+    freeze,
+    load_classifier,
+    save_classifier,
+    train_classifier,
+)
+from vae_lab.types import Images
+
+CPU = torch.device("cpu")
+MNIST = Path(os.environ.get("VAE_LAB_DATA", "nowhere")) / "MNIST" / "raw"
+
+
+def halves(n: int, seed: int = 0) -> Images:
+    """Bright above (label 0) or below (label 1), in noise."""
+    labels = torch.arange(n) % 2
+    pixels = torch.randint(0, 60, (n, 1, 8, 8), generator=gen(seed), dtype=torch.uint8)
+    pixels[labels == 0, :, :4] += 180
+    pixels[labels == 1, :, 4:] += 180
+    return Images(pixels, labels, ("above", "below"))
+
+
+@pytest.fixture(scope="module")
+def net() -> ConvClassifier:
+    return train_classifier(halves(320), halves(100, seed=1), "halves", epochs=2)
+
+
+def weights(net) -> torch.Tensor:
+    return torch.cat([p.flatten() for p in net.parameters()])
+
+
+@pytest.mark.parametrize("x_shape", [(1, 8, 8), (3, 9, 11), (1, 28, 28), (2, 17, 32)])
+def test_it_takes_images_of_any_size_from_8_up(x_shape):
+    features, logits = ConvClassifier(x_shape, 5)(torch.rand(3, *x_shape))
+    assert features.shape == (3, 128)
+    assert logits.shape == (3, 5)
+
+
+def test_what_can_be_told_apart_is_learnt(net):
+    assert net.test_accuracy == accuracy(net, halves(100, seed=1)) == 1.0
+
+
+def test_accuracy_is_the_share_that_is_read_right(net):
+    images = halves(100)
+    images.targets[:25] = 1 - images.targets[:25]
+    assert accuracy(net, images) == 0.75
+
+
+def test_accuracy_of_a_part_is_that_of_the_part(net):
+    images = halves(100)
+    images.targets[:50] = 1 - images.targets[:50]
+    assert accuracy(net, images.part(torch.arange(40, 60))) == 0.5
+
+
+def test_a_trained_classifier_is_frozen(net):
+    assert not net.training
+    assert not any(p.requires_grad for p in net.parameters())
+    x = torch.rand(4, 1, 8, 8)
+    assert torch.equal(net(x)[1], net(x)[1])
+
+
+def test_an_image_gives_the_same_features_alone_as_in_a_batch(net):
+    x = torch.rand(5, 1, 8, 8, generator=gen())
+    torch.testing.assert_close(net(x)[0][2:3], net(x[2:3])[0], atol=1e-5, rtol=1e-4)
+
+
+def test_training_depends_on_its_seed_and_leaves_global_randomness_alone():
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    first = weights(train_classifier(halves(60), halves(10), "halves", epochs=1))
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(12)
+    assert torch.equal(weights(train_classifier(halves(60), halves(10), "halves", epochs=1)), first)
+    assert not torch.equal(weights(train_classifier(halves(60), halves(10), "halves", epochs=1, seed=1)), first)
+
+
+def test_saving_and_loading_keep_outputs_name_and_accuracy(net, tmp_path):
+    path = tmp_path / "net.safetensors"
+    save_classifier(net, path)
+    loaded = load_classifier(path, (1, 8, 8), 2)
+    x = torch.rand(4, 1, 8, 8, generator=gen())
+    assert all(torch.equal(a, b) for a, b in zip(net(x), loaded(x)))
+    assert (loaded.name, loaded.test_accuracy) == ("halves", net.test_accuracy)
+    assert loaded.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert not loaded.training
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_saving_twice_gives_the_same_hash(net, tmp_path):
+    hashes = []
+    for name in ("a", "b"):
+        save_classifier(net, tmp_path / f"{name}.safetensors")
+        hashes.append(load_classifier(tmp_path / f"{name}.safetensors", (1, 8, 8), 2).sha256)
+    assert hashes[0] == hashes[1] != ""
+
+
+@pytest.fixture
+def trainings(tmp_path, monkeypatch) -> list[Images]:
+    """An empty cache, and the training sets of the classifiers that were asked for."""
+    monkeypatch.setenv("VAE_LAB_CACHE", str(tmp_path))
+    calls: list[Images] = []
+
+    def untrained(train, test, name, *_):
+        calls.append(train)
+        return freeze(ConvClassifier(tuple(train.pixels.shape[1:]), len(train.classes), name))
+
+    monkeypatch.setattr(classifier, "train_classifier", untrained)
+    return calls
+
+
+def found_for(images: Images, pool: Images | None = None) -> ConvClassifier | None:
+    return classifier_for(FakeData(images, pool), CPU, lambda steps, _: steps)
+
+
+def test_a_dataset_is_learnt_once(trainings):
+    first, second = found_for(labelled(20)), found_for(labelled(20))
+    assert len(trainings) == 1
+    assert first.sha256 == second.sha256 != ""
+
+
+def test_it_learns_all_training_images(trainings):
+    found_for(labelled(20), labelled(30, seed=5))
+    assert len(trainings[0]) == 30
+
+
+def test_other_images_or_other_labels_get_a_classifier_of_their_own(trainings):
+    images = labelled(20)
+    found_for(images)
+    found_for(labelled(20, seed=9))
+    found_for(Images(images.pixels, images.targets.flip(0), images.classes))
+    found_for(Images(images.pixels, images.targets, ("a", "b", "c")))
+    assert len(trainings) == 4
+
+
+@pytest.mark.parametrize("images", [Images(labelled(20).pixels, None), labelled(20, classes=1)], ids=["none", "one"])
+def test_without_at_least_two_labels_there_is_no_classifier(trainings, images):
+    assert found_for(images) is None
+    assert trainings == []
+
+
+def test_mnist_has_its_classifier_in_the_package(trainings):
+    data = FakeData(labelled(20, (1, 28, 28), classes=10))
+    data.name = "mnist"
+    found = classifier_for(data, CPU, lambda steps, _: steps)
+    assert trainings == []
+    assert found.sha256 == hashlib.sha256((SHIPPED / "mnist_classifier.safetensors").read_bytes()).hexdigest()
+    assert found.test_accuracy >= 0.993
+
+
+def test_the_shipped_weights_are_small():
+    assert 0 < (SHIPPED / "mnist_classifier.safetensors").stat().st_size < 2**20
+
+
+@pytest.mark.skipif(not MNIST.is_dir(), reason="VAE_LAB_DATA is not set to a folder with MNIST")
+def test_the_shipped_classifier_reads_mnist_as_it_says():
+    _, test = TorchvisionImages("MNIST").load(MNIST.parent.parent)
+    net = load_classifier(SHIPPED / "mnist_classifier.safetensors", (1, 28, 28), 10)
+    found = accuracy(net, test)
+    assert found >= 0.993
+    assert found == pytest.approx(net.test_accuracy, abs=2e-4)
+
+
+@pytest.mark.parametrize(("side", "seen"), [(28, 28), (32, 32), (64, 32), (96, 32), (224, 32)])
+def test_large_images_are_averaged_down_first(side, seen):
+    sizes = []
+    net = ConvClassifier((1, side, side), 2)
+    next(m for m in net.body if isinstance(m, torch.nn.Conv2d)).register_forward_hook(
+        lambda _, given, __: sizes.append(given[0].shape[-2:])
+    )
+    net(torch.rand(1, 1, side, side))
+    assert sizes == [(seen, seen)]
+
+
+@pytest.mark.parametrize("x_shape", [(1, 28, 28), (3, 9, 11), (1, 64, 64)])
+def test_the_frozen_network_reads_as_its_layers_in_their_order_do(x_shape):
+    net = freeze(ConvClassifier(x_shape, 5))
+    x = torch.rand(12, *x_shape, generator=gen())
+    given = x.clone()
+    features, logits = net(x)
+    assert torch.equal(features, net.body(x))
+    assert torch.equal(logits, net.head(features))
+    assert torch.equal(x, given)

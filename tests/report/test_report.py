@@ -1,0 +1,133 @@
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from helpers import labelled
+from rich.console import Console
+
+from vae_lab.report.terminal import print_plan, print_scores, tracker
+from vae_lab.types import Scores
+
+
+def printed(scores: Scores, title: str = "model=cnn", folder: str = "outputs/run", width: int = 160) -> list[str]:
+    console = Console(width=width, record=True, file=StringIO())
+    print_scores(console, scores, title, Path(folder))
+    return console.export_text().splitlines()
+
+
+def cells(lines: list[str], score: str) -> list[str]:
+    """The row of a score, cut at two or more blanks."""
+    (row,) = [line for line in lines if line.split()[:1] == [score]]
+    return [cell.strip() for cell in row.split("  ") if cell.strip()]
+
+
+SCORES = {"test/fid": 12.3456, "test/fid_floor": 2.5, "test/elbo": -1234.56, "test/active_units": 7.0}
+
+
+def test_every_score_has_one_row_and_floors_stand_in_their_column():
+    lines = printed(Scores(SCORES))
+    assert "floor: what real training images reach" in " ".join(lines)
+    assert cells(lines, "fid") == ["fid", "12.35", "2.5"]
+    assert cells(lines, "elbo") == ["elbo", "-1234.6"]
+    assert cells(lines, "active_units") == ["active_units", "7"]
+    assert not any(line.split()[:1] == ["fid_floor"] for line in lines)
+
+
+def test_a_floor_without_its_score_keeps_a_row():
+    lines = printed(Scores({"test/kid_floor": 0.5, "test/elbo": -3.0}))
+    assert cells(lines, "kid_floor") == ["kid_floor", "0.5"]
+    assert "what real training images reach" not in " ".join(lines)
+
+
+def test_the_floor_of_features_with_a_suffix_stands_beside_its_score():
+    lines = printed(Scores({"test/fid_inception": 30.0, "test/fid_inception_floor": 4.0, "test/fid": 9.0}))
+    assert cells(lines, "fid_inception") == ["fid_inception", "30", "4"]
+    assert cells(lines, "fid") == ["fid", "9"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_no_score_is_lost_in_any_order(order):
+    values = {f"test/{name}": float(i) for i, name in enumerate(["a", "a_floor", "b_floor", "c", "_floor", "c_floor"])}
+    lines = printed(Scores(dict(list(values.items())[::order])))
+    shown = {line.split()[0] for line in lines if line.split()}
+    assert {"a", "b_floor", "c", "_floor"} <= shown
+    assert cells(lines, "a") == ["a", "0", "1"]
+    assert cells(lines, "c") == ["c", "3", "5"]
+
+
+def test_intervals_are_half_their_width():
+    lines = printed(Scores(SCORES, intervals={"test/fid": (11.0, 13.5), "test/active_units": (7.0, 7.0)}))
+    assert cells(lines, "fid") == ["fid", "12.35", "± 1.2", "2.5"]
+    assert cells(lines, "elbo") == ["elbo", "-1234.6"]
+    assert cells(lines, "active_units") == ["active_units", "7"]
+    assert "95 %" in "".join(lines)
+    assert "95 %" not in "".join(printed(Scores(SCORES)))
+
+
+def test_meanings_stand_at_the_end_as_they_are_written():
+    lines = printed(Scores(SCORES, meanings={"test/fid": "lower is better", "test/elbo": "nats [bold] in [0, 1]"}))
+    assert cells(lines, "fid")[-1] == "lower is better"
+    assert cells(lines, "elbo")[-1] == "nats [bold] in [0, 1]"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.000123456, "0.0001235"),
+        (-0.5, "-0.5"),
+        (999.94, "999.9"),
+        (1000.04, "1000.0"),
+        (-54321.0, "-54321.0"),
+        (0, "0"),
+    ],
+)
+def test_numbers_keep_four_digits_or_one_place(value, shown):
+    assert cells(printed(Scores({"test/x": value})), "x") == ["x", shown]
+
+
+def protocol(features: str = "fake, 6-d", images: int = 10_000, sha: str = "0123456789abcdef") -> dict:
+    return {"features": features, "images": images, "extractor_sha256": sha}
+
+
+def test_scores_of_one_protocol_share_a_line():
+    protocols = {"fid": protocol(), "kid": protocol(), "fid_inception": protocol("Inception", sha="f" * 64),
+                 "prdc": protocol(images=500), "loss_terms": "all test images", "images": {"sha256": "x"}}  # fmt: skip
+    lines = printed(Scores(SCORES, protocols))
+    assert "fid, kid: 10,000 images, fake, 6-d, sha256 0123456789ab…" in lines
+    assert "fid_inception: 10,000 images, Inception, sha256 ffffffffffff…" in lines
+    assert "prdc: 500 images, fake, 6-d, sha256 0123456789ab…" in lines
+    assert sum("sha256" in line for line in lines) == 3
+
+
+def test_without_scores_there_are_notes_and_the_folder_and_no_table():
+    lines = printed(Scores({}, notes=["No FID: 3 images are too few [1].", "second"]))
+    assert lines == ["No FID: 3 images are too few [1].", "second", "Everything is in outputs/run"]
+
+
+@pytest.mark.parametrize("odd", ["[red]", "[/b]", "a[x]b", "[bold]run[/bold]"])
+def test_brackets_in_titles_notes_and_folders_are_shown_as_they_are(odd):
+    lines = printed(Scores(SCORES, {"fid": protocol(odd)}, notes=[f"note {odd}"]), f"title {odd}", f"outputs/{odd}")
+    for expected in (f"title {odd}", f"note {odd}", f"outputs/{odd}", f"images, {odd}"):
+        assert any(expected in line for line in lines), expected
+
+
+def test_long_notes_and_folders_stay_on_one_line():
+    lines = printed(Scores({}, notes=["word " * 50 + "end"]), folder="outputs/" + "x" * 200, width=60)
+    assert len(lines) == 2
+
+
+def test_the_plan_says_what_is_trained_on_what():
+    data = SimpleNamespace(x_shape=(3, 9, 11), train=labelled(1200), val=labelled(5), test=labelled(7))
+    console = Console(width=160, record=True, file=StringIO())
+    print_plan(console, "net=[red]", data, {"parameters": 12345, "device": "cpu"})
+    assert console.export_text().splitlines() == [
+        "net=[red]",
+        "12,345 parameters on cpu; 1,200 training, 5 validation, 7 test images of 3×9×11",
+    ]
+
+
+def test_a_tracker_hands_every_step_on_and_is_silent_without_a_terminal():
+    console = Console(record=True, file=StringIO(), force_terminal=False)
+    assert list(tracker(console)(range(5), "steps")) == [0, 1, 2, 3, 4]
+    assert console.export_text() == ""

@@ -1,0 +1,32 @@
+"""The one line that tells a run's key settings."""
+
+import pytest
+from conftest import BARE, TINY
+
+from vae_lab.config.composing import composer
+from vae_lab.report.titles import title_of
+
+
+def title(*words: str) -> str:
+    with composer([*TINY, *BARE]) as compose_job:
+        return title_of(compose_job(list(words)))
+
+
+def test_a_plain_run_is_told_by_model_objective_data_and_numbers():
+    assert title("epochs=2") == "cnn, elbo/mse on digits, latent_dim=16, β=1, 16 training images, 2 epochs, seed 0"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["conditional=true"], "conditional"),
+        (["objective.samples=5"], "5 samples"),
+        (["beta_schedule=linear"], "linear schedule"),
+        (["k1=0.5", "k2=0.25"], "k1=0.5, k2=0.25"),
+        (["dataset.binarize=static"], "static binarisation"),
+        (["lr=1e-2"], "lr=0.01"),
+    ],
+)
+def test_what_is_not_the_default_is_told(words, told):
+    assert told in title(*words).split(", ") or f", {told}, " in title(*words)
+    assert told not in title()

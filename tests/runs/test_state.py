@@ -1,0 +1,68 @@
+"""What a run folder says of itself; one process at a time."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from vae_lab.errors import UserError
+from vae_lab.runs import state
+
+HOLD = "import sys, time; from pathlib import Path; from vae_lab.runs.state import in_use\n" \
+       "with in_use(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"  # fmt: skip
+
+
+def test_status_goes_from_new_to_finished(tmp_path):
+    assert state.status_of(tmp_path) == "new"
+    (tmp_path / "config.yaml").write_text("a: 1")
+    assert state.status_of(tmp_path) == "interrupted"
+    state.write_failure(tmp_path, "loss became NaN")
+    assert state.status_of(tmp_path) == "failed"
+    assert state.failure_of(tmp_path) == "loss became NaN"
+    (tmp_path / "results.json").write_text("{}")
+    assert state.status_of(tmp_path) == "finished"
+
+
+def test_a_damaged_failure_has_no_reason(tmp_path):
+    (tmp_path / "failure.json").write_text('{"reason": "cut')
+    assert state.failure_of(tmp_path) == ""
+
+
+@pytest.mark.parametrize(("rows", "share"), [(0, 0), (1, 0), (3, 0.5), (5, 1), (9, 1)])
+def test_share_done_counts_rows_of_epochs(tmp_path, rows, share):
+    (tmp_path / "metrics.csv").write_text("epoch\n" * rows)
+    assert state.share_done(tmp_path, 4) == share
+
+
+def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        assert state.is_in_use(tmp_path)
+        with pytest.raises(UserError, match="in use by another process"), state.in_use(tmp_path):
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+    assert not state.is_in_use(tmp_path)
+    with state.in_use(tmp_path):
+        assert state.is_in_use(tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_identity_is_of_what_gives_the_numbers():
+    config = {"lr": 1e-5, "data_dir": "a", "logger": {}, "choices": {}, "accelerator": {"kind": "cpu", "devices": 1}}
+    same = {**config, "data_dir": "b", "logger": {"x": 1}, "accelerator": {"devices": 1, "kind": "auto"}}
+    assert state.identity(config) == state.identity(same)
+    assert state.identity(config) != state.identity({**config, "lr": 1e-4})
+    assert state.identity(config) != state.identity({**config, "accelerator": {"kind": "cpu", "devices": 2}})
+
+
+def test_a_saved_config_is_the_one_that_was_written(tmp_path):
+    config = {"lr": 1e-5, "k1": 1.0, "accelerator": {"devices": 1}, "name": "β", "none": None, "flag": True}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))
+    assert state.identity(state.saved_config(tmp_path)) == state.identity(config)
+    for damaged in ("lr: [1", "just text", "accelerator: 3"):
+        (tmp_path / "config.yaml").write_text(damaged)
+        assert state.saved_config(tmp_path) is None

@@ -1,1 +1,0 @@
-"""What happens around training: the history file, the progress line, checkpoints."""

@@ -1,0 +1,113 @@
+"""``vae-lab score``: the scores of images that anyone made, in a run folder of their own."""
+
+import shlex
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from vae_lab.config.devices import device_for
+from vae_lab.config.make import make, make_all
+from vae_lab.config.schema import ScoreConfig, check
+from vae_lab.data.given_images import GivenImages
+from vae_lab.errors import UserError
+from vae_lab.evaluation.outputs import score as run_scores
+from vae_lab.evaluation.scoring import Scoring
+from vae_lab.metrics.common.image_scores import images_compared
+from vae_lab.noise import generator
+from vae_lab.report.loggers import LogContext, close
+from vae_lab.report.terminal import print_scores, tracker
+from vae_lab.runs import run_folder
+from vae_lab.runs.build import make_data
+from vae_lab.types import Scores
+
+
+class ScoredImages(Scoring):
+    """Given images in the place of samples: drawn without replacement, in an order that the seed fixes."""
+
+    def __init__(self, given: GivenImages, *args: Any) -> None:
+        super().__init__(*args)
+        self.given, self.available = given, len(given)
+        self.sampler = f"given images, {given.path.name}"
+        self._order = torch.randperm(len(given), generator=generator("cpu", self.seed, "given images"))
+
+    def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
+        """n of the images; the first n are the same whatever n is."""
+        for index in self._order[:n].split(size):
+            yield self.given.at(index).to(self.device)
+
+
+def score_images(config: dict[str, Any], run_dir: Path, console: Console, sweep: str | None = None) -> Scores:
+    """Score, picture, log; the folder's ``config.yaml`` and ``results.json`` are written last.
+
+    Raises:
+        UserError: the images or what is asked of them; nothing was written then.
+    """
+    started = time.perf_counter()
+    settings = check(ScoreConfig, config)
+    metrics = make_all(config["metrics"])
+    _refuse_what_needs_a_model({"metrics": metrics, "figures": make_all(config["figures"])})
+    device = device_for(settings.accelerator)
+    data = make_data(config)
+    given = GivenImages(settings.images, data.x_shape, settings.range, settings.channels)
+    run_folder.claim(run_dir)
+    title = f"{given.path.name} against {data.name}, seed {settings.seed}"
+    scoring = ScoredImages(given, data, settings.seed, device, title, tracker(console), make(settings.features))
+    _refuse_too_few(scoring, metrics, config)
+    console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{given.about['kind']}, {given.about['values']}", highlight=False, soft_wrap=True)
+    environment = {
+        **run_folder.describe_environment(config, device, shlex.join(["vae-lab", "score", *sys.argv[1:]])),
+        "x_shape": list(data.x_shape),
+        "run_id": uuid.uuid4().hex[:8],
+        "sweep": sweep,
+    }
+    scoring.scores.protocol["images"] = {**given.about, "count": len(given)}
+    loggers, failed = [], True
+    try:
+        context = LogContext(run_dir, config, environment["run_id"], sweep)
+        loggers = [make(config["logger"], context)] if config["logger"] else []
+        scores = run_scores(scoring, config, run_dir, loggers, 0)
+        failed = False
+    finally:
+        close(loggers, failed)
+    run_folder.write_config(run_dir, config)
+    run_folder.write_environment(run_dir, {**environment, "wall_seconds": round(time.perf_counter() - started, 2)})
+    run_folder.write_results(run_dir, scores)
+    print_scores(console, scores, title, run_dir)
+    return scores
+
+
+def _refuse_what_needs_a_model(asked: Mapping[str, Mapping[str, Any]]) -> None:
+    for group, parts in asked.items():
+        for name, part in parts.items():
+            if not getattr(part, "of_images", False):
+                raise UserError(
+                    f"{group}: {name} needs a trained model, and images alone are given; type {group}=images"
+                )
+    if not asked["metrics"]:
+        raise UserError("metrics=none leaves nothing to score; type metrics=images")
+
+
+def _refuse_too_few(scoring: ScoredImages, metrics: Mapping[str, Any], config: dict[str, Any]) -> None:
+    if scoring.extractor is None:
+        raise UserError(
+            f"dataset={config['dataset']['name']} has no labels to train a feature classifier on; "
+            "type features=inception"
+        )
+    for name, metric in metrics.items():
+        least, n = metric.least(scoring.extractor), images_compared(scoring, metric.samples)
+        if n < least:
+            few = (
+                f"images={config['images']}: {len(scoring.given)} given"
+                if n == len(scoring.given)
+                else (f"dataset={config['dataset']['name']}: {n} to compare with")
+            )
+            why = f", one more than its {least - 1} features" if name == "fid" else ""
+            raise UserError(f"{few}, {name} needs {least} images{why}; to leave it out: metrics=images ~metrics.{name}")

@@ -1,0 +1,142 @@
+"""Composes data, model, objective, training, scores and pictures from a resolved config: the only wiring."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import Logger
+from rich.console import Console
+
+from vae_lab.config.devices import device_for
+from vae_lab.config.make import make
+from vae_lab.config.schema import TrainConfig, check
+from vae_lab.data.image_data import ImageData
+from vae_lab.errors import Interrupted
+from vae_lab.report.terminal import print_plan, print_scores
+from vae_lab.runs import run_folder
+from vae_lab.runs.active_run import ActiveRun, begin
+from vae_lab.runs.build import make_job
+from vae_lab.runs.preparing import last_checkpoint, prepare, prepare_again, quieten
+from vae_lab.system.files import read_history
+from vae_lab.system.processes import several_processes
+from vae_lab.training.compiled import Compiled, choose
+from vae_lab.training.history import steps_taken
+from vae_lab.training.job import Job
+from vae_lab.training.lit import LitJob
+from vae_lab.training.progress import ProgressLine
+from vae_lab.training.trainer import callbacks_of, interruptible, make_trainer
+from vae_lab.types import Scores
+
+Node = dict[str, Any]
+
+
+def train(
+    config: Node, run_dir: Path, console: Console, sweep: str | None = None, command: str | None = None
+) -> Scores:
+    """Start a run in an empty folder.
+
+    Args:
+        config: resolved.
+        run_dir: made if it is missing.
+        console: where progress and scores are shown.
+        sweep: the sweep that the run is a job of.
+        command: what one would type for this run alone, if not what was typed.
+
+    Raises:
+        UserError: something in the config or the data is wrong; nothing was written then.
+        RunFailed: the loss became NaN.
+        Interrupted: Ctrl-C or SIGTERM.
+    """
+    return _carry_out(begin(prepare(config, run_dir), sweep, command), console)
+
+
+def resume(run_dir: Path, console: Console) -> Scores:
+    """Go on with an interrupted run: weights, optimizer, schedules, epoch, curves, W&B run.
+
+    Raises:
+        UserError: it is finished, not a run folder, or its last checkpoint is damaged.
+    """
+    return _carry_out(ActiveRun(prepare_again(run_dir)), console)
+
+
+def train_worker(run_dir: Path) -> None:
+    """The part of a DDP process other than the first: training alone, from the folder that the first one made."""
+    run = run_folder.load_run(run_dir)
+    settings = check(TrainConfig, run.config)
+    quieten()
+    job = make_job(run.config, run.data.x_shape, run.data.y_size)
+    _trainer_fit(settings, run.config, run_dir, Console(quiet=True), run.data, job, [])
+
+
+def _carry_out(run: ActiveRun, console: Console) -> Scores:
+    """Train, score, picture, log."""
+    scores = None
+    try:
+        print_plan(console, run.title, run.data, run.environment)
+        trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
+        scores = run.score(console, trainer.strategy.root_device, steps_taken(trainer))
+    except KeyboardInterrupt as stop:
+        raise Interrupted(_resume_advice(run.run_dir)) from stop
+    finally:
+        run.close(scores)
+    print_scores(console, scores, run.title, run.run_dir)
+    return scores
+
+
+def _trainer_fit(
+    settings: TrainConfig,
+    config: Node,
+    run_dir: Path,
+    console: Console,
+    data: ImageData,
+    job: Job,
+    loggers: list[Logger],
+) -> pl.Trainer:
+    """Train to the end, from the last checkpoint where there is one."""
+    callbacks = [ProgressLine(console), *callbacks_of(settings, run_dir)]
+    trainer = make_trainer(settings, run_dir, callbacks, loggers, _strategy(settings.accelerator.strategy, job))
+    make_scheduler, interval = settings.scheduler.make, settings.scheduler.interval
+    lit = LitJob(
+        job,
+        optimizer=make(config["optimizer"]),
+        scheduler=make(make_scheduler) if make_scheduler else None,
+        scheduler_interval=interval,
+        images=len(data.train),
+        seed=settings.seed,
+        clip=settings.training.clip,
+        accumulate=settings.training.accumulate,
+        log_every=settings.training.log_every,
+        loss=_loss(settings, job, data, device_for(settings.accelerator), console),
+    )
+    distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp of one process is one, too
+    with several_processes(run_dir, distributed), interruptible(trainer):
+        trainer.fit(lit, datamodule=data, ckpt_path=last_checkpoint(run_dir), weights_only=True)
+    return trainer
+
+
+def _loss(settings: TrainConfig, job: Job, data: ImageData, device: torch.device, console: Console) -> Compiled | None:
+    """The compiled loss, where it is asked for or where it pays; told to the person where that was left open."""
+    batch = next(data.batches("val", n=8))
+    compiles, why = choose(settings.compile, job, batch, settings.batch_size, len(data.train), settings.epochs, device)
+    say = partial(console.print, style="dim", markup=False, highlight=False, soft_wrap=True)
+    if why:
+        say(why)
+    return Compiled(job, settings.batch_size, say if settings.compile == "auto" else None) if compiles else None
+
+
+def _strategy(name: str, job: Job) -> Any:
+    """DDP must be told where a phase, or a deterministic objective, leaves parameters without gradient."""
+    whole = len(job.objective.phases) == 1 and job.objective.variational
+    return name if name != "ddp" or whole else "ddp_find_unused_parameters_true"
+
+
+def _resume_advice(run_dir: Path) -> str:
+    epochs = len(read_history(run_dir / "metrics.csv"))
+    saved = (
+        f"{epochs} epoch{'s are' if epochs > 1 else ' is'} saved"
+        if epochs
+        else "no epoch was through, so it starts from the beginning"
+    )
+    return f"stopped; {saved}. Go on with: vae-lab train resume={run_dir}"

@@ -1,0 +1,1 @@
+"""The comparison as a terminal table, a CSV file, pictures and one HTML page."""

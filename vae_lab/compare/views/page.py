@@ -1,0 +1,156 @@
+"""``compare.html``: one file that holds everything, plotly included, and opens without a server or a network."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from vae_lab.compare.compared import Compared
+from vae_lab.compare.plots.plotted import Choices, Panel, Plotted
+from vae_lab.compare.protocols import letter
+from vae_lab.compare.views.grids import Grid, group_of
+from vae_lab.compare.views.interactive import figure
+from vae_lab.compare.views.rows import columns_of, rows_of, seed_rows_of
+from vae_lab.compare.views.table import counted
+
+_HERE = Path(__file__).parent
+
+
+def page_of(compared: Compared, plotted: Plotted, grids: Sequence[Grid], drawable: int, mark: str) -> str:
+    """The page as text.
+
+    Args:
+        compared: the runs.
+        plotted: their plots.
+        grids: samples and reconstructions of the best runs.
+        drawable: how many runs could have grids.
+        mark: a tag by which a later comparison knows the page as its own.
+    """
+    from plotly.offline import get_plotlyjs
+
+    parts = {
+        "mark": mark,
+        "title": escape(_title(compared)),
+        "css": (_HERE / "page.css").read_text(encoding="utf-8"),
+        "sentences": "\n".join(f"<p>{escape(text)}</p>" for text in _sentences(compared)),
+        "protocols": _protocols(compared),
+        "undrawn": "\n".join(f'<p class="undrawn">{escape(text)}</p>' for text in plotted.undrawn()),
+        "grids": _grids(compared, grids, drawable),
+        "data": _json(_data(compared, plotted)),
+        "plotly": get_plotlyjs(),
+        "js": (_HERE / "page.js").read_text(encoding="utf-8"),
+    }
+    template = (_HERE / "page.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found.group(1)], template)
+
+
+def _data(compared: Compared, plotted: Plotted) -> dict[str, Any]:
+    return {
+        "columns": columns_of(compared),
+        "single": rows_of(compared),
+        "seeds": seed_rows_of(compared) if compared.seeded else [],
+        "plots": {
+            "curves": {"": _choices(plotted.curves)},
+            "against": {score: _choices(choices) for score, choices in plotted.against.items()},
+            "heat": {score: _choices(choices) for score, choices in plotted.heat_maps.items()},
+            "rate": {"": {"": _panels(plotted.rate_distortion)}} if plotted.rate_distortion else {},
+            "pareto": {"": {"": _panels(plotted.pareto)}} if plotted.pareto else {},
+        },
+    }
+
+
+def _choices(choices: Choices) -> dict[str, list[dict[str, Any]]]:
+    return {name: _panels(panels) for name, panels in choices.items()}
+
+
+def _panels(panels: Iterable[Panel]) -> list[dict[str, Any]]:
+    return [{"label": panel.label, **figure(panel.plot)} for panel in panels]
+
+
+def _json(value: Any) -> str:
+    """JSON that may stand inside a script element; a number that is none becomes null."""
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("</", "<\\/").replace("<!--", "<\\!--")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _title(compared: Compared) -> str:
+    return counted(len(compared.records)) + (f": {compared.common()}" if compared.common() else "")
+
+
+def _sentences(compared: Compared) -> list[str]:
+    """What a reader must know before comparing."""
+    finished = sum(record.finished for record in compared.records)
+    n = len(compared.records)
+    differs = ", ".join(setting.name for setting in compared.settings) or "nothing but the seed"
+    done = f"{finished} of {n} runs are finished" if n > 1 else f"The run is {'' if finished else 'not '}finished"
+    told = [f"{done}. What differs: {differs}." if n > 1 else f"{done}."]
+    datasets = {(record.config.get("dataset") or {}).get("name") for record in compared.records if record.config}
+    if len(datasets) > 1:
+        told.append(f"The runs are of {len(datasets)} datasets ({', '.join(sorted(map(str, datasets)))}); "
+                    "scores of different datasets are never compared, nor drawn on one axis.")  # fmt: skip
+    several = [score.name for score in compared.scores.values() if len(score.protocols) > 1]
+    if several:
+        told.append(f"Measured under several protocols: {', '.join(several)}. Values of different protocols do not "
+                    "compare: they carry letters in the table, the best is marked within each, and each protocol has "
+                    "axes of its own.")  # fmt: skip
+    return told
+
+
+def _protocols(compared: Compared) -> str:
+    """The letters of the table; scores of one metric share theirs."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for score in compared.scores.values():
+        if len(score.protocols) > 1:
+            labels = tuple(score.protocols.label(n) for n in range(len(score.protocols)))
+            found.setdefault(labels, []).append(score.name)
+    return "".join(
+        f"<p><b>{escape(', '.join(names))}</b><br>{'<br>'.join(escape(label) for label in labels)}</p>"
+        for labels, names in found.items()
+    )
+
+
+def _grids(compared: Compared, grids: Sequence[Grid], drawable: int) -> str:
+    if not grids:
+        return "<p>No finished, trained run to draw.</p>" if not drawable else "<p>None were asked for (grids=0).</p>"
+    first = next((name for name in compared.show if compared.scores[name].better), "")
+    which = f"the best {len(grids)} of {drawable} runs" if len(grids) < drawable else f"all {drawable} runs"
+    if drawable == 1:
+        which = "the one run"
+    elif first:
+        groups = len({group_of(compared, compared.scores[first], grid.run) for grid in grids})
+        which += f", best {first} first" + (f" within each of {groups} datasets or protocols" if groups > 1 else "")
+    head = (
+        f"<p>Shown: {escape(which)}. "
+        "Left: decoder means of 30 draws from the prior, the same latents for all runs of equal latent size. "
+        "Right: ten test images (upper row), the same for all runs of a dataset, and their reconstructions.</p>"
+    )
+    return head + '<div class="grids">' + "".join(_grid(compared, grid) for grid in grids) + "</div>"
+
+
+def _grid(compared: Compared, grid: Grid) -> str:
+    label = compared.label(grid.run)
+    scores = [compared.scores[name] for name in compared.show[:2]]
+    told = [
+        f"{s.name} {s.values[grid.run]:.4g}"
+        + (f" ({letter(s.protocols.of[grid.run])})" if len(s.protocols) > 1 else "")
+        for s in scores
+        if grid.run in s.values
+    ]
+    caption = f"<figcaption>{escape(label)}<br><small>{escape(', '.join(told))}</small></figcaption>"
+    if grid.missing:
+        return f'<figure class="missing">{caption}<p>not drawn: {escape(grid.missing)}</p></figure>'
+    return (
+        f'<figure>{caption}<img src="{grid.samples}" alt="samples, {escape(label, quote=True)}">'
+        f'<img src="{grid.reconstructions}" alt="test images, reconstructions, {escape(label, quote=True)}"></figure>'
+    )

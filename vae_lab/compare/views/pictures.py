@@ -1,0 +1,39 @@
+"""``plots/``: the default plots as PNG files."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from vae_lab.compare.plots.plotted import Panel, Plotted
+from vae_lab.figures.plots import Plot
+from vae_lab.system.files import write_atomically
+
+
+def write_pictures(plotted: Plotted, folder: Path) -> None:
+    """Validation loss, each shown score over each setting, its heat maps, rate and distortion, the Pareto front."""
+    from vae_lab.figures.comparison import draw
+
+    folder.mkdir(exist_ok=True)
+    for name, plot in _named(plotted):
+        with write_atomically(folder / f"{name}.png", "wb") as file:
+            draw(plot).savefig(file, format="png", bbox_inches="tight")
+
+
+def _named(plotted: Plotted) -> Iterator[tuple[str, Plot]]:
+    shown = plotted.compared.show
+    yield from _each("curves", next(iter(plotted.curves.values()), []))
+    for score in shown:
+        for axis, panels in plotted.against.get(score, {}).items():
+            yield from _each(f"{score}-{axis}", panels)
+    for score in shown[:2]:
+        for pair, panels in plotted.heat_maps.get(score, {}).items():
+            yield from _each(f"{score}-{pair}", panels)
+    yield from _each("rate_distortion", plotted.rate_distortion)
+    yield from _each("pareto", plotted.pareto)
+
+
+def _each(name: str, panels: list[Panel]) -> Iterator[tuple[str, Plot]]:
+    """Panels after the first carry their number."""
+    slug = re.sub(r"[^\w.]+", "-", name).strip("-")
+    for number, panel in enumerate(panels):
+        yield slug + (f"-{number + 1}" if len(panels) > 1 else ""), panel.plot

@@ -1,0 +1,114 @@
+"""What Hydra and OmegaConf complain of, as one line that says what to type instead; and what YAML may compute."""
+
+import hashlib
+import operator
+import re
+from collections.abc import Callable
+
+import yaml
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from vae_lab.config.help import groups, keys_of, known_keys
+from vae_lab.errors import RunFailed, UserError, did_you_mean
+
+
+def slug(overrides: str, longest: int = 100) -> str:
+    """What was overridden, as part of a folder's name: ``beta=4,model=cnn`` becomes ``beta-4_model-cnn``.
+
+    Without = and comma, which mean something in an override: the folder can be typed as ``run=<folder>``.
+    """
+    name = re.sub(r"[^\w.+-]+", "-", overrides.replace(",", "_")).strip("-_")
+    if len(name) > longest:
+        name = f"{name[:longest]}-{hashlib.sha256(overrides.encode()).hexdigest()[:6]}"
+    return name or "default"
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """Exit status and one line for an exception."""
+    if isinstance(error, UserError | RunFailed):
+        return error.exit_status, str(error)
+    told = explain_hydra(error)
+    if told:
+        return UserError.exit_status, told
+    text = " ".join(str(error).split())[:300]
+    if "out of memory" in text.lower():
+        return 1, f"out of memory ({text[:120]}); type a smaller batch_size"
+    return (
+        1,
+        f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where; this is not your mistake: please report it)",
+    )
+
+
+def register_resolvers() -> None:
+    """What configs may compute: ``${slug:…}``, and ``${subtract:a,b}``, ``${multiply:a,b}``, ``${divide:a,b}``."""
+    OmegaConf.register_new_resolver("slug", slug, replace=True)
+    for name, compute in (("subtract", operator.sub), ("multiply", operator.mul), ("divide", operator.truediv)):
+        OmegaConf.register_new_resolver(name, _rounded(name, compute), replace=True)
+
+
+def _rounded(name: str, compute: Callable[[float, float], float]) -> Callable[[float, float], float]:
+    """To 12 digits, so that 1 − 0.95 is 0.05 in names and results."""
+
+    def resolve(a: float, b: float) -> float:
+        try:
+            return float(f"{compute(a, b):.12g}")
+        except (TypeError, ZeroDivisionError) as why:
+            raise UserError(f"${{{name}:{a},{b}}} cannot be computed; both must be numbers") from why
+
+    return resolve
+
+
+def explain_hydra(error: Exception) -> str | None:
+    """One line, or None for an error of another kind."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MissingConfigException):
+        return _missing_option(error, text)
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' is not of the form key=value ({text.split('. See')[0][-160:]})"
+    if isinstance(error, MissingMandatoryValue):
+        key = getattr(error, "full_key", None) or text
+        return f"{key} is needed; type {key}=…"
+    several = re.search(r"Ambiguous value for argument '([^=]+)=([^']*)'", text)
+    if several:
+        key, values = several.groups()
+        return f"{key}={values}: several values; type -m for a sweep over them, or '{key}=[{values}]' for a list"
+    key = _unknown_key(text)
+    if key and key in known_keys():
+        return _of_another_option(key)
+    if key and isinstance(error, HydraException | OmegaConfBaseException):
+        return f"{key}: no such key{did_you_mean(key, known_keys())}; vae-lab <command> --help shows all"
+    if isinstance(error, HydraException | OmegaConfBaseException | yaml.YAMLError):
+        return text[:300]
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be written or read ({error.strerror}); type hydra.run.dir=<a folder that can>"
+    return None
+
+
+def _of_another_option(key: str) -> str:
+    """A key that exists, but not in the option that was chosen."""
+    group = key.partition(".")[0]
+    having = [f"{group}={option}" for option, path in groups().get(group, {}).items() if key in keys_of(group, path)]
+    return f"{key}: the chosen {group} has no such key; it belongs to {' or '.join(having) or 'another command'}"
+
+
+def _missing_option(error: MissingConfigException, text: str) -> str:
+    group, _, option = (error.missing_cfg_file or "").partition("/")
+    options = groups().get(group)
+    if options is None:
+        return text[:300]
+    beside = () if "/" in option else error.options or ()  # of folders in hydra.searchpath, too
+    known = [*options, *(name for name in beside if name not in options and not name.startswith("_"))]
+    return f"{group}={option}: no such option{did_you_mean(option, known)}; options: {', '.join(known)}"
+
+
+def _unknown_key(text: str) -> str | None:
+    patterns = (
+        r"Could not override '([^']+)'",
+        r"Key '([^']+)' is not in struct",
+        r"Could not find '([^']+)'",
+        r"You must specify '([^']+)'",
+    )
+    found = next((m for m in (re.search(p, text) for p in patterns) if m), None)
+    return found.group(1).lstrip("+") if found else None

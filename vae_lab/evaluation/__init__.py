@@ -1,0 +1,1 @@
+"""A trained model scored and pictured; samplers fitted to its codes and kept."""

@@ -1,0 +1,64 @@
+"""A run's metrics and figures: computed, and kept in its folder and with its loggers."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vae_lab.config.make import make_all
+from vae_lab.evaluation.fitting import fitted, name_of
+from vae_lab.evaluation.sampled import Sampled, of_images
+from vae_lab.evaluation.scoring import Scoring
+from vae_lab.evaluation.trained import Evaluation
+from vae_lab.report.loggers import log_figure, log_scores
+from vae_lab.system.files import write_csv
+from vae_lab.types import Scores
+
+Node = dict[str, Any]
+
+
+def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Any], step: int) -> Scores:
+    """Run the config's metrics and figures; tables and figures are saved in the run folder."""
+    scores = evaluation.run(make_all(config["metrics"]))
+    _save_scores(scores, run_dir, loggers, step)
+    _draw(evaluation, make_all(config["figures"]), run_dir, loggers, step)
+    return scores
+
+
+def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: list[Any], step: int) -> Scores:
+    """Fit the config's sampler, where it is not fitted, and run the metrics and figures of images on what it gives.
+
+    All under the sampler's name: ``fid_gmm``, ``figures/samples_gmm.png``. What there was of the prior stays.
+    """
+    name = name_of(config)
+    if name is None:
+        return evaluation.scores
+    made = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)
+    made.run(of_images(config["metrics"]))
+    scores = made.hand_over()
+    _save_scores(scores, run_dir, loggers, step)
+    _draw(made, of_images(config["figures"]), run_dir, loggers, step, f"_{name}")
+    return scores
+
+
+def _save_scores(scores: Scores, run_dir: Path, loggers: list[Any], step: int) -> None:
+    for name, columns in scores.tables.items():
+        write_csv(run_dir / f"{name}.csv", columns)
+    for logger in loggers:
+        log_scores(logger, scores, step)
+
+
+def _draw(made: Scoring, plots: Node, run_dir: Path, loggers: list[Any], step: int, suffix: str = "") -> None:
+    """Each figure that applies, into the run folder; ``suffix`` behind its name."""
+    for name, plot in plots.items():
+        with torch.inference_mode():
+            figure = plot(made)
+        if figure is None:
+            continue
+        path = run_dir / "figures" / f"{name}{suffix}.png"
+        path.parent.mkdir(exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        figure.savefig(unfinished, format="png")
+        unfinished.replace(path)
+        for logger in loggers:
+            log_figure(logger, path.stem, path, step)

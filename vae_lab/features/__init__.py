@@ -1,0 +1,1 @@
+"""Frozen networks in whose features images are compared."""

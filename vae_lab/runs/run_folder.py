@@ -1,0 +1,293 @@
+"""Reads and writes run folders; what resuming, evaluating, sampling and notebooks stand on."""
+
+import json
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from vae_lab.config.renamed import current
+from vae_lab.config.schema import TrainConfig, check
+from vae_lab.data.cache import data_root
+from vae_lab.data.image_data import ImageData
+from vae_lab.errors import UserError
+from vae_lab.evaluation.conditions import Conditions, Word, as_in_training, in_turn, told_y, typed_y, unconditional
+from vae_lab.evaluation.fitting import at_hand
+from vae_lab.evaluation.trained import Evaluation, decoded_draws
+from vae_lab.report.titles import title_of
+from vae_lab.runs.build import load_weights, make_data, make_job
+from vae_lab.system.files import write_atomically, write_json
+from vae_lab.training.history import read_history
+from vae_lab.training.job import Job
+from vae_lab.types import RunPath, Sampler, Scores
+from vae_lab.version import __version__
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "torchmetrics",
+    "hydra-core",
+    "numpy",
+    "scikit-learn",
+    "wandb",
+)
+
+
+@dataclass
+class Run:
+    """A finished or interrupted run, as ``vae_lab.load_run`` gives it.
+
+    >>> run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")
+    >>> run.scores["test/fid"], run.config["beta"], run.history[-1]["val/loss"]
+    >>> x = run.sample(16)                                    # [16, C, H, W] in [0, 1]
+    >>> sevens = run.sample(16, y=7)                          # of a conditional run
+    >>> x = run.sample(16, sampler="gmm")                     # of a mixture fitted to the codes
+    >>> latents = run.model.infer(x, None, 1, run.evaluation.noise("mine"))
+
+    Weights and images are read when first asked for.
+    """
+
+    path: Path
+    config: dict[str, Any]  # resolved
+    status: str  # 'finished', or 'interrupted' where there is no results.json
+    scores: dict[str, float]  # 'test/elbo' etc.; empty while interrupted
+    protocol: dict[str, Any]  # how each score came about
+    arrays: dict[str, list[Any]]  # scores that are not one number
+    intervals: dict[str, tuple[float, float]]  # 95 %, of the scores that have one
+    meanings: dict[str, str]  # unit and direction of each score
+    notes: list[str]  # sentences for the person: a collapse, a score that was left out and why
+    environment: dict[str, Any]  # versions, device, seed, wall time, parameters
+    history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
+    data_dir: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The dataset of the run: ``train``, ``val`` and ``test`` as bytes, ``batches()`` as tensors."""
+        chosen = self.data_dir or self.config["data_dir"] or os.environ.get("VAE_LAB_DATA")
+        return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
+
+    @cached_property
+    def job(self) -> Job:
+        """Model and objective with the weights of the epoch of lowest val/loss."""
+        job = make_job(self.config, tuple(self.environment["x_shape"]), self.environment.get("y_size", 0))
+        load_weights(job, self.path / "checkpoints" / "best.ckpt")
+        return job.eval()
+
+    @property
+    def model(self) -> Any:
+        """The trained model in evaluation mode (see :class:`vae_lab.types.Model`)."""
+        return self.job.model
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """What metrics and figures are called with: ``FID()(run.evaluation)``."""
+        device = torch.device("cpu")
+        return Evaluation(self.job, self.data, self.config["seed"], device, title_of(self.config), self.history)
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        y: Word | Sequence[Word] | None = None,
+        sampler: str | Sampler = "prior",
+    ) -> Tensor:
+        """n decoded means of draws from the prior or another sampler, [n, C, H, W] in [0, 1].
+
+        Args:
+            n: how many.
+            seed: of the draws.
+            y: of a conditional run: a label (its name or number), several in turn, or the values of all attributes;
+                None: drawn as in training. z is the same whatever y is.
+            sampler: an option of the group ``sampler``, fitted now and saved where it was not before; or a fitted one.
+
+        Raises:
+            UserError: the run is not conditional, or has no such label; there is no such sampler.
+        """
+        device, conditions = next(self.job.parameters()).device, self.conditions(y)
+        fitted = None if sampler == "prior" else sampler
+        if isinstance(fitted, str):
+            fitted, _ = at_hand(self.evaluation, fitted, self.path)
+        made = decoded_draws(self.model, n, device, seed, "sample command", conditions=conditions, sampler=fitted)
+        return torch.cat(list(made)).cpu()
+
+    def conditions(self, y: Word | Sequence[Word] | None = None) -> Conditions:
+        """The y of samples: what was typed, else drawn as in training; none of a run that is not conditional."""
+        if self.model.conditional:
+            if y is None:
+                return as_in_training(self.data.train)
+            return in_turn(typed_y(y, self.environment["classes"], self.environment["attributes"]))
+        if y is not None:
+            raise UserError(f"y={told_y(y)}: this run is not conditional; leave y out, or train with conditional=true")
+        return unconditional
+
+
+def load_run(path: RunPath, key: str = "run") -> Run:
+    """Read a run folder; ``key`` is what a person typed it behind.
+
+    Raises:
+        UserError: it is not one, or a file in it is damaged.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UserError(f"{key}={path}: no such folder; type {key}=outputs/<date>/<run>")
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"{key}={path}: not a run folder (no config.yaml in it); type {key}=outputs/<date>/<run>")
+    config = current(_read(folder / "config.yaml", yaml.safe_load))
+    if "images" in config:
+        raise UserError(f"{key}={path}: scores of given images, not a trained run; its numbers are in results.json")
+    try:
+        check(TrainConfig, config)
+    except UserError as why:
+        raise UserError(f"{folder / 'config.yaml'} is damaged ({why})") from why
+    environment = _read(folder / "environment.json", json.loads)
+    finished = (folder / "results.json").is_file()
+    results = _read(folder / "results.json", json.loads) if finished else {}
+    return Run(
+        path=folder,
+        config=config,
+        status=results.get("status", "interrupted"),
+        scores=results.get("metrics", {}),
+        protocol=results.get("protocol", {}),
+        arrays=results.get("arrays", {}),
+        intervals=results.get("intervals", {}),
+        meanings=results.get("meanings", {}),
+        notes=results.get("notes", []),
+        environment=environment,
+        history=_read(folder / "metrics.csv", lambda _: read_history(folder / "metrics.csv")),
+    )
+
+
+def load_finished(path: RunPath) -> Run:
+    """A run that has been scored.
+
+    Raises:
+        UserError: also where it was interrupted.
+    """
+    run = load_run(path)
+    if run.status != "finished":
+        raise UserError(f"run={path} is not finished; type vae-lab train resume={path}")
+    return run
+
+
+def _read(path: Path, parse: Any) -> Any:
+    try:
+        content = parse(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict | list):
+            raise ValueError("not a mapping")
+        return content
+    except FileNotFoundError as why:
+        if path.name == "metrics.csv":
+            return []
+        raise UserError(f"{path} is missing: the run folder is incomplete") from why
+    except (ValueError, KeyError, yaml.YAMLError, UnicodeDecodeError) as why:
+        raise UserError(f"{path} is damaged ({' '.join(str(why).split())[:120]})") from why
+
+
+def claim(run_dir: Path) -> None:
+    """Make sure that the folder can take a new run.
+
+    Raises:
+        UserError: a run is in it already, or it cannot be written.
+    """
+    if (run_dir / "results.json").exists():
+        raise UserError(f"{run_dir} holds a finished run, which is never overwritten; choose another hydra.run.dir")
+    if (run_dir / "config.yaml").exists():
+        raise UserError(f"{run_dir} holds an interrupted run; type vae-lab train resume={run_dir}")
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with write_atomically(run_dir / ".writable"):
+            pass
+        (run_dir / ".writable").unlink()
+    except OSError as why:
+        raise UserError(
+            f"{run_dir} cannot be written ({why.strerror}); type hydra.run.dir=<a folder that can>"
+        ) from why
+
+
+def withdraw(run_dir: Path) -> None:
+    """Take back what a run wrote that never began; one that has trained is left alone."""
+    if (run_dir / "checkpoints").exists():
+        return
+    for name in ("config.yaml", "environment.json"):
+        (run_dir / name).unlink(missing_ok=True)
+    shutil.rmtree(run_dir / "wandb", ignore_errors=True)
+
+
+def write_config(run_dir: Path, config: dict[str, Any]) -> None:
+    """``config.yaml``: enough to run it again."""
+    with write_atomically(run_dir / "config.yaml") as file:
+        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+
+
+def describe_environment(config: dict[str, Any], device: torch.device, command: str | None = None) -> dict[str, Any]:
+    """What ``environment.json`` says of versions and machine."""
+    return {
+        "vae_lab": __version__,
+        "python": platform.python_version(),
+        **{name: _version(name) for name in _PACKAGES},
+        "git_commit": _git_commit(),
+        "command": command or shlex.join(["vae-lab", "train", *sys.argv[1:]]),  # the word was taken out for Hydra
+        "data_dir": str(data_root(config["data_dir"])),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+        "seed": config["seed"],
+    }
+
+
+def write_environment(run_dir: Path, environment: dict[str, Any]) -> None:
+    """``environment.json``."""
+    write_json(run_dir / "environment.json", environment)
+
+
+def write_results(run_dir: Path, scores: Scores) -> None:
+    """``results.json``, last of all: its presence means finished."""
+    write_json(
+        run_dir / "results.json",
+        {
+            "status": "finished",
+            "metrics": scores.values,
+            "intervals": scores.intervals,
+            "meanings": scores.meanings,
+            "protocol": scores.protocol,
+            "arrays": scores.arrays,
+            "notes": scores.notes,
+        },
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """The commit of vae-lab itself, where it runs from a checkout."""
+    here = Path(__file__).parents[2]
+    if not (here / ".git").exists():
+        return None
+    found = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None
+
+
+def processor() -> str:
+    """The processor's name and its cores: what machines are told apart by."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
+    name = names[0].partition(":")[2].strip() if names else platform.processor()
+    return f"{name}, {os.cpu_count()} cores"
