@@ -22,6 +22,7 @@ import numpy as np
 import sklearn.metrics  # disentanglement_lib uses it without importing it
 import torch
 
+from vae_lab.examples import Factors
 from vae_lab.metrics.beta_vae_metric import BetaVAEMetric
 from vae_lab.metrics.common.factor_codes import FactorCodes, factor_codes
 from vae_lab.metrics.dci import DCI
@@ -29,7 +30,6 @@ from vae_lab.metrics.factor_vae_score import FactorVAEScore
 from vae_lab.metrics.mig import MIG, information_gaps
 from vae_lab.metrics.sap import SAP, separation
 from vae_lab.noise import SeededNoise
-from vae_lab.types import Factors
 
 Sizes = tuple[int, ...]
 SIZES, COARSE = (3, 6, 40, 32, 32), (3, 6, 8, 8, 8)

@@ -103,8 +103,8 @@ def features_of_mnist(data_dir: str | None) -> tuple[Tensor, Tensor, Tensor]:
     data = make_data(config)
     read = classifier_for(data, torch.device("cpu"), silent)
     with torch.inference_mode():
-        clean = [read(x)[0] for x in data.images("pool")]
-        blurred = [read(gaussian_blur(x, [5, 5], [0.7, 0.7])) for x in data.images("pool")]
+        clean = [read(x)[0] for x in data.clean("pool")]
+        blurred = [read(gaussian_blur(x, [5, 5], [0.7, 0.7])) for x in data.clean("pool")]
     return torch.cat(clean), torch.cat([found[0] for found in blurred]), torch.cat([found[1] for found in blurred])
 
 

@@ -285,7 +285,7 @@ def _confidence(folder: Path) -> tuple[float, float]:
     evaluation, gaussian = run.evaluation, run.protocol["ood"]["gaussian"]
     normal = evaluation.noise("report page").normal(NOISE, *run.data.x_shape)
     noise = noised(torch.full_like(normal, gaussian["mean"]), gaussian["sigma"], normal)
-    digits = torch.cat(list(run.data.images("test", NOISE)))
+    digits = torch.cat(list(run.data.clean("test", NOISE)))
     with torch.inference_mode():
         read = [evaluation.classifier(evaluation.reconstruct(x))[1].softmax(1).max(1).values for x in (noise, digits)]
     return read[0].mean().item(), read[1].mean().item()

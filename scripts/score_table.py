@@ -61,7 +61,7 @@ def trained(folder: Path, data: list[str], *words: str) -> Path:
 
 def write_arrays(run: Path, out: Path) -> None:
     """10,000 training images as they are, blurred, and noise: float32 [N, 1, 28, 28] in [0, 1]."""
-    x = torch.cat(list(load_run(run).data.images("pool", N)))
+    x = torch.cat(list(load_run(run).data.clean("pool", N)))
     arrays = {"real": x, "blurred": gaussian_blur(x, [7, 7], [1.0, 1.0]),
               "noise": torch.rand(x.shape, generator=torch.Generator().manual_seed(0))}  # fmt: skip
     for name, array in arrays.items():

@@ -10,13 +10,15 @@ from typing import Any
 import torch
 
 from vae_lab.evaluation.conditions import unconditional
+from vae_lab.examples import Examples, ImageBytes
 from vae_lab.functional import kl_normal
 from vae_lab.likelihoods import MSE
 from vae_lab.models.single_level import SingleLevel
 from vae_lab.nets.dense import Dense
 from vae_lab.noise import SeededNoise
 from vae_lab.posteriors import DiagonalNormal
-from vae_lab.types import Batch, Images, Normal, Scores, Step
+from vae_lab.scores import Scores
+from vae_lab.types import Batch, Normal, Step
 
 SHAPES = [(1, 8, 8), (3, 9, 11), (1, 28, 28), (2, 17, 32), (3, 64, 64)]
 INF = float("inf")
@@ -62,7 +64,7 @@ class GivenNoise:
         raise AssertionError("no uniform draws were prepared")
 
 
-class NoNoise:
+class ForbiddenNoise:
     """Fails a test that draws."""
 
     def normal(self, *shape: int) -> torch.Tensor:
@@ -80,21 +82,21 @@ class FlowPosterior(DiagonalNormal):
         return z, log_q, None
 
 
-def labelled(n: int, x_shape=(1, 8, 8), classes: int = 3, seed: int = 0) -> Images:
+def labelled(n: int, x_shape=(1, 8, 8), classes: int = 3, seed: int = 0) -> Examples:
     """Random images; the first pixel of each is its place, so that it can be told from the others."""
     pixels = torch.randint(0, 256, (n, *x_shape), generator=gen(seed), dtype=torch.uint8)
     pixels.flatten(1)[:, 0] = torch.arange(n).to(torch.uint8)
     labels = torch.arange(n) % classes
-    return Images(pixels, labels, tuple(f"class{i}" for i in range(classes)))
+    return Examples(pixels, labels, tuple(f"class{i}" for i in range(classes)))
 
 
-def bytes_of(images: Images) -> torch.Tensor:
+def bytes_of(images: Examples) -> torch.Tensor:
     return images.at(torch.arange(len(images)))[0]
 
 
-def places(images: torch.Tensor | Images) -> list[int]:
+def places(images: torch.Tensor | Examples) -> list[int]:
     """The places that ``labelled`` wrote into images, as bytes or scaled to [0, 1]."""
-    images = bytes_of(images) if isinstance(images, Images) else images
+    images = bytes_of(images) if isinstance(images, Examples) else images
     first = images.flatten(1)[:, 0]
     return (first if images.dtype == torch.uint8 else (first * 255).round()).long().tolist()
 
@@ -102,10 +104,10 @@ def places(images: torch.Tensor | Images) -> list[int]:
 class GivenSource:
     """A dataset that is in memory already."""
 
-    def __init__(self, train: Images, test: Images) -> None:
+    def __init__(self, train: Examples, test: Examples) -> None:
         self.train, self.test = train, test
 
-    def load(self, root: Any) -> tuple[Images, Images]:
+    def load(self, root: Any) -> tuple[Examples, Examples]:
         return self.train, self.test
 
 
@@ -121,26 +123,29 @@ class FakeData:
 
     name = "fake"
 
-    def __init__(self, test: Images, train: Images | None = None) -> None:
+    def __init__(self, test: Examples, train: Examples | None = None) -> None:
         self.test, self.pool = test, train or test
         self.train = self.val = self.pool
-        self.x_shape, self.classes = tuple(test.pixels.shape[1:]), test.classes
+        self.x_shape, self.classes = tuple(test.stored.shape[1:]), test.classes
         self.factors, self.attributes = test.factors, test.attributes
         self.root = Path()
 
-    def shown(self, clean: torch.Tensor, noise: Any) -> torch.Tensor:
+    values = ImageBytes()
+    binarize = None
+
+    def as_received(self, clean: torch.Tensor, noise: Any) -> torch.Tensor:
         return clean
 
     def fingerprint(self, split: str, n: int | None = None) -> str:
         return hashlib.sha256(bytes_of(getattr(self, split))[:n].numpy().tobytes()).hexdigest()[:16]
 
-    def images(self, split: str, n: int | None = None, size: int = 1000):
+    def clean(self, split: str, n: int | None = None, size: int = 1000):
         yield from (bytes_of(getattr(self, split))[:n].float() / 255).split(size)
 
     def batches(self, split: str, n: int | None = None, size: int = 1000):
         part = getattr(self, split)
         index = torch.arange(len(part))[:n]
-        for x, places in zip(self.images(split, n, size), index.split(size)):
+        for x, places in zip(self.clean(split, n, size), index.split(size)):
             yield Batch(x, x, part.at(places)[1])
 
 
@@ -160,7 +165,7 @@ class FakeTrained:
 
     title = "fake model, latent_dim=3"
     device = torch.device("cpu")
-    model = SimpleNamespace(conditional=False)
+    model = SimpleNamespace(conditional=False, deterministic=False, latent_shapes=((3,),))
     conditions = staticmethod(unconditional)
     objective = SimpleNamespace(variational=True, matches_prior=True)
     seed = 0
@@ -169,7 +174,7 @@ class FakeTrained:
     sampler = "prior, decoder means"
     known = Scores({})
 
-    def __init__(self, test: Images | None = None, **given: Any) -> None:
+    def __init__(self, test: Examples | None = None, **given: Any) -> None:
         self.data = FakeData(test if test is not None else labelled(12))
         self.history: list[dict[str, float]] = []
         self.scores = Scores({})
@@ -192,10 +197,10 @@ class FakeTrained:
     def reconstruct(self, x: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         return 1 - x
 
-    def codes(self, split: str = "test", n: int | None = None):
+    def codes(self, split: str = "test", n: int | None = None, level: int = 0):
         return self.posterior, self.data.test.labels
 
-    def kl(self, split: str = "test", n: int | None = None):
+    def kl(self, split: str = "test", n: int | None = None, level: int | None = None):
         return kl_normal(self.posterior.mu, self.posterior.log_var)
 
     def factor_codes(self):

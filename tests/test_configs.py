@@ -14,8 +14,8 @@ from vae_lab.config.help import groups
 from vae_lab.data.dsprites import DSprites
 from vae_lab.data.sprites import Sprites
 from vae_lab.data.torchvision_images import TorchvisionImages
+from vae_lab.examples import Examples
 from vae_lab.runs.run_folder import load_run
-from vae_lab.types import Images
 
 # Scores that need known factors, on a few sprites and few points.
 OF_FACTORS = {
@@ -60,7 +60,7 @@ def _small_torchvision(monkeypatch):
 
         def images(n):
             pixels = torch.randint(0, 256, (n, *shape), generator=draws, dtype=torch.uint8)
-            return Images(pixels, torch.arange(n) % 10, classes)
+            return Examples(pixels, torch.arange(n) % 10, classes)
 
         return images(40), images(20)
 

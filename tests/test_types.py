@@ -1,7 +1,7 @@
 import torch
 from helpers import bytes_of, labelled, places
 
-from vae_lab.types import Images
+from vae_lab.examples import Examples
 
 
 def test_a_part_holds_its_images_and_labels_and_shares_the_bytes():
@@ -10,7 +10,7 @@ def test_a_part_holds_its_images_and_labels_and_shares_the_bytes():
     assert len(part) == 3
     assert places(part) == [5, 2, 11]
     assert part.labels.tolist() == [2, 2, 2]
-    assert part.pixels is whole.pixels
+    assert part.stored is whole.stored
     assert part.classes == whole.classes
 
 
@@ -25,10 +25,10 @@ def test_a_part_of_a_part_is_counted_in_the_part():
 def test_a_whole_is_all_of_it():
     whole = labelled(20)
     assert len(whole) == 20
-    assert torch.equal(bytes_of(whole), whole.pixels)
+    assert torch.equal(bytes_of(whole), whole.stored)
 
 
 def test_images_without_labels_have_none_in_any_part():
-    part = Images(labelled(20).pixels, None).part(torch.arange(3))
+    part = Examples(labelled(20).stored, None).part(torch.arange(3))
     assert part.labels is None
     assert part.at(torch.tensor([0]))[1] is None

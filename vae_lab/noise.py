@@ -42,6 +42,28 @@ class SeededNoise:
         return torch.rand(shape, generator=self._generator, device=self.device)
 
 
+class NoNoise:
+    """Noise at its centre: normal draws of 0 and uniform draws of ½.
+
+    A model that infers with it has every level at the mean of its Gaussian, given the means of the levels above: the
+    consistent posterior means of a hierarchy.
+
+    Args:
+        noise: asked for every draw all the same, so that later draws from it do not depend on whether noise was wanted.
+    """
+
+    def __init__(self, noise: Noise) -> None:
+        self.noise = noise
+
+    def normal(self, *shape: int) -> Tensor:
+        """Zeros of the given shape."""
+        return torch.zeros_like(self.noise.normal(*shape))
+
+    def uniform(self, *shape: int) -> Tensor:
+        """One half everywhere."""
+        return torch.full_like(self.noise.uniform(*shape), 0.5)
+
+
 class NotedNoise:
     """Draws as another noise does, and notes in ``asked`` what was asked for."""
 

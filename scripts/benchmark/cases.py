@@ -49,7 +49,7 @@ class Case:
         return cls(**{**node, "words": tuple(node["words"])})
 
 
-# Images per epoch on a CPU: one or two seconds of two cores, and full batches alone.
+# Examples per epoch on a CPU: one or two seconds of two cores, and full batches alone.
 _ON_CPU = {("dense", 28): 25_600, ("cnn", 28): 6144, ("dense", 64): 6144, ("cnn", 64): 2048}
 _ON_GPU = {28: 51_200, 64: 8192}
 

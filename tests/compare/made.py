@@ -27,7 +27,7 @@ def config(**changed: Any) -> dict[str, Any]:
                       "schedule": {"_target_": "a.Constant"}},
         "likelihood": {"_target_": "vae_lab.likelihoods.Sigma"},
         "beta_schedule": {"_target_": "a.Constant"},
-        "dataset": {"_target_": "a.ImageData", "name": "digits", "batch_size": top["batch_size"], "seed": top["seed"],
+        "dataset": {"_target_": "a.Dataset", "name": "digits", "batch_size": top["batch_size"], "seed": top["seed"],
                     "limit": None, "binarize": None, "source": {"_target_": "a.Digits"}},
         "optimizer": {"_target_": "torch.optim.Adam", "lr": top["lr"]},
         "scheduler": {"interval": "epoch", "make": {"_target_": "a.Cosine", "T_max": top["epochs"]}},

@@ -6,13 +6,13 @@ import torch
 from helpers import GivenSource, bytes_of
 from PIL import Image
 
+from vae_lab.data.dataset import Dataset
 from vae_lab.data.dsprites import DSprites
-from vae_lab.data.image_data import ImageData
 from vae_lab.data.image_folder import ImageFolder
 from vae_lab.data.sprites import ATTRIBUTES, Sprites, factor_attributes
 from vae_lab.errors import UserError
+from vae_lab.examples import Examples
 from vae_lab.features.classifier import classifier_for
-from vae_lab.types import Images
 
 
 def folder_of(root: Path, table: str, files: tuple[str, ...] = ("a.png", "b.png", "c.png", "d.png")) -> Path:
@@ -24,7 +24,7 @@ def folder_of(root: Path, table: str, files: tuple[str, ...] = ("a.png", "b.png"
     return root / "pics"
 
 
-def load(root: Path, table: str, **more) -> tuple[Images, Images]:
+def load(root: Path, table: str, **more) -> tuple[Examples, Examples]:
     return ImageFolder(str(folder_of(root, table, **more)), test_share=0.25).load(root)
 
 
@@ -86,7 +86,7 @@ def test_sprites_with_factors_are_the_same_images_with_other_y(tmp_path):
 
 
 def test_data_with_attributes_has_their_number_as_y_size_and_no_classifier():
-    data = ImageData("sprites", Sprites(2, 2, "factors"), Path(), 8, 0)
+    data = Dataset("sprites", Sprites(2, 2, "factors"), Path(), 8, 0)
     assert data.y_size == 8
     assert data.attributes == ATTRIBUTES
     assert data.classes == ()
@@ -96,7 +96,7 @@ def test_data_with_attributes_has_their_number_as_y_size_and_no_classifier():
 
 
 def test_data_without_labels_has_no_y():
-    images = Images(torch.zeros(20, 1, 8, 8, dtype=torch.uint8), None)
-    data = ImageData("plain", GivenSource(images, images), Path(), 8, 0)
+    images = Examples(torch.zeros(20, 1, 8, 8, dtype=torch.uint8), None)
+    data = Dataset("plain", GivenSource(images, images), Path(), 8, 0)
     assert data.y_size == 0
     assert data.train.y is None

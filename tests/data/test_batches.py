@@ -2,9 +2,9 @@ import pytest
 import torch
 from helpers import bytes_of, labelled, places
 
-from vae_lab.data.batches import Batches, EpochOrder, scaled
+from vae_lab.data.batches import Batches, EpochOrder
 from vae_lab.data.corruption import Corruption
-from vae_lab.types import Images
+from vae_lab.examples import Examples, ImageBytes
 
 CPU = torch.device("cpu")
 
@@ -15,7 +15,7 @@ def order_of(n=103, size=10, seed=0, shuffle=True, rank=0, world=1, epoch=0) -> 
     return torch.cat(list(order))
 
 
-def batches(images: Images, corruption=None, size=10, seed=0, shuffle=True, epoch=0) -> list:
+def batches(images: Examples, corruption=None, size=10, seed=0, shuffle=True, epoch=0) -> list:
     order = EpochOrder(len(images), size, seed, shuffle)
     order.set_epoch(epoch)
     return list(Batches(images, order, corruption or Corruption(len(images), 0, None, 0.0, 0.0), CPU))
@@ -59,13 +59,13 @@ def test_the_length_is_the_number_of_batches(n, size, world, shuffle):
 
 
 def test_bytes_become_floats_between_0_and_1():
-    floats = scaled(torch.tensor([0, 51, 255], dtype=torch.uint8), CPU)
+    floats = ImageBytes().ready(torch.tensor([0, 51, 255], dtype=torch.uint8), CPU)
     torch.testing.assert_close(floats, torch.tensor([0.0, 0.2, 1.0]))
 
 
 def test_scaling_leaves_the_bytes_alone():
     pixels = torch.full((3,), 100, dtype=torch.uint8)
-    scaled(pixels, CPU)
+    ImageBytes().ready(pixels, CPU)
     assert pixels.tolist() == [100, 100, 100]
 
 
@@ -93,7 +93,7 @@ def test_a_part_is_shown_as_if_it_were_alone():
 
 def test_images_without_labels_have_none():
     images = labelled(12)
-    assert batches(Images(images.pixels, None))[0].y is None
+    assert batches(Examples(images.stored, None))[0].y is None
 
 
 def test_every_epoch_brings_new_noise_to_the_same_images():
@@ -127,7 +127,10 @@ def test_dynamic_binarisation_is_new_in_each_training_epoch_and_fixed_in_scoring
 
 
 def test_two_ranks_draw_different_noise():
-    images, corruption = Images(torch.full((8, 1, 8, 8), 128, dtype=torch.uint8), None), Corruption(8, 0, None, 0.3, 1)
+    images, corruption = (
+        Examples(torch.full((8, 1, 8, 8), 128, dtype=torch.uint8), None),
+        Corruption(8, 0, None, 0.3, 1),
+    )
     first, second = (
         next(iter(Batches(images, EpochOrder(8, 4, 0, True, rank, 2), corruption, CPU))) for rank in (0, 1)
     )

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from helpers import NoNoise, gen
+from helpers import ForbiddenNoise, gen
 
 from vae_lab.data.corruption import Corruption, binarize_once
 from vae_lab.noise import SeededNoise
@@ -70,7 +70,7 @@ def test_no_noise_is_added_in_scoring(binarize):
 
 def test_without_anything_to_do_nothing_is_drawn():
     clean = grey(n=4)
-    x, target = Corruption(4, 0, None, 0.4, 0.0)(clean, torch.arange(4), NoNoise(), training=True)
+    x, target = Corruption(4, 0, None, 0.4, 0.0)(clean, torch.arange(4), ForbiddenNoise(), training=True)
     assert x is target is clean
 
 

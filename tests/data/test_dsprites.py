@@ -37,7 +37,7 @@ def fake(folder: Path, **changed) -> np.ndarray:
 def test_bytes_are_those_of_the_file(tmp_path, below):
     imgs = fake(tmp_path / "data" / below)
     train, test = DSprites().load(tmp_path / "data")
-    assert torch.equal(train.pixels[torch.arange(TOTAL)], torch.from_numpy(imgs * 255).unsqueeze(1))
+    assert torch.equal(train.stored[torch.arange(TOTAL)], torch.from_numpy(imgs * 255).unsqueeze(1))
     assert (len(train), len(test)) == (TOTAL - 36, 36)
     assert train.factors.sizes == SIZES
     assert train.targets.tolist() == [i // (TOTAL // 3) for i in range(TOTAL)]
@@ -45,18 +45,18 @@ def test_bytes_are_those_of_the_file(tmp_path, below):
 
 def test_they_are_held_as_bits(tmp_path):
     fake(tmp_path)
-    assert DSprites().load(tmp_path)[0].pixels.nbytes == TOTAL * SIDE**2 // 8
+    assert DSprites().load(tmp_path)[0].stored.nbytes == TOTAL * SIDE**2 // 8
 
 
 def test_the_file_is_packed_once_and_again_when_it_changes(tmp_path, monkeypatch):
     fake(tmp_path)
-    first = DSprites().load(tmp_path)[0].pixels[torch.arange(TOTAL)]
+    first = DSprites().load(tmp_path)[0].stored[torch.arange(TOTAL)]
     packed, pack = [], dsprites._pack
     monkeypatch.setattr(dsprites, "_pack", lambda *files: (packed.append(files), pack(*files)))
-    assert torch.equal(DSprites().load(tmp_path)[0].pixels[torch.arange(TOTAL)], first)
+    assert torch.equal(DSprites().load(tmp_path)[0].stored[torch.arange(TOTAL)], first)
     assert packed == []
     fake(tmp_path, imgs=np.zeros((TOTAL, SIDE, SIDE), np.uint8))
-    assert DSprites().load(tmp_path)[0].pixels[torch.arange(TOTAL)].max() == 0
+    assert DSprites().load(tmp_path)[0].stored[torch.arange(TOTAL)].max() == 0
     assert len(packed) == 1
 
 

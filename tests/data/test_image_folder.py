@@ -9,7 +9,7 @@ from PIL import Image
 
 from vae_lab.data.image_folder import ImageFolder
 from vae_lab.errors import UserError
-from vae_lab.types import Images
+from vae_lab.examples import Examples
 
 
 @pytest.fixture(autouse=True)
@@ -30,11 +30,11 @@ def heap(root: Path, n: int = 20, **more) -> Path:
     return root / "pics"
 
 
-def values(*parts: Images) -> list[int]:
+def values(*parts: Examples) -> list[int]:
     return [i for part in parts for i in bytes_of(part)[:, 0, 0, 0].tolist()]
 
 
-def same(a: Images, b: Images) -> bool:
+def same(a: Examples, b: Examples) -> bool:
     labels = a.labels is b.labels is None or torch.equal(a.labels, b.labels)
     return torch.equal(bytes_of(a), bytes_of(b)) and labels and a.classes == b.classes
 
@@ -144,7 +144,7 @@ def test_mixed_sizes_are_refused_by_name_and_scaled_when_asked(tmp_path):
     put(folder / "odd.png", size=(9, 8))
     with pytest.raises(UserError, match=r"odd\.png is 9×8, the first image 8×8; type dataset\.source\.height="):
         ImageFolder("pics").load(tmp_path)
-    assert ImageFolder("pics", height=8).load(tmp_path)[0].pixels.shape[2:] == (8, 8)
+    assert ImageFolder("pics", height=8).load(tmp_path)[0].stored.shape[2:] == (8, 8)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", "cut"])
@@ -193,7 +193,7 @@ def test_a_mapped_file_holds_what_memory_would(tmp_path):
 
 def test_each_size_has_a_mapped_file_of_its_own(tmp_path):
     heap(tmp_path, 6)
-    shapes = [ImageFolder("pics", height=h, memory_gb=0).load(tmp_path)[0].pixels.shape[2:] for h in (8, 5, 8)]
+    shapes = [ImageFolder("pics", height=h, memory_gb=0).load(tmp_path)[0].stored.shape[2:] for h in (8, 5, 8)]
     assert shapes == [(8, 8), (5, 5), (8, 8)]
 
 

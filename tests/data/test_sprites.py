@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.dataset import Dataset
 from vae_lab.data.sprites import RADIUS, SCALES, SIZE, MovedSprites, Sprites, render
 from vae_lab.errors import UserError
 
@@ -19,7 +19,7 @@ def whole():
 @pytest.fixture(scope="module")
 def sprites(whole):
     """Canvases by shape, scale and orientation."""
-    return whole[0].pixels.canvases.unflatten(0, (3, SCALES, 40))
+    return whole[0].stored.canvases.unflatten(0, (3, SCALES, 40))
 
 
 def place(shape=0, scale=0, orientation=0, x=0, y=0) -> torch.Tensor:
@@ -36,9 +36,9 @@ def test_there_is_one_image_for_each_combination_of_dsprites_factors(whole):
     train, test = whole
     factors = train.factors
     assert dict(zip(factors.names, factors.sizes)) == {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}
-    assert math.prod(factors.sizes) == len(factors.pixels) == TOTAL == len(train) + len(test)
+    assert math.prod(factors.sizes) == len(factors.stored) == TOTAL == len(train) + len(test)
     assert len(test) == 10_000
-    assert factors.pixels is train.pixels is test.pixels
+    assert factors.stored is train.stored is test.stored
     assert not torch.isin(test.chosen, train.chosen).any()
 
 
@@ -48,7 +48,7 @@ def test_the_first_test_images_show_every_factor(whole):
 
 
 def test_they_take_a_few_megabytes(whole):
-    assert whole[0].pixels.nbytes == 720 * 95 * 95
+    assert whole[0].stored.nbytes == 720 * 95 * 95
 
 
 def test_images_are_black_and_white(whole):
@@ -66,13 +66,13 @@ def test_labels_are_the_shapes(whole):
 
 
 def test_no_sprite_touches_the_border(whole):
-    windows = whole[0].pixels.windows
+    windows = whole[0].stored.windows
     assert all(int(windows.select(axis, edge).max()) == 0 for axis in (3, 4) for edge in (0, -1))
 
 
 @pytest.mark.parametrize("shape", [0, 1, 2])
 def test_a_step_in_x_or_y_moves_the_sprite_by_one_pixel(whole, shape):
-    pixels = whole[0].pixels
+    pixels = whole[0].stored
     image = pixels[place(shape, 3, 7, 10, 20)][0]
     assert torch.equal(pixels[place(shape, 3, 7, 11, 20)][0], image.roll(1, 1))  # right
     assert torch.equal(pixels[place(shape, 3, 7, 10, 21)][0], image.roll(1, 0))  # down
@@ -80,7 +80,7 @@ def test_a_step_in_x_or_y_moves_the_sprite_by_one_pixel(whole, shape):
 
 
 def test_positions_lie_around_the_middle(whole):
-    pixels = whole[0].pixels
+    pixels = whole[0].stored
     first, last = (middle(pixels[place(0, 5, 0, at, at)][0]) for at in (0, 31))
     assert first == pytest.approx((16, 16))
     assert last == pytest.approx((47, 47))
@@ -122,7 +122,7 @@ def test_a_heart_stands_on_its_tip(sprites):
 
 
 def test_any_shape_of_index_and_device_will_do(whole):
-    pixels = whole[0].pixels
+    pixels = whole[0].stored
     index = torch.tensor([[5, 9], [TOTAL - 1, 0]])
     assert pixels[index].shape == (2, 2, 1, SIZE, SIZE)
     assert torch.equal(pixels[index][1, 0], pixels[torch.tensor(TOTAL - 1)])
@@ -142,7 +142,7 @@ def test_rendering_is_deterministic():
 
 
 def test_a_limit_and_the_pool_work_on_images_made_on_demand():
-    data = ImageData("sprites", Sprites(), Path(), 128, 0, val_share=0.01, limit=50_000)
+    data = Dataset("sprites", Sprites(), Path(), 128, 0, val_share=0.01, limit=50_000)
     assert (len(data.train), len(data.val), len(data.test)) == (50_000, 7_273, 10_000)
     batch = next(data.batches("train", 6))
     assert batch.x.shape == (6, 1, SIZE, SIZE)
@@ -153,4 +153,4 @@ def test_binarising_them_again_is_refused():
     with pytest.raises(
         UserError, match=r"binarize=static: the images of sprites are black and white already; leave it out$"
     ):
-        ImageData("sprites", Sprites(4, 4), Path(), 8, 0, binarize="static")
+        Dataset("sprites", Sprites(4, 4), Path(), 8, 0, binarize="static")

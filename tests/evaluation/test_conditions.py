@@ -2,30 +2,30 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import GivenSource, NoNoise, labelled, small_model
+from helpers import ForbiddenNoise, GivenSource, labelled, small_model
 
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.dataset import Dataset
 from vae_lab.data.sprites import Sprites
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import as_in_training, in_turn, typed_y, unconditional
 from vae_lab.evaluation.trained import Evaluation, decoded_draws
+from vae_lab.examples import Examples
 from vae_lab.metrics.loss_terms import LossTerms
 from vae_lab.noise import SeededNoise
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.training.job import Job
-from vae_lab.types import Images
 
 CPU = torch.device("cpu")
 ELBO_1 = ELBO(1.0, 1.0, 1, "B", lambda kl, _: kl)
 
 
-def uneven(counts=(60, 30, 10)) -> Images:
+def uneven(counts=(60, 30, 10)) -> Examples:
     images = labelled(sum(counts))
-    return Images(images.pixels, torch.arange(3).repeat_interleave(torch.tensor(counts)), images.classes)
+    return Examples(images.stored, torch.arange(3).repeat_interleave(torch.tensor(counts)), images.classes)
 
 
-def evaluation(train: Images | None = None, **more) -> Evaluation:
-    data = ImageData("fake", GivenSource(train or uneven(), labelled(12, seed=1)), Path(), 5, 0)
+def evaluation(train: Examples | None = None, **more) -> Evaluation:
+    data = Dataset("fake", GivenSource(train or uneven(), labelled(12, seed=1)), Path(), 5, 0)
     model = small_model(**({"conditional": True, "y_size": 3} | more))
     return Evaluation(Job(model, ELBO_1), data, 0, CPU)
 
@@ -36,7 +36,7 @@ class Spy(torch.nn.Module):
     conditional = True
     likelihood = small_model().likelihood
 
-    def prior_sample(self, n, y, noise):
+    def prior_sample(self, n, y, noise, top=()):
         return (noise.normal(1, n, 3),)
 
     def decode(self, z, y):
@@ -54,7 +54,7 @@ def test_labels_are_drawn_as_often_as_in_training_and_never_others():
 
 def test_attributes_are_drawn_together():
     rows = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]])
-    images = Images(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), rows, attributes=("a", "b"))
+    images = Examples(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), rows, attributes=("a", "b"))
     drawn = as_in_training(images)(0, 500, SeededNoise("cpu", 0))
     assert drawn.shape == (500, 2)
     assert torch.equal(drawn.sum(1), torch.ones(500))
@@ -63,9 +63,9 @@ def test_attributes_are_drawn_together():
 
 def test_y_in_turn_does_not_depend_on_where_a_block_begins():
     conditions = in_turn(torch.tensor([4, 7, 9]))
-    whole = conditions(0, 10, NoNoise())
+    whole = conditions(0, 10, ForbiddenNoise())
     assert whole.tolist() == [4, 7, 9, 4, 7, 9, 4, 7, 9, 4]
-    assert torch.equal(torch.cat([conditions(0, 4, NoNoise()), conditions(4, 6, NoNoise())]), whole)
+    assert torch.equal(torch.cat([conditions(0, 4, ForbiddenNoise()), conditions(4, 6, ForbiddenNoise())]), whole)
 
 
 def test_samples_of_an_evaluation_are_of_the_training_sets_labels_or_of_those_asked_for():
@@ -91,7 +91,7 @@ def test_z_is_the_same_whatever_y_is():
 def test_an_unconditional_model_draws_nothing_for_y():
     made = evaluation(conditional=False)
     assert made.conditions is unconditional
-    assert unconditional(0, 5, NoNoise()) is None
+    assert unconditional(0, 5, ForbiddenNoise()) is None
     assert made.sampler == "decoder means of draws from the prior"
     assert "given" not in made.run({"terms": LossTerms()}).protocol["loss_terms"]
 
@@ -107,7 +107,7 @@ def test_reconstructions_and_codes_are_told_the_images_labels():
     made = evaluation()
     batch = next(made.data.batches("test"))
     mu = made.codes()[0].mu
-    expected = made.model.infer(batch.x, batch.y, 1, SeededNoise("cpu", 0)).q[0].mu
+    expected = made.model.infer(batch.x, batch.y, 1, SeededNoise("cpu", 0)).q[0].mu[0]
     torch.testing.assert_close(mu, expected)
     images = made.model.likelihood.mean(made.model.decode((mu.unsqueeze(0),), batch.y))[0]
     torch.testing.assert_close(made.reconstruct(batch.x, batch.y), images)
@@ -116,7 +116,7 @@ def test_reconstructions_and_codes_are_told_the_images_labels():
 
 @pytest.mark.parametrize("labels", ["shape", "factors"])
 def test_codes_of_all_factor_images_are_told_the_y_of_each(labels):
-    data = ImageData("sprites", Sprites(2, 2, labels), Path(), 8, 0)
+    data = Dataset("sprites", Sprites(2, 2, labels), Path(), 8, 0)
     model = small_model(x_shape=(1, 64, 64), conditional=True, y_size=data.y_size)
     made = Evaluation(Job(model, ELBO_1), data, 0, CPU)
     q, known = made.codes("train")

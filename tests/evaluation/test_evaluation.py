@@ -6,22 +6,23 @@ import torch
 from helpers import FlowPosterior, GivenSource, gen, labelled, small_model
 
 from vae_lab.commands.score import ScoredImages
+from vae_lab.data.dataset import Dataset
 from vae_lab.data.given_images import GivenImages
-from vae_lab.data.image_data import ImageData
 from vae_lab.evaluation import scoring as module
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation
+from vae_lab.examples import Examples
 from vae_lab.functional import kl_normal
 from vae_lab.objectives.autoencoder import Autoencoder
+from vae_lab.scores import Scores
 from vae_lab.training.job import Job
-from vae_lab.types import Images, Scores
 
 CPU = torch.device("cpu")
 
 
-def evaluation(seed: int = 0, posterior=None, test: Images | None = None) -> Evaluation:
+def evaluation(seed: int = 0, posterior=None, test: Examples | None = None) -> Evaluation:
     model = small_model(posterior=posterior) if posterior else small_model()
-    data = ImageData("fake", GivenSource(labelled(40), test or labelled(12, seed=1)), Path(), 5, 0)
+    data = Dataset("fake", GivenSource(labelled(40), test or labelled(12, seed=1)), Path(), 5, 0)
     return Evaluation(Job(model, Autoencoder()), data, seed, CPU)
 
 
@@ -96,14 +97,14 @@ def test_the_kl_is_the_models_own_in_closed_form_or_sampled():
 def test_codes_are_the_posteriors_of_all_test_images_in_order():
     made = evaluation()
     q, labels = made.codes()
-    x = made.data.test.pixels.float() / 255
+    x = made.data.test.stored.float() / 255
     torch.testing.assert_close(q.mu, made.model.posterior.mu(made.model.encoder(x)))
     torch.testing.assert_close(q.log_var, made.model.posterior.log_var(made.model.encoder(x)))
     assert labels.tolist() == made.data.test.labels.tolist()
 
 
 def test_codes_of_images_without_labels_have_none():
-    assert evaluation(test=Images(labelled(12).pixels, None)).codes()[1] is None
+    assert evaluation(test=Examples(labelled(12).stored, None)).codes()[1] is None
 
 
 def test_codes_are_of_the_split_and_the_number_that_are_named():
@@ -150,27 +151,27 @@ def pixels(monkeypatch) -> Pixels:
 
 
 def seen_through(extractor: Pixels, train_seed: int = 0, test_seed: int = 1) -> Evaluation:
-    data = ImageData("fake", GivenSource(labelled(40, seed=train_seed), labelled(12, seed=test_seed)), Path(), 5, 0)
+    data = Dataset("fake", GivenSource(labelled(40, seed=train_seed), labelled(12, seed=test_seed)), Path(), 5, 0)
     return Evaluation(Job(small_model(), Autoencoder()), data, 0, CPU, features=lambda _: extractor)
 
 
 def test_features_are_of_the_images_that_are_named(pixels):
     made = evaluation()
-    test = made.data.test.pixels.float() / 255
+    test = made.data.test.stored.float() / 255
     found = {source: made.features(source, 12) for source in ("test", "reconstructions", "samples")}
     torch.testing.assert_close(found["test"], test.flatten(1))
     torch.testing.assert_close(found["reconstructions"], made.reconstruct(test).flatten(1))
     torch.testing.assert_close(found["samples"], drawn(12, made).flatten(1))
-    pool = made.data.pool.pixels.flatten(1) / 255
+    pool = made.data.pool.stored.flatten(1) / 255
     torch.testing.assert_close(made.features("pool", 40), pool)
     torch.testing.assert_close(made.features("train", 36), pool[made.data.train.chosen])
-    four = torch.cat(list(made.data.images("pool", 4)))
+    four = torch.cat(list(made.data.clean("pool", 4)))
     torch.testing.assert_close(made.features("pool", 4), four.flatten(1))
 
 
 def test_logits_are_of_the_extractor_and_class_logits_of_the_classifier(pixels):
     made = seen_through(Pixels(10.0, "other"))
-    test = made.data.test.pixels.flatten(1) / 255
+    test = made.data.test.stored.flatten(1) / 255
     torch.testing.assert_close(made.features("test", 12), 10 * test)
     torch.testing.assert_close(made.logits("test", 12), 10 * test[:, :3])
     torch.testing.assert_close(made.class_logits("test", 12), test[:, :3])
@@ -209,9 +210,9 @@ def test_another_network_or_other_images_are_never_taken_for_those_remembered():
     seen_through(Pixels()).features("test", 12)
     other_network, other_images, fewer = Pixels(2.0, "twice"), Pixels(), Pixels()
     doubled = seen_through(other_network)
-    torch.testing.assert_close(doubled.features("test", 12), 2 * (doubled.data.test.pixels.flatten(1) / 255))
+    torch.testing.assert_close(doubled.features("test", 12), 2 * (doubled.data.test.stored.flatten(1) / 255))
     changed = seen_through(other_images, test_seed=7)
-    torch.testing.assert_close(changed.features("test", 12), changed.data.test.pixels.flatten(1) / 255)
+    torch.testing.assert_close(changed.features("test", 12), changed.data.test.stored.flatten(1) / 255)
     assert seen_through(fewer).features("test", 6).shape == (6, 64)
     assert [net.calls for net in (other_network, other_images, fewer)] == [1, 1, 1]
 
@@ -232,7 +233,7 @@ def test_progress_shows_what_is_read_and_how_far_it_is(pixels):
 
 
 def test_without_labels_there_are_no_features():
-    made = evaluation(test=Images(labelled(12).pixels, None))
+    made = evaluation(test=Examples(labelled(12).stored, None))
     assert made.classifier is None
     assert made.extractor is None
     with pytest.raises(ValueError, match="no labels"):
@@ -240,8 +241,8 @@ def test_without_labels_there_are_no_features():
 
 
 def test_given_images_have_no_reconstructions_and_no_codes(tmp_path):
-    data = ImageData("fake", GivenSource(labelled(40), labelled(12)), Path(), 5, 0)
-    np.save(tmp_path / "given.npy", labelled(6).pixels.numpy())
+    data = Dataset("fake", GivenSource(labelled(40), labelled(12)), Path(), 5, 0)
+    np.save(tmp_path / "given.npy", labelled(6).stored.numpy())
     scoring = ScoredImages(GivenImages(str(tmp_path / "given.npy"), data.x_shape), data, 0, CPU)
     assert drawn(6, scoring).shape == (6, 1, 8, 8)
     assert not hasattr(scoring, "reconstruct")

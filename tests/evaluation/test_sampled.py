@@ -10,7 +10,7 @@ from conftest import BARE, TINY
 from helpers import labelled, scores_of, small_model
 
 from vae_lab.config.help import options
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.objectives.autoencoder import Autoencoder
@@ -182,7 +182,7 @@ def test_compare_shows_the_samplers_scores_and_which_is_better(cli, tmp_path):
 
 
 def evaluation(objective) -> Evaluation:
-    data = ImageData("fake", _Source(), Path(), 5, 0)
+    data = Dataset("fake", _Source(), Path(), 5, 0)
     return Evaluation(Job(small_model(), objective), data, 0, torch.device("cpu"))
 
 

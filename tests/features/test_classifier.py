@@ -7,6 +7,7 @@ import torch
 from helpers import FakeData, gen, labelled
 
 from vae_lab.data.torchvision_images import TorchvisionImages
+from vae_lab.examples import Examples
 from vae_lab.features import classifier
 from vae_lab.features.classifier import (
     SHIPPED,
@@ -18,19 +19,18 @@ from vae_lab.features.classifier import (
     save_classifier,
     train_classifier,
 )
-from vae_lab.types import Images
 
 CPU = torch.device("cpu")
 MNIST = Path(os.environ.get("VAE_LAB_DATA", "nowhere")) / "MNIST" / "raw"
 
 
-def halves(n: int, seed: int = 0) -> Images:
+def halves(n: int, seed: int = 0) -> Examples:
     """Bright above (label 0) or below (label 1), in noise."""
     labels = torch.arange(n) % 2
     pixels = torch.randint(0, 60, (n, 1, 8, 8), generator=gen(seed), dtype=torch.uint8)
     pixels[labels == 0, :, :4] += 180
     pixels[labels == 1, :, 4:] += 180
-    return Images(pixels, labels, ("above", "below"))
+    return Examples(pixels, labels, ("above", "below"))
 
 
 @pytest.fixture(scope="module")
@@ -108,20 +108,20 @@ def test_saving_twice_gives_the_same_hash(net, tmp_path):
 
 
 @pytest.fixture
-def trainings(tmp_path, monkeypatch) -> list[Images]:
+def trainings(tmp_path, monkeypatch) -> list[Examples]:
     """An empty cache, and the training sets of the classifiers that were asked for."""
     monkeypatch.setenv("VAE_LAB_CACHE", str(tmp_path))
-    calls: list[Images] = []
+    calls: list[Examples] = []
 
     def untrained(train, test, name, *_):
         calls.append(train)
-        return freeze(ConvClassifier(tuple(train.pixels.shape[1:]), len(train.classes), name))
+        return freeze(ConvClassifier(tuple(train.stored.shape[1:]), len(train.classes), name))
 
     monkeypatch.setattr(classifier, "train_classifier", untrained)
     return calls
 
 
-def found_for(images: Images, pool: Images | None = None) -> ConvClassifier | None:
+def found_for(images: Examples, pool: Examples | None = None) -> ConvClassifier | None:
     return classifier_for(FakeData(images, pool), CPU, lambda steps, _: steps)
 
 
@@ -140,12 +140,12 @@ def test_other_images_or_other_labels_get_a_classifier_of_their_own(trainings):
     images = labelled(20)
     found_for(images)
     found_for(labelled(20, seed=9))
-    found_for(Images(images.pixels, images.targets.flip(0), images.classes))
-    found_for(Images(images.pixels, images.targets, ("a", "b", "c")))
+    found_for(Examples(images.stored, images.targets.flip(0), images.classes))
+    found_for(Examples(images.stored, images.targets, ("a", "b", "c")))
     assert len(trainings) == 4
 
 
-@pytest.mark.parametrize("images", [Images(labelled(20).pixels, None), labelled(20, classes=1)], ids=["none", "one"])
+@pytest.mark.parametrize("images", [Examples(labelled(20).stored, None), labelled(20, classes=1)], ids=["none", "one"])
 def test_without_at_least_two_labels_there_is_no_classifier(trainings, images):
     assert found_for(images) is None
     assert trainings == []

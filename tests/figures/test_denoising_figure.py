@@ -3,7 +3,7 @@ import pytest
 from helpers import FakeTrained, labelled
 
 from vae_lab.figures.denoising import Denoising
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 ROWS = [
     {"sigma": s, "reconstruction": r, "input": i} for s, r, i in ((0, 0.02, 0), (0.2, 0.03, 0.04), (0.4, 0.05, 0.1))

@@ -2,7 +2,7 @@ import pytest
 from helpers import FakeTrained
 
 from vae_lab.figures.kl_per_dimension import KLPerDimension
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 
 def draw(kl, variance):

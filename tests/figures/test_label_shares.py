@@ -2,7 +2,7 @@ import pytest
 from helpers import FakeTrained
 
 from vae_lab.figures.label_shares import LabelShares
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 
 def test_nothing_is_drawn_without_a_label_distribution():

@@ -6,14 +6,15 @@ import pytest
 import torch
 from helpers import FakeTrained, gen, labelled
 
+from vae_lab.examples import Examples
 from vae_lab.figures.latent_space import LatentSpace
-from vae_lab.types import Images, Normal
+from vae_lab.types import Normal
 
 
 def draw(latent_dim: int, n: int = 60, labels: bool = True, **options):
     images = labelled(n)
     q = Normal(torch.randn(n, latent_dim, generator=gen()), torch.full((n, latent_dim), -2.0))
-    fake = FakeTrained(images if labels else Images(images.pixels, None), posterior=q)
+    fake = FakeTrained(images if labels else Examples(images.stored, None), posterior=q)
     return LatentSpace(**options)(fake), q
 
 

@@ -2,7 +2,7 @@ import pytest
 from helpers import FakeTrained
 
 from vae_lab.figures.nll_bounds import NLLBounds
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 ROWS = [{"k": k, "nll": nll, "se": 0.5} for k, nll in ((1, 92.0), (10, 90.0), (5000, 88.25))]
 

@@ -4,7 +4,7 @@ import torch
 from helpers import FakeTrained, labelled
 
 from vae_lab.figures.noise_to_digit import NoiseToDigit
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 
 class Half(FakeTrained):

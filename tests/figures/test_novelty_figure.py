@@ -4,7 +4,7 @@ import torch
 from helpers import FakeExtractor, FakeTrained, bytes_of, gen, labelled
 
 from vae_lab.figures.novelty import Novelty
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 PAIRS = [[1001, 7, 0.25], [3, 30, 0.5], [2, 7, 1.5]]
 
@@ -66,8 +66,8 @@ def test_each_sample_stands_over_its_training_image(x_shape):
 def test_places_are_among_the_training_images_that_were_searched():
     made = fake(searched=31)
     asked = []
-    images = made.data.images
-    made.data.images = lambda split, n: asked.append((split, n)) or images(split, n)
+    clean = made.data.clean
+    made.data.clean = lambda split, n: asked.append((split, n)) or clean(split, n)
     Novelty()(made)
     assert asked == [("train", 31)]
 

@@ -3,7 +3,7 @@ import pytest
 from helpers import FakeTrained
 
 from vae_lab.figures.ood_roc import OODROC
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 
 def fake(*kinds: str, by=("elbo", "recon", "kl")) -> FakeTrained:

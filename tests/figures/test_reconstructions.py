@@ -3,8 +3,8 @@ import pytest
 import torch
 from helpers import FakeTrained, labelled
 
+from vae_lab.examples import Examples
 from vae_lab.figures.reconstructions import Reconstructions
-from vae_lab.types import Images
 
 
 def picture(axes) -> np.ndarray:
@@ -34,7 +34,7 @@ def test_classes_take_turns():
 @pytest.mark.parametrize(("n", "pairs"), [(12, 2), (4, 1), (1, 1), (7, 2)])
 def test_fewer_images_make_fewer_rows(n, pairs):
     images = labelled(n)
-    figure = Reconstructions(columns=5, rows=2)(FakeTrained(Images(images.pixels, None)))
+    figure = Reconstructions(columns=5, rows=2)(FakeTrained(Examples(images.stored, None)))
     assert len(figure.axes) == pairs
 
 

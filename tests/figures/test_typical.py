@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from helpers import FakeTrained, bytes_of, labelled
 
+from vae_lab.examples import Examples
 from vae_lab.figures.typical import Typical
-from vae_lab.types import Images, Scores
+from vae_lab.scores import Scores
 
 
 def row(index: int, **more) -> dict:
@@ -12,7 +13,7 @@ def row(index: int, **more) -> dict:
 
 def fake(x_shape=(1, 8, 8), labels: bool = True, **more) -> FakeTrained:
     images = labelled(12, x_shape)
-    images = images if labels else Images(images.pixels, None)
+    images = images if labels else Examples(images.stored, None)
     arrays = {
         "most_typical": [row(i, **more) for i in (7, 2, 9)],
         "least_typical": [row(i, **more) for i in (0, 11, 4)],

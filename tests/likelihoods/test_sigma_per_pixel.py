@@ -115,7 +115,7 @@ def test_a_predicted_sigma_is_the_decoders_where_the_floor_is_far_and_else_the_f
 def test_the_mean_of_a_predicted_sigma_is_that_of_the_first_channels():
     mean, raw, _ = predicted()
     params = torch.cat([mean, raw], 2)
-    assert SigmaPredicted().params_per_value == 2
+    assert SigmaPredicted().params_shape(SHAPE) == tuple(params.shape[2:])
     torch.testing.assert_close(SigmaPredicted().mean(params), torch.sigmoid(mean))
     torch.testing.assert_close(SigmaPredicted().mean(params[0]), torch.sigmoid(mean[0]))
 

@@ -5,7 +5,7 @@ import math
 import torch
 from helpers import FakeTrained, gen, labelled
 
-from vae_lab.types import Factors
+from vae_lab.examples import Factors
 
 SIZES = (3, 4, 5)
 NAMES = ("a", "b", "c")
@@ -40,5 +40,5 @@ DOUBLED = torch.cat([PERFECT, 2 * PERFECT], 1)
 
 def trained(codes: torch.Tensor, sizes=SIZES) -> FakeTrained:
     images = labelled(math.prod(sizes))
-    images.factors = Factors(NAMES[: len(sizes)], sizes, images.pixels, "a small grid")
+    images.factors = Factors(NAMES[: len(sizes)], sizes, images.stored, "a small grid")
     return FakeTrained(images, given_factor_codes=codes)

@@ -1,5 +1,4 @@
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,9 +18,9 @@ class GivenPosteriors:
     def infer(self, x, y, k, noise):
         here = slice(self.start, self.start + len(x))
         self.start += len(x)
-        mu, log_var = self.mu[here], self.log_var[here]
-        z = reparameterize(mu, log_var, noise.normal(k, *mu.shape))
-        return Latents((z,), (kl_normal(mu, log_var).unsqueeze(0),), (Normal(mu, log_var),))
+        q = Normal(self.mu[here].unsqueeze(0), self.log_var[here].unsqueeze(0))
+        z = reparameterize(q.mu, q.log_var, noise.normal(k, *q.mu.shape[1:]))
+        return Latents((z,), (kl_normal(q.mu, q.log_var),), (q,))
 
     def prior_sample(self, n, y, noise):
         return (noise.normal(1, n, self.mu.shape[1]),)
@@ -107,14 +106,3 @@ def test_every_number_has_a_meaning_and_an_interval_holds_it():
     found = scores(normal(200, 2), -1.0)
     assert set(found.meanings) == set(found.values)
     assert all(low < found.values[name] < high for name, (low, high) in found.intervals.items())
-
-
-def test_without_gaussian_posteriors_there_is_a_note():
-    flow = fake(normal(12, 2), 0.0)
-    flow.model.infer = lambda *_: Latents((torch.zeros(1, 12, 2),), (torch.zeros(1, 12, 1),), (None,))
-    plain = fake(normal(12, 2), 0.0)
-    plain.objective = SimpleNamespace(variational=False)
-    for one, reason in ((flow, "Gaussian"), (plain, "no q(z|x)")):
-        found = AggregatePosterior()(one)
-        assert found.values == {}
-        assert reason in found.notes[0]

@@ -4,9 +4,9 @@ import pytest
 import torch
 from helpers import FakeTrained, labelled, small_model
 
+from vae_lab.examples import Examples
 from vae_lab.metrics.anomaly import Anomaly, ranked
 from vae_lab.metrics.common.image_terms import ImageTerms
-from vae_lab.types import Images
 
 RECON = torch.tensor([3.0, 1.0, 2.0, 9.0, 0.5]).double()
 KL = torch.tensor([1.0, 1.0, 5.0, 1.0, 1.0]).double()
@@ -37,7 +37,7 @@ def test_one_image_has_a_rank():
 
 def made(n: int = 40, labels: bool = True, **given) -> FakeTrained:
     images = labelled(n)
-    return FakeTrained(images if labels else Images(images.pixels, None), model=small_model().eval(), **given)
+    return FakeTrained(images if labels else Examples(images.stored, None), model=small_model().eval(), **given)
 
 
 def test_the_table_has_every_test_image_once_with_its_label():

@@ -6,7 +6,6 @@ from helpers import FakeExtractor, FakeTrained, labelled
 from scipy import stats
 
 from vae_lab.metrics.conditional_accuracy import ConditionalAccuracy
-from vae_lab.types import Images
 
 CONDITIONAL = SimpleNamespace(conditional=True)
 LOGITS = torch.nn.functional.one_hot(torch.arange(12) % 3, 3).float()
@@ -71,16 +70,3 @@ def test_the_protocol_tells_how_labels_were_asked_for():
     assert protocol["sampler"] == "means of draws, odd, each of the 3 classes in turn"
     assert protocol["images"] == 6
     assert protocol["extractor_sha256"] == "abc"
-
-
-def test_an_unconditional_run_is_passed_over_in_silence():
-    scores = ConditionalAccuracy()(made(model=SimpleNamespace(conditional=False)))
-    assert (scores.values, scores.notes, scores.protocol) == ({}, [], {})
-
-
-def test_attributes_have_no_classifier_and_that_is_told():
-    images = labelled(12)
-    fake = FakeTrained(Images(images.pixels, torch.rand(12, 2), attributes=("a", "b")), model=CONDITIONAL)
-    scores = ConditionalAccuracy()(fake)
-    assert scores.values == {}
-    assert "reads attributes" in scores.notes[0]

@@ -2,14 +2,14 @@ import pytest
 import torch
 from helpers import FakeTrained, labelled
 
+from vae_lab.examples import Examples
 from vae_lab.metrics.denoising import Denoising, crossing
-from vae_lab.types import Images
 
 N = 300
 
 
-def grey(n: int = N, value: int = 128) -> Images:
-    return Images(torch.full((n, 1, 8, 8), value, dtype=torch.uint8), None)
+def grey(n: int = N, value: int = 128) -> Examples:
+    return Examples(torch.full((n, 1, 8, 8), value, dtype=torch.uint8), None)
 
 
 class Identity(FakeTrained):

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from factor_grids import NAMES, PERFECT, SIZES, noise, trained
-from helpers import FakeTrained
 
 from vae_lab.metrics.beta_vae_metric import BetaVAEMetric
 from vae_lab.metrics.common.factor_codes import FactorCodes, factor_codes, in_parts
@@ -51,13 +50,6 @@ def test_each_factor_is_chosen_equally_often():
     counts = torch.bincount(grid().which(draws(), 30_000), minlength=3).double()
     assert len(counts) == 3
     assert (counts - 10_000).abs().max() < 4 * math.sqrt(30_000 * 2 / 9)
-
-
-@ALL
-def test_without_factors_there_is_a_note(name, metric):
-    found = metric(FakeTrained())
-    assert found.values == {}
-    assert found.notes == ["No disentanglement scores: the dataset has no known factors; dataset=sprites has them."]
 
 
 @ALL

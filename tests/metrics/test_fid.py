@@ -232,12 +232,6 @@ def test_too_few_images_for_a_line_give_a_note_instead_of_a_number(n, notes):
     assert "fid" in scores.values
 
 
-def test_without_labels_there_is_a_note_instead_of_a_number():
-    scores = FID()(FakeTrained())
-    assert scores.values == {}
-    assert "no labels" in scores.notes[0]
-
-
 def test_an_objective_without_a_prior_is_noted():
     fake = trained()
     assert FID(bootstrap=2)(fake).notes == []

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from helpers import FakeExtractor, FakeTrained, gen, scored
+from helpers import FakeExtractor, gen, scored
 from torchmetrics.image.inception import InceptionScore as TorchmetricsScore
 
 from vae_lab.metrics.common.resampling import resamples
@@ -69,9 +69,3 @@ def test_inceptions_own_classes_are_named_as_such():
     logits = torch.randn(60, 8, generator=gen())
     found = InceptionScore(bootstrap=2)(scored(60, FakeExtractor(suffix="_inception"), samples=logits, pool=logits))
     assert set(found.values) == {"inception_score_inception", "inception_score_inception_floor"}
-
-
-def test_without_labels_there_is_a_note():
-    found = InceptionScore()(FakeTrained())
-    assert found.values == {}
-    assert found.notes == ["No Inception Score: the dataset has no labels to train a classifier on."]

@@ -139,9 +139,6 @@ def test_the_suffix_of_the_features_stands_in_every_name():
     assert set(scores.values) == {"kid_inception", "kid_inception_floor"}
 
 
-def test_without_labels_or_pairs_there_is_a_note():
-    assert KID()(FakeTrained()).notes == [
-        "No KID: the dataset has no labels to train a feature classifier on."
-    ]  # fmt: skip
+def test_without_pairs_there_is_a_note():
     one = KID()(FakeTrained(labelled(1), classifier=FakeExtractor()))
-    assert (one.values, one.notes) == ({}, ["No KID: 1 images are no pair."])
+    assert (one.values, one.notes) == ({}, ["No kid: 1 image, and it compares pairs."])

@@ -68,9 +68,3 @@ def test_shares_of_all_test_images_are_the_reference():
 def test_no_more_samples_are_drawn_than_there_are_test_images_or_asked_for():
     assert scores([0] * 12).protocol["label_distribution"]["images"] == 12
     assert scores([0] * 6 + [1] * 6, samples=6).arrays["labels_generated"] == [1, 0, 0]
-
-
-def test_without_labels_there_is_a_note():
-    found = LabelDistribution()(FakeTrained())
-    assert found.values == {}
-    assert "no labels" in found.notes[0]

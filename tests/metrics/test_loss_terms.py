@@ -4,12 +4,12 @@ import pytest
 import torch
 from helpers import FakeTrained, labelled, random_batch, small_model, step
 
+from vae_lab.examples import Examples
 from vae_lab.likelihoods import MSE, Bernoulli, Gaussian, Sigma
 from vae_lab.metrics.loss_terms import LossTerms
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.schedules import Constant, Linear
-from vae_lab.types import Images
 
 
 def trained(likelihood=None, objective=None, images=None, size=1000) -> FakeTrained:
@@ -20,9 +20,9 @@ def trained(likelihood=None, objective=None, images=None, size=1000) -> FakeTrai
     return fake
 
 
-def black_and_white(n: int = 12) -> Images:
+def black_and_white(n: int = 12) -> Examples:
     images = labelled(n)
-    return Images((images.pixels > 127).to(torch.uint8) * 255, images.targets, images.classes)
+    return Examples((images.stored > 127).to(torch.uint8) * 255, images.targets, images.classes)
 
 
 def test_batches_are_weighted_by_their_size():
@@ -32,7 +32,7 @@ def test_batches_are_weighted_by_their_size():
 
 def test_terms_are_those_of_the_objective_on_the_test_images():
     fake = trained(objective=Autoencoder())
-    x = torch.cat(list(fake.data.images("test")))
+    x = torch.cat(list(fake.data.clean("test")))
     batch = random_batch()
     batch.x = batch.target = x
     assert LossTerms()(fake).values["recon"] == pytest.approx(Autoencoder()(fake.model, batch, step()).loss.item())

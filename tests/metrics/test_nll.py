@@ -7,11 +7,12 @@ import torch
 from helpers import FakeTrained, FlowPosterior, gen, labelled, small_model
 from torch.distributions import LowRankMultivariateNormal, Normal, kl_divergence
 
+from vae_lab.examples import Examples
 from vae_lab.functional import log_normal
 from vae_lab.likelihoods import MSE, Bernoulli
 from vae_lab.metrics import nll
 from vae_lab.metrics.nll import NLL, bound_rows, effective_samples, grouped_bound
-from vae_lab.types import Images, Latents
+from vae_lab.types import Latents
 
 SIGMA = 0.5
 
@@ -63,13 +64,13 @@ def linear(wide: float = 1.0, off: float = 0.0, n: int = 40) -> FakeTrained:
 
 def truth(fake: FakeTrained) -> tuple[float, float]:
     """(−log p(x), −ELBO), means over the test images."""
-    x = torch.cat(list(fake.data.images("test")))
+    x = torch.cat(list(fake.data.clean("test")))
     return -fake.model.log_px(x).mean().item(), -fake.model.elbo(x).mean().item()
 
 
-def trained(likelihood=None, images=None, variational=True, **model) -> FakeTrained:
+def trained(likelihood=None, images=None, **model) -> FakeTrained:
     net = small_model(likelihood or MSE(), **model).eval().requires_grad_(False)
-    return FakeTrained(images or labelled(12), model=net, objective=SimpleNamespace(variational=variational))
+    return FakeTrained(images or labelled(12), model=net)
 
 
 def test_the_estimate_is_the_known_likelihood():
@@ -126,7 +127,7 @@ def test_every_image_gets_every_sample_once(monkeypatch, values):
     )
     NLL(samples=100)(fake)
     counts = torch.zeros(5)
-    for first_pixels, k in seen[1:]:  # the first asks whether there are densities
+    for first_pixels, k in seen:
         assert len(first_pixels) * k * 16 <= values
         counts[(first_pixels * 255).round().long()] += k
     assert counts.tolist() == [100] * 5
@@ -171,7 +172,7 @@ def test_few_effective_samples_are_noted():
 
 def test_binary_images_have_bits_per_dimension():
     images = labelled(12)
-    binary = Images((images.pixels > 127).to(torch.uint8) * 255, images.targets, images.classes)
+    binary = Examples((images.stored > 127).to(torch.uint8) * 255, images.targets, images.classes)
     found = NLL(samples=10)(trained(Bernoulli(), binary)).values
     assert found["nll_bits_per_dim"] == pytest.approx(found["nll"] / 64 / math.log(2))
     assert "nll_bits_per_dim" not in NLL(samples=10)(trained(MSE(), binary)).values
@@ -191,19 +192,3 @@ def test_one_image_has_a_value_and_no_error():
     found = NLL(samples=10, images=1)(trained())
     assert found.intervals == {}
     assert "nll_se" not in found.values
-
-
-@pytest.mark.parametrize(
-    ("fake", "reason"),
-    [(trained(variational=False), "no q(z|x)"), (trained(Bernoulli()), "dataset.binarize=dynamic")],
-)
-def test_what_has_no_likelihood_is_told(fake, reason):
-    found = NLL(samples=10)(fake)
-    assert found.values == {}
-    assert reason in found.notes[0]
-
-
-def test_a_model_without_densities_is_told():
-    fake = linear()
-    fake.model.infer = lambda *a, **k: Latents((torch.zeros(1, 1, 2),), (), (None,))
-    assert "no densities" in NLL(samples=10)(fake).notes[0]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import FakeExtractor, FakeTrained, gen, scored
+from helpers import FakeExtractor, gen, scored
 
 from vae_lab.metrics import novelty as module
 from vae_lab.metrics.novelty import Novelty, closer, nearest
@@ -125,9 +125,3 @@ def test_the_suffix_of_the_features_stands_in_every_name():
     assert set(scores.protocol) == {"novelty_inception"}
     kinds = ("training_images", "distances_generated", "distances_test")
     assert set(scores.arrays) == {f"nearest_{kind}_inception" for kind in kinds}
-
-
-def test_without_labels_there_is_a_note():
-    scores = Novelty()(FakeTrained())
-    assert scores.values == {}
-    assert "no labels" in scores.notes[0]

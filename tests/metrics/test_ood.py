@@ -6,11 +6,12 @@ import torch
 from helpers import FakeTrained, GivenSource, bytes_of, gen, labelled, small_model
 from torch import nn
 
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
+from vae_lab.examples import Examples
 from vae_lab.likelihoods import MSE
 from vae_lab.metrics.ood import OOD
-from vae_lab.types import Images, Latents, Normal
+from vae_lab.types import Latents, Normal
 
 PLAIN = SimpleNamespace(variational=False)
 
@@ -23,7 +24,7 @@ class Brightness(nn.Module):
 
     def infer(self, x, y, k, noise, densities=False):
         bright = x.flatten(1).mean(1, keepdim=True)
-        q = Normal(torch.zeros_like(bright), torch.zeros_like(bright))
+        q = Normal(torch.zeros(1, len(x), 1), torch.zeros(1, len(x), 1))
         self.seen = x
         return Latents((torch.zeros(k, len(x), 1),), ((1 - bright).unsqueeze(0),), (q,))
 
@@ -31,18 +32,18 @@ class Brightness(nn.Module):
         return torch.zeros(z[0].shape[0], z[0].shape[1], *self.seen.shape[1:])  # the mean is ½
 
 
-def dots(n: int = 40, seed: int = 0) -> Images:
+def dots(n: int = 40, seed: int = 0) -> Examples:
     """Grey images with a little noise, darker below, so that turning shows."""
     pixels = torch.randint(118, 138, (n, 1, 8, 8), generator=gen(seed), dtype=torch.uint8)
-    return Images(pixels, None)
+    return Examples(pixels, None)
 
 
-def trained(images: Images | None = None, **given) -> FakeTrained:
+def trained(images: Examples | None = None, **given) -> FakeTrained:
     return FakeTrained(images or dots(), model=Brightness(), **given)
 
 
 class Present:
-    def __init__(self, images: Images | UserError | None) -> None:
+    def __init__(self, images: Examples | UserError | None) -> None:
         self.images, self.asked = images, []
 
     def present(self, root):
@@ -134,7 +135,7 @@ def test_scores_depend_on_the_seed_and_nothing_else():
 
 
 def test_noise_is_black_and_white_where_the_data_is():
-    data = ImageData("fake", GivenSource(dots(), dots()), Path(), 5, 0, binarize="dynamic")
+    data = Dataset("fake", GivenSource(dots(), dots()), Path(), 5, 0, binarize="dynamic")
     made = trained(data=data)
     other = dots(50, 4)
     for kind in ("uniform", "gaussian", "rotated", "twin"):

@@ -2,7 +2,7 @@ from itertools import product
 
 import pytest
 import torch
-from helpers import FakeExtractor, FakeTrained, gen, labelled, scored
+from helpers import FakeExtractor, FakeTrained, gen, scored
 
 from vae_lab.metrics import prdc as module
 from vae_lab.metrics.prdc import PRDC, neighbourhoods, reach
@@ -148,9 +148,3 @@ def test_an_image_needs_its_neighbours(n, found):
     assert bool(scores.values) is found
     assert bool(scores.notes) is not found
     assert found or scores.notes == ["No precision or recall: 5 images have no 5 neighbours."]
-
-
-def test_without_labels_there_is_a_note():
-    found = PRDC()(FakeTrained(labelled(30)))
-    assert found.values == {}
-    assert "no labels" in found.notes[0]

@@ -23,12 +23,12 @@ def test_inference_gives_k_samples_per_image():
     latents = infer(small_model(latent_dim=3), k=7, n=5)
     assert latents.z[0].shape == (7, 5, 3)
     assert latents.kl[0].shape == (1, 5, 3)
-    assert latents.q[0].mu.shape == (5, 3)
+    assert latents.q[0].mu.shape == latents.q[0].log_var.shape == (1, 5, 3)
 
 
 def test_kl_is_the_closed_form_of_the_posterior():
     latents = infer(small_model())
-    torch.testing.assert_close(latents.kl[0][0], kl_normal(latents.q[0].mu, latents.q[0].log_var))
+    torch.testing.assert_close(latents.kl[0], kl_normal(latents.q[0].mu, latents.q[0].log_var))
 
 
 def test_densities_are_those_of_torch_distributions_and_only_on_demand():
@@ -111,7 +111,8 @@ def test_all_randomness_comes_from_the_noise_that_is_passed(net):
 
 def test_a_likelihood_with_two_numbers_per_value_gets_twice_the_channels():
     class TwoNumbers(MSE):
-        params_per_value = 2
+        def params_shape(self, x_shape):
+            return (2 * x_shape[0], *x_shape[1:])
 
     model = small_model(TwoNumbers(), x_shape=(3, 8, 8))
     assert model.decode((torch.zeros(1, 2, 3),), None).shape == (1, 2, 6, 8, 8)

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from vae_lab.likelihoods import MSE, Bernoulli
 from vae_lab.objectives import beta_tcvae
 from vae_lab.objectives.beta_tcvae import BetaTCVAE, log_aggregate, stratified, weighted
 from vae_lab.objectives.elbo import ELBO
+from vae_lab.priors.mixture import MixturePrior
 from vae_lab.schedules import Capacity, Constant, Linear
 from vae_lab.types import Normal, Step
 
@@ -143,8 +145,7 @@ def test_the_number_of_training_images_is_that_of_the_step():
 def test_a_flow_another_prior_and_several_levels_are_refused():
     with pytest.raises(UserError, match="objective=beta_tcvae needs posterior=diagonal; type posterior=diagonal"):
         tcvae()(small_model(posterior=FlowPosterior), random_batch(), step())
-    other = small_model()
-    other.prior.standard = False
+    other = small_model(prior=partial(MixturePrior, components=2, spread=1.0))
     with pytest.raises(UserError, match="objective=beta_tcvae needs prior=standard; type prior=standard"):
         tcvae()(other, random_batch(), step())
     several = small_model()

@@ -23,9 +23,14 @@ def test_without_penalties_it_is_the_elbo(of, k1, k2, samples):
     assert {name: ours.logs[name] for name in elbo.logs} == elbo.logs
 
 
-def test_the_covariances_are_those_of_torch():
-    model, batch = small_model(), random_batch(30)
+def posteriors_of(model, batch) -> Normal:
+    """Their moments, [B, D] each."""
     q = model.infer(batch.x, None, 1, step().noise).q[0]
+    return Normal(q.mu[0], q.log_var[0])
+
+
+def test_the_covariances_are_those_of_torch():
+    q = posteriors_of(small_model(), random_batch(30))
     means = torch.cov(q.mu.T, correction=0)
     torch.testing.assert_close(covariance(q, of_codes=False), means)
     torch.testing.assert_close(covariance(q, of_codes=True), means + torch.diag(q.log_var.exp().mean(0)))
@@ -70,7 +75,7 @@ def test_training_on_the_penalties_brings_the_covariance_to_the_identity(of):
         optimizer.zero_grad()
         objective(model, batch, step()).loss.backward()
         optimizer.step()
-    q = model.infer(batch.x, None, 1, step().noise).q[0]
+    q = posteriors_of(model, batch)
     torch.testing.assert_close(covariance(q, of == "codes"), torch.eye(3), atol=0.05, rtol=0)
 
 

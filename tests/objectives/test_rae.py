@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers import FlowPosterior, NoNoise, gen, random_batch, small_model, step, tensor
+from helpers import FlowPosterior, ForbiddenNoise, gen, random_batch, small_model, step, tensor
 
 from vae_lab.errors import UserError
 from vae_lab.likelihoods import MSE, Bernoulli
@@ -119,7 +119,7 @@ def test_only_the_direction_is_random():
     z = torch.randn(1, 5, 3, generator=gen())
     assert squared_jacobian(model, (z,), None, step(1)) != squared_jacobian(model, (z,), None, step(2))
     with pytest.raises(AssertionError, match="noise was drawn"):
-        squared_jacobian(model, (z,), None, Step(tensor(0), tensor(0), NoNoise(), "model", 10))
+        squared_jacobian(model, (z,), None, Step(tensor(0), tensor(0), ForbiddenNoise(), "model", 10))
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)

@@ -1,10 +1,11 @@
 from types import SimpleNamespace
 
 import torch
-from helpers import NoNoise, random_batch, small_model, step, tensor
+from helpers import ForbiddenNoise, random_batch, small_model, step, tensor
 
+from vae_lab.inference import at_the_means
 from vae_lab.noise import SeededNoise
-from vae_lab.objectives.terms import Pass, elbo_logs, mean_kl, mean_recon, posterior_means, run_model
+from vae_lab.objectives.terms import Pass, elbo_logs, mean_kl, mean_recon, run_model
 from vae_lab.types import Latents, Normal, Step
 
 
@@ -54,15 +55,17 @@ def test_parameters_that_inference_made_are_not_decoded_again():
 def test_a_deterministic_pass_decodes_the_means_whatever_the_noise():
     model, batch = small_model(), random_batch()
     out = run_model(model, batch, step(), k=1, deterministic=True)
-    torch.testing.assert_close(out.latents.z[0][0], out.latents.q[0].mu)
-    torch.testing.assert_close(out.params[0], model.decoder(out.latents.q[0].mu))
+    torch.testing.assert_close(out.latents.z[0], out.latents.q[0].mu)
+    torch.testing.assert_close(out.params[0], model.decoder(out.latents.q[0].mu[0]))
 
 
-def test_posterior_means_are_one_per_level():
-    qs = (Normal(torch.ones(2, 3), torch.zeros(2, 3)), Normal(torch.zeros(2, 4), torch.zeros(2, 4)))
-    means = posterior_means(Latents(z=(), kl=(), q=qs))
+def test_latents_at_the_means_are_one_per_level():
+    qs = tuple(Normal(torch.full((1, 2, d), mean), torch.zeros(1, 2, d)) for d, mean in ((3, 1.0), (4, 0.0)))
+    drawn = tuple(q.mu + 9 for q in qs)
+    model = SimpleNamespace(infer=lambda x, y, k, noise: Latents(z=drawn, kl=(), q=qs))
+    means = at_the_means(model, torch.zeros(2, 1, 8, 8), None, ForbiddenNoise()).z
     assert [m.shape for m in means] == [(1, 2, 3), (1, 2, 4)]
-    assert torch.equal(means[0][0], qs[0].mu)
+    assert all(torch.equal(mean, q.mu) for mean, q in zip(means, qs))
 
 
 def test_k_samples_are_scored_each():
@@ -76,4 +79,5 @@ def test_decoding_and_scoring_draw_nothing():
     model, batch = small_model(), random_batch()
     made = model.infer(batch.x, None, 1, SeededNoise("cpu", 0))
     model.infer = lambda *_: made
-    assert run_model(model, batch, Step(tensor(0), tensor(0), NoNoise(), "model", 1000), k=1).log_px.shape == (1, 5)
+    out = run_model(model, batch, Step(tensor(0), tensor(0), ForbiddenNoise(), "model", 1000), k=1)
+    assert out.log_px.shape == (1, 5)

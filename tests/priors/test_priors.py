@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from helpers import NoNoise, gen, random_batch, small_model, step
+from helpers import ForbiddenNoise, gen, random_batch, small_model, step
 from torch.distributions import Normal as TorchNormal
 
 from vae_lab.errors import UserError
@@ -188,4 +188,4 @@ def test_the_plain_prior_needs_neither_encoder_nor_noise_for_its_density():
     assert model.log_prior((torch.zeros(1, 2, 3),), None).shape == (1, 2)
     StandardNormal(2, SHAPE).sample(3, SeededNoise("cpu", 0), no_encoder)
     with pytest.raises(AssertionError, match="noise was drawn"):
-        StandardNormal(2, SHAPE).sample(3, NoNoise(), no_encoder)
+        StandardNormal(2, SHAPE).sample(3, ForbiddenNoise(), no_encoder)

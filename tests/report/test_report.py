@@ -6,8 +6,9 @@ import pytest
 from helpers import labelled
 from rich.console import Console
 
+from vae_lab.examples import ImageBytes
 from vae_lab.report.terminal import print_plan, print_scores, tracker
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 
 def printed(scores: Scores, title: str = "model=cnn", folder: str = "outputs/run", width: int = 160) -> list[str]:
@@ -118,7 +119,9 @@ def test_long_notes_and_folders_stay_on_one_line():
 
 
 def test_the_plan_says_what_is_trained_on_what():
-    data = SimpleNamespace(x_shape=(3, 9, 11), train=labelled(1200), val=labelled(5), test=labelled(7))
+    data = SimpleNamespace(
+        x_shape=(3, 9, 11), values=ImageBytes(), train=labelled(1200), val=labelled(5), test=labelled(7)
+    )
     console = Console(width=160, record=True, file=StringIO())
     print_plan(console, "net=[red]", data, {"parameters": 12345, "device": "cpu"})
     assert console.export_text().splitlines() == [

@@ -1,11 +1,13 @@
 """``vae-lab evaluate``: score a finished run again, into the same folder and the same logger's run."""
 
-from typing import Any
+from contextlib import nullcontext
+from pathlib import Path
 
 from rich.console import Console
 
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
+from vae_lab.config.node import Node
 from vae_lab.config.schema import EvaluateConfig, check
 from vae_lab.errors import UserError
 from vae_lab.evaluation.outputs import score, score_sampler
@@ -16,10 +18,10 @@ from vae_lab.report.terminal import print_scores, tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs import run_folder
 from vae_lab.runs.state import in_use
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 
-def evaluate(config: dict[str, Any], console: Console) -> Scores:
+def evaluate(config: Node, console: Console) -> Scores:
     """Compute the metrics and figures that the config asks for; scores of other metrics stay as they were.
 
     With a sampler: those that concern generated images, under its name.
@@ -29,14 +31,13 @@ def evaluate(config: dict[str, Any], console: Console) -> Scores:
     """
     settings = check(EvaluateConfig, config)
     _refuse_what_no_sampler_changes(settings)
-    with in_use(
-        run_folder.load_finished(settings.run).path
-    ):  # two at once would each write what the other had not read
-        return _evaluate(settings, config, console)
+    folder = Path(settings.run)
+    # Two evaluations at once would each write results that lack the other's.
+    with in_use(folder) if folder.is_dir() else nullcontext():
+        return _evaluate(run_folder.load_finished(folder), settings, config, console)
 
 
-def _evaluate(settings: EvaluateConfig, config: dict[str, Any], console: Console) -> Scores:
-    run = run_folder.load_finished(settings.run)
+def _evaluate(run: run_folder.Run, settings: EvaluateConfig, config: Node, console: Console) -> Scores:
     run.data_dir = settings.data_dir
     device = device_for(settings.accelerator)
     title = title_of(run.config)

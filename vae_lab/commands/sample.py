@@ -1,79 +1,133 @@
-"""``vae-lab sample``: images that a finished run generates, as a grid, an array and single files."""
+"""``vae-lab sample``: examples that a finished run generates, as an array, a grid or text, and single files."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from vae_lab.config.devices import device_for
 from vae_lab.config.hydra_errors import slug
+from vae_lab.config.node import Node
 from vae_lab.config.schema import SampleConfig, check
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import told_y
 from vae_lab.evaluation.fitting import at_hand, name_of
 from vae_lab.evaluation.sampled import source_of
 from vae_lab.evaluation.trained import PRIOR, Evaluation
+from vae_lab.examples import Tokens, values_from
 from vae_lab.report.terminal import tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs import run_folder
 from vae_lab.system.files import write_atomically
+from vae_lab.types import Sampler
 
 GRID = 1024  # images that a grid shows at most
 
 
-def sample(config: dict[str, Any], console: Console, sampler_typed: bool = True) -> None:
-    """Write ``<out>/n<n>-seed<seed>.npy`` (float32 [n, C, H, W] in [0, 1]) and a ``.png`` grid of the same name.
+def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
+    """Write ``<out>/n<n>-seed<seed>.npy`` and a view of the same name: a ``.png`` grid of images, a ``.txt`` of tokens.
 
-    With ``y=7`` the names end in ``-y7`` (of several labels image i is of label i modulo their number), with a
-    sampler in its name.
+    The array is float32 [n, C, H, W] in [0, 1] for images. With ``y=7`` the names end in ``-y7`` (with several labels,
+    example i has label i modulo their number), with a sampler in its name.
 
     Args:
         config: resolved.
-        console: gets the names of the files.
-        sampler_typed: whether numbers of the sampler were asked for; else what was fitted before is taken as it is.
+        console: prints the names of the files.
+        sampler_typed: whether numbers of the sampler were typed; otherwise an earlier fit is used as it is.
 
     Raises:
         UserError: not a finished run, or a file is there already.
     """
     settings = check(SampleConfig, config)
     run = run_folder.load_finished(settings.run)
-    device = device_for(settings.accelerator)
-    folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
-    name = name_of(config)
-    told = "" if settings.y is None else f"y{slug(told_y(settings.y))}"
-    stem = "-".join(part for part in (f"n{settings.n}-seed{settings.seed}", told, name) if part)
-    array, grid = (folder / f"{stem}.{kind}" for kind in ("npy", "png"))
-    singles = Path(settings.dir).expanduser() if settings.dir else None
-    for path, option in ((array, "out"), (grid, "out"), (singles, "dir")):
-        if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
-            raise UserError(f"{path} is there already and is not overwritten; type {option}=<another folder> or seed=…")
-    title, sampler, source = title_of(run.config), None, PRIOR
+    files = _Files(settings, run, name_of(config))
+    files.refuse_present()
+    title, source, sampler = _source(settings, run, config, console, sampler_typed)
+    examples = run.sample(settings.n, settings.seed, settings.y, sampler or "prior")
+    files.write(examples, lambda file: _grid_png(examples, run, settings.y, title, source, file))
+    console.print(files.written(len(examples)), markup=False, highlight=False, soft_wrap=True)
+
+
+def _source(
+    settings: SampleConfig, run: run_folder.Run, config: Node, console: Console, sampler_typed: bool
+) -> tuple[str, str, Sampler | None]:
+    """Title and source of the examples, for pictures, and the sampler (None: the prior), fitted now if need be."""
+    name, title, device = name_of(config), title_of(run.config), device_for(settings.accelerator)
     run.job.to(device)
-    if name:
-        evaluation = Evaluation(run.job, run.data, run.config["seed"], device, progress=tracker(console))
-        sampler, _ = at_hand(evaluation, name, run.path, settings.sampler if sampler_typed else None)
-        title, source = f"{title}, sampler={name}", source_of(sampler)
-    images = run.sample(settings.n, settings.seed, settings.y, sampler or "prior")
-    for made in (folder, singles):
+    if not name:
+        return title, PRIOR, None
+    evaluation = Evaluation(run.job, run.data, run.config["seed"], device, progress=tracker(console))
+    sampler, _ = at_hand(evaluation, name, run.path, settings.sampler if sampler_typed else None)
+    return f"{title}, sampler={name}", source_of(sampler), sampler
+
+
+class _Files:
+    """The files that are written: the array, its view, and single images where a folder for them was typed."""
+
+    def __init__(self, settings: SampleConfig, run: run_folder.Run, sampler: str | None) -> None:
+        self.values = values_from(run.environment.get("values"))
+        self.folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
+        condition = "" if settings.y is None else f"y{slug(told_y(settings.y))}"
+        stem = "-".join(part for part in (f"n{settings.n}-seed{settings.seed}", condition, sampler) if part)
+        suffix = {"images": ".png", "tokens": ".txt"}.get(self.values.kind)
+        self.array = self.folder / f"{stem}.npy"
+        self.view = self.folder / f"{stem}{suffix}" if suffix else None
+        self.singles = Path(settings.dir).expanduser() if settings.dir else None
+        if self.singles is not None and self.values.kind != "images":
+            raise UserError(
+                f"dir={settings.dir} is for images, and this run generates {self.values.kind}; leave it out"
+            )
+
+    def refuse_present(self) -> None:
+        """Refuse to overwrite.
+
+        Raises:
+            UserError: names the file that is there already.
+        """
+        for path, option in ((self.array, "out"), (self.view, "out"), (self.singles, "dir")):
+            if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
+                raise UserError(
+                    f"{path} is there already and is not overwritten; type {option}=<another folder> or seed=…"
+                )
+
+    def write(self, examples: Tensor, draw: Callable[[IO[bytes]], None]) -> None:
+        """Write all of them; ``draw`` writes the picture of images to a file.
+
+        Raises:
+            UserError: a folder cannot be written.
+        """
+        for folder, option in ((self.folder, "out"), (self.singles, "dir")):
+            try:
+                if folder is not None:
+                    folder.mkdir(parents=True, exist_ok=True)
+            except OSError as why:
+                raise _unwritable(folder, option, why) from why
         try:
-            if made is not None:
-                made.mkdir(parents=True, exist_ok=True)
+            with write_atomically(self.array, "wb") as file:
+                np.save(file, examples.numpy())
+            if self.view is not None:
+                with write_atomically(self.view, "wb") as file:
+                    if isinstance(self.values, Tokens):
+                        file.write("".join(f"{line}\n" for line in self.values.text(examples)).encode())
+                    else:
+                        draw(file)
+            if self.singles is not None:
+                _write_singles(examples, self.singles)
         except OSError as why:
-            option = "dir" if made == singles else "out"
-            raise UserError(f"{made} cannot be written ({why.strerror}); type {option}=<a folder that can>") from why
-    try:
-        with write_atomically(array, "wb") as file:
-            np.save(file, images.numpy())
-        with write_atomically(grid, "wb") as file:
-            _grid_png(images, run, settings.y, title, source, file)
-        if singles is not None:
-            _write_singles(images, singles)
-    except OSError as why:
-        raise UserError(f"{folder} cannot be written ({why.strerror}); type out=<a folder that can>") from why
-    more = f" and {len(images):,} PNGs in {singles}" if singles else ""
-    console.print(f"{array}\n{grid}{more}", markup=False, highlight=False, soft_wrap=True)
+            raise _unwritable(self.folder, "out", why) from why
+
+    def written(self, n: int) -> str:
+        """The names of the files, for the terminal."""
+        names = "\n".join(str(path) for path in (self.array, self.view) if path is not None)
+        return names + (f" and {n:,} PNGs in {self.singles}" if self.singles else "")
+
+
+def _unwritable(folder: Path | None, option: str, why: OSError) -> UserError:
+    return UserError(f"{folder} cannot be written ({why.strerror}); type {option}=<a folder that can>")
 
 
 def _grid_png(images: torch.Tensor, run: run_folder.Run, y: Any, title: str, source: str, file: Any) -> None:

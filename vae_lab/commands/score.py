@@ -25,7 +25,7 @@ from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import print_scores, tracker
 from vae_lab.runs import run_folder
 from vae_lab.runs.build import make_data
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 
 class ScoredImages(Scoring):
@@ -55,6 +55,8 @@ def score_images(config: dict[str, Any], run_dir: Path, console: Console, sweep:
     _refuse_what_needs_a_model({"metrics": metrics, "figures": make_all(config["figures"])})
     device = device_for(settings.accelerator)
     data = make_data(config)
+    if data.values.kind != "images":
+        raise UserError(f"dataset={data.name} holds {data.values.kind}, and vae-lab score compares images")
     given = GivenImages(settings.images, data.x_shape, settings.range, settings.channels)
     run_folder.claim(run_dir)
     title = f"{given.path.name} against {data.name}, seed {settings.seed}"

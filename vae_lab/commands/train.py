@@ -12,13 +12,14 @@ from rich.console import Console
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.schema import TrainConfig, check
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.dataset import Dataset
 from vae_lab.errors import Interrupted
 from vae_lab.report.terminal import print_plan, print_scores
 from vae_lab.runs import run_folder
 from vae_lab.runs.active_run import ActiveRun, begin
 from vae_lab.runs.build import make_job
 from vae_lab.runs.preparing import last_checkpoint, prepare, prepare_again, quieten
+from vae_lab.scores import Scores
 from vae_lab.system.files import read_history
 from vae_lab.system.processes import several_processes
 from vae_lab.training.compiled import Compiled, choose
@@ -27,7 +28,6 @@ from vae_lab.training.job import Job
 from vae_lab.training.lit import LitJob
 from vae_lab.training.progress import ProgressLine
 from vae_lab.training.trainer import callbacks_of, interruptible, make_trainer
-from vae_lab.types import Scores
 
 Node = dict[str, Any]
 
@@ -66,7 +66,7 @@ def train_worker(run_dir: Path) -> None:
     run = run_folder.load_run(run_dir)
     settings = check(TrainConfig, run.config)
     quieten()
-    job = make_job(run.config, run.data.x_shape, run.data.y_size)
+    job = make_job(run.config, run.data.x_shape, run.data.y_size, run.data.values)
     _trainer_fit(settings, run.config, run_dir, Console(quiet=True), run.data, job, [])
 
 
@@ -90,7 +90,7 @@ def _trainer_fit(
     config: Node,
     run_dir: Path,
     console: Console,
-    data: ImageData,
+    data: Dataset,
     job: Job,
     loggers: list[Logger],
 ) -> pl.Trainer:
@@ -116,7 +116,7 @@ def _trainer_fit(
     return trainer
 
 
-def _loss(settings: TrainConfig, job: Job, data: ImageData, device: torch.device, console: Console) -> Compiled | None:
+def _loss(settings: TrainConfig, job: Job, data: Dataset, device: torch.device, console: Console) -> Compiled | None:
     """The compiled loss, where it is asked for or where it pays; told to the person where that was left open."""
     batch = next(data.batches("val", n=8))
     compiles, why = choose(settings.compile, job, batch, settings.batch_size, len(data.train), settings.epochs, device)

@@ -7,8 +7,9 @@ whoever reads a saved config asks :func:`current` for it.
 from collections.abc import Mapping
 from typing import Any
 
-# Old module -> new module. Only modules that a saved config or a sampler's file can name.
+# Old module or class -> the new one. Only those that a saved config or a sampler's file can name.
 MOVED = {
+    "vae_lab.data.image_data.ImageData": "vae_lab.data.dataset.Dataset",  # 0.1.0
     "vae_lab.loggers": "vae_lab.report.loggers",  # 0.1.0
     "vae_lab.metrics.classifier": "vae_lab.features.classifier",  # 0.1.0
     "vae_lab.metrics.inception": "vae_lab.features.inception",  # 0.1.0
@@ -28,4 +29,4 @@ def current(node: Any) -> Any:
 
 def _moved(target: Any) -> Any:
     module, _, name = str(target).rpartition(".")
-    return f"{MOVED[module]}.{name}" if module in MOVED else target
+    return MOVED.get(target) or (f"{MOVED[module]}.{name}" if module in MOVED else target)

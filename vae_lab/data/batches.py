@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from vae_lab.data.corruption import Corruption
+from vae_lab.examples import Examples
 from vae_lab.noise import SeededNoise, generator
-from vae_lab.types import Batch, Group, Images
+from vae_lab.types import Batch, Group
 
 
 class EpochOrder:
@@ -53,11 +54,11 @@ class EpochOrder:
 class Batches:
     """An iterable of :class:`Batch`, made anew in each epoch."""
 
-    def __init__(self, images: Images, order: EpochOrder, corruption: Corruption, device: torch.device) -> None:
+    def __init__(self, images: Examples, order: EpochOrder, corruption: Corruption, device: torch.device) -> None:
         # On a GPU the bytes live there for good, if they take a small part of it; else batches travel.
         if device.type == "cuda":
             room = 0.25 * torch.cuda.get_device_properties(device).total_memory
-            images = _moved(images, device) if images.pixels.nbytes < room else images
+            images = _moved(images, device) if images.stored.nbytes < room else images
         self.images = images
         self.sampler = order  # the two names that Lightning looks for
         self.batch_sampler = None
@@ -69,13 +70,13 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         order, size = self.sampler, self.sampler.batch_size
-        places = order.places().to(self.images.pixels.device)
+        places = order.places().to(self.images.stored.device)
         epoch = self.images.part(places)  # places and labels are looked up once, and cut: a batch copies images alone
         labels = None if epoch.y is None else epoch.y.to(self.device).split(size)
         assert epoch.chosen is not None
         for i, (where, index) in enumerate(zip(epoch.chosen.split(size), places.to(self.device).split(size))):
             noise = SeededNoise(self.device, order.seed, "data", order.epoch if order.shuffle else 0, i, order.rank)
-            clean = scaled(epoch.bytes_at(where), self.device)
+            clean = self.images.values.ready(epoch.stored_at(where), self.device)
             x, target = self.corruption(clean, index, noise, training=order.shuffle)
             yield Batch(x, target, None if labels is None else labels[i])
 
@@ -90,7 +91,7 @@ class Groups:
     def __init__(self, batches: Any, values: int = 2_000_000, most: int = 16) -> None:
         self.batches = batches  # Batches, or several side by side
         self.sampler, self.batch_sampler = batches.sampler, None
-        per_batch = batches.sampler.batch_size * math.prod(batches.images.pixels.shape[1:])
+        per_batch = batches.sampler.batch_size * math.prod(batches.images.stored.shape[1:])
         self.size = max(1, min(most, values // per_batch))
 
     def __len__(self) -> int:
@@ -102,11 +103,6 @@ class Groups:
             yield Group(islice(batches, self.size), first, total)
 
 
-def _moved(images: Images, device: torch.device) -> Images:
+def _moved(images: Examples, device: torch.device) -> Examples:
     targets, chosen = (None if part is None else part.to(device) for part in (images.targets, images.chosen))
-    return replace(images, pixels=images.pixels.to(device), targets=targets, chosen=chosen)
-
-
-def scaled(pixels: Tensor, device: torch.device) -> Tensor:
-    """Bytes to floats in [0, 1] on the device."""
-    return pixels.to(device, non_blocking=True).float().div_(255)
+    return replace(images, stored=images.stored.to(device), targets=targets, chosen=chosen)

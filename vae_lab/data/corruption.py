@@ -5,9 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vae_lab.examples import Stored
 from vae_lab.functional import noised
 from vae_lab.noise import generator
-from vae_lab.types import Noise, Pixels
+from vae_lab.types import Noise
 
 Binarize = Literal["dynamic", "static"]
 
@@ -49,7 +50,7 @@ def drawn_binary(grey: Tensor, noise: Noise) -> Tensor:
     return (noise.uniform(*grey.shape) < grey).to(grey.dtype)
 
 
-def binarize_once(pixels: Pixels) -> Tensor:
+def binarize_once(pixels: Stored) -> Tensor:
     """Bytes to 0 or 255 by one fixed draw from Bernoulli(grey level) per pixel."""
     fixed = torch.Generator().manual_seed(0)
     out = torch.empty(tuple(pixels.shape), dtype=torch.uint8)

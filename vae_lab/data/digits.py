@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from vae_lab.types import Images
+from vae_lab.examples import Examples
 
 TEST_SIZE = 360
 
@@ -15,7 +15,7 @@ TEST_SIZE = 360
 class Digits:
     """1,437 training and 360 test images, parted by a fixed shuffle. Nothing is downloaded."""
 
-    def load(self, root: Path) -> tuple[Images, Images]:
+    def load(self, root: Path) -> tuple[Examples, Examples]:
         """Train and test; ``root`` is not used."""
         from sklearn.datasets import load_digits
 
@@ -25,4 +25,4 @@ class Digits:
         order = torch.randperm(len(grey), generator=torch.Generator().manual_seed(0))
         classes = tuple(str(i) for i in range(10))
         train, test = order[TEST_SIZE:], order[:TEST_SIZE]
-        return Images(grey[train], labels[train], classes), Images(grey[test], labels[test], classes)
+        return Examples(grey[train], labels[train], classes), Examples(grey[test], labels[test], classes)

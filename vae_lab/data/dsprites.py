@@ -19,7 +19,7 @@ from torch import Tensor
 from vae_lab.data.cache import cache_dir
 from vae_lab.data.sprites import NAMES, Known, factor_images
 from vae_lab.errors import UserError
-from vae_lab.types import Images
+from vae_lab.examples import Examples
 
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 SIZES = (3, 6, 40, 32, 32)
@@ -37,7 +37,7 @@ class DSprites:
     def __init__(self, labels: Known = "shape") -> None:
         self.labels = labels
 
-    def load(self, root: Path) -> tuple[Images, Images]:
+    def load(self, root: Path) -> tuple[Examples, Examples]:
         """Train and test, which share their bytes.
 
         Raises:
@@ -55,7 +55,7 @@ class DSprites:
 
 
 class PackedPixels:
-    """Black and white images held as bits, :class:`vae_lab.types.Pixels` unpacked when they are asked for.
+    """Black and white images held as bits, :class:`vae_lab.examples.Stored` unpacked when they are asked for.
 
     Args:
         bits: uint8 [M, side² / 8], the first pixel in the highest bit.

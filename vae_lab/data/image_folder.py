@@ -17,7 +17,7 @@ from pydantic import PositiveInt
 from vae_lab.data.attributes import Attributes, read_attributes
 from vae_lab.data.cache import cache_dir
 from vae_lab.errors import UserError
-from vae_lab.types import Images
+from vae_lab.examples import Examples
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 _MODES = {1: "L", 3: "RGB"}
@@ -54,7 +54,7 @@ class ImageFolder:
         self.test_share = test_share
         self.memory = int(memory_gb * 2**30)
 
-    def load(self, root: Path) -> tuple[Images, Images]:
+    def load(self, root: Path) -> tuple[Examples, Examples]:
         """Train and test images."""
         folder = next((p for p in (self.path, root / self.path) if p.is_dir()), None)
         if folder is None:
@@ -82,18 +82,18 @@ class ImageFolder:
             height, width = self.size[0] or first.height, self.size[1] or first.width
         return channels, height, width
 
-    def _read(self, folder: Path, shape: tuple[int, int, int], table: Attributes | None) -> Images:
+    def _read(self, folder: Path, shape: tuple[int, int, int], table: Attributes | None) -> Examples:
         files = image_files(folder)
         if not files:
             raise UserError(f"dataset=image_folder: no image in {folder}")
         if table is not None:
             known = table.of(files)  # before the images are read
-            return Images(self._pixels(files, shape), known, attributes=table.names)
+            return Examples(self._pixels(files, shape), known, attributes=table.names)
         classes = tuple(sorted({p.relative_to(folder).parts[0] for p in files if p.parent != folder}))
         labels = None
         if classes and all(p.parent != folder for p in files):
             labels = torch.tensor([classes.index(p.relative_to(folder).parts[0]) for p in files])
-        return Images(self._pixels(files, shape), labels, classes if labels is not None else ())
+        return Examples(self._pixels(files, shape), labels, classes if labels is not None else ())
 
     def _pixels(self, files: Sequence[Path], shape: tuple[int, int, int]) -> torch.Tensor:
         full = (len(files), *shape)

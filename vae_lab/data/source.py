@@ -1,25 +1,25 @@
-"""What a dataset is: two sets of images, read from a folder."""
+"""The interface of a source of examples: two sets, read from a folder."""
 
 from pathlib import Path
 from typing import Protocol
 
 from vae_lab.errors import UserError
-from vae_lab.types import Images
+from vae_lab.examples import Examples
 
 
 class Source(Protocol):
-    """Where images come from."""
+    """Reads the examples of a dataset. Named by the ``source`` of a YAML in ``conf/dataset``."""
 
-    def load(self, root: Path) -> tuple[Images, Images]:
-        """The training and the test images, from ``root`` (downloaded there where that is possible).
+    def load(self, root: Path) -> tuple[Examples, Examples]:
+        """The training and the test examples from ``root``, downloaded to it where that is possible.
 
         Raises:
-            UserError: missing and not to be had, truncated or corrupt.
+            UserError: the files are missing and cannot be downloaded, or are truncated or corrupt.
         """
 
 
 def unavailable(name: str, where: Path, why: str) -> UserError:
-    """The error for a dataset that is not there: its name, where it was looked for, and what works offline."""
+    """The error for a missing dataset: its name, the folder that was searched, and an option that works offline."""
     return UserError(
         f"dataset={name} is not in {where} and could not be downloaded ({why}); type data_dir=<folder that has it>, "
         "or dataset=digits, which needs no download"

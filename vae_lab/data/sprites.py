@@ -18,7 +18,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from vae_lab.types import Factors, Images, Pixels
+from vae_lab.examples import Examples, Factors, Stored
 
 NAMES = ("shape", "scale", "orientation", "x", "y")
 CLASSES = ("square", "ellipse", "heart")
@@ -67,7 +67,7 @@ class Sprites:
     ) -> None:
         self.orientations, self.positions, self.labels = orientations, positions, labels
 
-    def load(self, root: Path) -> tuple[Images, Images]:
+    def load(self, root: Path) -> tuple[Examples, Examples]:
         """Train and test, which share their bytes; ``root`` is not used."""
         sizes = (len(SHAPES), SCALES, self.orientations, self.positions, self.positions)
         canvases = render(self.orientations, SIZE + self.positions - 1)
@@ -92,7 +92,7 @@ def render(orientations: int, canvas: int) -> Tensor:
 
 
 class MovedSprites:
-    """Sprites at every position, :class:`vae_lab.types.Pixels` made when they are asked for.
+    """Sprites at every position, :class:`vae_lab.examples.Stored` made when they are asked for.
 
     Image (s, x, y) is a 64×64 window into the canvas of sprite s: overlapping views of a few MB, no copies.
 
@@ -131,8 +131,8 @@ class MovedSprites:
 
 
 def factor_images(
-    pixels: Pixels, sizes: tuple[int, ...], label: str, angles: Tensor | None = None
-) -> tuple[Images, Images]:
+    pixels: Stored, sizes: tuple[int, ...], label: str, angles: Tensor | None = None
+) -> tuple[Examples, Examples]:
     """All combinations of factors as training and test images by a fixed shuffle, labelled by shape.
 
     Args:
@@ -144,10 +144,10 @@ def factor_images(
     total = math.prod(sizes)
     factors = Factors(NAMES, sizes, pixels, label)
     if angles is not None:
-        whole = Images(pixels, factor_attributes(sizes, angles), factors=factors, attributes=ATTRIBUTES)
+        whole = Examples(pixels, factor_attributes(sizes, angles), factors=factors, attributes=ATTRIBUTES)
     else:
         targets = torch.arange(sizes[0]).repeat_interleave(total // sizes[0])
-        whole = Images(pixels, targets, CLASSES[: sizes[0]], factors=factors)
+        whole = Examples(pixels, targets, CLASSES[: sizes[0]], factors=factors)
     order = torch.randperm(total, generator=torch.Generator().manual_seed(0))
     cut = min(TEST_SIZE, total // 10)
     return whole.part(order[cut:].sort().values), whole.part(order[:cut])  # shuffled: figures show the first of them

@@ -9,7 +9,7 @@ import torch
 
 from vae_lab.data.source import unavailable
 from vae_lab.errors import UserError
-from vae_lab.types import Images
+from vae_lab.examples import Examples
 
 _TRAIN_SIZE = {"MNIST": 60_000, "FashionMNIST": 60_000, "KMNIST": 60_000, "CIFAR10": 50_000}
 _TEST_SIZE = 10_000
@@ -22,7 +22,7 @@ class TorchvisionImages:
     def __init__(self, dataset: Literal["MNIST", "FashionMNIST", "KMNIST", "CIFAR10"]) -> None:
         self.dataset = dataset
 
-    def load(self, root: Path) -> tuple[Images, Images]:
+    def load(self, root: Path) -> tuple[Examples, Examples]:
         """Train and test images; a download is tried only where there is nothing."""
         from torchvision import datasets
 
@@ -34,7 +34,7 @@ class TorchvisionImages:
         train, test = (self._read(kind, root, folder, split, size) for split, size in sizes.items())
         return train, test
 
-    def present(self, root: Path) -> Images | None:
+    def present(self, root: Path) -> Examples | None:
         """Test images where the files lie in ``root`` already, else None: never a download.
 
         Raises:
@@ -49,7 +49,7 @@ class TorchvisionImages:
     def _folder(self, kind: Any, root: Path) -> Path:
         return root / getattr(kind, "base_folder", f"{self.dataset}/raw")
 
-    def _read(self, kind: Any, root: Path, folder: Path, split: str, size: int) -> Images:
+    def _read(self, kind: Any, root: Path, folder: Path, split: str, size: int) -> Examples:
         try:
             data = kind(str(root), train=split == "train", download=False)
             if len(data.data) != size or len(data.targets) != size:
@@ -62,7 +62,7 @@ class TorchvisionImages:
         images = torch.as_tensor(np.asarray(data.data))
         images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
         classes = tuple(name.split(" - ")[0] for name in data.classes)
-        return Images(images, torch.as_tensor(data.targets).long(), classes)
+        return Examples(images, torch.as_tensor(data.targets).long(), classes)
 
     def _download(self, kind: Any, root: Path, folder: Path) -> None:
         existed = root.exists()

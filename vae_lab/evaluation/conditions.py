@@ -3,15 +3,16 @@
 Drawn as in training, samples are of p(x) = Σ_y p(y) p(x|y), which scores of images hold against real ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from vae_lab.errors import UserError, did_you_mean
-from vae_lab.types import Images, Noise
+from vae_lab.examples import Examples
+from vae_lab.scores import Conditions
+from vae_lab.types import Noise
 
-Conditions = Callable[[int, int, Noise], Tensor | None]  # (place of the first sample, how many, noise) to their y
 Word = int | float | str
 
 
@@ -19,7 +20,7 @@ def unconditional(start: int, n: int, noise: Noise) -> None:
     """A model that is not conditional takes no y; nothing is drawn."""
 
 
-def as_in_training(images: Images) -> Conditions:
+def as_in_training(images: Examples) -> Conditions:
     """The y of n of the training images, drawn with replacement: every label as often as there, attributes together."""
     known = images.y
     assert known is not None

@@ -7,19 +7,18 @@ import hashlib
 import time
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
 import torch
 import yaml
+from torch import Tensor
 
 from vae_lab.config.help import options
 from vae_lab.config.make import make
+from vae_lab.config.node import Node
 from vae_lab.errors import UserError, did_you_mean
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.system.files import write_atomically
 from vae_lab.types import Sampler
-
-Node = dict[str, Any]
 
 
 def name_of(config: Node) -> str | None:
@@ -66,9 +65,8 @@ _APART = "drawn apart from the codes, which is right as far as q(z) is the same 
 
 
 def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple[Sampler, Node]:
-    sampler, codes = make(about["settings"]), evaluation.code_draws()
-    if not codes.isfinite().all():
-        raise UserError(f"sampler={name}: some codes of training images are NaN or infinite")
+    sampler = make(about["settings"])
+    codes = _codes_for(sampler, evaluation, name)
     started = time.perf_counter()
     with torch.enable_grad(), torch.inference_mode(False):
         sampler.fit(codes, evaluation.noise(f"sampler {name}", "cpu"), evaluation.progress)
@@ -76,7 +74,7 @@ def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple
     about = {
         **about,
         "sampler": sampler.label,
-        "codes": f"{kind} of each of {len(codes):,} training images",
+        "codes": f"{kind} of each of {len(codes):,} training {evaluation.data.values.kind}",
         **({"labels": _APART} if evaluation.model.conditional else {}),
         "seconds": round(time.perf_counter() - started, 2),
         **sampler.about,
@@ -88,6 +86,24 @@ def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple
     with write_atomically(path, "wb") as file:
         torch.save({"about": about, "state": sampler.state_dict()}, file)
     return sampler.eval(), about
+
+
+def _codes_for(sampler: Sampler, evaluation: Evaluation, name: str) -> Tensor:
+    """The codes of training examples in the form that the sampler takes: long as they are, real ones as vectors [N, D].
+
+    Raises:
+        UserError: the sampler is for codes of the other kind, or some codes are not finite.
+    """
+    codes = evaluation.code_draws()
+    kind = "real" if codes.is_floating_point() else "discrete"
+    if kind not in sampler.takes:
+        raise UserError(
+            f"sampler={name} is fitted to {' or '.join(sampler.takes)} codes, and those of this model are {kind}; "
+            "type sampler=aggregate"
+        )
+    if not codes.isfinite().all():
+        raise UserError(f"sampler={name}: some codes of training {evaluation.data.values.kind} are NaN or infinite")
+    return codes.flatten(1) if kind == "real" else codes
 
 
 def _stands_on(evaluation: Evaluation, node: Node) -> Node:

@@ -6,15 +6,15 @@ from typing import Any
 import torch
 
 from vae_lab.config.make import make_all
+from vae_lab.config.node import Node
 from vae_lab.evaluation.fitting import fitted, name_of
+from vae_lab.evaluation.needs import usable
 from vae_lab.evaluation.sampled import Sampled, of_images
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.loggers import log_figure, log_scores
+from vae_lab.scores import Scores
 from vae_lab.system.files import write_csv
-from vae_lab.types import Scores
-
-Node = dict[str, Any]
 
 
 def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Any], step: int) -> Scores:
@@ -50,7 +50,8 @@ def _save_scores(scores: Scores, run_dir: Path, loggers: list[Any], step: int) -
 
 def _draw(made: Scoring, plots: Node, run_dir: Path, loggers: list[Any], step: int, suffix: str = "") -> None:
     """Each figure that applies, into the run folder; ``suffix`` behind its name."""
-    for name, plot in plots.items():
+    drawable, _ = usable(plots, made)
+    for name, plot in drawable.items():
         with torch.inference_mode():
             figure = plot(made)
         if figure is None:

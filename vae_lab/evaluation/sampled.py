@@ -8,7 +8,8 @@ from torch import Tensor
 from vae_lab.config.make import make_all
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import PRIOR, Evaluation, decoded_draws
-from vae_lab.types import Extractor, Sampler, Scores
+from vae_lab.scores import Extractor, Scores
+from vae_lab.types import Sampler
 
 Node = dict[str, Any]
 _PARTS = ("values", "intervals", "meanings", "protocol", "arrays", "tables")

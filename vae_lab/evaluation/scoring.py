@@ -3,28 +3,29 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from vae_lab.evaluation.needs import usable
+from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features, classifier_for
 from vae_lab.features.remembered import remembered
 from vae_lab.noise import SeededNoise
-from vae_lab.types import Extractor, Generated, Metric, Scores
+from vae_lab.scores import Extractor, Generated, Metric, Scores
+from vae_lab.types import Progress, T
 
 AT_ONCE = 250  # images that a network is given together
-# Images that the extractor reads together; elsewhere all there are. On a CPU each of 250 takes 1.4 times as long, of
+# Examples that the extractor reads together; elsewhere all there are. On a CPU each of 250 takes 1.4 times as long, of
 # 1,000 three times: memory for activations of more than 32 MB is asked of the system anew.
 READ_AT_ONCE = {"cpu": 100}
 
-T = TypeVar("T")
-Progress = Callable[[Iterable[T], str], Iterable[T]]
 FeaturesFor = Callable[[Generated], Extractor | None]
 
 
-def silent(steps: Iterable[T], _: str) -> Iterable[T]:
-    """No progress shown."""
+def silent(steps: Iterable[T], description: str, /) -> Iterable[T]:
+    """The steps themselves: no progress is shown."""
     return steps
 
 
@@ -48,7 +49,7 @@ class Scoring(ABC):
 
     def __init__(
         self,
-        data: Any,
+        data: Data,
         seed: int,
         device: torch.device,
         title: str = "",
@@ -103,7 +104,7 @@ class Scoring(ABC):
     def _real(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
         """From the cache, where these images were read by this network before."""
         key = f"{self.data.fingerprint(source, n)}-{network.sha256}"
-        return remembered(key, lambda: self._through(network, self.data.images(source, n), source, n))
+        return remembered(key, lambda: self._through(network, self.data.clean(source, n), source, n))
 
     def _made(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
         return self._through(network, self.sample(n), source, n)
@@ -116,8 +117,13 @@ class Scoring(ABC):
         return features, logits
 
     def run(self, metrics: Mapping[str, Metric]) -> Scores:
-        """Each metric in turn; the names of its values are prefixed with ``test/``."""
-        for metric in metrics.values():
+        """Each metric in turn; the names of its values are prefixed with ``test/``.
+
+        A metric that needs what this run does not have is left out, and a note says why.
+        """
+        found, notes = usable(metrics, self)
+        self.scores.notes.extend(note for note in notes if note not in self.scores.notes)
+        for metric in found.values():
             with torch.inference_mode():
                 new = metric(self)  # type: ignore[arg-type]
             self.scores.values.update(_prefixed(new.values))

@@ -1,18 +1,20 @@
-"""A trained model in evaluation mode, as metrics and figures are called with it, and images drawn from one."""
+"""A trained model in evaluation mode, the argument of metrics and figures, and examples drawn from one."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from vae_lab.evaluation.conditions import Conditions, as_in_training, in_turn, unconditional
-from vae_lab.evaluation.posterior_means import posterior_moments
-from vae_lab.evaluation.scoring import AT_ONCE, Counted, FeaturesFor, Progress, Scoring, silent
+from vae_lab.evaluation.conditions import as_in_training, in_turn, unconditional
+from vae_lab.evaluation.scoring import AT_ONCE, Counted, FeaturesFor, Scoring, silent
+from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features
+from vae_lab.inference import at_the_means, mean_latents, posterior_moments
 from vae_lab.noise import SeededNoise
+from vae_lab.scores import Conditions, Extractor
 from vae_lab.training.job import Job
-from vae_lab.types import Extractor, Noise, Normal, Sampler
+from vae_lab.types import Batch, Model, Noise, Normal, Progress, Sampler
 
 PRIOR = "decoder means of draws from the prior"
 
@@ -32,7 +34,7 @@ class Evaluation(Scoring):
     def __init__(
         self,
         job: Job,
-        data: Any,
+        data: Data,
         seed: int,
         device: torch.device,
         title: str = "",
@@ -50,8 +52,7 @@ class Evaluation(Scoring):
             known = "attributes" if data.attributes else "labels"
             self.told_of = f"the images' {known}"
             self.sampler = f"{PRIOR}, {known} drawn as in training"
-        self._codes: dict[tuple[str, int | None], tuple[Normal, Tensor | None]] = {}
-        self._kl: dict[tuple[str, int | None], Tensor] = {}
+        self._known: dict[tuple[str, int | None], _Encoded] = {}
         self._factor_codes: Tensor | None = None
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
@@ -73,37 +74,51 @@ class Evaluation(Scoring):
         y = None if y is None else y.to(x.device)
         return reconstructed(self.model, x, y, self.noise)
 
-    def codes(self, split: str = "test", n: int | None = None) -> tuple[Normal, Tensor | None]:
-        """The posterior of n images of a split (the top level's, where there are several), on the CPU."""
-        if (split, n) not in self._codes:
-            parts = [(self._posterior(batch.x, batch.y), batch.y) for batch in self._shown_batches(split, n)]
-            self._kl[split, n] = torch.cat([kl for (_, kl), _ in parts])
-            q = Normal(torch.cat([q.mu for (q, _), _ in parts]), torch.cat([q.log_var for (q, _), _ in parts]))
-            labels = [y.cpu() for _, y in parts if y is not None and not self.data.attributes]
-            self._codes[split, n] = q, torch.cat(labels) if labels else None
-        return self._codes[split, n]
+    def codes(self, split: str = "test", n: int | None = None, level: int = 0) -> tuple[Normal, Tensor | None]:
+        """The posterior of n examples of a split at one level, counted from the top: [n, D], and labels, on the CPU."""
+        encoded = self._encoded(split, n)
+        return encoded.levels[level], encoded.labels
 
-    def kl(self, split: str = "test", n: int | None = None) -> Tensor:
-        """KL[q(z|x) ‖ p(z)] of the same images: [n, D] where it has a closed form, else one draw's, [n, 1]; nats."""
-        self.codes(split, n)
-        return self._kl[split, n]
+    def kl(self, split: str = "test", n: int | None = None, level: int | None = None) -> Tensor:
+        """KL[q(z|x) ‖ p(z)] of the same examples: [n, D] in closed form, otherwise one draw's, [n, 1]; nats.
+
+        ``level`` None: of all levels, side by side.
+        """
+        kl = self._encoded(split, n).kl
+        return torch.cat(kl, 1) if level is None else kl[level]
+
+    def _encoded(self, split: str, n: int | None) -> "_Encoded":
+        if (split, n) not in self._known:
+            parts = [self._encode(batch.x, batch.y) for batch in self._shown_batches(split, n)]
+            self._known[split, n] = _Encoded(
+                levels=[_joined([levels[i] for levels, _, _ in parts]) for i in range(len(parts[0][0]))],
+                kl=[torch.cat([kl[i] for _, kl, _ in parts]) for i in range(len(parts[0][1]))],
+                labels=None if self.data.attributes else _joined_labels([y for _, _, y in parts]),
+            )
+        return self._known[split, n]
 
     def code_draws(self) -> Tensor:
-        """One draw of q(z|x) per training image (top level, flattened; the mean where nothing is drawn): [N, D].
+        """One code of the top level per training example, [N, *its shape], on the CPU: samplers are fitted to these.
 
-        Computed anew with the same draws each time, on the CPU: what samplers are fitted to.
+        A draw of q(z|x), the same at each call; the posterior's mean where the objective draws nothing; long integers
+        where codes are discrete.
         """
         noise, drawn, found = self.noise("codes of samplers"), self.objective.variational, []
         with torch.inference_mode():
             for batch in self._shown_batches("train", None):
-                latents = self.model.infer(batch.x, batch.y, 1, noise)
-                q = latents.q[0]
-                found.append((latents.z[0][0] if drawn or q is None else q.mu).flatten(1).cpu())
+                if drawn:
+                    latents = self.model.infer(batch.x, batch.y, 1, noise)
+                else:
+                    latents = at_the_means(self.model, batch.x, batch.y, noise)
+                codes = latents.z if latents.codes is None else latents.codes
+                found.append(codes[0][0].cpu())
         return torch.cat(found).clone()
 
-    def _shown_batches(self, split: str, n: int | None) -> Iterable[Any]:
+    def _shown_batches(self, split: str, n: int | None) -> Iterable[Batch]:
         total = min(n or len(getattr(self.data, split)), len(getattr(self.data, split)))
-        return self.progress(Counted(self.data.batches(split, n), -(-total // 1000)), f"encoding {total:,} images")
+        return self.progress(
+            Counted(self.data.batches(split, n), -(-total // 1000)), f"encoding {total:,} {self.data.values.kind}"
+        )
 
     def factor_codes(self) -> Tensor:
         """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""
@@ -111,32 +126,52 @@ class Evaluation(Scoring):
         if factors is None:
             raise ValueError("the dataset has no known factors")
         if self._factor_codes is None:
-            total = len(factors.pixels)
-            parts = torch.arange(total).split(AT_ONCE)
-            places = self.progress(parts, f"encoding all {total:,} images")
-            pixels = ((factors.pixels[index].to(self.device).float().div_(255), index) for index in places)
+            total, found = len(factors.stored), []
             known = self.data.pool.targets  # of every image, whatever split it is in
-            told = ((x, None if known is None else known[index].to(self.device)) for x, index in pixels)
-            self._factor_codes = torch.cat([self._posterior(x, y)[0].mu for x, y in told])
+            for index in self.progress(torch.arange(total).split(AT_ONCE), f"encoding all {total:,} images"):
+                x = self.data.values.ready(factors.stored[index], self.device)
+                y = None if known is None else known[index].to(self.device)
+                found.append(self._encode(x, y)[0][0].mu)
+            self._factor_codes = torch.cat(found)
         return self._factor_codes
 
-    def _posterior(self, x: Tensor, y: Tensor | None) -> tuple[Normal, Tensor]:
-        """The top level's moments [B, D] and the KL over all levels, [B, its dimensions]."""
+    def _encode(self, x: Tensor, y: Tensor | None) -> "tuple[list[Normal], list[Tensor], Tensor | None]":
+        """Moments and KL of every level, each [B, its dimensions], and y, on the CPU."""
         with torch.inference_mode():
-            (q, *_), latents = posterior_moments(self.model, x, y, self.noise)
-            kl = torch.cat([part.mean(0).flatten(1) for part in latents.kl], 1)
-            return Normal(q.mu.flatten(1).cpu(), q.log_var.flatten(1).cpu()), kl.cpu()
+            moments, latents = posterior_moments(self.model, x, y, self.noise)
+            kl = [part.mean(0).flatten(1).cpu() for part in latents.kl]
+            levels = [Normal(q.mu.flatten(1).cpu(), q.log_var.flatten(1).cpu()) for q in moments]
+            return levels, kl, None if y is None else y.cpu()
 
 
-def reconstructed(model: Any, x: Tensor, y: Tensor | None, noise: Callable[[str], Noise]) -> Tensor:
-    """Decoded means of the posterior means: images [B, C, H, W] to the same; a flow draws its means with ``noise``."""
+@dataclass
+class _Encoded:
+    """What inference gives for n examples, on the CPU, top level first."""
+
+    levels: list[Normal]  # each [n, D]
+    kl: list[Tensor]  # each [n, D] or [n, 1]
+    labels: Tensor | None  # [n]
+
+
+def _joined(parts: Sequence[Normal]) -> Normal:
+    return Normal(torch.cat([q.mu for q in parts]), torch.cat([q.log_var for q in parts]))
+
+
+def _joined_labels(parts: Sequence[Tensor | None]) -> Tensor | None:
+    found = [y for y in parts if y is not None]
+    return torch.cat(found) if found else None
+
+
+def reconstructed(model: Model, x: Tensor, y: Tensor | None, noise: Callable[[str], Noise]) -> Tensor:
+    """Decoded posterior means: examples [B, *x_shape] to the same; the means of a flow are of draws from ``noise``."""
     with torch.inference_mode():
-        means = tuple(q.mu.unsqueeze(0) for q in posterior_moments(model, x, y, noise)[0])
-        return model.likelihood.mean(model.decode(means, y))[0]  # type: ignore[no-any-return]
+        latents = mean_latents(model, x, y, noise)
+        params = latents.params if latents.params is not None else model.decode(latents.z, y)
+        return model.likelihood.mean(params)[0]
 
 
 def decoded_draws(
-    model: Any,
+    model: Model,
     n: int,
     device: torch.device,
     seed: int,
@@ -145,18 +180,23 @@ def decoded_draws(
     conditions: Conditions = unconditional,
     sampler: Sampler | None = None,
 ) -> Iterator[Tensor]:
-    """n decoded means of draws from a model's prior or a sampler, [size, C, H, W] at a time: of weights and seed alone.
+    """n decoded means of draws from a model's prior or a sampler, [size, *x_shape] at a time.
 
-    A sampler's codes are drawn on the CPU, for all devices; where they come from does not change which y are drawn.
+    They depend on the weights and the seed alone. A sampler draws the codes of the top level, on the CPU whatever the
+    device is, and the model draws the levels below; the y are the same for every sampler.
     """
     for start in range(0, n, size):
         key = (seed, "evaluation", purpose, start)
         y = conditions(start, size, SeededNoise("cpu", *key, "y"))
         y = None if y is None else y.to(device)
         with torch.inference_mode():
-            if sampler is None:
-                z = model.prior_sample(size, y, SeededNoise(device, *key))
-            else:
-                z = (sampler.sample(size, SeededNoise("cpu", *key)).to(device).unsqueeze(0),)
-            images = model.likelihood.mean(model.decode(z, y))[0]
-        yield images[: n - start]
+            top = () if sampler is None else (_codes_of(sampler, model, size, SeededNoise("cpu", *key)).to(device),)
+            z = model.prior_sample(size, y, SeededNoise(device, *key), top)
+            examples = model.likelihood.mean(model.decode(z, y))[0]
+        yield examples[: n - start]
+
+
+def _codes_of(sampler: Sampler, model: Model, n: int, noise: Noise) -> Tensor:
+    """n codes of the model's top level, [1, n, *its shape]; a sampler of vectors was fitted to flattened ones."""
+    codes = sampler.sample(n, noise)
+    return codes.reshape(1, n, *model.latent_shapes[0])

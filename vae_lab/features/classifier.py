@@ -19,7 +19,9 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from vae_lab.data.cache import cache_dir
-from vae_lab.types import Data, Extractor, Generated, Images, Shape
+from vae_lab.examples import Data, Examples
+from vae_lab.scores import Extractor, Generated
+from vae_lab.types import Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
 MAX_IMAGES = 60_000  # training images that an epoch on demand uses at most
@@ -77,8 +79,8 @@ class ConvClassifier(nn.Module):
 
 
 def train_classifier(
-    train: Images,
-    test: Images,
+    train: Examples,
+    test: Examples,
     name: str,
     epochs: int,
     seed: int = 0,
@@ -91,7 +93,7 @@ def train_classifier(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = ConvClassifier(tuple(train.pixels.shape[1:]), len(train.classes), name).to(device)
+        net = ConvClassifier(tuple(train.stored.shape[1:]), len(train.classes), name).to(device)
         move = v2.RandomAffine(degrees=10, translate=(0.08, 0.08), scale=(0.9, 1.1))
         size = min(128, max(16, len(train) // 20))
         steps = epochs * (min(len(train), MAX_IMAGES) // size)
@@ -123,7 +125,7 @@ def freeze(net: ConvClassifier) -> ConvClassifier:
 
 
 @torch.no_grad()
-def accuracy(net: ConvClassifier, images: Images) -> float:
+def accuracy(net: ConvClassifier, images: Examples) -> float:
     """Share of images whose label the network reads right."""
     device, right = next(net.parameters()).device, 0
     for index in torch.arange(len(images)).split(1000):

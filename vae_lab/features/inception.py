@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_lab.errors import UserError
-from vae_lab.types import Generated
+from vae_lab.scores import Generated
 
 BATCH = 50
 

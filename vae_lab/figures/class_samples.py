@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
 from vae_lab.figures.style import image_grid, new_figure, show
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 
 class ClassSamples:
@@ -16,13 +16,15 @@ class ClassSamples:
         rows: most classes shown, the first ones.
     """
 
+    needs = ("conditional", "images")
+
     def __init__(self, columns: PositiveInt = 12, rows: PositiveInt = 20) -> None:
         self.columns, self.rows = columns, rows
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """None where the model is not conditional on classes."""
+        """None where the condition is not a class."""
         classes = trained.data.classes[: self.rows]
-        if not trained.model.conditional or not classes:
+        if not classes:
             return None
         of_class = [trained.sample(self.columns, "class samples", y=torch.tensor([c])) for c in range(len(classes))]
         images = torch.cat([block for blocks in of_class for block in blocks])

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vae_lab.figures.style import BLUE, ORANGE, new_figure
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 _PANELS = {"loss": "loss (as minimised)", "recon": "reconstruction", "kl": "KL"}
 

@@ -9,11 +9,13 @@ from pydantic import PositiveInt
 
 from vae_lab.figures.style import BLUE, GREY, ORANGE, image_grid, new_figure, show
 from vae_lab.functional import noised
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 
 class Denoising:
     """A curve each, and ``examples`` test images: one column per noise strength, the input over its reconstruction."""
+
+    needs = ("images",)
 
     def __init__(self, examples: PositiveInt = 3) -> None:
         self.examples = examples

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vae_lab.figures.style import BLUE, GREY, new_figure
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 
 class KLPerDimension:
@@ -16,10 +16,11 @@ class KLPerDimension:
         kl = trained.scores.arrays.get("kl_per_dim")
         if not kl:
             return None
-        variance = np.array(trained.scores.arrays["mean_variance_per_dim"])
-        threshold = trained.scores.protocol["latent_use"]["threshold"]
+        arrays, threshold = trained.scores.arrays, trained.scores.protocol["latent_use"]["threshold"]
+        variance = np.array(arrays["mean_variance_per_dim"])
+        in_use = np.array(arrays.get("active_per_dim", variance > threshold))  # earlier runs have the variance alone
         order = np.argsort(kl)[::-1]
-        values, active = np.array(kl)[order], variance[order] > threshold
+        values, active = np.array(kl)[order], in_use[order]
         title = f"KL per latent dimension: {values.sum():.1f} nats in all, {active.sum()} of {len(kl)} units active"
         figure = new_figure(7.2, 3.6, title, trained.title)
         axes = figure.subplots()

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
 from vae_lab.figures.style import BLUE, class_colours, new_figure
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 _ANGLE = 0.8  # of Barnes and Hut's sums; at the usual 0.5 as many neighbours are kept (trustworthiness 0.98 both)
 
@@ -51,7 +51,7 @@ class LatentSpace:
             perplexity = min(self.perplexity, (len(mu) - 1) // 3)  # t-SNE's own bound for few points
             places, names = _tsne(mu, perplexity, self.iterations, trained), ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
             how = f"t-SNE of {mu.shape[1]} latent dimensions, perplexity {perplexity}"
-        title = f"Latent space of {len(mu):,} test images: {how}"
+        title = f"Latent space of {len(mu):,} test {trained.data.values.kind}: {how}"
         figure = new_figure(7.4, 6.2, title, trained.title)
         axes = figure.subplots()
         _scatter(axes, places, y, trained.data.classes)

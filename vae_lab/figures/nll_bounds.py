@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vae_lab.figures.style import BLUE, new_figure
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 
 class NLLBounds:

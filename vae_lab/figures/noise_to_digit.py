@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vae_lab.figures.style import image_grid, new_figure, show
 from vae_lab.functional import noised
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 
 class NoiseToDigit:
@@ -20,6 +20,8 @@ class NoiseToDigit:
         columns: images of each kind.
         steps: passes through encoder and decoder (the posterior's mean, the decoded mean) after which they are shown.
     """
+
+    needs = ("images",)
 
     def __init__(self, columns: PositiveInt = 5, steps: Sequence[PositiveInt] = (1, 2, 5, 10)) -> None:
         self.columns, self.steps = columns, sorted(set(steps))
@@ -56,7 +58,7 @@ class NoiseToDigit:
         noise, shape = trained.noise("noise to digit"), (self.columns, *trained.data.x_shape)
         uniform = noise.uniform(*shape)
         normal = noised(torch.full_like(uniform, gaussian["mean"]), gaussian["sigma"], noise.normal(*shape))
-        return trained.data.shown(torch.cat([uniform, normal]), noise)
+        return trained.data.as_received(torch.cat([uniform, normal]), noise)
 
 
 def _read(trained: Trained, x: Tensor) -> list[str]:

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from vae_lab.figures.style import BLUE, ORANGE, image_grid, new_figure, pick, show
-from vae_lab.types import Generated
+from vae_lab.scores import Generated
 
 PAIRS = "nearest_training_images"
 
@@ -16,6 +16,7 @@ class Novelty:
     """Copies would show as equal pairs, and as a curve of samples that lies left of the curve of test images."""
 
     of_images = True
+    needs = ("images",)
 
     def __call__(self, made: Generated) -> Figure | None:
         """None where the metric ``novelty`` gave nothing in these features."""
@@ -29,7 +30,7 @@ class Novelty:
         searched = made.scores.protocol[f"novelty{suffix}"]["train_images"]
         pairs = torch.cat([
             pick(made.sample(max(samples) + 1), samples),
-            pick(made.data.images(made.learnt_from, searched), places),
+            pick(made.data.clean(made.learnt_from, searched), places),
         ])  # fmt: skip
         columns, (height, width) = len(samples), pairs.shape[2:]
         rows = 2 * 0.6 * height / width

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vae_lab.figures.style import BLUE, GREY, ORANGE, new_figure
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 _LINES = {"elbo": ("−ELBO", BLUE, "-"), "recon": ("recon", ORANGE, "--"), "kl": ("KL", "#009E73", "-.")}
 _KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "turned by 180°"}

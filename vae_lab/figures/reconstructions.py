@@ -5,11 +5,13 @@ from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
 from vae_lab.figures.style import image_grid, new_figure, show
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 
 class Reconstructions:
     """``rows`` pairs of rows of ``columns`` images, spread over the classes where there are labels."""
+
+    needs = ("images",)
 
     def __init__(self, columns: PositiveInt = 10, rows: PositiveInt = 3) -> None:
         self.columns, self.rows = columns, rows

@@ -5,13 +5,14 @@ from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
 from vae_lab.figures.style import image_grid, new_figure, show
-from vae_lab.types import Generated
+from vae_lab.scores import Generated
 
 
 class Samples:
     """``columns`` × ``rows`` samples."""
 
     of_images = True
+    needs = ("images",)
 
     def __init__(self, columns: PositiveInt = 12, rows: PositiveInt = 10) -> None:
         self.columns, self.rows = columns, rows

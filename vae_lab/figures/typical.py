@@ -6,13 +6,15 @@ import torch
 from matplotlib.figure import Figure
 
 from vae_lab.figures.style import image_grid, new_figure, pick, show
-from vae_lab.types import Trained
+from vae_lab.scores import Trained
 
 _LINES = {"label": "label", "elbo": "ELBO", "recon": "recon", "kl": "KL"}
 
 
 class Typical:
     """Two pairs of rows: most typical first, least typical first."""
+
+    needs = ("images",)
 
     def __call__(self, trained: Trained) -> Figure | None:
         """None where the metric ``anomaly`` gave nothing."""

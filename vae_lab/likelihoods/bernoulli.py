@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vae_lab.likelihoods.bounded import sum_values
-from vae_lab.types import Noise
+from vae_lab.types import Noise, Shape
 
 
 class Bernoulli(nn.Module):
@@ -15,9 +15,19 @@ class Bernoulli(nn.Module):
     log-probability: published tables use binarised images.
     """
 
-    params_per_value = 1
+    takes = ("images",)
     discrete = True
     fits_sigma = False
+
+    def params_shape(self, x_shape: Shape) -> Shape:
+        """One logit for each pixel."""
+        return x_shape
+
+    def no_likelihood(self, target: Tensor) -> str:
+        """Grey levels have no probability under this likelihood."""
+        if bool(((target == 0) | (target == 1)).all()):
+            return ""
+        return "grey levels have no probability under likelihood=bernoulli; train with dataset.binarize=dynamic"
 
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
         """[K, B]."""

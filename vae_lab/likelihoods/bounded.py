@@ -1,16 +1,26 @@
-"""What the Gaussians share: their mean is an image, whose values are in [0, 1]."""
+"""The part that the Gaussian likelihoods share: their mean is an image, whose values lie in [0, 1]."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from vae_lab.types import Shape
+
 
 class Bounded(nn.Module):
-    """The mean is the sigmoid of the decoder's output; nothing is kept and nothing left out."""
+    """A Gaussian likelihood whose mean is the sigmoid of the decoder's output, without running state or offset."""
 
-    params_per_value = 1
+    takes = ("images",)
     discrete = False
     fits_sigma = False
+
+    def params_shape(self, x_shape: Shape) -> Shape:
+        """One number for each value of the image."""
+        return x_shape
+
+    def no_likelihood(self, target: Tensor) -> str:
+        """A density of any image."""
+        return ""
 
     def mean(self, params: Tensor) -> Tensor:
         """The expected image, in [0, 1]."""
@@ -34,5 +44,5 @@ class Bounded(nn.Module):
 
 
 def sum_values(x: Tensor) -> Tensor:
-    """[K, B, C, H, W] -> [K, B]."""
+    """The sum over all values of an example: [K, B, ...] to [K, B]."""
     return x.flatten(2).sum(2)

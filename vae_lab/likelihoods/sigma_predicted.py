@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from vae_lab.functional import log_normal
 from vae_lab.likelihoods.bounded import Bounded, sum_values
-from vae_lab.types import Noise
+from vae_lab.types import Noise, Shape
 
 
 class SigmaPredicted(Bounded):
@@ -23,12 +23,15 @@ class SigmaPredicted(Bounded):
         floor: the smallest σ, in units of the [0, 1] range; e⁻⁶ in the paper's code.
     """
 
-    params_per_value = 2
     fits_sigma = True
 
     def __init__(self, floor: Annotated[float, Gt(0), Lt(1)] = 0.0025) -> None:
         super().__init__()
         self.log_floor = math.log(floor)
+
+    def params_shape(self, x_shape: Shape) -> Shape:
+        """Two numbers for each value of the image: [2 C, H, W]."""
+        return (2 * x_shape[0], *x_shape[1:])
 
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
         """Σ_p log N(x_p; x̂_p, σ_p²): [K, B]."""

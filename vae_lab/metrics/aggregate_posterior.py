@@ -14,7 +14,8 @@ from torch import Tensor
 
 from vae_lab.functional import IMQ_SCALES, imq_kernel, log_mean_exp, log_normal, log_normal_pairs
 from vae_lab.metrics.common.resampling import bootstrap_protocol, interval, resamples
-from vae_lab.types import Noise, Scores, Trained
+from vae_lab.scores import Scores, Trained
+from vae_lab.types import Noise
 
 
 class AggregatePosterior:
@@ -25,15 +26,17 @@ class AggregatePosterior:
         resamples: of the bootstrap behind the interval of ``mmd``.
     """
 
+    needs = ("posterior", "gaussian")
+
     def __init__(self, images: PositiveInt | None = None, resamples: PositiveInt = 200) -> None:
         self.images, self.resamples = images, resamples
 
     def __call__(self, trained: Trained) -> Scores:
         """``mmd`` with its floor, ``mutual_information``, ``marginal_kl``."""
         n = min(self.images or len(trained.data.test), len(trained.data.test))
+        if n < 2:
+            return Scores({}, notes=["No aggregate_posterior: one test example has no aggregate posterior."])
         codes = _draw(trained, n)
-        if isinstance(codes, str):
-            return Scores({}, notes=[f"No mmd, mutual_information and marginal_kl: {codes}"])
         log_qz = log_aggregate(codes.z, codes.mu, codes.log_var)
         information = log_normal(codes.z.double(), codes.mu.double(), codes.log_var.double()).sum(1) - log_qz
         marginal = codes.kl.double() - information
@@ -150,19 +153,15 @@ def _prior(trained: Trained, n: int, noise: Noise) -> Tensor:
     return trained.model.prior_sample(n, y, noise)[0][0].flatten(1).float().cpu()
 
 
-def _draw(trained: Trained, n: int) -> _Codes | str:
-    """One code of each image, or why there is no aggregate posterior of Gaussians."""
-    if not trained.objective.variational:
-        return "this objective has no q(z|x)."
-    if n < 2:
-        return "one test image has no aggregate posterior."
+def _draw(trained: Trained, n: int) -> _Codes:
+    """One code of each of n test examples, with the posterior that it is drawn from."""
     noise, parts = trained.noise("aggregate_posterior"), []
     for batch in trained.data.batches("test", n):
         latents = trained.model.infer(batch.x, batch.y, 1, noise)
         q = latents.q[0]
-        if q is None or len(latents.q) > 1:
-            return "they need one level of Gaussian posteriors."
+        assert q is not None
         kl = latents.kl[0].flatten(2).sum(2).mean(0)
-        parts.append([part.flatten(1).float().cpu() for part in (latents.z[0][0], q.mu, q.log_var, kl.unsqueeze(1))])
+        columns = (latents.z[0][0], q.mu[0], q.log_var[0], kl.unsqueeze(1))
+        parts.append([column.flatten(1).float().cpu() for column in columns])
     z, mu, log_var, kl = (torch.cat(part) for part in zip(*parts))
     return _Codes(z, mu, log_var, kl.squeeze(1))

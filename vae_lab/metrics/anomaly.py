@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.metrics.common.image_terms import ImageTerms, image_terms
-from vae_lab.types import Scores, Trained
+from vae_lab.scores import Scores, Trained
 
 
 class Anomaly:

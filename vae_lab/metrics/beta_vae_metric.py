@@ -13,7 +13,8 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.metrics.common.factor_codes import FactorCodes, Points, factor_codes, in_parts
-from vae_lab.types import Noise, Scores, Trained
+from vae_lab.scores import Scores, Trained
+from vae_lab.types import Noise
 
 
 class BetaVAEMetric:
@@ -23,6 +24,8 @@ class BetaVAEMetric:
         train, eval: points that the classifier learns from, and those that it is scored on.
         batch: pairs of images per point, L.
     """
+
+    needs = ("factors",)
 
     def __init__(self, train: Points = 10_000, eval: Points = 5000, batch: PositiveInt = 64) -> None:
         self.train, self.eval, self.batch = train, eval, batch

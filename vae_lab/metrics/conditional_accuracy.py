@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.metrics.common.resampling import wilson
-from vae_lab.types import Extractor, Scores, Trained
+from vae_lab.scores import Extractor, Scores, Trained
 
 AT_ONCE = 250  # images read by the classifier at a time
 
@@ -20,16 +20,16 @@ class ConditionalAccuracy:
         samples: class-conditional samples, of each class in turn.
     """
 
+    needs = ("conditional", "images", "labels")
+
     def __init__(self, samples: PositiveInt = 10_000) -> None:
         self.samples = samples
 
     def __call__(self, trained: Trained) -> Scores:
         """``conditional_accuracy`` with the classifier's accuracy on test images as floor, and that of each class."""
-        if not trained.model.conditional:
-            return Scores({})
         network, labels = trained.classifier, trained.data.test.labels
-        if network is None or labels is None:
-            return Scores({}, notes=["No conditional_accuracy: there is no classifier that reads attributes."])
+        assert network is not None
+        assert labels is not None
         asked, classes = torch.arange(self.samples) % len(trained.data.classes), trained.data.classes
         right = self._read(trained, network, asked) == asked
         real = (trained.class_logits("test", len(labels)).argmax(1) == labels).double().mean().item()

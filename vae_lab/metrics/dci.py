@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from vae_lab.metrics.common.factor_codes import Points, factor_codes
-from vae_lab.types import Scores, Trained
+from vae_lab.scores import Scores, Trained
 
 Trees = Literal["boosted", "forest"]
 _ALMOST_NOTHING = 1e-11  # added to importances, so that those of an unused dimension have an entropy
@@ -32,6 +32,8 @@ class DCI:
             so minutes for dSprites' 113 values; 'forest', 100 trees of any depth, takes seconds and gives other values.
         jobs: factors learnt side by side, each in a thread of its own.
     """
+
+    needs = ("factors",)
 
     def __init__(
         self, train: Points = 10_000, test: Points = 5000, trees: Trees = "boosted", jobs: PositiveInt = 1

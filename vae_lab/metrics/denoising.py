@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vae_lab.functional import noised
 from vae_lab.metrics.common.resampling import bootstrap_protocol, interval, resamples
-from vae_lab.types import Scores, Trained
+from vae_lab.scores import Scores, Trained
 
 AT_ONCE = 250
 
@@ -27,6 +27,8 @@ class Denoising:
         images: test images, by a fixed draw; null: all.
         bootstrap: resamples for the intervals.
     """
+
+    needs = ("images",)
 
     def __init__(
         self,

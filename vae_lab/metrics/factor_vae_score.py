@@ -16,7 +16,8 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from vae_lab.metrics.common.factor_codes import FactorCodes, Points, factor_codes, in_parts
-from vae_lab.types import Noise, Scores, Trained
+from vae_lab.scores import Scores, Trained
+from vae_lab.types import Noise
 
 
 class FactorVAEScore:
@@ -28,6 +29,8 @@ class FactorVAEScore:
         batch: images per vote, L.
         dead: standard deviation of a code under which its dimension has no votes.
     """
+
+    needs = ("factors",)
 
     def __init__(
         self,

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, extractor_of, images_compared, require_finite
 from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
 from vae_lab.noise import generator
-from vae_lab.types import Extractor, Generated, Scores
+from vae_lab.scores import Extractor, Generated, Scores
 
 POINTS = 10  # of the line over 1/n
 PER_FEATURE = 2  # images that each part of the line needs at least
@@ -31,9 +31,7 @@ class FID(ImageMetric):
 
     def __call__(self, made: Generated) -> Scores:
         """``fid``, ``fid_infinity`` with their floors, ``fid_reconstructions``; a note why, where it cannot be had."""
-        extractor, n = made.extractor, images_compared(made, self.samples)
-        if extractor is None:
-            return Scores({}, notes=["No FID: the dataset has no labels to train a feature classifier on."])
+        extractor, n = extractor_of(made), images_compared(made, self.samples)
         if n < self.least(extractor):
             width = extractor.num_features
             return Scores({}, notes=[f"No FID: {n} images are too few for a covariance of {width} features."])

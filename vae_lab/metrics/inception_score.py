@@ -8,9 +8,9 @@ Over all images at once, not averaged over ten parts. It looks at generated imag
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, extractor_of, images_compared
 from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
-from vae_lab.types import Extractor, Generated, Scores
+from vae_lab.scores import Extractor, Generated, Scores
 
 
 class InceptionScore(ImageMetric):
@@ -22,9 +22,7 @@ class InceptionScore(ImageMetric):
 
     def __call__(self, made: Generated) -> Scores:
         """``inception_score`` and its floor."""
-        extractor, n = made.extractor, images_compared(made, self.samples)
-        if extractor is None:
-            return Scores({}, notes=["No Inception Score: the dataset has no labels to train a classifier on."])
+        extractor, n = extractor_of(made), images_compared(made, self.samples)
         found = ImageScores("inception_score", made, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap),
                             reference="none: generated images alone, all at once")  # fmt: skip
         counts = resamples(n, self.bootstrap, made.seed)

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, extractor_of, images_compared, require_finite
 from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
-from vae_lab.types import Extractor, Generated, Scores
+from vae_lab.scores import Extractor, Generated, Scores
 
 BLOCK = 1000  # rows of the kernel matrix that are held at once
 
@@ -26,10 +26,9 @@ class KID(ImageMetric):
 
     def __call__(self, made: Generated) -> Scores:
         """``kid`` and ``kid_floor``."""
-        extractor, n = made.extractor, images_compared(made, self.samples)
-        if extractor is None or n < 2:
-            why = "the dataset has no labels to train a feature classifier on" if n >= 2 else f"{n} images are no pair"
-            return Scores({}, notes=[f"No KID: {why}."])
+        extractor, n = extractor_of(made), images_compared(made, self.samples)
+        if n < 2:
+            return Scores({}, notes=[f"No kid: {n} image{'s' if n != 1 else ''}, and it compares pairs."])
         found = ImageScores("kid", made, extractor, n, kernel="(x·y/d + 1)³, all pairs",
                             bootstrap=bootstrap_protocol(self.bootstrap))  # fmt: skip
         counts = resamples(n, self.bootstrap, made.seed)

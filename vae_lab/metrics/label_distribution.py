@@ -8,17 +8,19 @@ from torch import Tensor
 
 from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared
 from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
-from vae_lab.types import Generated, Scores
+from vae_lab.scores import Generated, Scores
 
 
 class LabelDistribution(ImageMetric):
     """Shares of the classes among samples, and among training images as floor."""
 
+    needs = ("images", "labels")
+
     def __call__(self, made: Generated) -> Scores:
         """``label_distance`` and ``label_confidence`` with floors, and both distributions."""
         classifier, labels = made.classifier, made.data.test.labels
-        if classifier is None or labels is None:
-            return Scores({}, notes=["No label distribution: the dataset has no labels."])
+        assert classifier is not None
+        assert labels is not None
         n, classes = images_compared(made, self.samples), len(made.data.classes)
         found = ImageScores("label_distribution", made, classifier, n, bootstrap=bootstrap_protocol(self.bootstrap),
                             reference=f"labels of all {len(labels):,} test images of {made.data.name}")  # fmt: skip

@@ -1,12 +1,17 @@
 """How much of the latent space is used: KL per dimension and active units.
 
 KL_j = E_x KL[q(z_j|x) ‖ p(z_j)] in nats, where it has a closed form. A unit is active when Var_x(E_q[z_j]) > 0.01
-(Burda et al. 2016, arXiv 1509.00519, section 5.2).
+(Burda et al. 2016, arXiv 1509.00519, section 5.2); in a hierarchy that is so at the top, and a unit of a level below is
+active when its KL_j > 0.01.
 """
 
-from pydantic import PositiveFloat
+from typing import Any
 
-from vae_lab.types import Scores, Trained
+import torch
+from pydantic import PositiveFloat
+from torch import Tensor
+
+from vae_lab.scores import Scores, Trained
 
 
 class LatentUse:
@@ -25,22 +30,37 @@ class LatentUse:
         """``active_units``, and per dimension the KL and the variance of the mean."""
         q, _ = trained.codes()
         if len(q.mu) < 2:
-            return Scores({}, notes=["No active units: one test image has no variance."])
+            return Scores({}, notes=["No active_units: one test example has no variance."])
+        if trained.model.deterministic:
+            return Scores({}, notes=["No active_units: the codes of this model are discrete."])
         spread = q.mu.var(0)
-        active = int((spread > self.threshold).sum())
-        arrays = {"mean_variance_per_dim": spread.tolist()}
-        notes = []
+        arrays, notes, active = {"mean_variance_per_dim": spread.tolist()}, [], spread > self.threshold
+        protocol: dict[str, Any] = {"images": len(q.mu), "split": "test", "threshold": self.threshold}
         if trained.objective.variational:
             kl = trained.kl().mean(0)
-            if len(kl) == len(spread):
+            levels = len(trained.model.latent_shapes)
+            if levels > 1:
+                active = torch.cat([active, *(self._active_below(trained, level) for level in range(1, levels))])
+                arrays["kl_per_level"] = [float(trained.kl(level=i).mean(0).sum()) for i in range(levels)]
+                protocol["below_the_top"] = f"active where the mean KL of a dimension is above {self.threshold} nats"
+            if len(kl) == len(active):
                 arrays["kl_per_dim"] = kl.tolist()
+                arrays |= {"active_per_dim": active.tolist()} if levels > 1 else {}
             else:
                 notes.append("No KL per dimension: this posterior or prior has one KL for all dimensions together.")
-            if active == 0 or kl.sum() < self.collapsed_kl:
-                notes.append(_COLLAPSED.format(kl.sum(), active, len(spread)))
-        protocol = {"images": len(q.mu), "split": "test", "threshold": self.threshold}
+            if not active.any() or kl.sum() < self.collapsed_kl:
+                notes.append(_COLLAPSED.format(kl.sum(), int(active.sum()), len(active)))
+        values: dict[str, float] = {"active_units": int(active.sum())}
         meanings = {"active_units": "latent dimensions in use"}
-        return Scores({"active_units": active}, {"latent_use": protocol}, arrays, notes, meanings=meanings)
+        return Scores(values, {"latent_use": protocol}, arrays, notes, meanings=meanings)
+
+    def _active_below(self, trained: Trained, level: int) -> Tensor:
+        """Which dimensions of a level below the top are in use, [D].
+
+        Its means inherit the randomness of the level above, so that their variance says nothing.
+        """
+        kl, width = trained.kl(level=level).mean(0), trained.codes(level=level)[0].mu.shape[1]
+        return kl > self.threshold if len(kl) == width else torch.full((width,), bool(kl.sum() > self.threshold))
 
 
 _COLLAPSED = (

@@ -3,7 +3,7 @@
 ``loss`` is at the objective's own weights with every schedule at its end; the others are unweighted. ``elbo`` holds all
 constants of the likelihood, and so do the axes of the rate-distortion plane (Alemi et al. 2018, arXiv 1711.00464):
 ``rate`` = KL[q(z|x) ‖ p(z)], ``distortion`` = −E_q log p(x|z), elbo = −distortion − rate. ``bits_per_dim`` =
-−elbo / (C·H·W·log 2) is given for discrete data alone.
+−elbo / (number of values · log 2) is given for discrete data alone.
 """
 
 import math
@@ -11,7 +11,8 @@ from collections import defaultdict
 
 import torch
 
-from vae_lab.types import Scores, Step, Trained
+from vae_lab.scores import Scores, Trained
+from vae_lab.types import Step
 
 
 class LossTerms:
@@ -22,19 +23,19 @@ class LossTerms:
         likelihood, values_per_image = trained.model.likelihood, math.prod(trained.data.x_shape)
         sums: dict[str, float] = defaultdict(float)
         forever = torch.tensor(float("inf"), device=trained.device)
-        noise, binary = trained.noise("loss_terms"), True
+        noise, unlikely = trained.noise("loss_terms"), ""
         for batch in trained.data.batches("test"):
             step = Step(torch.zeros_like(forever), forever, noise, "model", len(trained.data.train))
             terms = trained.objective(trained.model, batch, step)
             for name, value in {"loss": terms.loss, **terms.logs, **likelihood.logs()}.items():
                 sums[name] += float(value) * len(batch.x)
-            binary = binary and bool(((batch.target == 0) | (batch.target == 1)).all())
+            unlikely = unlikely or likelihood.no_likelihood(batch.target)
         images = len(trained.data.test)
         values = {name: total / images for name, total in sums.items()}
         if "elbo" in values:
             values["rate"] = values["kl"]
             values["distortion"] = values["recon"] + likelihood.recon_offset(values_per_image)
-        bound = "elbo" in values and (binary or not likelihood.discrete)
+        bound = "elbo" in values and not unlikely
         if bound and likelihood.discrete:
             values["bits_per_dim"] = -values["elbo"] / values_per_image / math.log(2)
         protocol = {
@@ -46,7 +47,7 @@ class LossTerms:
             "recon_leaves_out": likelihood.recon_offset(values_per_image),
             "elbo_is_a_likelihood_bound": bound,
         }
-        notes = [_GREY] if "elbo" in values and not bound else []
+        notes = [_NO_BOUND.format(unlikely)] if "elbo" in values and not bound else []
         meanings = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
         return Scores(
             values, {"loss_terms": protocol}, notes=notes, meanings={k: v for k, v in meanings.items() if k in values}
@@ -71,7 +72,4 @@ _WITH_OFFSET = {
 }
 
 
-_GREY = (
-    "The images are grey levels, of which likelihood=bernoulli is no probability: elbo is a loss, not a bound to "
-    "compare with published ones. Type dataset.binarize=dynamic for that."
-)
+_NO_BOUND = "elbo is a loss here, not a bound to compare with published ones: {}."

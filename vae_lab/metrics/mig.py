@@ -12,7 +12,7 @@ import numpy as np
 from annotated_types import Ge
 
 from vae_lab.metrics.common.factor_codes import Points, factor_codes
-from vae_lab.types import Scores, Trained
+from vae_lab.scores import Scores, Trained
 
 
 class MIG:
@@ -22,6 +22,8 @@ class MIG:
         points: sampled images.
         bins: of each dimension.
     """
+
+    needs = ("factors",)
 
     def __init__(self, points: Points = 10_000, bins: Annotated[int, Ge(2)] = 20) -> None:
         self.points, self.bins = points, bins

@@ -14,7 +14,8 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.functional import log_mean_exp
-from vae_lab.types import Batch, Noise, Scores, Trained
+from vae_lab.scores import Scores, Trained
+from vae_lab.types import Batch, Model, Noise
 
 CPU_VALUES, GPU_VALUES = 1_000_000, 32_000_000  # decoder outputs at a time: 4 MB stay in a CPU's cache
 LOW_ESS = 10
@@ -30,6 +31,8 @@ class NLL:
             unbiased for −L_K, with less variance than one group has.
     """
 
+    needs = ("posterior", "densities", "likelihood")
+
     def __init__(
         self,
         samples: PositiveInt = 5000,
@@ -42,9 +45,6 @@ class NLL:
     def __call__(self, trained: Trained) -> Scores:
         """``nll`` with its standard error over images, ``nll_bits_per_dim`` of binary images, the weights' ESS."""
         n = min(self.images or len(trained.data.test), len(trained.data.test))
-        refusal = _refusal(trained, n)
-        if refusal:
-            return Scores({}, notes=[f"No nll: {refusal}"])
         with torch.inference_mode():
             found = torch.cat([_summary(log_w, self.ks) for log_w in self._log_weights(trained, n)], 1).cpu()
         return self._scores(trained, found[:-1], found[-1])
@@ -83,7 +83,7 @@ class NLL:
             "proposal": "q(z|x)",
             "estimator": "−log of the mean importance weight, float64, mean over images",
             "likelihood": type(trained.model.likelihood).__name__,
-            "binarize": getattr(trained.data, "binarize", None),
+            "binarize": trained.data.binarize,
             "smaller_k": "mean over the disjoint groups of K among the same samples",
             "interval": "±1.96 standard errors over images",
             "low_ess": f"(Σw)²/Σw² < {LOW_ESS}",
@@ -105,11 +105,13 @@ _MEANINGS = {
 }
 
 
-def log_weights(model: Any, batch: Batch, k: int, noise: Noise) -> Tensor:
+def log_weights(model: Model, batch: Batch, k: int, noise: Noise) -> Tensor:
     """log p(x|z) + log p(z) − log q(z|x) at k posterior samples per image: float64 [k, B] nats."""
     latents = model.infer(batch.x, batch.y, k, noise, densities=True)
     params = latents.params if latents.params is not None else model.decode(latents.z, batch.y)
     log_px = model.likelihood.log_prob(params.float(), batch.target)
+    assert latents.log_p is not None
+    assert latents.log_q is not None
     return log_px.double() + latents.log_p.double() - latents.log_q.double()
 
 
@@ -151,25 +153,6 @@ def _parts(trained: Trained, n: int, size: int) -> Iterator[Batch]:
         for i in range(0, len(batch.x), size):
             y = None if batch.y is None else batch.y[i : i + size]
             yield Batch(batch.x[i : i + size], batch.target[i : i + size], y)
-
-
-def _refusal(trained: Trained, n: int) -> str | None:
-    """Why there is no likelihood to estimate."""
-    if not trained.objective.variational:
-        return "this objective trains no q(z|x) to sample from."
-    first = next(trained.data.batches("test", n))
-    with torch.inference_mode():
-        latents = trained.model.infer(first.x[:1], None if first.y is None else first.y[:1], 1, trained.noise("trial"),
-                                      densities=True)  # fmt: skip
-    if latents.log_q is None or latents.log_p is None:
-        return "this model gives no densities of its latents."
-    if trained.model.likelihood.discrete and not all(_binary(batch) for batch in trained.data.batches("test", n)):
-        return "grey levels have no probability under likelihood=bernoulli; train with dataset.binarize=dynamic."
-    return None
-
-
-def _binary(batch: Batch) -> bool:
-    return bool(((batch.target == 0) | (batch.target == 1)).all())
 
 
 def _notes(rows: list[Any], low: float, samples: int) -> list[str]:

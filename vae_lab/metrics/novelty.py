@@ -14,9 +14,9 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, extractor_of, images_compared, require_finite
 from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
-from vae_lab.types import Generated, Scores
+from vae_lab.scores import Generated, Scores
 
 BLOCK = 500  # generated images whose distances to all training images are held at once
 QUANTILE = 0.01
@@ -47,10 +47,7 @@ class Novelty(ImageMetric):
 
         Distances are in units of the test images' median.
         """
-        extractor = made.extractor
-        if extractor is None:
-            return Scores({}, notes=["No novelty: the dataset has no labels to train a feature classifier on."])
-        split = made.learnt_from
+        extractor, split = extractor_of(made), made.learnt_from
         n, searched = images_compared(made, self.samples), min(self.train_images, len(getattr(made.data, split)))
         train = made.features(split, searched)
         generated, which = nearest(made.features("samples", n), train, made.progress)

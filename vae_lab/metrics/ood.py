@@ -15,12 +15,13 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.errors import UserError
+from vae_lab.examples import Examples
 from vae_lab.functional import noised
 from vae_lab.metrics.common.auroc import auroc, auroc_on_resamples, roc
 from vae_lab.metrics.common.image_terms import ImageTerms, image_terms
 from vae_lab.metrics.common.resampling import bootstrap_protocol, interval, resamples
 from vae_lab.noise import generator
-from vae_lab.types import Images, Scores, Trained
+from vae_lab.scores import Scores, Trained
 
 FALSE_ALARMS = np.linspace(0, 1, 101)  # where the ROC curves are kept
 
@@ -34,6 +35,8 @@ class OOD:
         bootstrap: resamples for the intervals.
         others: name -> source of another dataset; the first one that is present and has the shape is taken.
     """
+
+    needs = ("images",)
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ class OOD:
         scores.arrays["ood_roc"].append({"kind": kind, "found": curves})
 
     def _images(
-        self, trained: Trained, kind: str, n: int, mean: float, std: float, other: Images | None
+        self, trained: Trained, kind: str, n: int, mean: float, std: float, other: Examples | None
     ) -> Iterator[Tensor]:
         """n images of a kind, as the model would meet them."""
         noise = trained.noise(f"ood images {kind}")
@@ -100,18 +103,18 @@ class OOD:
             assert other is not None
             order = torch.randperm(len(other), generator=generator("cpu", trained.seed, "ood", kind))
             for index in order[:n].split(1000):
-                yield trained.data.shown(other.at(index)[0].to(trained.device).float() / 255, noise)
+                yield trained.data.as_received(other.at(index)[0].to(trained.device).float() / 255, noise)
             return
         for batch in trained.data.batches("test", n):
             if kind == "uniform":
-                yield trained.data.shown(noise.uniform(*batch.x.shape), noise)
+                yield trained.data.as_received(noise.uniform(*batch.x.shape), noise)
             elif kind == "gaussian":
                 grey = noised(torch.full_like(batch.x, mean), std, noise.normal(*batch.x.shape))
-                yield trained.data.shown(grey, noise)
+                yield trained.data.as_received(grey, noise)
             else:
                 yield batch.x if kind == "test" else batch.x.rot90(2, (2, 3))
 
-    def _another(self, trained: Trained) -> tuple[str | None, Images | None, list[str]]:
+    def _another(self, trained: Trained) -> tuple[str | None, Examples | None, list[str]]:
         """The first of the other datasets that is present with images of this shape; else a note."""
         shape, problems = tuple(trained.data.x_shape), []
         candidates = {k: source for k, source in self.others.items() if source and k != trained.data.name}
@@ -121,7 +124,7 @@ class OOD:
             except UserError as why:
                 problems.append(f"{why}.")
                 continue
-            if images is not None and tuple(images.pixels.shape[1:]) == shape:
+            if images is not None and tuple(images.stored.shape[1:]) == shape:
                 return name, images, []
         size = "×".join(map(str, shape))
         missing = f"No other dataset to tell from: none of {', '.join(candidates) or '(none named)'} lies in "
@@ -140,7 +143,7 @@ _BY = {"elbo": "−ELBO", "recon": "recon", "kl": "KL"}
 def _moments(trained: Trained, n: int) -> tuple[float, float]:
     """Mean and σ of the test images' values."""
     total, square, count = 0.0, 0.0, 0
-    for images in trained.data.images("test", n):
+    for images in trained.data.clean("test", n):
         total, square = total + images.double().sum().item(), square + images.double().square().sum().item()
         count += images.numel()
     mean = total / count

@@ -14,9 +14,9 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, images_compared, require_finite
+from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, extractor_of, images_compared, require_finite
 from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
-from vae_lab.types import Extractor, Generated, Scores
+from vae_lab.scores import Extractor, Generated, Scores
 
 BLOCK = 1000  # rows of the distance matrix that are held at once
 
@@ -42,9 +42,7 @@ class PRDC(ImageMetric):
 
     def __call__(self, made: Generated) -> Scores:
         """``precision``, ``recall``, ``density``, ``coverage`` with their floors."""
-        extractor, n = made.extractor, images_compared(made, self.samples)
-        if extractor is None:
-            return Scores({}, notes=["No precision or recall: the dataset has no labels to train a classifier on."])
+        extractor, n = extractor_of(made), images_compared(made, self.samples)
         if n < self.least(extractor):
             return Scores({}, notes=[f"No precision or recall: {n} images have no {self.neighbours} neighbours."])
         found = ImageScores("prdc", made, extractor, n, neighbours=self.neighbours,

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from vae_lab.metrics.common.resampling import wilson
 from vae_lab.noise import generator
-from vae_lab.types import Scores, Trained
+from vae_lab.scores import Scores, Trained
 
 Fitted = tuple[np.ndarray, np.ndarray]  # codes [N, D] float32, labels [N]
 
@@ -36,6 +36,8 @@ class Probe:
         max_iter: L-BFGS steps of the regression.
     """
 
+    needs = ("labels",)
+
     def __init__(
         self,
         train_images: PositiveInt = 100_000,
@@ -49,8 +51,6 @@ class Probe:
 
     def __call__(self, trained: Trained) -> Scores:
         """``probe_accuracy`` and ``knn_accuracy``, and both with few labels."""
-        if trained.data.test.labels is None:
-            return Scores({}, notes=["No probe_accuracy: the dataset has no labels."])
         train = _codes(trained, "train", min(self.train_images, len(trained.data.train)))
         test = _codes(trained, "test", None)
         counts = np.unique(train[1], return_counts=True)[1]

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import PositiveFloat
 
 from vae_lab.metrics.common.factor_codes import Points, factor_codes
-from vae_lab.types import Scores, Trained
+from vae_lab.scores import Scores, Trained
 
 
 class SAP:
@@ -21,6 +21,8 @@ class SAP:
         train, test: sampled images that the machines learn from, and those that they are scored on.
         C: weight of the machines' loss against their margin.
     """
+
+    needs = ("factors",)
 
     def __init__(self, train: Points = 10_000, test: Points = 5000, C: PositiveFloat = 0.01) -> None:
         self.train, self.test, self.C = train, test, C

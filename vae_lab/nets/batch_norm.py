@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vae_lab.nets.functorch import is_differentiated
+
 
 class BatchNorm(nn.Module):
     """γ (x − mean)/√(var + ε) + β per feature (arXiv 1502.03167); as ``nn.BatchNorm1d`` and ``2d``, but for its state.
@@ -34,7 +36,7 @@ class BatchNorm(nn.Module):
         """[N, F] or [N, F, H, W] to the same."""
         if not self.training or x[:, 0].numel() == 1:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        if not torch._C._functorch.is_gradtrackingtensor(x):  # a derivative within the loss would leave its own behind
+        if not is_differentiated(x):  # a derivative within the loss would leave its own behind
             self._keep(x.detach().float())
         return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
 

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from vae_lab.errors import UserError
 from vae_lab.nets.activation import Activation, activation
+from vae_lab.nets.functorch import is_stacked
+from vae_lab.nets.resizing import image_size
 from vae_lab.types import Shape
 
 
@@ -27,7 +29,7 @@ class CNNEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, hidden]."""
-        stacked = torch._C._functorch.is_batchedtensor(x)  # under vmap a tensor has no such layout of its own
+        stacked = is_stacked(x)  # under vmap a tensor has no such layout of its own
         return self.layers(x if stacked else x.contiguous(memory_format=torch.channels_last))
 
 
@@ -38,8 +40,7 @@ class CNNDecoder(nn.Module):
         self, latent_dim: int, out_shape: Shape, channels: Sequence[int], hidden: int, act: Activation
     ) -> None:
         super().__init__()
-        sizes = _sizes(out_shape, len(channels))
-        (height, width), first = sizes[-1], channels[-1]
+        (height, width), first = _sizes(out_shape, len(channels))[-1], channels[-1]
         layers: list[nn.Module] = [
             nn.Linear(latent_dim, hidden),
             activation(act),
@@ -47,19 +48,50 @@ class CNNDecoder(nn.Module):
             activation(act),
             nn.Unflatten(1, (first, height, width)),
         ]
-        outs = [*channels[-2::-1], out_shape[0]]
-        for a, b, (h, w) in zip(channels[::-1], outs, sizes[-2::-1]):
-            odd = (h % 2, w % 2)  # rows and columns that halving rounded away
-            layers += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, output_padding=odd), activation(act)]
-        self.layers = nn.Sequential(*layers[:-1]).to(memory_format=torch.channels_last)
+        layers += _upwards(out_shape, channels, act)
+        self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
     def forward(self, z: Tensor) -> Tensor:
         """[N, latent_dim] -> [N, *out_shape]."""
         return self.layers(z)
 
 
+class GridEncoder(nn.Module):
+    """The stride-2 convolutions alone: an image to a grid of features.
+
+    ``out_shape`` is F, H', W', with H' and W' halved (rounded down) by each layer.
+    """
+
+    def __init__(self, x_shape: Shape, channels: Sequence[int], act: Activation) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for a, b in zip([x_shape[0], *channels], channels):
+            layers += [nn.Conv2d(a, b, kernel_size=4, stride=2, padding=1), activation(act)]
+        self.layers = nn.Sequential(*layers)
+        self.out_shape = (channels[-1], *_sizes(x_shape, len(channels))[-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, F, H', W']."""
+        return self.layers(x)
+
+
+class GridDecoder(nn.Module):
+    """A 3×3 convolution of the grid, then transposed convolutions that restore the sizes of the encoder's layers."""
+
+    def __init__(self, inputs: int, out_shape: Shape, channels: Sequence[int], act: Activation) -> None:
+        super().__init__()
+        first = [nn.Conv2d(inputs, channels[-1], kernel_size=3, padding=1), activation(act)]
+        self.layers = nn.Sequential(*first, *_upwards(out_shape, channels, act))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """[N, inputs, H', W'] -> [N, *out_shape]."""
+        return self.layers(z)
+
+
 class CNN:
     """``depth`` stride-2 layers of ``width``, 2·width, 4·width … channels and a hidden layer at the narrow end."""
+
+    takes = ("images",)
 
     def __init__(
         self,
@@ -78,7 +110,28 @@ class CNN:
         Raises:
             UserError: the image is too small to be halved ``depth`` times.
         """
-        smallest, depth = min(x_shape[1:]), len(self.channels)
+        self._refuse_small(x_shape)
+        return CNNEncoder(x_shape, self.channels, self.hidden, self.activation)
+
+    def decoder(self, latent_dim: int, out_shape: Shape) -> nn.Module:
+        """The network [N, latent_dim] -> [N, *out_shape]."""
+        return CNNDecoder(latent_dim, out_shape, self.channels, self.hidden, self.activation)
+
+    def grid_encoder(self, x_shape: Shape) -> nn.Module:
+        """The network [B, C, H, W] -> [B, F, H', W'], without the hidden layer; it has the attribute ``out_shape``.
+
+        Raises:
+            UserError: the image is too small to be halved ``depth`` times.
+        """
+        self._refuse_small(x_shape)
+        return GridEncoder(x_shape, self.channels, self.activation)
+
+    def grid_decoder(self, channels: int, out_shape: Shape) -> nn.Module:
+        """The network [N, channels, H', W'] -> [N, *out_shape]."""
+        return GridDecoder(channels, out_shape, self.channels, self.activation)
+
+    def _refuse_small(self, x_shape: Shape) -> None:
+        smallest, depth = min(image_size(x_shape)), len(self.channels)
         if smallest < 8:
             raise UserError(f"model=cnn: images of {x_shape[1]}×{x_shape[2]} are below 8×8; type model=dense")
         if smallest >> depth == 0:
@@ -86,11 +139,16 @@ class CNN:
                 f"model.net.depth={depth} halves {x_shape[1]}×{x_shape[2]} images to nothing; "
                 f"type model.net.depth={smallest.bit_length() - 1} or less"
             )
-        return CNNEncoder(x_shape, self.channels, self.hidden, self.activation)
 
-    def decoder(self, latent_dim: int, out_shape: Shape) -> nn.Module:
-        """The network [N, latent_dim] -> [N, *out_shape]."""
-        return CNNDecoder(latent_dim, out_shape, self.channels, self.hidden, self.activation)
+
+def _upwards(out_shape: Shape, channels: Sequence[int], act: Activation) -> list[nn.Module]:
+    """Transposed convolutions from the narrow end to an image; no activation after the last."""
+    sizes, layers = _sizes(out_shape, len(channels)), []
+    outs = [*channels[-2::-1], out_shape[0]]
+    for a, b, (h, w) in zip(channels[::-1], outs, sizes[-2::-1]):
+        odd = (h % 2, w % 2)  # rows and columns that halving rounded away
+        layers += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, output_padding=odd), activation(act)]
+    return layers[:-1]
 
 
 def _sizes(x_shape: Shape, depth: int) -> list[tuple[int, int]]:

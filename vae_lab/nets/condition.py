@@ -28,6 +28,8 @@ class Condition(nn.Module):
 
     def __init__(self, x_shape: Shape, y_size: int) -> None:
         super().__init__()
+        if len(x_shape) != 3:
+            raise UserError("conditional=true adds a channel to images, and this dataset has none; leave it out")
         if y_size == 0:
             raise UserError(
                 "conditional=true: this dataset has no labels; leave it out, or type dataset=mnist "

@@ -59,6 +59,8 @@ class DCGAN:
         batch_norm: normalise each layer but the first and the last of the decoder; see ``BatchNorm``.
     """
 
+    takes = ("images",)
+
     def __init__(self, width: PositiveInt = 128, batch_norm: bool = True) -> None:
         self.width, self.norm = width, batch_norm
 

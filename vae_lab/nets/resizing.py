@@ -2,6 +2,9 @@
 
 from torch import Tensor, nn
 
+from vae_lab.errors import UserError
+from vae_lab.types import Shape
+
 Size = tuple[int, int]
 
 
@@ -15,6 +18,19 @@ class Crop(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, C, *size]."""
         return x[..., : self.size[0], : self.size[1]]
+
+
+def image_size(x_shape: Shape) -> Size:
+    """Height and width of images [C, H, W].
+
+    Raises:
+        UserError: the examples are not images.
+    """
+    if len(x_shape) != 3:
+        shape = "×".join(map(str, x_shape))
+        raise UserError(f"convolutions need images, and the examples of this dataset have the shape {shape}; "
+                        "type another model=")  # fmt: skip
+    return x_shape[1], x_shape[2]
 
 
 def halvings(size: Size, times: int) -> list[Size]:

@@ -84,6 +84,8 @@ class ResNet:
         weight_norm: weights as direction and length (arXiv 1602.07868).
     """
 
+    takes = ("images",)
+
     def __init__(self, channels: list[PositiveInt], hidden: PositiveInt, weight_norm: bool = True) -> None:
         self.channels, self.hidden, self.normed = list(channels), hidden, weight_norm
 

@@ -3,7 +3,7 @@
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from vae_lab.nets.resizing import down, halvings, up
+from vae_lab.nets.resizing import down, halvings, image_size, up
 from vae_lab.types import Shape
 
 
@@ -54,11 +54,18 @@ class SigmaDecoder(nn.Module):
 class SigmaCNN:
     """``width``, 2·width and 4·width channels; any image size."""
 
+    takes = ("images",)
+
     def __init__(self, width: PositiveInt = 32) -> None:
         self.width = width
 
     def encoder(self, x_shape: Shape) -> nn.Module:
-        """The network [B, C, H, W] -> [B, out_features]."""
+        """The network [B, C, H, W] -> [B, out_features].
+
+        Raises:
+            UserError: the examples are not images.
+        """
+        image_size(x_shape)
         return SigmaEncoder(x_shape, self.width)
 
     def decoder(self, latent_dim: int, out_shape: Shape) -> nn.Module:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vae_lab.errors import UserError
 from vae_lab.nets.activation import Activation, activation
 from vae_lab.nets.batch_norm import BatchNorm
-from vae_lab.nets.resizing import down, halvings, up
+from vae_lab.nets.resizing import down, halvings, image_size, up
 from vae_lab.types import Shape
 
 
@@ -75,6 +75,8 @@ class Strided:
         batch_norm: normalise each layer but the first and the last; see ``BatchNorm`` for what that means.
     """
 
+    takes = ("images",)
+
     def __init__(
         self,
         channels: list[PositiveInt],
@@ -103,7 +105,7 @@ class Strided:
 
 def refuse_small(key: str, x_shape: Shape, halvings: int) -> None:
     """Raises UserError where an image is halved below a single pixel; ``key`` of model.net says how often."""
-    smallest = min(x_shape[1:])
+    smallest = min(image_size(x_shape))
     if smallest >> (halvings - 1) == 0:
         raise UserError(
             f"images of {x_shape[1]}×{x_shape[2]} cannot be halved {halvings} times as this network's {key} would; "

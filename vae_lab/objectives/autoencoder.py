@@ -3,12 +3,10 @@
 With ``dataset.noise_std`` it is the denoising autoencoder (Vincent et al. 2008): noisy in, clean out.
 """
 
-from typing import Any
-
 from torch import nn
 
-from vae_lab.objectives.terms import mean_recon, run_model
-from vae_lab.types import Batch, LossTerms, Step
+from vae_lab.objectives.terms import loss_terms, mean_recon, run_model
+from vae_lab.types import Batch, LossTerms, Model, Step
 
 
 class Autoencoder(nn.Module):
@@ -22,7 +20,8 @@ class Autoencoder(nn.Module):
     variational = False
     matches_prior = False
 
-    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon."""
-        recon = mean_recon(run_model(model, batch, step, k=1, deterministic=True))
-        return LossTerms(recon, {"recon": recon.detach()})
+        out = run_model(model, batch, step, k=1, deterministic=True)
+        recon = mean_recon(out)
+        return loss_terms(recon, {"recon": recon}, out)

@@ -16,7 +16,7 @@ closed form, is ``kl`` here, as under estimator=A of objective=elbo.
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from vae_lab.errors import UserError
 from vae_lab.functional import log_normal
 from vae_lab.objectives.one_gaussian import one_gaussian
-from vae_lab.objectives.terms import elbo_logs, mean_recon, run_model
+from vae_lab.objectives.terms import elbo_logs, loss_terms, mean_recon, run_model
 from vae_lab.schedules import Capacity
-from vae_lab.types import Batch, LossTerms, Normal, Step
+from vae_lab.types import Batch, LossTerms, Model, Normal, Step
 
 _AT_ONCE = 2**24  # numbers [rows, B, D] that are held; a batch of 1,000 in scoring would need gigabytes otherwise
 
@@ -77,20 +77,20 @@ class BetaTCVAE(nn.Module):
         self.log_weights = weighted if estimator == "weighted" else stratified
         self.schedule = schedule
 
-    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon, kl, elbo, mi, tc and dimension_kl."""
         out = run_model(model, batch, step, self.samples, densities=True)
         z, q = one_gaussian(model, out.latents, "beta_tcvae")
         log_q, log_p = out.latents.log_q, out.latents.log_p  # [K, B]
         assert log_q is not None
         assert log_p is not None
-        joint, product = log_aggregate(z, q, self.log_weights(len(batch.x), step.images).to(z))
+        joint, product = log_aggregate(z, q, self.log_weights(len(batch.x), step.train_size).to(z))
         mi, tc, dimension_kl = ((log_q - joint).mean(), (joint - product).mean(), (product - log_p).mean())
         recon = mean_recon(out)
         loss = self.k1 * recon + self.alpha * mi + self.gamma * dimension_kl
         loss = loss + self.k2 * self.schedule(tc, step.epoch)
-        parts = {"mi": mi.detach(), "tc": tc.detach(), "dimension_kl": dimension_kl.detach()}
-        return LossTerms(loss, {**elbo_logs(recon, (log_q - log_p).mean(), out.offset), **parts})
+        parts = {"mi": mi, "tc": tc, "dimension_kl": dimension_kl}
+        return loss_terms(loss, {**elbo_logs(recon, (log_q - log_p).mean(), out.offset), **parts}, out)
 
 
 def log_aggregate(z: Tensor, q: Normal, log_weights: Tensor) -> tuple[Tensor, Tensor]:

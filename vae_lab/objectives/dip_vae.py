@@ -6,15 +6,15 @@ by B (not B − 1), so that a single image has covariance 0.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.objectives.one_gaussian import one_gaussian
-from vae_lab.objectives.terms import elbo_logs, mean_kl, mean_recon, run_model
-from vae_lab.types import Batch, LossTerms, Normal, Step
+from vae_lab.objectives.terms import elbo_logs, loss_terms, mean_kl, mean_recon, run_model
+from vae_lab.types import Batch, LossTerms, Model, Normal, Step
 
 
 class DIPVAE(nn.Module):
@@ -54,7 +54,7 @@ class DIPVAE(nn.Module):
         self.samples = samples
         self.schedule = schedule
 
-    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon, kl, elbo and both penalties: off_diagonal and diagonal."""
         out = run_model(model, batch, step, self.samples)
         _, q = one_gaussian(model, out.latents, "dip_vae_ii" if self.of_codes else "dip_vae_i")
@@ -62,8 +62,8 @@ class DIPVAE(nn.Module):
         off_diagonal, diagonal = penalties(covariance(q, self.of_codes))
         loss = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
         loss = loss + self.lambda_od * off_diagonal + self.lambda_d * diagonal
-        logs = {"off_diagonal": off_diagonal.detach(), "diagonal": diagonal.detach()}
-        return LossTerms(loss, {**elbo_logs(recon, kl, out.offset), **logs})
+        logs = {"off_diagonal": off_diagonal, "diagonal": diagonal}
+        return loss_terms(loss, {**elbo_logs(recon, kl, out.offset), **logs}, out)
 
 
 def covariance(q: Normal, of_codes: bool) -> Tensor:

@@ -12,15 +12,15 @@ Two numbers let the posterior keep some information at no cost; both change what
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.objectives.one_gaussian import with_sampled_kl
-from vae_lab.objectives.terms import Pass, elbo_logs, mean_kl, mean_recon, run_model, sum_tensors
-from vae_lab.types import Batch, LossTerms, Step
+from vae_lab.objectives.terms import Pass, elbo_logs, loss_terms, mean_kl, mean_recon, run_model, sum_tensors
+from vae_lab.types import Batch, LossTerms, Model, Step
 
 
 class ELBO(nn.Module):
@@ -64,7 +64,7 @@ class ELBO(nn.Module):
         self.sampled_kl = estimator == "A"
         self.schedule = schedule
 
-    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon, kl and elbo."""
         out = run_model(model, batch, step, self.samples, densities=self.sampled_kl)
         if self.sampled_kl:
@@ -72,9 +72,7 @@ class ELBO(nn.Module):
         recon, kl = mean_recon(out), mean_kl(out)
         counted = self._floored(out) if self.has_floors else kl
         loss = self.k1 * recon + self.k2 * self.schedule(counted, step.epoch)
-        for extra in out.latents.aux.values():
-            loss = loss + extra.mean()
-        return LossTerms(loss, elbo_logs(recon, kl, out.offset))
+        return loss_terms(loss, elbo_logs(recon, kl, out.offset), out)
 
     def _floored(self, out: Pass) -> Tensor:
         """The KL with λ of each dimension and δ of the whole as least values: []."""

@@ -12,7 +12,6 @@ epoch, and the best epoch would be that of the worst discriminator. ``tc`` stand
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import Any
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
@@ -22,8 +21,8 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from vae_lab.errors import UserError
-from vae_lab.objectives.terms import elbo_logs, mean_kl, mean_recon, run_model
-from vae_lab.types import Batch, Latents, LossTerms, Noise, Step
+from vae_lab.objectives.terms import elbo_logs, loss_terms, mean_kl, mean_recon, run_model
+from vae_lab.types import Batch, Latents, LossTerms, Model, Noise, Step
 
 
 class FactorVAE(nn.Module):
@@ -71,21 +70,22 @@ class FactorVAE(nn.Module):
         hidden = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
         self.discriminator = nn.Sequential(*hidden, nn.Linear(width, 2))
 
-    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss of the phase; logs loss (without γ · TC), recon, kl, elbo and tc, or the accuracy."""
         return self._tell(model, batch, step) if step.phase == "discriminator" else self._train(model, batch, step)
 
-    def _train(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def _train(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         out = run_model(model, batch, step, self.samples)
         recon, kl = mean_recon(out), mean_kl(out)
         fixed = {name: p.detach() for name, p in self.discriminator.named_parameters()}
         logits = functional_call(self.discriminator, fixed, self._codes(out.latents).flatten(0, 1)).float()
         tc = (logits[:, 0] - logits[:, 1]).mean()
-        judged = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
-        logs = {"loss": judged.detach(), **elbo_logs(recon, kl, out.offset), "tc": tc.detach()}
-        return LossTerms(judged + self.gamma * tc, logs)
+        elbo = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
+        judged = loss_terms(elbo, elbo_logs(recon, kl, out.offset), out)
+        logs = {"loss": judged.loss.detach(), **judged.logs, "tc": tc.detach()}
+        return LossTerms(judged.loss + self.gamma * tc, logs)
 
-    def _tell(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def _tell(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         with torch.no_grad():
             codes = self._codes(model.infer(batch.x, batch.y, 2, step.noise))
             both = torch.cat([codes[0], permuted(codes[1], step.noise)])

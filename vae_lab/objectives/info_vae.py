@@ -9,7 +9,7 @@ authors of the InfoVAE have the biased estimate, whose pairs of a draw with itse
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Le, MinLen
@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from vae_lab.errors import UserError
 from vae_lab.functional import IMQ_SCALES, imq_kernel, mmd, rbf_kernel
-from vae_lab.objectives.terms import elbo_logs, mean_kl, mean_recon, run_model
-from vae_lab.types import Batch, Latents, LossTerms, Noise, Step
+from vae_lab.objectives.terms import elbo_logs, loss_terms, mean_kl, mean_recon, run_model
+from vae_lab.types import Batch, Latents, LossTerms, Model, Noise, Step
 
 KERNELS = {"imq": imq_kernel, "rbf": rbf_kernel}
 
@@ -65,19 +65,19 @@ class InfoVAE(nn.Module):
         self.samples, self.deterministic = samples, deterministic
         self.variational = not deterministic
 
-    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon, kl, elbo and mmd (or mmd_rbf), the WAE recon and mmd alone."""
         out = run_model(model, batch, step, self.samples, deterministic=self.deterministic)
         recon, distance = mean_recon(out), self._mmd(model, batch, out.latents, step.noise)
         loss = recon + self.mmd_weight * distance
-        logs = {"recon": recon.detach()}
+        logs = {"recon": recon}
         if not self.deterministic:
             kl = mean_kl(out)
             loss = loss + self.kl_weight * kl
             logs = elbo_logs(recon, kl, out.offset)
-        return LossTerms(loss, {**logs, self.log: distance.detach()})
+        return loss_terms(loss, {**logs, self.log: distance}, out)
 
-    def _mmd(self, model: Any, batch: Batch, latents: Latents, noise: Noise) -> Tensor:
+    def _mmd(self, model: Model, batch: Batch, latents: Latents, noise: Noise) -> Tensor:
         """Mean over the L samples of MMD²: draws of one image do not count as draws of q(z) that differ: []."""
         if latents.codes is not None or len(latents.z) > 1:
             raise UserError("this objective holds one level of continuous codes against the prior; "

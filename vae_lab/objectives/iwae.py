@@ -11,7 +11,7 @@ where ``recon`` does, so that k = 1 gives the loss of objective=elbo (estimator 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Le
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from vae_lab.errors import UserError
 from vae_lab.functional import log_mean_exp, log_normal
-from vae_lab.objectives.terms import Pass, elbo_logs, mean_kl, mean_recon, run_model
-from vae_lab.types import Batch, Latents, LossTerms, Step
+from vae_lab.objectives.terms import Pass, elbo_logs, loss_terms, mean_kl, mean_recon, run_model
+from vae_lab.types import GENERATION, INFERENCE, Batch, Latents, LossTerms, Model, Step
 
 AT_ONCE = 4096  # images decoded at a time in scoring: k = 50 and the 1,000 images of a test batch would take gigabytes
 
@@ -66,31 +66,30 @@ class IWAE(nn.Module):
         self.samples, self.gradient, self.groups, self.piwae = samples, gradient, groups, piwae
         self.stackable = gradient != "dreg"  # its hook on a gradient is an error under vmap
         if piwae:
-            self.phases = {"model": ("model.decoder.", "model.prior.", "model.likelihood."),
-                           "encoder": ("model.encoder.", "model.posterior.", "model.condition.")}  # fmt: skip
+            self.phases = {"model": (GENERATION,), "encoder": (INFERENCE,)}
         # A buffer, not a number: jobs that are trained as one stack differ in it.
         self.register_buffer("elbo_share", torch.tensor(float(elbo_share)), persistent=False)
 
-    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon, kl and elbo, and ``iwae_bound`` = L_k of all k samples."""
         size = len(batch.x) if model.training else max(1, AT_ONCE // self.samples)
         parts = _split(batch, size)
         return _mean([self._terms(model, part, step) for part in parts], [len(part.x) for part in parts])
 
-    def _terms(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def _terms(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         groups = 1 if self.piwae and step.phase == "model" else self.groups
         out = run_model(model, batch, step, self.samples, densities=self.gradient == "plain")
         log_w = self._log_weights(model, batch, out, groups)
         loss = -self.bound(log_w, groups).mean() - out.offset
         logs = elbo_logs(mean_recon(out), mean_kl(out), out.offset)
-        return LossTerms(loss, {**logs, "iwae_bound": log_mean_exp(log_w.detach()).mean()})
+        return loss_terms(loss, {**logs, "iwae_bound": log_mean_exp(log_w.detach()).mean()}, out)
 
     def bound(self, log_w: Tensor, groups: int) -> Tensor:
         """β · ELBO + (1 − β) · mean over groups of L_{k/M}: log w [k, B] to [B] nats, to be maximised."""
         grouped = log_mean_exp(log_w.unflatten(0, (groups, -1)), 1).mean(0)
         return self.elbo_share * log_w.mean(0) + (1 - self.elbo_share) * grouped
 
-    def _log_weights(self, model: Any, batch: Batch, out: Pass, groups: int) -> Tensor:
+    def _log_weights(self, model: Model, batch: Batch, out: Pass, groups: int) -> Tensor:
         """log w [k, B]; under 'dreg' with the gradients that make differentiating the bound the DReG estimator."""
         latents = out.latents
         if self.gradient == "plain":

@@ -13,15 +13,15 @@ the codes after training (``sampler=``).
 """
 
 import warnings
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 
 from vae_lab.errors import UserError
-from vae_lab.objectives.terms import mean_recon, run_model, sum_tensors
-from vae_lab.types import Batch, LossTerms, Step
+from vae_lab.objectives.terms import loss_terms, mean_recon, run_model, sum_tensors
+from vae_lab.types import Batch, LossTerms, Model, Step
 
 Codes = tuple[Tensor, ...]
 
@@ -50,7 +50,7 @@ class RAE(nn.Module):
         self.register_buffer("decoder_weight", torch.tensor(float(decoder_weight)), persistent=False)
         self.penalty = penalty
 
-    def forward(self, model: Any, batch: Batch, step: Step) -> LossTerms:
+    def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch; logs recon, half_z2 (½‖z‖²) and the penalty."""
         out = run_model(model, batch, step, k=1, deterministic=True)
         recon, z = mean_recon(out), out.latents.z
@@ -58,21 +58,22 @@ class RAE(nn.Module):
         penalty = squared_weights(model) if self.penalty == "l2" else squared_jacobian(model, z, batch.y, step)
         loss = recon + self.code_weight * half_z2 + self.decoder_weight * penalty
         logs = {"recon": recon, "half_z2": half_z2, f"penalty_{self.penalty}": penalty}
-        return LossTerms(loss, {name: value.detach() for name, value in logs.items()})
+        return loss_terms(loss, logs, out)
 
 
-def squared_weights(model: Any) -> Tensor:
+def squared_weights(model: Model) -> Tensor:
     """The sum of the squares of a decoder's weights: [].
 
     Raises:
         UserError: the model has no part that is called decoder.
     """
-    if not hasattr(model, "decoder"):
+    decoder = getattr(model, "decoder", None)
+    if not isinstance(decoder, nn.Module):
         raise UserError("objective=rae_l2 needs a model with one decoder; type model=cnn or objective=rae_gp")
-    return sum_tensors(p.square().sum() for p in model.decoder.parameters() if p.ndim > 1)
+    return sum_tensors(p.square().sum() for p in decoder.parameters() if p.ndim > 1)
 
 
-def squared_jacobian(model: Any, z: Codes, y: Tensor | None, step: Step) -> Tensor:
+def squared_jacobian(model: Model, z: Codes, y: Tensor | None, step: Step) -> Tensor:
     """An estimate of ‖∂x̂/∂z‖² from one direction per image, averaged over the images: []."""
 
     def x_hat(z: Codes) -> Tensor:

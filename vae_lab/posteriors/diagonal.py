@@ -15,9 +15,10 @@ class DiagonalNormal(nn.Module):
         self.log_var = nn.Linear(features, latent_dim)
 
     def forward(self, h: Tensor, k: int, noise: Noise) -> tuple[Tensor, Tensor | None, Normal | None]:
-        """Features [B, F] to z [K, B, D]; log q follows from the returned Normal."""
+        """Features [B, F] to z [K, B, D] and q [1, B, D]; log q follows from the returned Normal."""
         q = self.normal(h)
-        return reparameterize(q.mu, q.log_var, noise.normal(k, *q.mu.shape)), None, q
+        z = reparameterize(q.mu, q.log_var, noise.normal(k, *q.mu.shape))
+        return z, None, Normal(q.mu.unsqueeze(0), q.log_var.unsqueeze(0))
 
     def normal(self, h: Tensor) -> Normal:
         """The distribution itself: [B, F] to μ and log σ² [B, D], exact also under mixed precision."""

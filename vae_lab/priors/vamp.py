@@ -13,6 +13,7 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
+from vae_lab.errors import UserError
 from vae_lab.priors.gaussians import Gaussians
 from vae_lab.types import Encode, Noise, Shape
 
@@ -33,6 +34,8 @@ class VampPrior(nn.Module):
         self, latent_dim: int, x_shape: Shape, components: PositiveInt, mean: float, std: NonNegativeFloat
     ) -> None:
         super().__init__()
+        if len(x_shape) != 3:
+            raise UserError("prior=vamp learns images as pseudo-inputs, and this dataset has none; type prior=standard")
         self.u = nn.Parameter(mean + std * torch.randn(components, *x_shape))
 
     def log_prob(self, z: Tensor, encode: Encode) -> Tensor:

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from vae_lab.errors import UserError
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 
 @dataclass

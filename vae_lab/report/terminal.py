@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from vae_lab.types import Data, Scores
+from vae_lab.examples import Data
+from vae_lab.scores import Scores
 
 T = TypeVar("T")
 
@@ -26,12 +27,11 @@ def tracker(console: Console) -> Any:
 
 def print_plan(console: Console, title: str, data: Data, environment: dict[str, Any]) -> None:
     """What is about to be trained on what."""
-    channels, height, width = data.x_shape
     console.print(f"[bold]{escape(title)}[/bold]", highlight=False, soft_wrap=True)
     console.print(
         f"{environment['parameters']:,} parameters on {environment['device']}; "
-        f"{len(data.train):,} training, {len(data.val):,} validation, {len(data.test):,} test images "
-        f"of {channels}×{height}×{width}",
+        f"{len(data.train):,} training, {len(data.val):,} validation, {len(data.test):,} test "
+        f"{data.values.describe(data.x_shape)}",
         highlight=False,
         soft_wrap=True,
     )

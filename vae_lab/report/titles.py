@@ -1,17 +1,19 @@
-"""The one line that tells a run's key settings."""
+"""The one line that states a run's key settings."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from vae_lab.config.reads import default_of, model_reads, name_of_model
 
 
 def title_of(config: Mapping[str, Any]) -> str:
     """The run's key settings in one line, for pictures and tables."""
     choices = config.get("choices", {})
-    name = choices.get("model") or config["model"]["_target_"].rpartition(".")[2]
     weights = f"β={config['beta']:g}" if config["k1"] == 1 else f"k1={config['k1']:g}, k2={config['k2']:g}"
     parts = [
-        f"{name}, {choices.get('objective', '')}/{choices.get('likelihood', '')} on {config['dataset']['name']}",
-        f"latent_dim={config['latent_dim']}",
+        f"{name_of_model(config)}, {choices.get('objective', '')}/{choices.get('likelihood', '')} "
+        f"on {config['dataset']['name']}",
+        *_latent_sizes(config),
         *([weights] if "k2" in config["objective"] else []),
         *_unusual(config),
         f"{config['epochs']} epoch{'s' if config['epochs'] > 1 else ''}",
@@ -20,22 +22,38 @@ def title_of(config: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def _latent_sizes(config: Mapping[str, Any]) -> list[str]:
+    """``latent_dim=16``, or the ``latent_dims`` of a model that lists its levels."""
+    if model_reads(config, "latent_dim"):
+        return [f"latent_dim={config['latent_dim']}"]
+    dims = config["model"].get("latent_dims")
+    return [f"latent_dims=[{','.join(map(str, dims))}]"] if dims else []
+
+
 def _unusual(config: Mapping[str, Any]) -> list[str]:
     """Settings that change what a picture means, where they are not the defaults."""
-    dataset, objective, chosen = config["dataset"], config["objective"], config.get("choices", {})
-    schedule, posterior, prior = (chosen.get(group) for group in ("beta_schedule", "posterior", "prior"))
-    noise = f"noise σ={dataset['noise_std']:g} on {100 * dataset['noise_share']:g} %"
-    told = {
-        f"{posterior} posterior": posterior not in (None, "diagonal"),
-        f"{prior} prior": prior not in (None, "standard"),
-        "conditional": config.get("conditional"),
+    dataset, objective = config["dataset"], config["objective"]
+    schedule = config.get("choices", {}).get("beta_schedule")
+    noise = f"noise σ={dataset.get('noise_std', 0):g} on {100 * dataset.get('noise_share', 0):g} %"
+    shown = {
         f"{objective.get('samples')} samples": objective.get("samples", 1) > 1,
         f"free bits {objective.get('free_bits', 0):g}": objective.get("free_bits"),
         f"minimum rate {objective.get('min_rate', 0):g}": objective.get("min_rate"),
         f"{schedule} schedule": schedule not in (None, "constant") and "k2" in objective,
         f"lr={config['lr']:g}": config["lr"] != 1e-3,
-        f"{dataset['binarize']} binarisation": dataset["binarize"],
-        noise: dataset["noise_std"],
-        f"{dataset['limit']} training images": dataset["limit"],
+        f"{dataset.get('binarize')} binarisation": dataset.get("binarize"),
+        noise: dataset.get("noise_std"),
+        f"{dataset.get('limit')} training images": dataset.get("limit"),
     }
-    return [text for text, shown in told.items() if shown]
+    return [*_of_the_model(config), *(text for text, applies in shown.items() if applies)]
+
+
+def _of_the_model(config: Mapping[str, Any]) -> list[str]:
+    """Another posterior or prior than the default, and a condition, where the model reads them."""
+    chosen = {group: config.get("choices", {}).get(group) for group in ("posterior", "prior")}
+    shown = [
+        f"{option} {group}"
+        for group, option in chosen.items()
+        if option not in (None, default_of(group)) and model_reads(config, group)
+    ]
+    return [*shown, *(["conditional"] if config.get("conditional") and model_reads(config, "conditional") else [])]

@@ -19,8 +19,8 @@ from vae_lab.report.titles import title_of
 from vae_lab.runs import run_folder
 from vae_lab.runs.build import load_weights
 from vae_lab.runs.preparing import Prepared
+from vae_lab.scores import Scores
 from vae_lab.system.files import read_history
-from vae_lab.types import Scores
 
 
 def begin(prepared: Prepared, sweep: str | None = None, command: str | None = None, **environment: Any) -> "ActiveRun":
@@ -38,6 +38,7 @@ def begin(prepared: Prepared, sweep: str | None = None, command: str | None = No
         "y_size": data.y_size,
         "classes": list(data.classes),
         "attributes": list(data.attributes),
+        "values": data.values.about,
         "run_id": uuid.uuid4().hex[:8],
         "sweep": sweep,
         "wall_seconds": 0.0,

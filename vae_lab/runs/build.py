@@ -3,34 +3,47 @@
 from functools import partial
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
 import torch
 
 from vae_lab.config.make import make
+from vae_lab.config.node import Node
+from vae_lab.config.reads import accepted
 from vae_lab.data.cache import data_root
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
+from vae_lab.examples import ImageBytes, Tokens, Values
 from vae_lab.training.job import Job
 from vae_lab.types import Shape
 
-Node = dict[str, Any]
 
-
-def make_data(config: Node) -> ImageData:
+def make_data(config: Node) -> Dataset:
     """The dataset, loaded."""
-    return make(config["dataset"], root=data_root(config["data_dir"]))
+    dataset: Dataset = make(config["dataset"], root=data_root(config["data_dir"]))
+    return dataset
 
 
-def make_job(config: Node, x_shape: Shape, y_size: int) -> Job:
-    """Model and objective with fresh weights that depend on the seed alone; ``y_size`` as in ``ImageData``."""
+def make_job(config: Node, x_shape: Shape, y_size: int, values: Values | None = None) -> Job:
+    """Model and objective with fresh weights that depend on the seed alone.
+
+    The likelihood, where its YAML has ``_partial_: true``, and the model are given what their constructors have
+    parameters for: ``x_shape``, ``vocabulary`` (the number of tokens), and for the model ``y_size`` and ``latent_dim``.
+
+    Args:
+        config: resolved.
+        x_shape: shape of one example.
+        y_size: the number of classes or attributes; 0 where there are none.
+        values: what the numbers of an example mean; images by default.
+    """
+    values = values or ImageBytes()
+    about = {"x_shape": x_shape, **({"vocabulary": len(values.vocabulary)} if isinstance(values, Tokens) else {})}
     with torch.random.fork_rng():
         torch.manual_seed(config["seed"])
         likelihood = make(config["likelihood"])
-        if isinstance(likelihood, partial):  # one that keeps a number for each pixel
-            likelihood = likelihood(x_shape)
-        about = {"x_shape": x_shape, "y_size": y_size, "latent_dim": config["latent_dim"]}
-        model = make(config["model"], likelihood=likelihood, **about)
+        if isinstance(likelihood, partial):
+            likelihood = likelihood(**accepted(config["likelihood"]["_target_"], about))
+        about |= {"y_size": y_size, "latent_dim": config["latent_dim"]}
+        model = make(config["model"], likelihood=likelihood, **accepted(config["model"]["_target_"], about))
         return Job(model, make(config["objective"]))
 
 

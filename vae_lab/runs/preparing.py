@@ -11,16 +11,16 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
+from vae_lab.config.node import Node
+from vae_lab.config.reads import name_of_model, refuse_what_is_not_read
 from vae_lab.config.schema import TrainConfig, check
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.runs import run_folder
 from vae_lab.runs.build import load_weights, make_data, make_job
 from vae_lab.training.job import Job
 from vae_lab.types import Step
-
-Node = dict[str, Any]
 
 
 @dataclass
@@ -30,24 +30,26 @@ class Prepared:
     settings: TrainConfig
     config: Node
     run_dir: Path
-    data: ImageData
+    data: Dataset
     job: Job
     environment: Node | None = None  # as written; None: of a run that was not begun
     epochs_done: int = 0  # that its last checkpoint holds
 
 
-def prepare(config: Node, run_dir: Path, data: ImageData | None = None) -> Prepared:
+def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepared:
     """Make and try what a new run consists of; ``data`` is that of the config, where it is loaded already.
 
     Raises:
         UserError: something in the config or the data is wrong.
     """
     settings = check(TrainConfig, config)
+    refuse_what_is_not_read(config)
     device_for(settings.accelerator, settings.precision)
     quieten()
     _try_optimizer(settings, make(config["optimizer"]))
     data = data or make_data(config)
-    job = make_job(config, data.x_shape, data.y_size)
+    job = make_job(config, data.x_shape, data.y_size, data.values)
+    _refuse_other_values(config, job, data)
     _try_objective(job, data)
     for own in job.own_optimizers.values():
         _try_optimizer(settings, own)
@@ -56,7 +58,7 @@ def prepare(config: Node, run_dir: Path, data: ImageData | None = None) -> Prepa
     return Prepared(settings, config, run_dir, data, job)
 
 
-def prepare_again(run_dir: Path, data: ImageData | None = None) -> Prepared:
+def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
     """What an interrupted run consists of, with its last weights; ``data`` as in :func:`prepare`.
 
     Raises:
@@ -71,7 +73,7 @@ def prepare_again(run_dir: Path, data: ImageData | None = None) -> Prepared:
     device_for(settings.accelerator, settings.precision)
     quieten()
     data = data or run.data
-    job = make_job(run.config, data.x_shape, data.y_size)
+    job = make_job(run.config, data.x_shape, data.y_size, data.values)
     last, epochs = last_checkpoint(run_dir), 0
     if last is not None:
         try:
@@ -97,7 +99,20 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", text)
 
 
-def _try_objective(job: Job, data: ImageData) -> None:
+def _refuse_other_values(config: Node, job: Job, data: Dataset) -> None:
+    """Refuse a model or a likelihood that is made for another kind of values than the dataset holds."""
+    model, likelihood = job.model, job.model.likelihood
+    chosen = config.get("choices", {}).get("likelihood") or type(likelihood).__name__
+    for key, name, part in (("model", name_of_model(config), model), ("likelihood", chosen, likelihood)):
+        takes = getattr(part, "takes", (data.values.kind,))
+        if data.values.kind not in takes:
+            raise UserError(
+                f"{key}={name} is for {' or '.join(takes)}, and dataset={data.name} holds {data.values.kind}; "
+                f"type another {key}=, or another dataset="
+            )
+
+
+def _try_objective(job: Job, data: Dataset) -> None:
     """What does not combine is refused by the objective's first call: have it now, before anything is written."""
     if data.binarize and job.model.likelihood.fits_sigma:
         raise UserError(

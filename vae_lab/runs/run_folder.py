@@ -21,17 +21,19 @@ from torch import Tensor
 from vae_lab.config.renamed import current
 from vae_lab.config.schema import TrainConfig, check
 from vae_lab.data.cache import data_root
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
-from vae_lab.evaluation.conditions import Conditions, Word, as_in_training, in_turn, told_y, typed_y, unconditional
+from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, told_y, typed_y, unconditional
 from vae_lab.evaluation.fitting import at_hand
 from vae_lab.evaluation.trained import Evaluation, decoded_draws
+from vae_lab.examples import values_from
 from vae_lab.report.titles import title_of
 from vae_lab.runs.build import load_weights, make_data, make_job
+from vae_lab.scores import Conditions, Scores
 from vae_lab.system.files import write_atomically, write_json
 from vae_lab.training.history import read_history
 from vae_lab.training.job import Job
-from vae_lab.types import RunPath, Sampler, Scores
+from vae_lab.types import Model, RunPath, Sampler
 from vae_lab.version import __version__
 
 _PACKAGES = (
@@ -74,7 +76,7 @@ class Run:
     data_dir: str | None = field(default=None, repr=False)
 
     @cached_property
-    def data(self) -> ImageData:
+    def data(self) -> Dataset:
         """The dataset of the run: ``train``, ``val`` and ``test`` as bytes, ``batches()`` as tensors."""
         chosen = self.data_dir or self.config["data_dir"] or os.environ.get("VAE_LAB_DATA")
         return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
@@ -82,12 +84,13 @@ class Run:
     @cached_property
     def job(self) -> Job:
         """Model and objective with the weights of the epoch of lowest val/loss."""
-        job = make_job(self.config, tuple(self.environment["x_shape"]), self.environment.get("y_size", 0))
+        values = values_from(self.environment.get("values"))
+        job = make_job(self.config, tuple(self.environment["x_shape"]), self.environment.get("y_size", 0), values)
         load_weights(job, self.path / "checkpoints" / "best.ckpt")
         return job.eval()
 
     @property
-    def model(self) -> Any:
+    def model(self) -> Model:
         """The trained model in evaluation mode (see :class:`vae_lab.types.Model`)."""
         return self.job.model
 

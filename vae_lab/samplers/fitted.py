@@ -1,6 +1,6 @@
 """What samplers share: sizes that are known once they are fitted, and codes on one scale."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ class Fitted(nn.Module):
     """
 
     sizes: Tensor
+    takes: Sequence[str] = ("real",)
 
     def __init__(self) -> None:
         super().__init__()

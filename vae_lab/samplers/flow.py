@@ -10,9 +10,8 @@ identity and bend it, and the held-out codes are held out from them alone. In pl
 blocks, codes are standardised and α is bounded.
 """
 
-from collections.abc import Callable
 from itertools import cycle
-from typing import Any, cast
+from typing import cast
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
@@ -22,7 +21,7 @@ from vae_lab.nets.made import MADE
 from vae_lab.samplers.fitted import Standardised
 from vae_lab.samplers.gmm import GMM
 from vae_lab.samplers.training import HeldOut, Training, fresh
-from vae_lab.types import Noise
+from vae_lab.types import Noise, Progress
 
 BOUND = 5.0  # of |α|
 
@@ -102,7 +101,7 @@ class Flow(Standardised):
             AutoregressiveBlock(order, self.width, self.depth) for _, order in zip(range(self.count), orders)
         )
 
-    def fit(self, codes: Tensor, noise: Noise, progress: Callable[..., Any]) -> None:
+    def fit(self, codes: Tensor, noise: Noise, progress: Progress) -> None:
         """First the mixture, then the blocks above it."""
         n, d = codes.shape
         self.base.components = [max(1, min(self.components, 2 * n // ((d + 1) * (d + 2))))]

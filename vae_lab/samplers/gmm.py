@@ -15,7 +15,7 @@ from torch import Tensor
 from vae_lab.errors import UserError
 from vae_lab.functional import log_normal
 from vae_lab.samplers.fitted import Standardised, seed_from
-from vae_lab.types import Noise
+from vae_lab.types import Noise, Progress
 
 CHUNK = 5  # EM steps between two looks at the progress
 Counts = Annotated[list[PositiveInt], Field(min_length=1)]
@@ -62,7 +62,7 @@ class GMM(Standardised):
         for name, shape in (("weights", (k,)), ("means", (k, d)), ("factors", (k, d, d))):
             self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
 
-    def fit(self, codes: Tensor, noise: Noise, progress: Callable[..., Any]) -> None:
+    def fit(self, codes: Tensor, noise: Noise, progress: Progress) -> None:
         """EM for every number of components, codes [N, D].
 
         Raises:
@@ -86,11 +86,11 @@ class GMM(Standardised):
             "converged": bool(best.converged_),
         }
 
-    def _most_likely(self, x: Any, k: int, seed: int, progress: Callable[..., Any]) -> Any:
+    def _most_likely(self, x: Any, k: int, seed: int, progress: Progress) -> Any:
         found = [self._em(x, k, seed + start, progress) for start in range(self.starts)]
         return max(found, key=lambda mixture: mixture.lower_bound_)
 
-    def _em(self, x: Any, k: int, seed: int, progress: Callable[..., Any]) -> Any:
+    def _em(self, x: Any, k: int, seed: int, progress: Progress) -> Any:
         """One run of EM, a few steps at a time, so that its progress can be shown."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.samplers.fitted import seed_from
-from vae_lab.types import Noise
+from vae_lab.types import Noise, Progress
 
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
 Loss = Callable[[Tensor, Noise], Tensor]  # codes [B, D] to nats per code []
@@ -41,7 +41,7 @@ class Training:
         self.held_out, self.patience = held_out, patience
 
     def __call__(
-        self, network: nn.Module, loss: Loss, x: Tensor, noise: Noise, progress: Callable[..., Any], task: str
+        self, network: nn.Module, loss: Loss, x: Tensor, noise: Noise, progress: Progress, task: str
     ) -> dict[str, Any]:
         """Train on codes x [N, D]; returns the held-out loss and the epochs, for protocols.
 

@@ -8,9 +8,7 @@ own spread, it may stay there with a posterior that has collapsed.
 """
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 from vae_lab.functional import kl_normal, log_normal, reparameterize
 from vae_lab.samplers.fitted import Standardised
 from vae_lab.samplers.training import HeldOut, Training, fresh
-from vae_lab.types import Noise
+from vae_lab.types import Noise, Progress
 
 GAMMA = 0.3  # at the start, as a share of the codes' standard deviation
 
@@ -89,7 +87,7 @@ class TwoStage(Standardised):
         super().build(*sizes)
         self.vae = SecondVAE(sizes[0], self.width, self.depth)
 
-    def fit(self, codes: Tensor, noise: Noise, progress: Callable[..., Any]) -> None:
+    def fit(self, codes: Tensor, noise: Noise, progress: Progress) -> None:
         """Maximise the second VAE's ELBO."""
         fresh(lambda: self.build(codes.shape[1]), noise)
         x = self.standardise(codes).float()

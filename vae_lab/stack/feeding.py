@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 
 from vae_lab.data.batches import Batches, EpochOrder, Groups
-from vae_lab.data.image_data import ImageData
+from vae_lab.data.dataset import Dataset
 from vae_lab.stack.state import Together
 from vae_lab.types import Batch
 
@@ -58,16 +58,16 @@ class StackData(pl.LightningDataModule):
         datas: one for each different seed.
     """
 
-    def __init__(self, datas: Sequence[ImageData]) -> None:
+    def __init__(self, datas: Sequence[Dataset]) -> None:
         super().__init__()
         self.datas = datas
 
     def train_dataloader(self) -> Groups:
-        """As :meth:`ImageData.train_dataloader`."""
+        """As :meth:`Dataset.train_dataloader`."""
         return Groups(self._side_by_side("train", self.datas))
 
     def val_dataloader(self) -> SideBySide:
-        """As :meth:`ImageData.val_dataloader`; seeds differ in pixels that are drawn anew each time alone."""
+        """As :meth:`Dataset.val_dataloader`; seeds differ in pixels that are drawn anew each time alone."""
         drawn = self.datas[0].binarize == "dynamic"
         return self._side_by_side("val", self.datas if drawn else self.datas[:1])
 
@@ -75,7 +75,7 @@ class StackData(pl.LightningDataModule):
         """Batches are made on the device."""
         return batch
 
-    def _side_by_side(self, split: str, datas: Sequence[ImageData]) -> SideBySide:
+    def _side_by_side(self, split: str, datas: Sequence[Dataset]) -> SideBySide:
         parts: list[Batches] = []
         for data in datas:
             data.trainer = self.trainer

@@ -81,7 +81,7 @@ class Stack:
 
     def parameters_of(self, phase: str) -> list[nn.Parameter]:
         """What the optimizer of that phase updates, in the order of :meth:`Job.parameters_of`."""
-        prefixes = tuple(f"job.{prefix}" for prefix in self.told.job.objective.phases[phase])
+        prefixes = tuple(f"job.{prefix}" for prefix in self.told.job.prefixes(phase))
         return [p for name, p in self.parameters.items() if name.startswith(prefixes)]
 
     def call(self, batch: Together, step: Step, draws: list[tuple[Tensor, bool]], training: bool) -> LossTerms:
@@ -97,7 +97,7 @@ class Stack:
         same = batch.target is batch.x
 
         def one(state: Mapping[str, Tensor], x: Tensor, target: Tensor, y: Tensor | None, drawn: list[Tensor]) -> Any:
-            at = Step(step.count, step.epoch, GivenNoise(drawn), step.phase, step.images)
+            at = Step(step.count, step.epoch, GivenNoise(drawn), step.phase, step.train_size)
             return functional_call(self.told, dict(state), (Batch(x, x if same else target, y), at))
 
         of_batch = 0 if batch.apart else None
@@ -113,7 +113,7 @@ class Stack:
         """The draws that a step asks for, found by the first job's."""
         self.told.train(training)
         noted = NotedNoise(noise)
-        at = Step(step.count, step.epoch, noted, step.phase, step.images)
+        at = Step(step.count, step.epoch, noted, step.phase, step.train_size)
         with torch.no_grad():
             functional_call(self.told, self.values_of(0), (batch, at))
         return noted.asked

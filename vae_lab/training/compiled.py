@@ -36,7 +36,7 @@ class Compiled:
     """
 
     def __init__(self, job: Job, size: int, give_up: Callable[[str], None] | None) -> None:
-        torch._dynamo.reset()  # of an earlier run in this process, whose functions count as versions of this one's
+        _forget_compiled()
         self.job, self.size, self.give_up = job, size, give_up
         self._asked: dict[str, Asked] = {}
         self._functions: dict[str, Callable[..., LossTerms]] = {}
@@ -55,7 +55,7 @@ class Compiled:
         return self._functions[step.phase](batch, step.count, step.epoch, drawn(step.noise, self._asked[step.phase]))
 
     def _first(self, batch: Batch, step: Step) -> LossTerms:
-        phase, images, job = step.phase, step.images, self.job
+        phase, images, job = step.phase, step.train_size, self.job
         with torch.no_grad():
             noted = NotedNoise(SeededNoise(batch.x.device, "noted"))
             copy.deepcopy(job)(batch, Step(step.count, step.epoch, noted, phase, images))
@@ -75,6 +75,15 @@ class Compiled:
             self._works = False
             self.give_up(f"compile=auto: torch cannot compile this job ({reason}), so it is not compiled")
             return job(batch, Step(step.count, step.epoch, GivenNoise(draws), phase, images))  # type: ignore[no-any-return]
+
+
+def _forget_compiled() -> None:
+    """Drop what an earlier run in this process compiled.
+
+    torch counts it as versions of this run's functions, of which it compiles a limited number. There is no public name
+    for this call.
+    """
+    torch._dynamo.reset()
 
 
 def choose(

@@ -1,47 +1,71 @@
 """A job: a model and the objective it is trained with, as one module with one call."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
 
 from vae_lab.errors import UserError
-from vae_lab.types import Batch, LossTerms, Step
+from vae_lab.types import GENERATION, INFERENCE, Batch, LossTerms, Model, Objective, Step
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 class Job(nn.Module):
-    """What the training step and the scores run. Parameters are named ``model.…`` and ``objective.…``."""
+    """The module that the training step and the scores call. Parameters are named ``model.…`` and ``objective.…``.
 
-    def __init__(self, model: Any, objective: Any) -> None:
+    Args:
+        model: an ``nn.Module``.
+        objective: an ``nn.Module``, too.
+
+    Raises:
+        UserError: a parameter belongs to no phase of the objective, or to several.
+    """
+
+    model: Model
+    objective: Objective
+
+    def __init__(self, model: Model, objective: Objective) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
-        phases = objective.phases
-        owners = [[p for p in phases if name.startswith(tuple(phases[p]))] for name, _ in self.named_parameters()]
-        if any(len(owner) != 1 for owner in owners):
-            orphan = next(name for (name, _), owner in zip(self.named_parameters(), owners) if len(owner) != 1)
-            raise UserError(
-                f"the phases of {type(objective).__name__} do not say which of them trains {orphan}; "
-                "type another objective, or leave out what brings that part"
-            )
+        prefixes = {phase: self.prefixes(phase) for phase in objective.phases}
+        for name, _ in self.named_parameters():
+            if sum(name.startswith(of_phase) for of_phase in prefixes.values()) != 1:
+                raise UserError(
+                    f"the phases of {type(objective).__name__} do not say which of them trains {name}; "
+                    "type another objective, or leave out the option that brings that part"
+                )
 
     def forward(self, batch: Batch, step: Step) -> LossTerms:
-        """The loss and its terms on one batch, with what the likelihood has learned."""
-        terms: LossTerms = self.objective(self.model, batch, step)
+        """The loss and its terms on one batch, with the likelihood's running state among the terms."""
+        terms = self.objective(self.model, batch, step)
         if step.phase != "model":
             return terms
         return LossTerms(terms.loss, {**terms.logs, **self.model.likelihood.logs()})
 
+    def prefixes(self, phase: str) -> tuple[str, ...]:
+        """Prefixes of the names of the parameters that a phase updates."""
+        roles = {INFERENCE: self.model.inference, GENERATION: self.model.generation}
+        found: list[str] = []
+        for prefix in self.objective.phases[phase]:
+            found += [f"model.{name}" for name in roles[prefix]] if prefix in roles else [prefix]
+        return tuple(found)
+
     def parameters_of(self, phase: str) -> Iterator[nn.Parameter]:
-        """What the optimizer of that phase updates."""
-        prefixes = tuple(self.objective.phases[phase])
+        """The parameters that the optimizer of a phase updates."""
+        prefixes = self.prefixes(phase)
         return (p for name, p in self.named_parameters() if name.startswith(prefixes))
 
     @property
-    def own_optimizers(self) -> Mapping[str, Callable[[Iterable[nn.Parameter]], Optimizer]]:
-        """Of the phases that the objective brings an optimizer for; the others have that of the run."""
+    def own_optimizers(self) -> Mapping[str, MakeOptimizer]:
+        """Optimizers that the objective brings, by phase; the other phases use that of the run."""
         return getattr(self.objective, "optimizers", {})
+
+    @property
+    def stackable(self) -> bool:
+        """Whether the loss can be differentiated under vmap, so that several jobs can train as one stack."""
+        return bool(getattr(self.objective, "stackable", True))
 
     @property
     def parameter_count(self) -> int:

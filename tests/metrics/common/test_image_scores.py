@@ -3,7 +3,7 @@ import torch
 from helpers import FakeExtractor, FakeTrained, labelled
 
 from vae_lab.metrics.common.image_scores import ImageScores, images_compared
-from vae_lab.types import Scores
+from vae_lab.scores import Scores
 
 
 def made(**more) -> FakeTrained:

@@ -16,7 +16,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from vae_lab.types import Noise, Trained
+from vae_lab.scores import Trained
+from vae_lab.types import Noise
 
 _AT_ONCE = 500  # points or votes, each of many images
 Points = Annotated[int, Ge(100)]  # sampled images: below this no score says anything
@@ -53,8 +54,7 @@ class FactorCodes:
 def factor_codes(trained: Trained, score: str) -> tuple[FactorCodes | None, list[str]]:
     """The codes, or None where ``score`` cannot be had of them, and notes that say why."""
     factors = trained.data.factors
-    if factors is None:
-        return None, ["No disentanglement scores: the dataset has no known factors; dataset=sprites has them."]
+    assert factors is not None
     codes = trained.factor_codes().float()
     if not torch.isfinite(codes).all():
         return None, [f"No {score}: the codes hold NaN or infinite values."]

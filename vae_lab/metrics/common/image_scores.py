@@ -8,13 +8,19 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.metrics.common.resampling import interval
-from vae_lab.types import Extractor, Generated, Scores
+from vae_lab.scores import Extractor, Generated, Scores
 
 GENERATED, FLOOR = ("samples", False), ("pool", True)  # what is scored, and whether as the floor
 
 
+def extractor_of(made: Generated) -> Extractor:
+    """The network in whose features images are compared; it exists where a metric needs "features"."""
+    assert made.extractor is not None
+    return made.extractor
+
+
 class ImageMetric:
-    """What scores of images are told, and how few images they can do with.
+    """The arguments of scores of images, and the fewest images that they can be computed from.
 
     Args:
         samples: generated images; as many as there are reference images, if those are fewer.
@@ -22,6 +28,7 @@ class ImageMetric:
     """
 
     of_images = True
+    needs: tuple[str, ...] = ("images", "features")
 
     def __init__(self, samples: PositiveInt = 10_000, bootstrap: PositiveInt = 100) -> None:
         self.samples, self.bootstrap = samples, bootstrap

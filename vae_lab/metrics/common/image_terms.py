@@ -1,12 +1,15 @@
 """What a model says of single images: ``recon``, ``kl`` and −ELBO of each, in nats; higher is more anomalous."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from vae_lab.types import Noise, Trained
+from vae_lab.inference import at_the_means
+from vae_lab.scores import Trained
+from vae_lab.types import Noise
 
 AT_ONCE = 250  # decoded images: more take longer on a CPU, and memory
 
@@ -47,7 +50,7 @@ def image_terms(
             parts.append(_terms(trained, x, told, samples, noise, variational))
             start += len(x)
     recon, kl = (torch.cat(part).double().cpu().nan_to_num(nan=_HUGE, posinf=_HUGE) for part in zip(*parts))
-    values = trained.data.x_shape[0] * trained.data.x_shape[1] * trained.data.x_shape[2]
+    values = math.prod(trained.data.x_shape)
     return ImageTerms(recon, kl if variational else None, trained.model.likelihood.recon_offset(values))
 
 
@@ -58,9 +61,8 @@ def _terms(
     trained: Trained, x: Tensor, y: Tensor | None, samples: int, noise: Noise, variational: bool
 ) -> tuple[Tensor, Tensor]:
     model = trained.model
-    latents = model.infer(x, y, samples if variational else 1, noise)
-    z = latents.z if variational else tuple(z if q is None else q.mu.unsqueeze(0) for z, q in zip(latents.z, latents.q))
-    params = latents.params if variational and latents.params is not None else model.decode(z, y)
+    latents = model.infer(x, y, samples, noise) if variational else at_the_means(model, x, y, noise)
+    params = latents.params if latents.params is not None else model.decode(latents.z, y)
     recon = -model.likelihood.log_prob(params.float(), x).mean(0) - model.likelihood.recon_offset(x[0].numel())
     kl = torch.stack([part.reshape(*part.shape[:2], -1).sum(2).mean(0) for part in latents.kl]).sum(0)
     return recon, kl

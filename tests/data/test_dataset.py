@@ -5,15 +5,15 @@ import torch
 from helpers import GivenSource, bytes_of, labelled, places, with_trainer
 
 from vae_lab.data.batches import Groups
-from vae_lab.data.image_data import ImageData, _drawn
+from vae_lab.data.dataset import Dataset, _drawn
 from vae_lab.errors import UserError
+from vae_lab.examples import Examples
 from vae_lab.noise import SeededNoise
-from vae_lab.types import Images
 
 
-def data(n=100, **more) -> ImageData:
+def data(n=100, **more) -> Dataset:
     options = {"batch_size": 10, "seed": 0, **more}
-    return ImageData("fake", GivenSource(labelled(n), labelled(30, seed=1)), Path(), **options)
+    return Dataset("fake", GivenSource(labelled(n), labelled(30, seed=1)), Path(), **options)
 
 
 def shown(batches) -> list[int]:
@@ -68,7 +68,7 @@ def test_a_batch_larger_than_the_training_set_is_refused_with_one_that_works():
 
 def test_the_shape_is_that_of_the_images():
     source = GivenSource(labelled(20, (3, 9, 11)), labelled(5, (3, 9, 11)))
-    assert ImageData("fake", source, Path(), 2, 0).x_shape == (3, 9, 11)
+    assert Dataset("fake", source, Path(), 2, 0).x_shape == (3, 9, 11)
 
 
 def singly(groups):
@@ -77,7 +77,7 @@ def singly(groups):
 
 def test_groups_hold_all_batches_in_order():
     batches = with_trainer(data()).train_dataloader().batches
-    groups = Groups(batches, values=3 * batches.sampler.batch_size * batches.images.pixels[0].numel())
+    groups = Groups(batches, values=3 * batches.sampler.batch_size * batches.images.stored[0].numel())
     assert groups.size == 3
     seen = [(group.first, group.epoch_batches, shown(list(group.batches))) for group in groups]
     assert [first for first, _, _ in seen] == list(range(0, len(batches), 3))
@@ -124,22 +124,22 @@ def test_scoring_sees_the_test_images_in_order_and_clean():
 
 def test_the_pool_is_all_training_images_whatever_the_limit():
     assert places(data(limit=20).pool) == list(range(100))
-    assert sum(map(len, data(limit=20).images("pool"))) == 100
+    assert sum(map(len, data(limit=20).clean("pool"))) == 100
 
 
 def test_images_of_a_split_are_clean_and_in_order():
     made = data(binarize="static")
-    images = torch.cat(list(made.images("test", size=7)))
+    images = torch.cat(list(made.clean("test", size=7)))
     torch.testing.assert_close(images, bytes_of(made.test).float() / 255)
 
 
 def test_n_images_are_drawn_once_and_stand_in_order():
     made = data()
-    drawn = places(torch.cat(list(made.images("test", 12))))
+    drawn = places(torch.cat(list(made.clean("test", 12))))
     assert drawn == sorted(set(drawn))
     assert len(drawn) == 12
     assert shown(made.batches("test", 12, size=5)) == drawn
-    assert places(torch.cat(list(data().images("test", 12)))) == drawn
+    assert places(torch.cat(list(data().clean("test", 12)))) == drawn
 
 
 def test_n_images_meet_no_period_in_the_order_of_all():
@@ -151,7 +151,7 @@ def test_n_images_meet_no_period_in_the_order_of_all():
 
 
 def test_more_images_than_there_are_means_all_of_them():
-    assert sum(map(len, data().images("test", 1000))) == 30
+    assert sum(map(len, data().clean("test", 1000))) == 30
 
 
 def test_static_binarisation_is_the_same_in_each_epoch():
@@ -177,7 +177,7 @@ def test_scoring_of_binarised_images_is_binary_and_repeatable(binarize):
 @pytest.mark.parametrize("binarize", [None, "static", "dynamic"])
 def test_images_from_elsewhere_are_shown_as_the_own_ones_are(binarize):
     grey = torch.full((200, 1, 8, 8), 0.3)
-    shown = data(binarize=binarize).shown(grey, SeededNoise("cpu", 0))
+    shown = data(binarize=binarize).as_received(grey, SeededNoise("cpu", 0))
     if binarize is None:
         assert torch.equal(shown, grey)
     else:
@@ -201,24 +201,24 @@ def test_a_fingerprint_is_that_of_the_bytes_that_are_named():
 
 
 def test_a_fingerprint_is_of_the_same_images_that_are_read():
-    whole, spread = data(), places(torch.cat(list(data().images("test", 4))))
-    part = Images(whole.test.pixels[spread], None)
-    alone = ImageData("fake", GivenSource(labelled(100), part), Path(), batch_size=10, seed=0)
+    whole, spread = data(), places(torch.cat(list(data().clean("test", 4))))
+    part = Examples(whole.test.stored[spread], None)
+    alone = Dataset("fake", GivenSource(labelled(100), part), Path(), batch_size=10, seed=0)
     assert alone.fingerprint("test") == whole.fingerprint("test", 4)
 
 
 @pytest.mark.parametrize("change", [lambda x: x.flip(0), lambda x: x ^ (torch.arange(64).view(1, 8, 8) == 63).byte()])
 def test_one_other_byte_or_another_order_gives_another_fingerprint(change):
     test = labelled(30, seed=1)
-    changed = Images(change(test.pixels), test.targets, test.classes)
-    other = ImageData("fake", GivenSource(labelled(100), changed), Path(), batch_size=10, seed=0)
+    changed = Examples(change(test.stored), test.targets, test.classes)
+    other = Dataset("fake", GivenSource(labelled(100), changed), Path(), batch_size=10, seed=0)
     assert other.fingerprint("test") != data().fingerprint("test")
     assert other.fingerprint("pool") == data().fingerprint("pool")
 
 
 def test_the_same_bytes_in_another_shape_have_another_fingerprint():
     def shaped(*x_shape):
-        source = GivenSource(*(Images(labelled(20).pixels.reshape(20, *x_shape), None) for _ in range(2)))
-        return ImageData("fake", source, Path(), batch_size=2, seed=0).fingerprint("test")
+        source = GivenSource(*(Examples(labelled(20).stored.reshape(20, *x_shape), None) for _ in range(2)))
+        return Dataset("fake", source, Path(), batch_size=2, seed=0).fingerprint("test")
 
     assert len({shaped(1, 8, 8), shaped(1, 4, 16), shaped(4, 4, 4)}) == 3

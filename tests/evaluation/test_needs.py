@@ -1,0 +1,252 @@
+"""The capabilities that metrics and figures need, and the sentence for each that a run does not have."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+from helpers import FakeExtractor, FakeTrained, FlowPosterior, GivenSource, labelled, small_model
+
+from vae_lab.config.help import options
+from vae_lab.config.make import make_all
+from vae_lab.data.dataset import Dataset
+from vae_lab.evaluation.needs import CAPABILITIES, QUIET, missing, usable
+from vae_lab.evaluation.trained import Evaluation
+from vae_lab.examples import Examples, Factors, RealVectors, Tokens
+from vae_lab.likelihoods import MSE, Bernoulli
+from vae_lab.objectives.elbo import ELBO
+from vae_lab.schedules import Constant
+from vae_lab.scores import Scores, needs_of
+from vae_lab.training.job import Job
+
+NEEDS = {
+    "metrics": {
+        **dict.fromkeys(["fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
+        "label_distribution": ("images", "labels"),
+        "conditional_accuracy": ("conditional", "images", "labels"),
+        "probe": ("labels",),
+        "aggregate_posterior": ("posterior", "gaussian"),
+        "nll": ("posterior", "densities", "likelihood"),
+        **dict.fromkeys(["beta_vae_metric", "factor_vae_score", "mig", "dci", "sap"], ("factors",)),
+        **dict.fromkeys(["denoising", "ood"], ("images",)),
+        **dict.fromkeys(["loss_terms", "latent_use", "anomaly"], ()),
+    },
+    "figures": {
+        "class_samples": ("conditional", "images"),
+        **dict.fromkeys(
+            ["samples", "reconstructions", "denoising", "noise_to_digit", "novelty", "typical"], ("images",)
+        ),
+        **dict.fromkeys(["curves", "kl_per_dimension", "label_shares", "latent_space", "nll_bounds", "ood_roc"], ()),
+    },
+}
+
+
+def parts_of(group: str) -> dict:
+    """Every metric or figure that an option of ``conf`` makes."""
+    nodes: dict = {}
+    for path in options(group).values():
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        nodes |= {name: node for name, node in found.items() if name != "defaults"}
+    return make_all(nodes)
+
+
+PARTS = {group: parts_of(group) for group in NEEDS}
+EACH_NEED = [
+    pytest.param(part, need, id=f"{group}-{name}-{need}")
+    for group, parts in PARTS.items()
+    for name, part in parts.items()
+    for need in NEEDS[group].get(name, ())
+]
+
+
+def black_and_white(n: int = 12) -> Examples:
+    images = labelled(n)
+    stored = (images.stored > 127).to(torch.uint8) * 255
+    return replace(images, stored=stored, factors=Factors(("a", "b"), (3, 4), stored))
+
+
+def run(likelihood=None, images: Examples | None = None, **more) -> FakeTrained:
+    """A run that has every capability, but for what the arguments change."""
+    model = small_model(likelihood or Bernoulli(), **({"conditional": True, "y_size": 3} | more)).eval()
+    return FakeTrained(images or black_and_white(), model=model, classifier=FakeExtractor())
+
+
+def holding(values) -> FakeTrained:
+    made = run()
+    made.data.values = values
+    return made
+
+
+def without_extractor() -> FakeTrained:
+    made = run()
+    made.extractor = None
+    return made
+
+
+def without_posterior() -> FakeTrained:
+    made = run()
+    made.objective = SimpleNamespace(variational=False)
+    return made
+
+
+def inferring(change) -> FakeTrained:
+    """A run whose latents are changed after inference."""
+    made = run()
+    infer = made.model.infer
+    made.model.infer = lambda *args, **more: replace(latents := infer(*args, **more), **change(latents))
+    return made
+
+
+def deterministic() -> FakeTrained:
+    made = run()
+    made.model.deterministic = True
+    return made
+
+
+def with_attributes() -> Examples:
+    return replace(black_and_white(), targets=torch.rand(12, 2), classes=(), attributes=("a", "b"))
+
+
+NO_LABELS = "the dataset has no labels"
+NOT_GAUSSIAN = "it needs one level of Gaussian posteriors"
+LACKING = {
+    "images": [
+        (lambda: holding(Tokens(("a", "b"))), "the dataset holds tokens, not images"),
+        (lambda: holding(RealVectors()), "the dataset holds vectors, not images"),
+    ],
+    "labels": [
+        (lambda: run(images=replace(black_and_white(), targets=None, classes=())), NO_LABELS),
+        (lambda: run(images=with_attributes(), y_size=2), NO_LABELS),
+        (lambda: run(images=replace(black_and_white(), targets=torch.zeros(12).long(), classes=("one",))), NO_LABELS),
+    ],
+    "features": [
+        (
+            without_extractor,
+            "the dataset has no labels to train a feature classifier on; features=inception needs none",
+        )
+    ],
+    "factors": [
+        (
+            lambda: run(images=replace(black_and_white(), factors=None)),
+            "the dataset has no known factors; dataset=sprites has them",
+        )
+    ],
+    "conditional": [(lambda: run(conditional=False), "the model is not conditional")],
+    "posterior": [(without_posterior, "this objective trains no q(z|x)")],
+    "gaussian": [
+        (lambda: run(posterior=FlowPosterior), NOT_GAUSSIAN),
+        (lambda: inferring(lambda latents: {"z": latents.z * 2, "q": latents.q * 2}), NOT_GAUSSIAN),
+    ],
+    "densities": [
+        (deterministic, "the codes of this model are deterministic, so that q(z|x) has no density"),
+        (lambda: inferring(lambda _: {"log_q": None}), "this model has no densities of its latents"),
+        (lambda: inferring(lambda _: {"log_p": None}), "this model has no densities of its latents"),
+    ],
+    "likelihood": [
+        (
+            lambda: run(images=replace(labelled(12), factors=black_and_white().factors)),
+            "grey levels have no probability under likelihood=bernoulli; train with dataset.binarize=dynamic",
+        )
+    ],
+}
+EACH_LACK = [pytest.param(need, *lack, id=f"{need}-{i}") for need in LACKING for i, lack in enumerate(LACKING[need])]
+
+
+class Part:
+    """A metric or figure that only declares; a test fails where it is called."""
+
+    def __init__(self, *needs: str) -> None:
+        self.needs = needs
+
+    def __call__(self, trained):
+        raise AssertionError("it was called")
+
+
+@pytest.mark.parametrize("group", NEEDS)
+def test_every_metric_and_figure_declares_its_needs(group):
+    assert {name: needs_of(part) for name, part in PARTS[group].items()} == NEEDS[group]
+
+
+@pytest.mark.parametrize("group", NEEDS)
+def test_a_run_with_every_capability_can_have_all(group):
+    assert usable(PARTS[group], run()) == (PARTS[group], [])
+
+
+def test_each_capability_is_missing_in_some_test():
+    assert list(LACKING) == list(CAPABILITIES)
+
+
+@pytest.mark.parametrize(("need", "made", "reason"), EACH_LACK)
+def test_a_missing_capability_is_told_with_its_reason(need, made, reason):
+    assert missing(Part(need), made()) == (need, reason)
+    found, notes = usable({"kept": (kept := Part()), "left_out": Part(need)}, made())
+    assert found == {"kept": kept}
+    assert notes == ([] if need in QUIET else [f"No left_out: {reason}."])
+
+
+@pytest.mark.parametrize(("part", "need"), EACH_NEED)
+def test_a_metric_or_figure_is_left_out_of_a_run_that_lacks_one_of_its_needs(part, need):
+    for made, reason in LACKING[need]:
+        assert missing(part, made()) == (need, reason)
+        assert usable({"part": part}, made()) == ({}, [] if need in QUIET else [f"No part: {reason}."])
+
+
+def test_a_metric_of_conditional_models_is_left_out_of_others_in_silence():
+    assert usable({"conditional_accuracy": Part("conditional", "labels")}, run(conditional=False)) == ({}, [])
+
+
+def test_needs_are_checked_in_their_order_up_to_the_first_that_is_missing():
+    made = holding(Tokens(("a", "b")))
+    del made.extractor  # in an evaluation, asking for it trains a classifier
+    assert missing(Part("images", "features"), made) == ("images", "the dataset holds tokens, not images")
+    with pytest.raises(AttributeError, match="extractor"):
+        missing(Part("features", "images"), made)
+
+
+def test_those_left_out_for_one_reason_share_a_note():
+    parts = {"fid": Part("features"), "mig": Part("factors"), "kid": Part("images", "features"), "loss": Part()}
+    assert usable(parts, FakeTrained()) == (
+        {"loss": parts["loss"]},
+        [
+            "No fid, kid: the dataset has no labels to train a feature classifier on; features=inception needs none.",
+            "No mig: the dataset has no known factors; dataset=sprites has them.",
+        ],
+    )
+
+
+def test_grey_levels_have_a_density_under_a_gaussian():
+    assert missing(Part("likelihood"), run(MSE(), labelled(12))) is None
+
+
+def test_one_grey_image_among_many_is_found():
+    images = black_and_white(1002)
+    images.stored[-1] = 128
+    assert missing(Part("likelihood"), run(images=images))[0] == "likelihood"
+
+
+def test_a_posterior_without_a_normal_has_densities():
+    made = run(posterior=FlowPosterior)
+    assert made.model.infer(*first(made), 1, made.noise("trial")).q == (None,)
+    assert missing(Part("densities"), made) is None
+
+
+def first(made: FakeTrained) -> tuple[torch.Tensor, torch.Tensor | None]:
+    batch = next(made.data.batches("test", 1))
+    return batch.x, batch.y
+
+
+def test_parts_of_images_alone_need_no_model():
+    of_images = [part for parts in PARTS.values() for part in parts.values() if getattr(part, "of_images", False)]
+    assert {need for part in of_images for need in needs_of(part)} == {"images", "labels", "features"}
+
+
+def test_scoring_calls_only_metrics_whose_needs_are_met_and_notes_the_others_once():
+    data = Dataset("fake", GivenSource(labelled(40), labelled(12)), Path(), 5, 0)
+    made = Evaluation(Job(small_model(), ELBO(1.0, 1.0, 1, "B", Constant())), data, 0, torch.device("cpu"))
+    metrics = {"mig": Part("factors"), "plain": lambda _: Scores({"x": 1.0}), "sap": Part("factors")}
+    for _ in range(2):
+        scores = made.run(metrics)
+        assert scores.values == {"test/x": 1.0}
+        assert scores.notes == ["No mig, sap: the dataset has no known factors; dataset=sprites has them."]

@@ -1,0 +1,63 @@
+"""Two levels, inferred top-down as in a ladder VAE: q(z₂|x) q(z₁|z₂, x), the decoder's output made on the way."""
+
+import torch
+from torch import Tensor, nn
+
+from stand_ins.two_level import Gaussian
+from vae_lab.functional import kl_normal, log_normal, reparameterize
+from vae_lab.types import Architecture, Latents, Likelihood, Noise, Normal, Shape
+
+
+class TopDown(nn.Module):
+    """q(z₁|z₂, x) weighs the encoder's estimate and p(z₁|z₂) by their precisions (arXiv 1602.02282, equation 17)."""
+
+    conditional = deterministic = standard_prior = kl_trains_prior = False
+    inference = ("encoder.", "d1.", "q2.")
+    generation = ("p1.", "decoder.", "likelihood.")
+
+    def __init__(self, net: Architecture, likelihood: Likelihood, x_shape: Shape, latent_dims: list[int]) -> None:
+        super().__init__()
+        top, bottom = latent_dims
+        self.x_shape, self.likelihood, self.latent_shapes = tuple(x_shape), likelihood, ((top,), (bottom,))
+        self.encoder = net.encoder(self.x_shape)
+        self.d1, self.q2 = Gaussian(self.encoder.out_features, bottom), Gaussian(self.encoder.out_features, top)
+        self.p1 = Gaussian(top, bottom)
+        self.decoder = net.decoder(bottom, likelihood.params_shape(self.x_shape))
+
+    def infer(self, x: Tensor, y: Tensor | None, k: int, noise: Noise, densities: bool = False) -> Latents:
+        h = self.encoder(x)
+        up, top = self.d1(h), self.q2(h)
+        q2 = Normal(top.mu.unsqueeze(0), top.log_var.unsqueeze(0))
+        z2 = reparameterize(q2.mu, q2.log_var, noise.normal(k, *top.mu.shape))
+        p1 = self.p1(z2)
+        q1 = _merged(up, p1)
+        z1 = reparameterize(q1.mu, q1.log_var, noise.normal(*q1.mu.shape))
+        ratio = q1.log_var - p1.log_var
+        kl1 = 0.5 * ((q1.mu - p1.mu).square() * torch.exp(-p1.log_var) + torch.expm1(ratio) - ratio)
+        latents = Latents(
+            z=(z2, z1), kl=(kl_normal(q2.mu, q2.log_var), kl1), q=(q2, q1), params=self.decode((z2, z1), y)
+        )
+        if densities:
+            latents.log_q = sum(log_normal(z, q.mu, q.log_var).sum(-1) for z, q in ((z2, q2), (z1, q1)))
+            latents.log_p = self.log_prior(latents.z, y)
+        return latents
+
+    def log_prior(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
+        p1 = self.p1(z[0])
+        return log_normal(z[0]).sum(-1) + log_normal(z[1], p1.mu, p1.log_var).sum(-1)
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
+        return self.decoder(z[1].flatten(0, 1)).unflatten(0, z[1].shape[:2])
+
+    def prior_sample(self, n: int, y: Tensor | None, noise: Noise, top: tuple[Tensor, ...] = ()) -> tuple[Tensor, ...]:
+        z2 = top[0] if top else noise.normal(1, n, *self.latent_shapes[0])
+        if len(top) == 2:
+            return top
+        p1 = self.p1(z2)
+        return z2, reparameterize(p1.mu, p1.log_var, noise.normal(*p1.mu.shape))
+
+
+def _merged(a: Normal, b: Normal) -> Normal:
+    """The product of two Gaussians: σ² = 1/(σ_a⁻² + σ_b⁻²), μ = σ² (μ_a σ_a⁻² + μ_b σ_b⁻²)."""
+    pa, pb = torch.exp(-a.log_var), torch.exp(-b.log_var)
+    return Normal((a.mu * pa + b.mu * pb) / (pa + pb), -torch.log(pa + pb))

@@ -1,0 +1,66 @@
+"""Which groups and numbers of the config a model reads, and the refusal of choices that it would ignore.
+
+A model reads what its constructor has a parameter for: ``latent_dim``, ``posterior``, ``prior``, ``conditional``.
+"""
+
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import yaml
+
+from vae_lab.config.help import CONF
+from vae_lab.config.node import Node
+from vae_lab.errors import UserError
+
+KEYS = ("latent_dim", "posterior", "prior", "conditional")
+
+
+@cache
+def default_of(key: str) -> Any:
+    """The default of a number or a group, as ``conf/train.yaml`` has it."""
+    primary = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
+    groups = [entry for entry in primary["defaults"] if isinstance(entry, dict)]
+    return primary[key] if key in primary else next(entry[key] for entry in groups if key in entry)
+
+
+def model_reads(config: Mapping[str, Any], key: str) -> bool:
+    """Whether the constructor of the config's model has a parameter of that name."""
+    return key in parameters_of(config["model"]["_target_"])
+
+
+def parameters_of(target: str) -> Mapping[str, inspect.Parameter]:
+    """The parameters of the class or function that a ``_target_`` names."""
+    from hydra.utils import get_object
+
+    return inspect.signature(get_object(target)).parameters
+
+
+def accepted(target: str, about: Node) -> Node:
+    """The entries of ``about`` that the constructor of ``target`` has a parameter for."""
+    parameters = parameters_of(target)
+    return {key: value for key, value in about.items() if key in parameters}
+
+
+def chosen(config: Mapping[str, Any], key: str) -> Any:
+    """The value of a number, or the name of a group's option; None where an earlier config does not say."""
+    return config.get(key) if key in ("latent_dim", "conditional") else config.get("choices", {}).get(key)
+
+
+def refuse_what_is_not_read(config: Node) -> None:
+    """Refuse a number or an option that was chosen for a model that does not read it.
+
+    Raises:
+        UserError: names the choice and the model.
+    """
+    for key in KEYS:
+        value = chosen(config, key)
+        if value not in (None, default_of(key)) and not model_reads(config, key):
+            typed = str(value).lower() if isinstance(value, bool) else value
+            raise UserError(f"{key}={typed}: model={name_of_model(config)} does not read {key}; leave it out")
+
+
+def name_of_model(config: Mapping[str, Any]) -> str:
+    """The option that was chosen, or the class where an earlier config does not say."""
+    return str(config.get("choices", {}).get("model") or config["model"]["_target_"].rpartition(".")[2])

@@ -1,0 +1,205 @@
+"""A dataset as Lightning's data module: a source whose examples are split, held in memory and cut into batches."""
+
+import hashlib
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import pytorch_lightning as pl
+import torch
+from annotated_types import Ge, Le, Lt
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor
+
+from vae_lab.data.batches import Batches, EpochOrder, Groups
+from vae_lab.data.corruption import Binarize, Corruption, binarize_once, drawn_binary
+from vae_lab.data.source import Source
+from vae_lab.errors import UserError
+from vae_lab.examples import Examples, Factors, Values
+from vae_lab.types import Batch, Group, Noise, Shape
+
+
+class Dataset(pl.LightningDataModule):
+    """Train, validation and test examples of one dataset: images, sequences of tokens or real vectors.
+
+    Validation is a share of the training examples, taken by a fixed shuffle that no option changes; test examples are
+    used only when a trained model is scored.
+
+    Args:
+        name: the dataset's name in results.
+        source: reads the examples.
+        root: the folder that holds datasets.
+        batch_size: examples per batch and process.
+        seed: of the order of training examples and of their noise.
+        val_share: share of the training examples that is held out for validation.
+        limit: use only this many training examples (validation and test stay complete).
+        binarize: 'dynamic' or 'static' draws black and white pixels from the grey levels of images.
+        noise_std: σ of the noise on training images, in units of the [0, 1] range.
+        noise_share: share of the training images that are noisy.
+
+    Raises:
+        UserError: the examples are missing or damaged, too few for a batch, or an option does not fit them.
+    """
+
+    name: str  # type: ignore[assignment]  # Lightning allows None, which no dataset here is called
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        root: Path,
+        batch_size: PositiveInt,
+        seed: int,
+        val_share: Annotated[float, Ge(0.001), Lt(1)] = 0.1,
+        limit: PositiveInt | None = None,
+        binarize: Binarize | None = None,
+        noise_std: NonNegativeFloat = 0.0,
+        noise_share: Annotated[float, Ge(0), Le(1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.name, self.batch_size, self.seed, self.binarize = name, batch_size, seed, binarize
+        self.root = Path(root)
+        self.device = torch.device("cpu")
+        self.pool, self.test = source.load(root)
+        self._refuse_image_options(binarize, noise_std, noise_share)
+        self.train, self.val = self._split(val_share, limit)
+        # The examples as a model receives them: those of train, val and test, binarised where that is done once.
+        self._received = {"train": self.train, "val": self.val, "test": self.test}
+        if binarize == "static":
+            self._received = self._binarized(self._received)
+        self._corrupt = partial(Corruption, len(self.train), binarize=binarize, noise_std=noise_std,
+                                noise_share=noise_share)  # fmt: skip
+        self.corruption = self._corrupt(seed=seed)
+
+    def _refuse_image_options(self, binarize: Binarize | None, noise_std: float, noise_share: float) -> None:
+        if (noise_std > 0) != (noise_share > 0):
+            raise UserError(
+                f"dataset.noise_std={noise_std:g} with dataset.noise_share={noise_share:g} adds no noise; "
+                "type both, e.g. dataset.noise_std=0.4 dataset.noise_share=0.5"
+            )
+        if self.values.kind != "images" and (binarize or noise_std > 0):
+            key = f"dataset.binarize={binarize}" if binarize else f"dataset.noise_std={noise_std:g}"
+            raise UserError(f"{key} is for images, and {self.name} holds {self.values.kind}; leave it out")
+
+    def _split(self, val_share: float, limit: int | None) -> tuple[Examples, Examples]:
+        """Training and validation examples."""
+        order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(0))
+        held_out = max(1, round(val_share * len(self.pool)))
+        val = self.pool.part(order[:held_out].sort().values)
+        train = self.pool.part(order[held_out:][:limit].sort().values)
+        kind = self.values.kind
+        if len(train) == 0:
+            raise UserError(
+                f"{self.name} has {len(self.pool)} training {kind}; at least 2 are needed, one for validation"
+            )
+        if self.batch_size > len(train):
+            raise UserError(
+                f"batch_size={self.batch_size} is more than the {len(train)} training {kind} of {self.name}; "
+                f"type batch_size={max(1, len(train) // 10)}"
+            )
+        return train, val
+
+    def _binarized(self, parts: dict[str, Examples]) -> dict[str, Examples]:
+        """The same parts with every pixel drawn black or white once."""
+        if not isinstance(self.pool.stored, Tensor):
+            raise UserError(
+                f"dataset.binarize=static: the images of {self.name} are black and white already; leave it out"
+            )
+        drawn = {id(part.stored): binarize_once(part.stored) for part in (self.pool, self.test)}
+        return {split: replace(part, stored=drawn[id(part.stored)]) for split, part in parts.items()}
+
+    def reseeded(self, seed: int) -> "Dataset":
+        """The same examples, sharing their memory, in the order and with the noise of another seed."""
+        other = copy(self)
+        other.seed, other.corruption = seed, self._corrupt(seed=seed)
+        return other
+
+    @property
+    def values(self) -> Values:
+        """What the numbers of an example mean."""
+        return self.pool.values
+
+    @property
+    def x_shape(self) -> Shape:
+        """The shape of one example: C, H, W of an image."""
+        return self.pool.x_shape
+
+    @property
+    def y_size(self) -> int:
+        """How many numbers tell what is known of an image: classes, or attributes; 0 where there are none."""
+        return len(self.train.attributes or self.train.classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels; empty where there are none."""
+        return self.train.classes
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the attributes; empty where there are none."""
+        return self.train.attributes
+
+    @property
+    def factors(self) -> Factors | None:
+        """The known factors of variation, where the images were made from them."""
+        return self.pool.factors
+
+    def train_dataloader(self) -> Groups:
+        """Training images in a new order each epoch, this process's share of them, several batches at a time."""
+        return Groups(self.loader("train", shuffle=True))
+
+    def val_dataloader(self) -> Batches:
+        """Batches of validation images in their order, this process's share of them."""
+        return self.loader("val", shuffle=False)
+
+    def transfer_batch_to_device(
+        self, batch: Batch | Group, device: torch.device, dataloader_idx: int
+    ) -> Batch | Group:
+        """Batches are made on the device; Lightning would copy them."""
+        return batch
+
+    def loader(self, split: str, shuffle: bool, moved: Examples | None = None) -> Batches:
+        """Batches for the trainer's process; ``moved`` is the split where it was brought to the device before."""
+        images = moved or self._received[split]
+        strategy = self.trainer.strategy  # type: ignore[union-attr]
+        rank, world = self.trainer.global_rank, self.trainer.world_size  # type: ignore[union-attr]
+        size = self.batch_size if shuffle else max(self.batch_size, 512)
+        order = EpochOrder(len(images), size, self.seed, shuffle, rank, world)
+        return Batches(images, order, self.corruption, strategy.root_device)
+
+    def batches(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Batch]:
+        """n images of a split by a fixed draw, in order, as the model meets them when it is scored."""
+        part = self._received[split]
+        part = part.part(_drawn(len(part), n))
+        yield from Batches(part, EpochOrder(len(part), size, 0, shuffle=False), self.corruption, self.device)
+
+    def clean(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
+        """n unchanged examples of a split or the 'pool' by a fixed draw, [size, *x_shape] at a time."""
+        part: Examples = getattr(self, split)
+        for index in _drawn(len(part), n).split(size):
+            yield self.values.ready(part.at(index)[0], self.device)
+
+    def as_received(self, clean: Tensor, noise: Noise) -> Tensor:
+        """Images in [0, 1] from elsewhere as the model would receive them: binarised where its own images are."""
+        return drawn_binary(clean, noise) if self.binarize else clean
+
+    def fingerprint(self, split: str, n: int | None = None) -> str:
+        """Hash of the stored values that :meth:`clean` would read: 16 hexadecimal digits."""
+        part: Examples = getattr(self, split)
+        digest = hashlib.sha256(str(self.x_shape).encode())
+        for index in _drawn(len(part), n).split(1000):
+            digest.update(part.at(index)[0].numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def _drawn(total: int, n: int | None) -> Tensor:
+    """n places in order, drawn once and for all; every place where n is None or more.
+
+    Not every so-many-th image: the order of MNIST's training images has a period, and a stride meets it.
+    """
+    if n is None or n >= total:
+        return torch.arange(total)
+    return torch.randperm(total, generator=torch.Generator().manual_seed(1))[:n].sort().values

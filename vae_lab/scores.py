@@ -1,0 +1,152 @@
+"""The vocabulary of scoring: scores, and a trained model or given images as metrics and figures receive them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from vae_lab.examples import Data
+from vae_lab.types import Model, Noise, Normal, Objective, Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Conditions = Callable[[int, int, Noise], Tensor | None]  # (index of the first sample, how many, noise) to their y
+
+
+@dataclass
+class Scores:
+    """The result of a metric.
+
+    A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``.
+    """
+
+    values: dict[str, float]  # name -> number; names are prefixed with test/
+    protocol: dict[str, Any] = field(default_factory=dict)  # how the numbers were obtained
+    arrays: dict[str, list[Any]] = field(default_factory=dict)  # results that are more than one number
+    notes: list[str] = field(default_factory=list)  # sentences for the user: a skipped score and its reason
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # 95 %, of the values that have one
+    meanings: dict[str, str] = field(default_factory=dict)  # name -> unit and direction, in a few words
+    tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # name -> columns of <name>.csv, per example
+
+
+class Extractor(Protocol):
+    """A frozen network in whose features images are compared."""
+
+    num_features: int
+    suffix: str  # appended to the names of scores that use it; empty for the dataset's own classifier
+    sha256: str  # of its weights
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Entries for protocols."""
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [N, C, H, W] in [0, 1] to (features [N, F], logits [N, classes])."""
+
+
+class Generated(Protocol):
+    """Generated images and the data that they are compared with: the argument of metrics and figures of images."""
+
+    data: Data
+    device: torch.device
+    title: str  # key settings in one line
+    scores: Scores  # of the metrics so far
+    progress: Progress
+    seed: int
+    known: Scores  # of images by another sampler: scores that do not depend on the sampler are taken from here
+
+    @property
+    def learnt_from(self) -> str:
+        """The split that the generator may have seen: 'train', or 'pool' where that is unknown."""
+
+    @property
+    def available(self) -> int | None:
+        """How many images there are; None where any number can be made."""
+
+    @property
+    def sampler(self) -> str:
+        """The source of the images, in a few words."""
+
+    @property
+    def extractor(self) -> Extractor | None:
+        """The network in whose features images are compared; None where there is none for this dataset."""
+
+    @property
+    def classifier(self) -> Extractor | None:
+        """The frozen classifier of this dataset; None where there are no labels."""
+
+    def noise(self, purpose: str) -> Noise:
+        """Noise that depends on the seed and the purpose only."""
+
+    def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
+        """n examples, [size, *x_shape] at a time: decoded means of prior draws, or given images; images in [0, 1]."""
+
+    def features(self, source: str, n: int) -> Tensor:
+        """The extractor's features [n, F] of 'samples', 'reconstructions', 'train', 'pool' or 'test'."""
+
+    def logits(self, source: str, n: int) -> Tensor:
+        """The extractor's logits [n, its classes] of the same images."""
+
+    def class_logits(self, source: str, n: int) -> Tensor:
+        """The classifier's logits [n, classes] of the same images, whatever the extractor is."""
+
+
+class Trained(Generated, Protocol):
+    """A trained model with its data: the argument of all other metrics and figures."""
+
+    model: Model
+    objective: Objective
+    history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
+
+    @property
+    def conditions(self) -> Conditions:
+        """The y of samples; it gives None where the model takes none."""
+
+    def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
+        """As in :class:`Generated`; a conditional model decodes the rows of ``y`` in turn. z does not depend on y."""
+
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Decoded means of the posterior means: [B, *x_shape] to the same; ``y`` is read by conditional models."""
+
+    def codes(self, split: str = "test", n: int | None = None, level: int = 0) -> tuple[Normal, Tensor | None]:
+        """The posterior of n examples of a split (all by default), flattened to [n, D], with their labels, on the CPU.
+
+        ``level`` counts from the top. A posterior without a density is given by the moments of its draws.
+        """
+
+    def kl(self, split: str = "test", n: int | None = None, level: int | None = None) -> Tensor:
+        """KL[q(z|x) ‖ p(z)] of the same examples in nats: [n, D] in closed form, otherwise one draw's, [n, 1].
+
+        ``level`` None: of all levels, side by side.
+        """
+
+    def factor_codes(self) -> Tensor:
+        """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""
+
+
+class Metric(Protocol):
+    """Scores of a trained model.
+
+    Optional attributes: ``needs``, the capabilities that it requires (see :mod:`vae_lab.evaluation.needs`), such as
+    ``("images", "labels")``; ``of_images = True`` where it looks at generated images alone.
+    """
+
+    def __call__(self, trained: Trained) -> Scores:
+        """Compute them."""
+
+
+class Plot(Protocol):
+    """A picture of a trained model; it may declare ``needs`` and ``of_images`` as a :class:`Metric` does."""
+
+    def __call__(self, trained: Trained) -> Figure | None:
+        """Draw it; None where it does not apply to this run."""
+
+
+def needs_of(part: object) -> Sequence[str]:
+    """The capabilities that a metric or a figure requires."""
+    return tuple(getattr(part, "needs", ()))
