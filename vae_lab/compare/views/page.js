@@ -172,7 +172,8 @@ function addPlot(section) {
     const panels = tree[first.value()][second.value()];
     third.fill(panels.map((panel) => panel.label));
     note.textContent = panels.length > 1
-      ? `These runs use ${panels.length} protocols or datasets whose values are not comparable: each has a separate plot.`
+      ? `These runs use ${panels.length} protocols or datasets whose values are not comparable: `
+        + "each has a separate plot."
       : "";
     note.hidden = panels.length < 2;
     redraw(name);

@@ -145,7 +145,8 @@ def _notes(
     rows = len(cells)
     left = [s.name for s in compared.settings if s not in settings] + [s.name for s in scores if s not in fitting]
     rest = len(compared.scores) - len(scores)
-    more = [*left, *([f"{rest} further scores"] if rest else []), *([f"{rows - ROWS} rows"] if rows > ROWS else [])]
+    more = [*left, *([f"{rest} further score{'s' if rest > 1 else ''}"] if rest else []),
+            *([f"{rows - ROWS} row{'s' if rows > ROWS + 1 else ''}"] if rows > ROWS else [])]  # fmt: skip
     if more:
         notes.append(f"not shown here, but in compare.html and summary.csv: {', '.join(more)}")
     for score in fitting:
