@@ -1,4 +1,4 @@
-"""Run folders as training leaves them, without training."""
+"""Makes run folders like those of training, without training."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,10 @@ MEANINGS = {
 
 
 def config(**changed: Any) -> dict[str, Any]:
-    """A resolved config; dotted names reach inside, and what repeats a top-level number repeats it."""
+    """Return a resolved config with changed values.
+
+    A double underscore in a name separates nested keys. Keys that repeat a top-level number follow its changes.
+    """
     top = {"latent_dim": 2, "beta": 1.0, "k1": 1.0, "k2": 1.0, "epochs": 3, "batch_size": 128, "lr": 1e-3, "seed": 0,
            "data_dir": None, **{k.replace("__", "."): v for k, v in changed.items() if "__" not in k}}  # fmt: skip
     made = {
@@ -45,7 +48,7 @@ def config(**changed: Any) -> dict[str, Any]:
 
 
 def protocol(**changed: Any) -> dict[str, Any]:
-    """The protocol of a run, ``fid`` changed as told."""
+    """Return the protocol of a run with changed entries of its metric ``fid``."""
     fid = {"features": "digits classifier, 128-d", "extractor_sha256": SHA, "images": 360, "seed": 0,
            "sampler": "decoder means of draws from the prior", "reference": "360 of 360 test images of digits",
            "bootstrap": "95 % of 100", **changed}  # fmt: skip
@@ -53,8 +56,8 @@ def protocol(**changed: Any) -> dict[str, Any]:
     return {"checkpoint": {"which": "best val/loss", "epoch": 3}, "loss_terms": terms, "latent_use": {}, "fid": fid}
 
 
-def make_run(folder: Path, fid: float = 10.0, told: dict[str, Any] | None = None, **changed: Any) -> Path:
-    """A finished run folder with three epochs; ``told`` changes the protocol of its FID."""
+def make_run(folder: Path, fid: float = 10.0, fid_protocol: dict[str, Any] | None = None, **changed: Any) -> Path:
+    """Make a finished run folder with three epochs and return it; ``fid_protocol`` changes the protocol of its FID."""
     folder.mkdir(parents=True)
     settings = config(**changed)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
@@ -64,7 +67,7 @@ def make_run(folder: Path, fid: float = 10.0, told: dict[str, Any] | None = None
         "metrics": {f"test/{name}": value for name, value in values.items()},
         "intervals": {"test/fid": [fid - 1, fid + 1]},
         "meanings": {**MEANINGS, "test/fid_floor": f"{MEANINGS['test/fid']}, real training images"},
-        "protocol": protocol(seed=settings["seed"], **(told or {})),
+        "protocol": protocol(seed=settings["seed"], **(fid_protocol or {})),
         "arrays": {},
     }
     (folder / "results.json").write_text(json.dumps(results))
@@ -75,7 +78,7 @@ def make_run(folder: Path, fid: float = 10.0, told: dict[str, Any] | None = None
 
 
 def make_sweep(folder: Path, seeds: int = 2) -> Path:
-    """latent_dim × beta × seed, and one failed, one interrupted and one damaged job."""
+    """Make a sweep over latent_dim, beta and seed, with one failed, one interrupted and one damaged job."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sweep.json").write_text("{}")
     number = 0

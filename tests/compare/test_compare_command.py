@@ -53,12 +53,12 @@ def test_the_table_says_what_differs_marks_the_best_and_names_what_failed(tmp_pa
     page = write_comparison([sweep], sweep, console)
     told = console.file.getvalue()
     assert page == sweep / "compare.html"
-    assert all(len(line) <= 80 for line in told.partition("▸ best")[0].splitlines())
+    assert all(len(line) <= 80 for line in told.partition("▸ marks")[0].splitlines())
     header = next(line for line in told.splitlines() if "latent_dim" in line)
     assert header.split()[:4] == ["latent_dim", "beta", "seeds", "fid"]
     assert "▸ 12.5 ± 0.71" in told
     assert "failed: the loss became NaN in epoch 2" in told
-    assert "left out here, in compare.html and summary.csv" in told
+    assert "not shown here, but in compare.html and summary.csv" in told
     assert {"curves.png", "fid-latent_dim.png", "fid-latent_dim-beta.png", "rate_distortion.png"} <= {
         path.name for path in (sweep / "plots").iterdir()
     }
@@ -88,7 +88,7 @@ def test_runs_equal_in_settings_and_seed_are_told_and_their_numbers_are_never_cu
     told = console.file.getvalue()
     assert "1 (2 equal runs)" in told
     assert f"{names[0]} = {names[1]}" in told
-    rows = told.partition("▸ best")[0]
+    rows = told.partition("▸ marks")[0]
     assert "…" not in rows
     assert "1235" in rows
     assert all(len(line) <= 80 for line in rows.splitlines())
@@ -134,11 +134,14 @@ def test_protocols_are_told_apart_in_table_page_and_summary(tmp_path, console):
     make_run(tmp_path / "s" / "c", 1.0, {"images": 1000}, latent_dim=8)
     page = write_comparison([tmp_path / "s"], tmp_path / "s", console)
     told = console.file.getvalue()
-    assert "fid stands under 2 protocols, which do not compare: A: images 360 (2 runs); B: images 1000 (1 run)" in told
+    assert (
+        "fid was measured under 2 protocols, whose values are not comparable: A: images 360 (2 runs); "
+        "B: images 1000 (1 run)" in told
+    )
     assert "▸ 10 ± 1 A" in told
     assert "1 ± 1 B" in told.replace("▸", "!")
     assert [row["fid protocol"] for row in table(tmp_path / "s" / "summary.csv")] == ["A", "A", "B"]
-    assert "Values of different protocols do not compare" in page.read_text()
+    assert "Values measured under different protocols are not comparable." in page.read_text()
 
 
 def test_a_second_comparison_replaces_the_first_but_nothing_else(cli, tmp_path):
@@ -181,14 +184,14 @@ def test_the_page_is_opened_where_asked(cli, tmp_path, monkeypatch):
     [
         ([], "needs run folders", "vae-lab compare outputs/"),
         (["nowhere"], "nowhere: no such folder", "type vae-lab compare"),
-        (["empty"], "empty: no run in it or below", "type vae-lab compare"),
+        (["empty"], "empty: no run found in or below this folder", "type vae-lab compare"),
         (["run", "show=[fdi]"], "show=fdi", "'fid'"),
         (["run", "show=fid"], "show=fid", "show=[fid,elbo]"),
         (["run", "grids=-1"], "grids=-1", "grids=24"),
         (["run", "shwo=[fid]"], "shwo", "'show'"),
         (["run", "out=run"], "run folder", "out=<another folder>"),
         (["run", "out=file"], "out=file is a file", "out=<another folder>"),
-        (["run", "out=file/in"], "cannot be written", "out=<a folder that can>"),
+        (["run", "out=file/in"], "cannot be written", "out=<a writable folder>"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

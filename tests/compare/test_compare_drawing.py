@@ -87,7 +87,7 @@ def test_trials_of_a_search_are_points_and_no_line(tmp_path):
     (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
     points = panel.plot.lines[0]
     assert (points.joined, points.x) == (False, [2, 3, 7, 9])
-    assert "single points differ in lr, too" in panel.plot.subtitle
+    assert "single points also differ in lr" in panel.plot.subtitle
     make_run(tmp_path / "more", 20.0, latent_dim=20, lr=2e-3)
     (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
     line, points = panel.plot.lines[:2]
@@ -131,7 +131,7 @@ def test_a_floor_far_below_is_told_and_does_not_stretch_the_axis(tmp_path, value
         make_run(tmp_path / str(i), value, latent_dim=2 + i)
     (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
     assert any(line.style == -1 for line in panel.plot.lines) == near
-    assert ("floor 2 (real training images), below these axes" in panel.plot.subtitle) != near
+    assert ("floor 2 (real training images) lies below these axes" in panel.plot.subtitle) != near
     low, high = draw(panel.plot).axes[0].get_ylim()
     assert (low > 200) != near
     assert low < min(values) < max(values) < high

@@ -139,7 +139,7 @@ def test_scores_that_cannot_be_drawn_say_why(opened, tmp_path):
         make_run(tmp_path / str(dim), 10.0 + dim, {"images": dim}, latent_dim=dim)
     page = opened(compare(tmp_path))
     told = page.locator("#against .undrawn").inner_text()
-    assert told == "fid: one run under each of 2 protocols, so nothing to draw over latent_dim."
+    assert told == "fid: each of 2 protocols has one run, so there is no plot over latent_dim."
     page.locator("#against").scroll_into_view_if_needed()
     assert page.locator("#against select").first.locator("option").all_inner_texts()[0] == "elbo"
 
@@ -176,7 +176,7 @@ def test_protocols_have_axes_of_their_own_and_the_page_says_so(opened, tmp_path)
     page = opened(compare(tmp_path))
     page.locator("#against").scroll_into_view_if_needed()
     page.wait_for_selector("#against .scatterlayer .trace")
-    assert "do not compare: each has axes of its own" in page.locator("#against .note").inner_text()
+    assert "whose values are not comparable: each has a separate plot" in page.locator("#against .note").inner_text()
     shown = "document.querySelector('#against .plot').data.filter(t => !t.name.startsWith('floor')).flatMap(t => t.y)"
     seen = [page.evaluate(shown)]
     page.locator("#against select").nth(2).select_option(index=1)

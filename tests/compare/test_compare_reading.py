@@ -14,7 +14,7 @@ from vae_lab.errors import UserError
 
 def test_a_finished_run_is_read_whole(tmp_path):
     record = read(make_run(tmp_path / "12-30-05-beta-4", 12.0, beta=4.0))
-    assert (record.status, record.name, record.told) == ("finished", "beta-4", "finished")
+    assert (record.status, record.name, record.status_text) == ("finished", "beta-4", "finished")
     assert record.scores["test/fid"] == 12.0
     assert record.intervals == {"test/fid": (11.0, 13.0)}
     assert [row["val/loss"] for row in record.history] == [16.0, 15.0, 14.0]
@@ -28,15 +28,15 @@ def test_a_damaged_file_is_told_and_the_rest_is_read(tmp_path, file, content):
     (folder / file).write_text(content)
     record = read(folder)
     assert record.status == "damaged"
-    assert file in record.told
-    assert "\n" not in record.told
+    assert file in record.status_text
+    assert "\n" not in record.status_text
     assert len(record.history) == 3
 
 
 def test_bytes_that_are_no_text_are_told(tmp_path):
     folder = make_run(tmp_path / "run")
     (folder / "results.json").write_bytes(b"\xff\xfe\xfa")
-    assert "results.json is damaged" in read(folder).told
+    assert "results.json is damaged" in read(folder).status_text
 
 
 @pytest.mark.parametrize("part", ["metrics", "protocol", "meanings", "intervals"])
@@ -44,7 +44,7 @@ def test_results_of_another_shape_are_told(tmp_path, part):
     folder = make_run(tmp_path / "run")
     results = json.loads((folder / "results.json").read_text())
     (folder / "results.json").write_text(json.dumps({**results, part: [1]}))
-    assert read(folder).told == "damaged: results.json is not that of a run"
+    assert read(folder).status_text == "damaged: results.json does not hold the results of a run"
 
 
 def test_scores_that_are_no_numbers_are_left_out(tmp_path):
@@ -60,28 +60,28 @@ def test_a_damaged_history_costs_the_curves_alone(tmp_path):
     folder = make_run(tmp_path / "run")
     (folder / "metrics.csv").write_text("epoch,val/loss\n0,3\n1,x,4\n")
     record = read(folder)
-    assert (record.status, record.history, record.told) == ("finished", [], "finished; metrics.csv is damaged")
+    assert (record.status, record.history, record.status_text) == ("finished", [], "finished; metrics.csv is damaged")
 
 
 def test_runs_without_scores_say_why(tmp_path):
     interrupted = make_run(tmp_path / "a")
     (interrupted / "results.json").unlink()
-    assert read(interrupted).told == "interrupted: after 3 epochs"
+    assert read(interrupted).status_text == "interrupted: after 3 epochs"
     (interrupted / "metrics.csv").unlink()
-    assert read(interrupted).told == "interrupted: before the first epoch"
+    assert read(interrupted).status_text == "interrupted: before the first epoch"
     (interrupted / "failure.json").write_text('{"reason": "out of\\nmemory"}')
-    assert read(interrupted).told == "failed: out of memory"
+    assert read(interrupted).status_text == "failed: out of memory"
     (interrupted / "config.yaml").unlink()
-    assert read(interrupted).told == "failed: out of memory"
+    assert read(interrupted).status_text == "failed: out of memory"
     half = tmp_path / "b"
     half.mkdir()
     (half / "environment.json").write_text("{}")
-    assert read(half).told == "damaged: config.yaml is missing"
+    assert read(half).status_text == "damaged: config.yaml is missing"
 
 
 def test_a_config_of_something_else_is_told(tmp_path):
     (tmp_path / "config.yaml").write_text("name: another program\n")
-    assert read(tmp_path).told == "damaged: config.yaml is not that of a run"
+    assert read(tmp_path).status_text == "damaged: config.yaml is not the config of a run"
 
 
 def test_runs_are_found_below_and_each_once_in_the_order_of_their_numbers(tmp_path):

@@ -39,7 +39,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_cell():
     compared = Compared([run(v, latent_dim=d, seed=s) for v, d, s in [(1, 2, 0), (3, 2, 1), (9, 4, 0)]])
     assert [cell.runs for cell in compared.cells] == [(0, 1), (2,)]
     value = compared.value(compared.scores["fid"], (0, 1))
-    assert (value.mean, value.half, value.seeds) == (2.0, pytest.approx(2**0.5), 2)
+    assert (value.mean, value.spread, value.seeds) == (2.0, pytest.approx(2**0.5), 2)
     assert compared.best_cells(compared.scores["fid"]) == {0}
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_best_without_another_to_beat():
 def test_runs_under_another_protocol_are_apart(told):
     compared = Compared([run(3.0), run(1.0), run(2.0, told), run(5.0, told), run(4.0)])
     score = compared.scores["fid"]
-    assert [score.protocols.of[i] for i in range(5)] == [0, 0, 1, 1, 0]
+    assert [score.protocols.number_of[i] for i in range(5)] == [0, 0, 1, 1, 0]
     assert best(compared.records) == {1, 2}
     assert next(iter(told)).split("_")[-1] in score.protocols.label(0)
 
@@ -182,7 +182,7 @@ def test_every_score_of_a_real_run_is_found_under_one_metric(finished):
 def test_a_score_that_no_run_has_is_refused_with_the_nearest(tmp_path):
     records = [read(make_run(tmp_path / "run"))]
     assert Compared(records, ["test/kl", "fid"]).show == ["kl", "fid"]
-    with pytest.raises(UserError, match=r"show=fidd: no run has such a score \(did you mean 'fid'\?\)"):
+    with pytest.raises(UserError, match=r"show=fidd: no run has this score \(did you mean 'fid'\?\)"):
         Compared(records, ["fidd"])
 
 

@@ -5,7 +5,7 @@ from made import config
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.reading import Record
-from vae_lab.compare.settings import MISSING, Setting, axes, differing, others, shown
+from vae_lab.compare.settings import MISSING, Setting, axes, differing, format_setting, others
 
 
 def records(*changes: dict) -> list[Record]:
@@ -92,9 +92,14 @@ def test_what_follows_from_an_axis_does_not_split_lines():
     assert others([share], [share, Setting("k2", (0.9, 0.7, 0.4)), found]) == [found]
 
 
+def test_a_setting_with_numbers_and_null_varies_independently_of_an_axis():
+    x, limit = Setting("latent_dim", (2, 2, 4, 4)), Setting("dataset.limit", ("null", 100, "null", 100))
+    assert others([x], [x, limit]) == [limit]
+
+
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (1e-4, "0.0001"), (True, "true"), (MISSING, "–"), ("a", "a")])
 def test_values_are_shown_as_they_are_typed(value, text):
-    assert shown(value) == text
+    assert format_setting(value) == text
 
 
 def family(name: str, objective: str, **change) -> dict:

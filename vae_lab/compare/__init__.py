@@ -1,4 +1,4 @@
-"""Runs side by side: a table, a CSV, plots and one page that opens by itself."""
+"""Compares runs: a terminal table, a CSV file, plots, and one HTML page that opens without a server or a network."""
 
 from vae_lab.compare.comparison import write_comparison
 

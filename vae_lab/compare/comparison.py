@@ -1,15 +1,15 @@
-"""``vae-lab compare``: reads the runs, prints the table, writes summary.csv, plots/ and compare.html."""
+"""``vae-lab compare``: reads the runs, prints the table, and writes summary.csv, plots/ and compare.html."""
 
 import time
 import webbrowser
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.folders import is_run, resolve, run_folders
 from vae_lab.compare.reading import read, read_sweep
+from vae_lab.config.node import Node
 from vae_lab.errors import UserError
 from vae_lab.system.files import write_atomically
 
@@ -17,8 +17,8 @@ PAGE, SUMMARY = "compare.html", "summary.csv"
 MARK = '<meta name="generator" content="vae-lab compare">'
 
 
-def compare(config: dict[str, Any], console: Console) -> None:
-    """What was typed: find the folders, choose where to write, and open the page where that was asked for.
+def compare(config: Node, console: Console) -> None:
+    """Run the command: find the folders, choose where to write, and open the page if ``open=true`` was typed.
 
     Raises:
         UserError: see :func:`write_comparison`.
@@ -27,7 +27,7 @@ def compare(config: dict[str, Any], console: Console) -> None:
 
     settings = check(CompareConfig, config)
     paths = resolve(settings.runs)
-    out = Path(settings.out).expanduser() if settings.out else _place(paths)
+    out = Path(settings.out).expanduser() if settings.out else _default_out(paths)
     page = write_comparison(paths, out, console, settings.show, settings.grids)
     if settings.open:
         webbrowser.open(page.absolute().as_uri())
@@ -36,34 +36,39 @@ def compare(config: dict[str, Any], console: Console) -> None:
 def write_comparison(
     paths: list[Path], out: Path, console: Console, show: list[str] | None = None, grids: int = 24
 ) -> Path:
-    """Compare the runs in or below ``paths``; returns the page.
+    """Compare the runs in or below ``paths`` and return the path of the page.
 
     Args:
         paths: run folders, and folders above them.
-        out: where summary.csv, compare.html and plots/ go; those of an earlier comparison are replaced.
-        console: gets the table.
-        show: scores to show; None: a few.
-        grids: how many runs have samples and reconstructions drawn, best first.
+        out: folder for summary.csv, compare.html and plots/; the files of an earlier comparison are replaced.
+        console: prints the table.
+        show: names of the scores to show; None: a default selection.
+        grids: number of runs, best first, whose samples and reconstructions are drawn.
 
     Raises:
-        UserError: no runs there, an unknown score, or ``out`` cannot take the files. Nothing was written then.
+        UserError: there are no runs, a score is unknown, or ``out`` holds the files of something else, in which case
+            nothing has been written; or the files cannot be written.
     """
     folders, empty = run_folders(paths)
     if not folders:
-        raise UserError(f"{', '.join(map(str, paths))}: no run in it or below; type vae-lab compare outputs/<date>")
+        where = "this folder" if len(paths) == 1 else "these folders"
+        names = ", ".join(map(str, paths))
+        raise UserError(f"{names}: no run found in or below {where}; type vae-lab compare outputs/<date>")
     _refuse_foreign(out)
     compared = Compared([read(folder) for folder in folders], show)
     from vae_lab.compare.views.table import print_table
 
     print_table(console, compared)
     for path in empty:
-        console.print(f"{path}: no run in it or below", style="bold yellow", markup=False, highlight=False)
+        message = f"{path}: no run found in or below this folder"
+        console.print(message, style="bold yellow", markup=False, highlight=False)
     page = _write(compared, out, console, grids, [read_sweep(path) for path in paths])
-    console.print(f"{page} shows it; numbers in {out / SUMMARY}", markup=False, highlight=False, soft_wrap=True)
+    message = f"The comparison is in {page}, its numbers in {out / SUMMARY}"
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
     return page
 
 
-def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: list[dict[str, Any]]) -> Path:
+def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: list[Node]) -> Path:
     from vae_lab.compare.plots.plotted import Plotted
     from vae_lab.compare.views.grids import best_first, draw_grids
     from vae_lab.compare.views.page import page_of
@@ -81,24 +86,24 @@ def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: 
         write_pictures(plotted, out / "plots")
         with write_atomically(out / PAGE) as file:
             file.write(html)
-    except OSError as why:
-        raise UserError(f"{out} cannot be written ({why.strerror}); type out=<a folder that can>") from why
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({error.strerror}); type out=<a writable folder>") from error
     return out / PAGE
 
 
-def _place(paths: list[Path]) -> Path:
-    """Into the sweep where it is one; else a folder of its own."""
+def _default_out(paths: list[Path]) -> Path:
+    """The sweep's folder if the only path is a sweep, else a new folder in outputs/compare."""
     if len(paths) == 1 and not is_run(paths[0]) and (paths[0] / "sweep.json").is_file():
         return paths[0]
     return Path("outputs") / "compare" / time.strftime("%Y-%m-%d_%H-%M-%S")
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Only what an earlier comparison wrote is replaced."""
+    """Raise an error unless the files to be replaced were written by an earlier comparison."""
     if out.is_file() or (out.is_dir() and is_run(out)):
         raise UserError(f"out={out} is a {'file' if out.is_file() else 'run folder'}; type out=<another folder>")
     page = out / PAGE
     ours = page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:2000]
     for path in (page, out / SUMMARY, out / "plots"):
         if path.exists() and not ours:
-            raise UserError(f"{path} is there already and not from vae-lab compare; type out=<another folder>")
+            raise UserError(f"{path} already exists and was not written by vae-lab compare; type out=<another folder>")

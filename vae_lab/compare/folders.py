@@ -1,4 +1,4 @@
-"""From what a person typed to run folders: runs, folders above them, sweeps, globs."""
+"""Finds run folders from the words that the user typed: runs, folders above them, sweeps and globs."""
 
 import glob
 import os
@@ -6,61 +6,64 @@ from pathlib import Path
 
 from vae_lab.errors import UserError
 
-_MARKS = {"config.yaml", "failure.json", "results.json", "environment.json", "metrics.csv"}
+_RUN_FILES = {"config.yaml", "failure.json", "results.json", "environment.json", "metrics.csv"}
 
 
 def resolve(words: list[str]) -> list[Path]:
-    """Existing paths; a word that is none is read as a glob.
+    """Return the folders that the words name; a word that is not an existing path is read as a glob.
 
     Raises:
-        UserError: nothing was typed, or a word leads nowhere.
+        UserError: no word was typed, or a word matches no folder.
     """
     if not words:
         raise UserError("compare needs run folders or folders above them; type vae-lab compare outputs/<date>")
-    found: list[Path] = []
+    resolved: list[Path] = []
     for word in words:
         path = Path(word).expanduser()
         matches = [path] if path.exists() else [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         folders = [match for match in matches if match.is_dir()]
         if not folders:
-            what = "a file, not a folder" if matches else "no such folder, and nothing matches it as a glob"
-            raise UserError(f"{word}: {what}; type vae-lab compare outputs/<date>/<run or sweep>")
-        found += folders
-    return found
+            problem = "a file, not a folder" if matches else "no such folder, and nothing matches it as a glob"
+            raise UserError(f"{word}: {problem}; type vae-lab compare outputs/<date>/<run or sweep>")
+        resolved += folders
+    return resolved
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run, be it half-written or failed."""
-    return any((folder / name).is_file() for name in _MARKS)
+    """Whether a folder holds a run, including an interrupted or failed one."""
+    return any((folder / name).is_file() for name in _RUN_FILES)
 
 
 def run_folders(paths: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Every run in or below these, each once, in order; and those of ``paths`` that hold none."""
-    found: dict[Path, Path] = {}
+    """Return every run folder in or below ``paths``, each once and in order, and the ``paths`` that hold no run."""
+    folders: dict[Path, Path] = {}
     empty = []
     for path in paths:
-        below = _below(path)
+        below = _runs_below(path)
         if not below:
             empty.append(path)
         for folder in below:
-            found.setdefault(folder.resolve(), folder)
-    return list(found.values()), empty
+            folders.setdefault(folder.resolve(), folder)
+    return list(folders.values()), empty
 
 
-def _below(path: Path) -> list[Path]:
-    """Not inside run folders: W&B keeps a config.yaml of its own there."""
+def _runs_below(path: Path) -> list[Path]:
+    """The run folders in or below a path.
+
+    The search does not descend into run folders, because W&B keeps a config.yaml of its own inside them.
+    """
     if is_run(path):
         return [path]
-    found = []
+    runs = []
     for folder, names, _ in os.walk(path):
         names[:] = sorted((name for name in names if not name.startswith(".")), key=_natural)
         for name in [name for name in names if is_run(Path(folder) / name)]:
-            found.append(Path(folder) / name)
+            runs.append(Path(folder) / name)
             names.remove(name)
-    return found
+    return runs
 
 
 def _natural(name: str) -> tuple[int, str]:
-    """Jobs of a sweep in their order: 2-… before 10-…"""
+    """Sort key that orders the jobs of a sweep by number, so that 2-… comes before 10-…"""
     number = name.partition("-")[0]
     return (int(number) if number.isdecimal() else -1, name)

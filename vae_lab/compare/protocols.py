@@ -1,28 +1,31 @@
-"""Which values may stand on one axis: those of the same data, network, number of images, reference and options.
+"""Decides which values of a score are comparable.
 
-What a protocol says of seeds, of how intervals and floors were had, and of software does not count: it changes a value
-within its interval, not its meaning. Nor does ``sampler`` count: where the images come from is what is scored, not how,
-and it is told as a column where it differs (see :func:`samplers`).
+They must agree in the data, the network, the number of images, the reference and the metric's options. Some parts of a
+protocol do not count: the seed, the way intervals and floors were computed, and software versions change a value within
+its interval, but not its meaning. ``sampler`` does not count either, because the source of the images is what is
+scored, not how it is scored; if it differs between runs, it is a column (see :func:`samplers`).
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from string import ascii_uppercase
-from typing import Any
 
 from vae_lab.compare.reading import Record
+from vae_lab.config.node import Node
 
-_UNCOUNTED = {"seed", "bootstrap", "interval", "floor", "sampler", "classifier_test_accuracy", "software",
-              "latent_samples", "elbo_is_a_likelihood_bound"}  # fmt: skip
+_IGNORED_KEYS = {"seed", "bootstrap", "interval", "floor", "sampler", "classifier_test_accuracy", "software",
+                 "latent_samples", "elbo_is_a_likelihood_bound"}  # fmt: skip
+# With all their constants, these likelihoods give −log p(x) in the same measure.
 _DENSITIES = {
     "MSE",
     "Gaussian",
     "Sigma",
     "SigmaPerPixel",
     "SigmaPredicted",
-}  # with all constants, these give −log p(x) in the same measure
-_OF_ONE_LIKELIHOOD = {"test/loss", "test/recon"}  # without all constants
-# Scores whose names do not begin with that of their metric; any others do, or count every protocol of the run.
+}
+_PER_LIKELIHOOD = {"test/loss", "test/recon"}  # these leave out constants, so they compare within one likelihood only
+# Metrics of the scores whose names do not begin with the name of their metric. For other scores whose metric is not
+# found, the protocols of all metrics of the run count.
 _METRICS = {
     **dict.fromkeys(
         ("loss", "recon", "kl", "elbo", "rate", "distortion", "bits_per_dim", "iwae_bound", "sigma"), "loss_terms"
@@ -36,25 +39,31 @@ _METRICS = {
     "knn_accuracy": "probe",
     "knn_accuracy_few": "probe",
 }
-_BESIDE = {"checkpoint", "images", "samplers"}  # of the run, not of a score
-_SUFFIXES = ("_inception", "")  # of a network
+_NOT_METRICS = {"checkpoint", "images", "samplers"}  # entries of a protocol that describe the run, not a score
+_SUFFIXES = ("_inception", "")  # of the network that computes the features
 
 
-def data_of(config: Mapping[str, Any], as_the_model_sees: bool = True) -> dict[str, Any]:
-    """What tells one dataset's test images from another's; binarisation changes what a model is scored on."""
+def data_of(config: Node, as_the_model_sees: bool = True) -> Node:
+    """Return the settings that identify a dataset's test images.
+
+    Args:
+        config: the config of a run.
+        as_the_model_sees: include binarisation, which changes the images that likelihoods are computed on.
+    """
     dataset = config.get("dataset") or {}
-    source = {k: v for k, v in (dataset.get("source") or {}).items() if k != "labels"}  # the images are the same
-    found = {"dataset": dataset.get("name"), "source": source}
-    return found | ({"binarize": dataset.get("binarize")} if as_the_model_sees else {})
+    # The labels of a dataset do not change its images.
+    source = {k: v for k, v in (dataset.get("source") or {}).items() if k != "labels"}
+    data = {"dataset": dataset.get("name"), "source": source}
+    return data | ({"binarize": dataset.get("binarize")} if as_the_model_sees else {})
 
 
 def key_of(record: Record, score: str) -> str:
-    """Two values of a score compare exactly if this text is the same."""
-    return json.dumps(_counted(record, score), sort_keys=True, ensure_ascii=False, default=str)
+    """Return a text that is the same for two runs exactly if their values of the score are comparable."""
+    return json.dumps(_protocol(record, score), sort_keys=True, ensure_ascii=False, default=str)
 
 
-def metric_of(score: str, protocol: dict[str, Any]) -> str | None:
-    """The entry of a run's protocol that a score stands under; None where it cannot be told."""
+def metric_of(score: str, protocol: Node) -> str | None:
+    """Return the entry of a run's protocol that describes a score; None if there is none."""
     name = score.removeprefix("test/").removesuffix("_floor")
     fitted = sorted((f"_{sampler}" for sampler in fitted_samplers(protocol)), key=len, reverse=True)
     suffixes = [network + sampler for sampler in [*fitted, ""] for network in _SUFFIXES]
@@ -65,34 +74,36 @@ def metric_of(score: str, protocol: dict[str, Any]) -> str | None:
     return next((head + suffix for head in named + heads if head + suffix in protocol), None)
 
 
-def fitted_samplers(protocol: Mapping[str, Any]) -> list[str]:
-    """Names of the samplers that were fitted after training; their scores end with them (``fid_gmm``)."""
-    found = protocol.get("samplers")
-    return list(found) if isinstance(found, dict) else []
+def fitted_samplers(protocol: Node) -> list[str]:
+    """Return the names of the samplers fitted after training, which end the names of their scores (``fid_gmm``)."""
+    entries = protocol.get("samplers")
+    return list(entries) if isinstance(entries, dict) else []
 
 
-def _counted(record: Record, score: str) -> dict[str, Any]:
+def _protocol(record: Record, score: str) -> Node:
+    """The parts of a run's protocol that decide with which values the run's score is comparable."""
     metric = metric_of(score, record.protocol)
-    chosen = {metric: record.protocol[metric]} if metric else record.protocol
-    parts = {k: v for k, v in chosen.items() if k not in _BESIDE and isinstance(v, dict)}
+    entries = {metric: record.protocol[metric]} if metric else record.protocol
+    parts = {k: v for k, v in entries.items() if k not in _NOT_METRICS and isinstance(v, dict)}
     of_images = bool(parts) and all("extractor_sha256" in part for part in parts.values())
-    uncounted = _UNCOUNTED - {"latent_samples"} if score == "test/iwae_bound" else _UNCOUNTED  # a bound of so many
-    inner = {key: value for part in parts.values() for key, value in part.items() if key not in uncounted}
-    if score not in _OF_ONE_LIKELIHOOD and "likelihood" in inner:
+    # The importance-weighted bound is a different bound for every number of latent samples.
+    ignored = _IGNORED_KEYS - {"latent_samples"} if score == "test/iwae_bound" else _IGNORED_KEYS
+    inner = {key: value for part in parts.values() for key, value in part.items() if key not in ignored}
+    if score not in _PER_LIKELIHOOD and "likelihood" in inner:
         inner["likelihood"] = "a density" if str(inner["likelihood"]) in _DENSITIES else inner["likelihood"]
         inner.pop("recon_leaves_out", None)
     return {**data_of(record.config, as_the_model_sees=not of_images), **inner}
 
 
 def samplers(records: Sequence[Record]) -> list[str | None]:
-    """Where each run's scored images come from, if the protocols of its scores of images say so.
+    """Return the source of each run's scored images; None if the run's protocol does not state it.
 
-    Images of samplers that were fitted after training have scores of their own.
+    Samplers that were fitted after training are not considered, because their images have separate scores.
     """
     return [next(_sources(record.protocol), None) for record in records]
 
 
-def _sources(protocol: Mapping[str, Any]) -> Iterator[str]:
+def _sources(protocol: Node) -> Iterator[str]:
     fitted = tuple(f"_{sampler}" for sampler in fitted_samplers(protocol))
     for name, part in protocol.items():
         if isinstance(part, dict) and "sampler" in part and name != "samplers" and not name.endswith(fitted):
@@ -100,54 +111,65 @@ def _sources(protocol: Mapping[str, Any]) -> Iterator[str]:
 
 
 class Protocols:
-    """The protocols of one score among runs: which run stands under which, and what tells them apart."""
+    """The protocols under which the runs measured one score.
+
+    Protocols are numbered from 0; the protocol of the most runs comes first.
+
+    Args:
+        score: name of the score, as ``test/fid``.
+        records: the runs; those without the score have no protocol.
+    """
 
     def __init__(self, score: str, records: Sequence[Record]) -> None:
         keys = {i: key_of(r, score) for i, r in enumerate(records) if r.finished and score in r.scores}
         sizes = {key: list(keys.values()).count(key) for key in sorted(set(keys.values()))}
-        self.keys = sorted(sizes, key=lambda key: (-sizes[key], key))  # the most runs first
-        self.of = {i: self.keys.index(key) for i, key in keys.items()}  # run -> number of its protocol
-        self._told = _told([json.loads(key) for key in self.keys])
+        self.keys = sorted(sizes, key=lambda key: (-sizes[key], key))
+        self.number_of = {i: self.keys.index(key) for i, key in keys.items()}  # run -> number of its protocol
+        self._descriptions = _descriptions([json.loads(key) for key in self.keys])
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def members(self, number: int) -> list[int]:
-        """The runs under a protocol."""
-        return [i for i, found in self.of.items() if found == number]
+        """Return the runs that were measured under a protocol."""
+        return [run for run, of_run in self.number_of.items() if of_run == number]
 
     def label(self, number: int) -> str:
-        """``A: images 360 (12 runs)``."""
+        """Return a protocol's letter, description and number of runs: ``A: images 360 (12 runs)``."""
         n = len(self.members(number))
-        return f"{letter(number)}: {self._told[number] or 'one protocol'} ({n} run{'s' if n > 1 else ''})"
+        return f"{letter(number)}: {self._descriptions[number] or 'one protocol'} ({n} run{'s' if n > 1 else ''})"
 
 
 def letter(number: int) -> str:
-    """A, B, … Z, A2, …"""
+    """Return the letter of a protocol: A, B, … Z, A2, …"""
     return ascii_uppercase[number % 26] + (str(number // 26 + 1) if number >= 26 else "")
 
 
-def _told(protocols: list[dict[str, Any]]) -> list[str]:
-    """Each by the fewest keys that tell all apart, the plainest first; a single one by its data and network."""
-    keys = dict.fromkeys([*_PLAIN, *sorted({key for protocol in protocols for key in protocol})])
-    chosen: list[str] = [] if len(protocols) > 1 else list(_PLAIN[:3])
+def _descriptions(protocols: list[Node]) -> list[str]:
+    """Describe each protocol by a few keys that distinguish all of them, the most readable keys first.
+
+    A single protocol is described by its data and network.
+    """
+    keys = dict.fromkeys([*_READABLE, *sorted({key for protocol in protocols for key in protocol})])
+    chosen: list[str] = [] if len(protocols) > 1 else list(_READABLE[:3])
     for key in keys:
-        if _apart(protocols, [*chosen, key]) > _apart(protocols, chosen):
+        if _count_distinct(protocols, [*chosen, key]) > _count_distinct(protocols, chosen):
             chosen.append(key)
-    return [", ".join(f"{_NAMES.get(key, key)} {_short(p[key])}" for key in chosen if p.get(key)) for p in protocols]
+    return [", ".join(f"{_NAMES.get(key, key)} {_shortened(p[key])}" for key in chosen if p.get(key))
+            for p in protocols]  # fmt: skip
 
 
-def _apart(protocols: list[dict[str, Any]], keys: list[str]) -> int:
-    """How many of the protocols differ in these keys."""
+def _count_distinct(protocols: list[Node], keys: list[str]) -> int:
+    """The number of protocols that differ in these keys."""
     return len({str([protocol.get(key) for key in keys]) for protocol in protocols})
 
 
-_PLAIN = ("dataset", "features", "images", "likelihood", "extractor_sha256", "reference", "source", "binarize")
+_READABLE = ("dataset", "features", "images", "likelihood", "extractor_sha256", "reference", "source", "binarize")
 _NAMES = {"extractor_sha256": "network sha256"}
 
 
-def _short(value: Any) -> str:
-    if isinstance(value, dict):  # a dataset's source
+def _shortened(value: object) -> str:
+    if isinstance(value, dict):  # the source of a dataset
         value = ", ".join(f"{k}={v}" for k, v in value.items() if k != "_target_") or value.get("_target_", "")
     text = str(value)
     return f"{text[:12]}…" if len(text) == 64 and " " not in text else text[-60:]

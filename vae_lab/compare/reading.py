@@ -1,6 +1,6 @@
-"""Reads run folders by the hundred: their files alone, without torch and without building anything.
+"""Reads run folders from their files alone, without torch and without building a model or a dataset.
 
-What is missing or damaged is told in the record, never raised: such a run is a marked row.
+A missing or damaged file never raises an error: the record states the problem, and the run becomes a marked row.
 """
 
 import json
@@ -9,36 +9,34 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from vae_lab.config.node import Node
 from vae_lab.system.files import YAML_LOADER, read_history
 
 _TIME = re.compile(r"^\d\d-\d\d-\d\d-")
 FINISHED, INTERRUPTED, FAILED, DAMAGED = "finished", "interrupted", "failed", "damaged"
 
-Node = dict[str, Any]
-
 
 @dataclass
 class Record:
-    """A run folder as its files tell it."""
+    """The contents of a run folder, as far as its files can be read."""
 
     path: Path
     status: str  # finished | interrupted | failed | damaged
-    why: str = ""  # of the last three; for a finished one, what else could not be read
+    reason: str = ""  # why the run has no scores; for a finished run, which other file could not be read
     config: Node = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)  # 'test/elbo' etc.
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # 95 %
     meanings: dict[str, str] = field(default_factory=dict)
     protocol: Node = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)  # as that the posterior collapsed
+    notes: list[str] = field(default_factory=list)  # warnings that the run saved, e.g. that the posterior collapsed
     history: list[dict[str, float]] = field(default_factory=list)  # one row per epoch
 
     @property
     def finished(self) -> bool:
-        """Whether it has scores."""
+        """Whether the run has scores."""
         return self.status == FINISHED
 
     @property
@@ -47,9 +45,9 @@ class Record:
         return _TIME.sub("", self.path.resolve().name)
 
     @property
-    def told(self) -> str:
-        """Status and reason in a few words."""
-        return f"{self.status}{';' if self.finished else ':'} {self.why}" if self.why else self.status
+    def status_text(self) -> str:
+        """The status, followed by the reason if there is one."""
+        return f"{self.status}{';' if self.finished else ':'} {self.reason}" if self.reason else self.status
 
 
 class _Damaged(Exception):
@@ -57,32 +55,32 @@ class _Damaged(Exception):
 
 
 def read(folder: Path) -> Record:
-    """The record of a folder, whatever state it is in."""
+    """Return the record of a run folder, whatever state the folder is in."""
     record = Record(folder, INTERRUPTED)
     try:
         if (folder / "config.yaml").exists():
             record.config = _config(folder / "config.yaml")
-        _results(folder / "results.json", record)
-    except _Damaged as why:
-        record.status, record.why = DAMAGED, str(why)
-    _history(folder / "metrics.csv", record)
+        _read_results(folder / "results.json", record)
+    except _Damaged as error:
+        record.status, record.reason = DAMAGED, str(error)
+    _read_history(folder / "metrics.csv", record)
     if record.finished and not record.config:
-        record.status, record.why = DAMAGED, "config.yaml is missing"
+        record.status, record.reason = DAMAGED, "config.yaml is missing"
     if record.finished:
         return record
     if (folder / "failure.json").exists():
-        record.status, record.why = FAILED, _reason(folder / "failure.json")
+        record.status, record.reason = FAILED, _failure(folder / "failure.json")
     elif record.status == INTERRUPTED:
         if record.config:
             epochs = len(record.history)
-            record.why = f"after {epochs} epoch{'s' if epochs > 1 else ''}" if epochs else "before the first epoch"
+            record.reason = f"after {epochs} epoch{'s' if epochs > 1 else ''}" if epochs else "before the first epoch"
         else:
-            record.status, record.why = DAMAGED, "config.yaml is missing"
+            record.status, record.reason = DAMAGED, "config.yaml is missing"
     return record
 
 
 def read_sweep(folder: Path) -> Node:
-    """A sweep's ``sweep.json``; empty where there is none that can be read."""
+    """Return the content of a sweep's ``sweep.json``; empty if the file is missing or damaged."""
     try:
         return _parsed(folder / "sweep.json", json.loads) if (folder / "sweep.json").exists() else {}
     except _Damaged:
@@ -95,54 +93,54 @@ def _config(path: Path) -> Node:
     groups = [config.get(key) or {} for key in ("choices", "objective", "likelihood", "dataset")]
     named = all(isinstance(group, dict) for group in groups) and isinstance(groups[-1].get("name"), str)
     if not named or not isinstance(seed, int) or isinstance(seed, bool):
-        raise _Damaged("config.yaml is not that of a run")
+        raise _Damaged("config.yaml is not the config of a run")
     return config
 
 
-def _results(path: Path, record: Record) -> None:
+def _read_results(path: Path, record: Record) -> None:
     if not path.exists():
         return
-    found = _parsed(path, json.loads)
-    parts = {key: found.get(key) or {} for key in ("metrics", "intervals", "meanings", "protocol")}
+    results = _parsed(path, json.loads)
+    parts = {key: results.get(key) or {} for key in ("metrics", "intervals", "meanings", "protocol")}
     if not all(isinstance(part, dict) for part in parts.values()):
-        raise _Damaged("results.json is not that of a run")
-    record.scores = {name: float(v) for name, v in parts["metrics"].items() if _number(v)}
-    record.intervals = {name: (float(v[0]), float(v[1])) for name, v in parts["intervals"].items() if _pair(v)}
+        raise _Damaged("results.json does not hold the results of a run")
+    record.scores = {name: float(v) for name, v in parts["metrics"].items() if _is_number(v)}
+    record.intervals = {name: (float(v[0]), float(v[1])) for name, v in parts["intervals"].items() if _is_pair(v)}
     record.meanings = {name: str(text) for name, text in parts["meanings"].items()}
     record.protocol = parts["protocol"]
-    notes = found.get("notes")
+    notes = results.get("notes")
     record.notes = [str(note) for note in notes] if isinstance(notes, list) else []
     record.status = FINISHED
 
 
-def _history(path: Path, record: Record) -> None:
+def _read_history(path: Path, record: Record) -> None:
     try:
         rows = read_history(path)
         record.history = [row for row in rows if "epoch" in row]
-    except (ValueError, TypeError, AttributeError, OSError):  # cut or foreign rows
-        record.why = record.why or "metrics.csv is damaged"
+    except (ValueError, TypeError, AttributeError, OSError):  # truncated rows, or the file of another program
+        record.reason = record.reason or "metrics.csv is damaged"
 
 
-def _reason(path: Path) -> str:
+def _failure(path: Path) -> str:
     try:
-        return " ".join(str(_parsed(path, json.loads).get("reason", "no reason was written")).split())[:200]
-    except _Damaged as why:
-        return str(why)
+        return " ".join(str(_parsed(path, json.loads).get("reason", "no reason was recorded")).split())[:200]
+    except _Damaged as error:
+        return str(error)
 
 
-def _parsed(path: Path, parse: Callable[[str], Any]) -> Node:
+def _parsed(path: Path, parse: Callable[[str], object]) -> Node:
     try:
         content = parse(path.read_text(encoding="utf-8"))
-    except (ValueError, yaml.YAMLError, OSError, RecursionError) as why:
-        raise _Damaged(f"{path.name} is damaged ({' '.join(str(why).split())[:80]})") from why
+    except (ValueError, yaml.YAMLError, OSError, RecursionError) as error:
+        raise _Damaged(f"{path.name} is damaged ({' '.join(str(error).split())[:80]})") from error
     if not isinstance(content, dict):
         raise _Damaged(f"{path.name} is damaged (not a mapping)")
     return content
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(_number(v) and math.isfinite(v) for v in value)
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is_number(v) and math.isfinite(v) for v in value)

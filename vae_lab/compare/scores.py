@@ -1,4 +1,4 @@
-"""Scores of many runs: which there are, which way is better, which is best, mean and spread over seeds."""
+"""The scores of many runs: their values, which direction is better, which is best, mean and spread over seeds."""
 
 import math
 from collections import defaultdict
@@ -7,45 +7,52 @@ from dataclasses import dataclass
 
 from vae_lab.compare.protocols import Protocols, data_of
 from vae_lab.compare.reading import Record
-from vae_lab.compare.settings import Setting, ordered
+from vae_lab.compare.settings import Setting, sort_key
 from vae_lab.errors import UserError, did_you_mean
 
 _DEFAULT = ("fid", "fid_gmm", "fid_flow", "fid_two_stage", "fid_inception", "elbo", "nll", "mig", "fid_reconstructions",
             "recon", "kl", "active_units")  # fmt: skip
-SHOWN = 5  # scores that are columns unless ``show=`` says otherwise
+SHOWN = 5  # number of scores that are columns unless show= is typed
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score with its value in every run that has it."""
+    """A score, with its value in every run that has it."""
 
     name: str  # without test/
     meaning: str
     values: dict[int, float]  # run -> value
-    halves: dict[int, float]  # run -> half of its 95 % interval
+    half_widths: dict[int, float]  # run -> half of the width of its 95 % interval
     protocols: Protocols
 
     @property
     def better(self) -> str | None:
-        """'lower', 'higher', or None where neither is said; what real images reach is no contest."""
-        for text, found in _DIRECTIONS.items():
+        """'lower' or 'higher'; None if the meaning states no direction, and for floors, which real images reach."""
+        for text, direction in _DIRECTIONS.items():
             if text in self.meaning and not self.name.endswith("_floor"):
-                return found
+                return direction
         return None
 
     def rank(self, value: float) -> float:
-        """Less is better; a distance whose best is 0 may be estimated below it."""
+        """Return a key that is lowest for the best value.
+
+        The best value of some distances is 0, but their estimates can be negative; these rank by absolute value.
+        """
         return -value if self.better == "higher" else abs(value) if "0 is best" in self.meaning else value
 
     def best(self, values: dict[int, float]) -> set[int]:
-        """Those of ``values`` (by run) that none of the same protocol beats; none where there is no other to beat."""
-        found: set[int] = set()
+        """Return the runs whose value is the best within its protocol; a single value of a protocol is never best.
+
+        Args:
+            values: run -> value.
+        """
+        best: set[int] = set()
         for number in range(len(self.protocols) if self.better else 0):
-            among = {i: v for i, v in values.items() if self.protocols.of[i] == number and math.isfinite(v)}
+            among = {i: v for i, v in values.items() if self.protocols.number_of[i] == number and math.isfinite(v)}
             if len(among) > 1:
-                least = min(self.rank(v) for v in among.values())
-                found |= {i for i, v in among.items() if self.rank(v) == least}
-        return found
+                lowest = min(self.rank(v) for v in among.values())
+                best |= {i for i, v in among.items() if self.rank(v) == lowest}
+        return best
 
 
 _DIRECTIONS = {
@@ -57,7 +64,7 @@ _DIRECTIONS = {
 
 
 def scores_of(records: Sequence[Record]) -> list[Score]:
-    """Every score that a finished run has; floors last."""
+    """Return every score that a finished run has, floors last."""
     names = dict.fromkeys(name for record in records if record.finished for name in record.scores)
     return [
         Score(
@@ -72,50 +79,56 @@ def scores_of(records: Sequence[Record]) -> list[Score]:
     ]  # fmt: skip
 
 
-def chosen(scores: Sequence[Score], show: list[str] | None) -> list[str]:
-    """Names of the scores to show: those asked for, or a few that say most.
+def scores_to_show(scores: Sequence[Score], show: list[str] | None) -> list[str]:
+    """Return the names of the scores to show: the requested ones, else a default selection.
 
     Raises:
-        UserError: no run has a score of that name.
+        UserError: no run has a score of a requested name.
     """
     names = [score.name for score in scores]
     if show:
-        asked = [name.removeprefix("test/") for name in show]
-        for name in asked:
+        requested = [name.removeprefix("test/") for name in show]
+        for name in requested:
             if name not in names:
                 raise UserError(
-                    f"show={name}: no run has such a score{did_you_mean(name, names)}; scores: {', '.join(names)}"
+                    f"show={name}: no run has this score{did_you_mean(name, names)}; scores: {', '.join(names)}"
                 )
-        return asked
+        return requested
     return ([name for name in _DEFAULT if name in names] or names)[:SHOWN]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Runs that differ in their seed alone."""
+    """Runs that differ only in their seed."""
 
     runs: tuple[int, ...]
 
 
 def cells_of(records: Sequence[Record], settings: Sequence[Setting], samplers: Sequence[str | None]) -> list[Cell]:
-    """Finished runs by what they were told, in the order of their settings; an unfinished one stands alone."""
-    found: dict[tuple, list[int]] = defaultdict(list)
+    """Group the finished runs that differ only in their seed, sorted by their settings.
+
+    Each unfinished run forms a separate cell.
+    """
+    cells: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for i, record in enumerate(records):
-        alone = "" if record.finished else str(record.path)
-        told = tuple(ordered(setting.values[i]) for setting in settings)
-        found[bool(alone), told, str(data_of(record.config)), str(samplers[i]), alone].append(i)
-    return [Cell(tuple(runs)) for _, runs in sorted(found.items())]
+        unfinished = "" if record.finished else str(record.path)
+        settings_key = tuple(sort_key(setting.values[i]) for setting in settings)
+        cells[bool(unfinished), settings_key, str(data_of(record.config)), str(samplers[i]), unfinished].append(i)
+    return [Cell(tuple(runs)) for _, runs in sorted(cells.items())]
 
 
 def over_seeds(values: Iterable[tuple[int, float]]) -> tuple[float, float | None, int]:
-    """Mean, standard deviation (n − 1; None for a single seed) and number of seeds of (seed, value).
+    """Return the mean, the standard deviation (n − 1; None for a single seed) and the number of seeds.
 
-    Runs of the same seed are one draw, not two: their mean counts.
+    Runs of the same seed are one draw, not several, so that their mean is one value.
+
+    Args:
+        values: pairs of seed and value.
     """
     by_seed: dict[int, list[float]] = defaultdict(list)
     for seed, value in values:
         by_seed[seed].append(value)
-    means = [_mean(found) for found in by_seed.values()]
+    means = [_mean(of_seed) for of_seed in by_seed.values()]
     n, mean = len(means), _mean(means)
     if n == 1 or not math.isfinite(mean):
         return mean, None, n

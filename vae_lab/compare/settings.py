@@ -1,49 +1,62 @@
-"""What differs between runs, each thing once and under the name a person would type."""
+"""The settings that differ between runs, each once and under the name that the user would type."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TypeGuard
 
 from vae_lab.compare.reading import Record
+from vae_lab.config.node import Node
 
-MISSING = None  # the run has no such setting
+Scalar = str | bool | int | float | None  # a value of a setting
+
+MISSING = None  # the run has no such setting; a null in the config is the text "null" instead
 _WEIGHTS = ("beta", "k1", "k2")
-# Where a run lies, what is watched and how it is scored say nothing of the model; protocols are told with the scores.
-_BESIDE = {"seed", "data_dir", "resume", "logger", "figures", "metrics", "features", "experiment", "choices"}
-_BESIDE_KEYS = {"accelerator.kind", "accelerator.devices", "accelerator.strategy", "training.log_every"}
+# Parts of a config that do not change the model: where files are, what is logged, and how the run is scored. The
+# protocols of the scores report the last.
+_NOT_SETTINGS = {"seed", "data_dir", "resume", "logger", "figures", "metrics", "features", "experiment", "choices"}
+_NOT_SETTING_KEYS = {"accelerator.kind", "accelerator.devices", "accelerator.strategy", "training.log_every"}
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is an int or a float; booleans are not numbers."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing that differs, with its value in every run."""
+    """A setting that differs between runs, with its value in every run."""
 
     name: str
-    values: tuple[Any, ...]
-    derived: bool = False  # computed from others: an axis, but no column
+    values: tuple[Scalar, ...]
+    derived: bool = False  # computed from other settings: it serves as an axis, but is not a column
 
     @property
-    def distinct(self) -> list[Any]:
-        """Its values, numbers in their order."""
-        return sorted({value for value in self.values if value is not MISSING}, key=ordered)
+    def distinct(self) -> list[Scalar]:
+        """The distinct values without MISSING, sorted."""
+        return sorted({value for value in self.values if value is not MISSING}, key=sort_key)
 
     @property
     def numeric(self) -> bool:
-        """Whether it can be an axis."""
-        return all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.distinct)
+        """Whether all values are numbers, so that the setting can be an axis."""
+        return all(is_number(value) for value in self.distinct)
+
+    @cached_property
+    def numbers(self) -> tuple[float | None, ...]:
+        """The value of every run as a number; None if the run has no value, or one that is not a number."""
+        return tuple(value if is_number(value) else None for value in self.values)
 
 
-def ordered(value: Any) -> tuple[int, float, str]:
-    """A key that sorts anything: nothing, then numbers, then words."""
+def sort_key(value: Scalar) -> tuple[int, float, str]:
+    """Return a sort key for values of mixed types: MISSING first, then numbers, then text."""
     if value is MISSING:
         return (0, 0.0, "")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return (1, float(value), "")
-    return (2, 0.0, str(value))
+    return (1, float(value), "") if is_number(value) else (2, 0.0, str(value))
 
 
-def shown(value: Any) -> str:
-    """A value as in an override."""
+def format_setting(value: Scalar) -> str:
+    """Return a value as it is typed in an override; a dash for MISSING."""
     if value is MISSING:
         return "–"
     if isinstance(value, bool):
@@ -52,22 +65,25 @@ def shown(value: Any) -> str:
 
 
 def differing(records: Sequence[Record]) -> list[Setting]:
-    """Settings with at least two values among the runs that have them (null is one); the seed is not among them."""
+    """Return the settings with at least two values among the runs that have them.
+
+    A null in the config counts as a value. The seed is never included.
+    """
     configs = [record.config for record in records if record.config]
     flat = [dict(_flattened(config)) for config in configs]
-    groups = list(dict.fromkeys(g for config in configs for g in _groups(config) if g not in _BESIDE))
+    groups = list(dict.fromkeys(g for config in configs for g in _groups(config) if g not in _NOT_SETTINGS))
     options = {group: [_option(config, group) for config in configs] for group in groups}
-    named = {group: options[group] for group in groups if _count(options[group]) > 1}
-    keys = [key for key in dict.fromkeys(key for found in flat for key in found) if key not in _BESIDE_KEYS]
-    columns = {key: [found.get(key, MISSING) for found in flat] for key in keys}
+    named: dict[str, Sequence[Scalar]] = {group: options[group] for group in groups if _count(options[group]) > 1}
+    keys = [key for key in dict.fromkeys(key for config in flat for key in config) if key not in _NOT_SETTING_KEYS]
+    columns = {key: [config.get(key, MISSING) for config in flat] for key in keys}
     for key in keys:
         group = key.partition(".")[0]
-        if group in _BESIDE or key in named or not _varies(columns[key], named.get(group)):
+        if group in _NOT_SETTINGS or key in named or not _varies(columns[key], named.get(group)):
             continue
         if not _repeats(key, columns):
             named[key] = columns[key]
     if "images" in keys and _count(columns["images"]) == 1 and MISSING in columns["images"]:
-        named["images"] = columns["images"]  # scored images beside trained runs
+        named["images"] = columns["images"]  # scores of given images are compared with trained runs
     _settle_weights(named, configs)
     _name_experiments(named, [_option(config, "experiment") for config in configs])
     places = iter(range(len(configs)))
@@ -76,74 +92,86 @@ def differing(records: Sequence[Record]) -> list[Setting]:
 
 
 def axes(settings: Sequence[Setting]) -> list[Setting]:
-    """The numeric ones, and the share of reconstruction where k1 + k2 is the same in all runs."""
-    found = [setting for setting in settings if setting.numeric]
+    """Return the numeric settings, preceded by the share of reconstruction if k1 + k2 is the same in all runs."""
+    numeric = [setting for setting in settings if setting.numeric]
     k1, k2 = ({s.name: s for s in settings}.get(name) for name in ("k1", "k2"))
     if k1 and k2:
-        pairs = [(a, b) for a, b in zip(k1.values, k2.values)]
-        sums = {round(a + b, 9) for a, b in pairs if a is not MISSING and b is not MISSING}
+        pairs = list(zip(k1.numbers, k2.numbers))
+        sums = {round(a + b, 9) for a, b in pairs if a is not None and b is not None}
         if len(sums) == 1 and sums != {0}:
-            share = tuple(MISSING if a is MISSING or b is MISSING else round(a / (a + b), 9) for a, b in pairs)
-            found.insert(0, Setting("k1/(k1+k2)", share, derived=True))
-    return found
+            share = tuple(MISSING if a is None or b is None else round(a / (a + b), 9) for a, b in pairs)
+            numeric.insert(0, Setting("k1/(k1+k2)", share, derived=True))
+    return numeric
 
 
 def others(axis: Sequence[Setting], settings: Sequence[Setting]) -> list[Setting]:
-    """Settings that vary beside the axes: not those that follow from one of them (k2 = 1 − k1)."""
-    return [s for s in settings if s not in axis and not any(_follows(s, a) for a in axis)]
+    """Return the settings that vary independently of the axes, without those that follow from one (k2 = 1 − k1)."""
+    return [s for s in settings if s not in axis and not any(_is_linear_in(s, a) for a in axis)]
 
 
-def _follows(setting: Setting, axis: Setting) -> bool:
-    """Whether one is a straight line over the other; mere one-to-one is chance in a search, where all values differ."""
-    pairs = sorted({(a, b) for a, b in zip(axis.values, setting.values) if a is not MISSING and b is not MISSING})
-    whole = all((a is MISSING) == (b is MISSING) for a, b in zip(axis.values, setting.values))
-    if not (whole and setting.numeric and axis.numeric and len(pairs) > 1):
+def _is_linear_in(setting: Setting, axis: Setting) -> bool:
+    """Whether a setting is a linear function of the axis.
+
+    A one-to-one relation is not enough: in a search all values differ, so that it occurs by chance.
+    """
+    if not (setting.numeric and axis.numeric):
         return False
-    if not len(pairs) == len(axis.distinct) == len(setting.distinct):
+    values = list(zip(axis.numbers, setting.numbers))
+    if any((a is None) != (b is None) for a, b in values):
+        return False
+    pairs = sorted({(a, b) for a, b in values if a is not None and b is not None})
+    if not 1 < len(pairs) == len(axis.distinct) == len(setting.distinct):
         return False
     (x0, y0), (x1, y1) = pairs[0], pairs[-1]
     return all(math.isclose((y - y0) * (x1 - x0), (x - x0) * (y1 - y0), rel_tol=1e-6) for x, y in pairs)
 
 
-def _flattened(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def _flattened(node: Node, path: str = "") -> Iterator[tuple[str, Scalar]]:
     for key, value in node.items():
         name = f"{path}.{key}" if path else str(key)
         if isinstance(value, dict):
             yield from _flattened(value, name)
         elif not str(key).startswith("_"):
-            yield name, "null" if value is None else str(value) if isinstance(value, list) else value
+            yield name, _scalar(value)
 
 
-def _groups(config: dict[str, Any]) -> list[str]:
+def _scalar(value: object) -> Scalar:
+    """A config's value as the value of a setting; null becomes text, because None stands for MISSING."""
+    if value is None:
+        return "null"
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def _groups(config: Node) -> list[str]:
     chosen = config.get("choices")
     return list(chosen)[::-1] if isinstance(chosen, dict) and chosen else [k for k in config if _target(config, k)]
 
 
-def _option(config: dict[str, Any], group: str) -> Any:
-    """What the group was set to: by its name, or by its class where the config does not say."""
+def _option(config: Node, group: str) -> str | None:
+    """The option chosen for a group: its name, or its class if the config does not record the name."""
     chosen = config.get("choices")
     name = chosen.get(group) if isinstance(chosen, dict) else None
     return str(name) if name else _target(config, group)
 
 
-def _target(config: dict[str, Any], group: str) -> Any:
+def _target(config: Node, group: str) -> str | None:
     node = config.get(group)
     return str(node["_target_"]).rpartition(".")[2] if isinstance(node, dict) and node.get("_target_") else MISSING
 
 
-def _count(values: Sequence[Any]) -> int:
+def _count(values: Sequence[Scalar]) -> int:
     return len({value for value in values if value is not MISSING})
 
 
-def _varies(values: Sequence[Any], options: Sequence[Any] | None) -> bool:
-    """Where options of the group differ, a number inside counts only if it differs within one of them."""
+def _varies(values: Sequence[Scalar], options: Sequence[Scalar] | None) -> bool:
+    """Whether the values differ; if the group's options differ, whether they differ among runs of one option."""
     if options is None:
         return _count(values) > 1
     return any(_count([v for v, o in zip(values, options) if o == option]) > 1 for option in set(options))
 
 
-def _repeats(key: str, columns: dict[str, list[Any]]) -> bool:
-    """Whether the config only repeats a number that stands higher up: optimizer.lr is lr, T_max is epochs."""
+def _repeats(key: str, columns: dict[str, list[Scalar]]) -> bool:
+    """Whether a key only repeats a key that is less deeply nested: optimizer.lr repeats lr, T_max repeats epochs."""
     last = key.rpartition(".")[2]
     depth = key.count(".")
     higher = [
@@ -158,8 +186,11 @@ def _repeats(key: str, columns: dict[str, list[Any]]) -> bool:
     )
 
 
-def _settle_weights(named: dict[str, list[Any]], configs: list[dict[str, Any]]) -> None:
-    """``beta`` where k1 is 1 throughout, else k1 and k2; an objective without a KL term has none of them."""
+def _settle_weights(named: dict[str, Sequence[Scalar]], configs: list[Node]) -> None:
+    """Name the loss weights ``beta`` if k1 is 1 in every run, else k1 and k2.
+
+    A run whose objective has no KL term has none of these settings.
+    """
     weighs = [isinstance(config.get("objective"), dict) and "k2" in config["objective"] for config in configs]
     weights = {key: [_weight(c, key) if w else MISSING for c, w in zip(configs, weighs)] for key in _WEIGHTS}
     idle = ("k1", "k2") if set(weights["k1"]) <= {1, MISSING} else ("beta",)
@@ -169,10 +200,10 @@ def _settle_weights(named: dict[str, list[Any]], configs: list[dict[str, Any]]) 
             named[key] = weights[key]
 
 
-def _name_experiments(named: dict[str, list[Any]], experiments: list[Any]) -> None:
-    """Runs of several experiments are told apart by these names, instead of by what each experiment sets.
+def _name_experiments(named: dict[str, Sequence[Scalar]], experiments: list[str | None]) -> None:
+    """Distinguish runs of several experiments by the experiments' names instead of the settings that these change.
 
-    Numbers alone stay as they are: they are axes.
+    If the experiments change only numbers, the numbers are kept, because they are axes.
     """
     follow = [key for key, values in named.items() if not _varies(values, experiments)]
     numbers = all(isinstance(v, int | float) or v is MISSING for key in follow for v in named[key])
@@ -183,7 +214,7 @@ def _name_experiments(named: dict[str, list[Any]], experiments: list[Any]) -> No
     named["experiment"] = experiments
 
 
-def _weight(config: dict[str, Any], key: str) -> float | None:
+def _weight(config: Node, key: str) -> float | None:
     value = config.get(key)
     return value if isinstance(value, int | float) else MISSING
 
@@ -203,7 +234,7 @@ _FIRST = (
 )
 
 
-def _sorted(named: dict[str, list[Any]]) -> list[tuple[str, list[Any]]]:
-    """What a model is, then how it was trained, then what lies deeper."""
+def _sorted(named: dict[str, Sequence[Scalar]]) -> list[tuple[str, Sequence[Scalar]]]:
+    """Settings that define the model come first, then top-level settings, then nested ones."""
     order = {name: i for i, name in enumerate(_FIRST)}
     return sorted(named.items(), key=lambda item: (order.get(item[0], len(order)), item[0].count("."), item[0]))

@@ -1,9 +1,8 @@
-"""A plot of several runs as a picture for papers."""
-
-from typing import Any
+"""Draws a plot of several runs with matplotlib, as a picture for papers."""
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -14,11 +13,11 @@ from vae_lab.figures.style import GREY, new_figure
 
 _DASHES, _MARKERS = ("-", "--", ":", "-."), "os^DvP"
 _SPECIAL = {-1: (GREY, "--"), -2: ("black", "-"), -3: ("black", "-")}  # a floor, a front, a mean
-LEGEND = 24  # lines that a legend names
+LEGEND = 24  # most lines that a legend lists
 
 
 def draw(plot: Plot) -> Figure:
-    """Lines with error bars, or a heat map with its colour scale."""
+    """Return a figure of the plot's lines with error bars, or of its heat map with a colour scale."""
     figure = new_figure(7.2, 4.4, plot.title, plot.subtitle)
     axes = figure.subplots()
     axes.set(xlabel=plot.x_label, ylabel=plot.y_label)
@@ -38,21 +37,23 @@ def draw(plot: Plot) -> Figure:
     axes.grid(alpha=0.3)
     if scale:
         figure.colorbar(scale, ax=axes, label=plot.shade)
-    named = [line for line in plot.lines if line.label and line.shade is None]  # the scale names the others
-    beside: dict[str, Any] = {"loc": "best"} if scale else {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
+    named = [line for line in plot.lines if line.label and line.shade is None]  # the colour scale explains the others
     if 1 < len(named) <= LEGEND or any(line.style == -1 for line in named):
+        # The legend is next to the axes, unless the colour scale takes that place.
         legend = axes.legend(
-            title=plot.legend or None, fontsize=7, title_fontsize=7, frameon=False, **beside,
+            title=plot.legend or None, fontsize=7, title_fontsize=7, frameon=False,
+            loc="best" if scale else "upper left", bbox_to_anchor=None if scale else (1.01, 1),
         )  # fmt: skip
-        legend.set_in_layout(False)  # long names widen the picture, they do not narrow the axes
+        # The layout is computed without the legend, so that long names widen the picture instead of narrowing the axes.
+        legend.set_in_layout(False)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         legend.set_in_layout(True)
     return figure
 
 
-def _draw_line(axes: Any, line: Line, style: int, scale: ScalarMappable | None) -> None:
-    colour: Any
+def _draw_line(axes: Axes, line: Line, style: int, scale: ScalarMappable | None) -> None:
+    colour: str | np.ndarray
     colour, dash = _SPECIAL.get(style, (PALETTE[style % len(PALETTE)], _DASHES[style // len(PALETTE) % len(_DASHES)]))
     if line.shade is not None and scale is not None:
         colour, dash, style = scale.to_rgba(np.asarray(line.shade)), "-", 0
@@ -72,7 +73,7 @@ def _scale(plot: Plot) -> ScalarMappable | None:
     return ScalarMappable(norm, colormaps["viridis"])
 
 
-def _draw_heat_map(figure: Figure, axes: Any, heat: HeatMap) -> None:
+def _draw_heat_map(figure: Figure, axes: Axes, heat: HeatMap) -> None:
     values = np.array([[np.nan if v is None else v for v in row] for row in heat.values], dtype=float)
     shown = axes.imshow(values, origin="lower", aspect="auto", cmap="viridis")
     axes.set_xticks(range(len(heat.x)), heat.x, rotation=45 if len(heat.x) > 12 else 0)

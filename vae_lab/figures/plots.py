@@ -1,44 +1,44 @@
-"""A plot as data: drawn as a picture for papers by figures, and by the page that compares runs."""
+"""Plots as data, which are drawn both as pictures for papers and on the page that compares runs."""
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-# Okabe & Ito 2008, without yellow and black: they stay apart for the colour-blind, on white and on black.
+# Okabe & Ito 2008, without yellow and black: colour-blind readers can distinguish these colours, on white and on black.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 @dataclass(frozen=True)
 class Line:
-    """Points, joined or not, with the runs behind each."""
+    """A series of points, joined by a line or not."""
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
-    error: Sequence[float] | None = None  # half of the bar; 0 where there is none
-    about: Sequence[str] = ()  # per point, or one for all: what stands behind it
+    error: Sequence[float] | None = None  # half of the length of each error bar; 0 for a point without one
+    about: Sequence[str] = ()  # a description of each point
     joined: bool = True
     markers: bool = True
-    run: int | None = None  # the run it belongs to, where it is one
-    style: int | None = None  # colour and dash; None: its place
-    faint: bool = False  # one of very many
-    shade: float | None = None  # in place of a colour: the number that Plot.shade names
+    run: int | None = None  # the index of the run that the line shows; None if it shows several runs
+    style: int | None = None  # number of the colour, dash and marker; None: the index of the line in its plot
+    faint: bool = False  # thin and transparent, for plots with very many lines
+    shade: float | None = None  # the value of the quantity Plot.shade, which then determines the colour
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A value per pair; None where there is no run."""
+    """A value for each pair of x and y; None for pairs without a run."""
 
     x: Sequence[str]
     y: Sequence[str]
-    values: Sequence[Sequence[float | None]]
+    values: Sequence[Sequence[float | None]]  # one row for each y
     label: str
-    about: Sequence[Sequence[str]] = ()
+    about: Sequence[Sequence[str]] = ()  # a description of each value
 
 
 @dataclass(frozen=True)
 class Plot:
-    """One pair of axes with lines or a heat map."""
+    """The content of one pair of axes: lines or a heat map."""
 
     title: str
     x_label: str
@@ -47,16 +47,18 @@ class Plot:
     heat_map: HeatMap | None = None
     subtitle: str = ""
     log_x: bool = False
-    x_ticks: Sequence[float] = ()  # where a logarithmic x axis is labelled; none: wherever the axis likes
+    x_ticks: Sequence[float] = ()  # ticks of a logarithmic x axis; empty: the default ticks
     log_y: bool = False
-    shade: str = ""  # what Line.shade is
+    shade: str = ""  # the name of the quantity in Line.shade
     log_shade: bool = False
-    legend: str = ""  # what tells the lines apart
-    notes: Sequence[str] = field(default_factory=tuple)
+    legend: str = ""  # the title of the legend: the names of the settings that distinguish the lines
 
 
 def wide(values: Sequence[float]) -> bool:
-    """Whether a logarithmic axis serves them: positive, and over two decades, or a factor of 16 in three places."""
+    """Whether the values suit a logarithmic axis.
+
+    They do if they are positive and span two decades, or a factor of 16 with at least three distinct values.
+    """
     if not values or min(values) <= 0:
         return False
     ratio = max(values) / min(values)
@@ -64,13 +66,21 @@ def wide(values: Sequence[float]) -> bool:
 
 
 def log_ticks(values: Iterable[float], most: int = 8) -> list[float]:
-    """The values themselves, without those too near to the one before; empty where they are no handful."""
+    """Return ticks of a logarithmic axis at the values, without values too close to the tick before or to the last.
+
+    Args:
+        values: the values on the axis.
+        most: the number of ticks that fit the axis.
+
+    Returns:
+        The ticks; empty if there is a single value, more than ``3 * most`` of them, or one that is not positive.
+    """
     places = sorted(set(values))
     if not 2 <= len(places) <= 3 * most or places[0] <= 0:
         return []
-    apart = math.log(places[-1] / places[0]) / most
+    distance = math.log(places[-1] / places[0]) / most
     ticks = places[:1]
     for place in places[1:-1]:
-        if min(math.log(place / ticks[-1]), math.log(places[-1] / place)) >= apart:
+        if min(math.log(place / ticks[-1]), math.log(places[-1] / place)) >= distance:
             ticks.append(place)
     return [*ticks, places[-1]]

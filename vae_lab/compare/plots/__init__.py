@@ -1,1 +1,1 @@
-"""The plots of a comparison, as data."""
+"""The plots of a comparison, as data that is independent of how they are drawn."""

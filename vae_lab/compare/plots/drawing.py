@@ -1,4 +1,4 @@
-"""What the runs' plots show, as data; each set of axes holds runs that compare, and no others."""
+"""Heat maps and curves of the runs, and the labels of all plots; a plot never mixes runs that are not comparable."""
 
 import math
 from collections import defaultdict
@@ -7,57 +7,72 @@ from collections.abc import Iterable, Sequence
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
 from vae_lab.compare.scores import Score
-from vae_lab.compare.settings import MISSING, Setting, others, shown
+from vae_lab.compare.settings import Setting, format_setting, others
 from vae_lab.figures.plots import HeatMap, Line, Plot, wide
 
-LINES = 12  # more than these no eye tells apart: single points then
-STYLES = 24  # sets of runs that colours and dashes tell apart
+LINES = 12  # with more lines than this, which no reader can distinguish, a plot shows single points
+STYLES = 24  # combinations of colour and dash that a reader can distinguish
 POINTS = 300  # epochs of a curve that are drawn
 _UNITS = ("nats per image", "sum of squared errors per image", "nats", "bits per value", "bits per pixel")
 
 
 def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: int) -> Plot | None:
-    """A score over two settings; the mean of the runs of each pair, whatever else varies."""
-    cells: dict[tuple, list[float]] = defaultdict(list)
+    """Return a heat map of a score over two numeric settings: the mean of the runs of each pair of values.
+
+    Args:
+        compared: the runs.
+        score: the score that the colour shows.
+        x: the setting on the x axis.
+        y: the setting on the y axis.
+        number: the protocol whose runs are drawn.
+
+    Returns:
+        The plot; None if the runs under the protocol have fewer than two values of one of the settings.
+    """
+    cells: dict[tuple[float, float], list[float]] = defaultdict(list)
     for run in score.protocols.members(number):
-        if MISSING not in (x.values[run], y.values[run]) and math.isfinite(score.values[run]):
-            cells[x.values[run], y.values[run]].append(score.values[run])
+        a, b = x.numbers[run], y.numbers[run]
+        if a is not None and b is not None and math.isfinite(score.values[run]):
+            cells[a, b].append(score.values[run])
     xs, ys = sorted({a for a, _ in cells}), sorted({b for _, b in cells})
     if len(xs) < 2 or len(ys) < 2:
         return None
-    beside = [s.name for s in others([x, y], compared.varying(score.protocols.members(number)))]
-    spread = f"; also varied and averaged over: {', '.join(beside)}" if beside else ""
-    counts = sorted({len(found) for found in cells.values()})
+    averaged = [s.name for s in others([x, y], compared.varying(score.protocols.members(number)))]
+    addition = f"; averaged over other settings: {', '.join(averaged)}" if averaged else ""
+    counts = sorted({len(values) for values in cells.values()})
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return Plot(
         title=f"{score.name}: mean of {n} run{'s' if counts[-1] > 1 else ''} per cell",
         x_label=axis_label(x.name),
         y_label=axis_label(y.name),
         heat_map=HeatMap(
-            [shown(a) for a in xs],
-            [shown(b) for b in ys],
+            [format_setting(a) for a in xs],
+            [format_setting(b) for b in ys],
             [[_mean(cells.get((a, b))) for a in xs] for b in ys],
             score_label(score, False),
             [[f"n = {len(cells.get((a, b), []))}" for a in xs] for b in ys],
         ),
-        subtitle=subtitle(compared, score, number) + spread,
+        subtitle=subtitle(compared, score, number) + addition,
     )
 
 
 def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
-    """A column of metrics.csv over the epochs, one line per run; runs that differ in the seed look alike."""
-    having = [run for run in compared.order if run in set(runs) and _curve(compared, run, column)]
-    if not having:
+    """Return a plot of a column of metrics.csv over the epochs, one line per run; None if no run has the column.
+
+    Runs that differ only in their seed share a line style.
+    """
+    drawn = [run for run in compared.order if run in set(runs) and _curve(compared, run, column)]
+    if not drawn:
         return None
     place = {run: i for i, cell in enumerate(compared.cells) for run in cell.runs}
-    styles = {number: i for i, number in enumerate(dict.fromkeys(place[run] for run in having))}
+    styles = {number: i for i, number in enumerate(dict.fromkeys(place[run] for run in drawn))}
     axis = next(iter(compared.axes), None) if len(styles) > STYLES else None
-    varying, lines = compared.varying(having), []
-    for run in having:
+    varying, lines = compared.varying(drawn), []
+    for run in drawn:
         points = _curve(compared, run, column)
         x, y = [epoch for epoch, _ in points], [value for _, value in points]
         status = "" if compared.records[run].finished else f" ({compared.records[run].status})"
-        shade = axis.values[run] if axis else None
+        shade = axis.numbers[run] if axis else None
         label = compared.label(run, settings=varying) + status
         lines.append(Line(label, x, y, run=run, style=styles[place[run]], shade=shade, markers=len(points) < 3,
                           faint=axis is not None))  # fmt: skip
@@ -67,7 +82,7 @@ def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
         x_label="epoch",
         y_label=f"{column}, nats per image" if term in ("loss", "recon", "kl", "elbo") else column,
         lines=lines,
-        subtitle=f"{compared.common(having)}; {len(lines)} runs",
+        subtitle=f"{compared.common(drawn)}; {len(lines)} runs",
         shade=axis.name if axis else "",
         log_shade=bool(axis and wide([line.shade for line in lines if line.shade is not None])),
         legend=", ".join(s.name for s in varying),
@@ -81,9 +96,13 @@ def _curve(compared: Compared, run: int, column: str) -> list[tuple[float, float
     return rows[::step] if not rows or rows[-1] in rows[::step] else [*rows[::step], rows[-1]]
 
 
-def alike(compared: Compared, runs: Iterable[int]) -> dict[str, list[int]]:
-    """Runs by dataset and likelihood: only within these do nats per image compare."""
-    found: dict[str, list[int]] = defaultdict(list)
+def group_comparable(compared: Compared, runs: Iterable[int]) -> dict[str, list[int]]:
+    """Group runs by dataset and likelihood, because nats per image are comparable only within such a group.
+
+    Returns:
+        Name of the group -> its runs; the largest group comes first.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
     names: dict[str, str] = {}
     for run in runs:
         config = compared.records[run].config
@@ -91,10 +110,10 @@ def alike(compared: Compared, runs: Iterable[int]) -> dict[str, list[int]]:
         data = data_of(config)
         key = f"{data} {likelihood}"
         name = ", ".join(str(part) for part in (data["dataset"], data["binarize"], likelihood) if part) or "unknown"
-        taken = [other for other, told in names.items() if told == name and other != key]
+        taken = [other for other, its_name in names.items() if its_name == name and other != key]
         names.setdefault(key, f"{name} ({len(taken) + 1})" if taken else name)
-        found[key].append(run)
-    return {names[key]: members for key, members in sorted(found.items(), key=lambda item: -len(item[1]))}
+        groups[key].append(run)
+    return {names[key]: members for key, members in sorted(groups.items(), key=lambda item: -len(item[1]))}
 
 
 def _mean(values: list[float] | None) -> float | None:
@@ -102,19 +121,24 @@ def _mean(values: list[float] | None) -> float | None:
 
 
 def axis_label(name: str) -> str:
-    """A setting's name, with what it is where that is short."""
+    """Return the label of a setting's axis: its name, for some settings with a short explanation."""
     return {"k1/(k1+k2)": "share of reconstruction k1/(k1+k2)", "beta": "beta (weight of the KL term)",
             "epochs": "epochs of training", "lr": "learning rate"}.get(name, name)  # fmt: skip
 
 
 def score_label(score: Score, spread: bool) -> str:
-    """A score's name with its unit, for an axis; ``spread``: bars are drawn."""
+    """Return the label of a score's axis: its name and unit.
+
+    Args:
+        score: the score.
+        spread: whether the plot has error bars, which the label then explains.
+    """
     unit = next((f", {unit}" for unit in _UNITS if unit in score.meaning), "")
     return f"{score.name}{unit}" + (" (mean ± sd over seeds)" if spread else "")
 
 
 def subtitle(compared: Compared, score: Score, number: int) -> str:
-    """Which way is better, what the runs share, how many they are and under which protocol."""
+    """Return the better direction of a score, the settings that the runs under a protocol share, and their number."""
     way = f"{score.better} is better; " if score.better else ""
     protocol = f"; protocol {score.protocols.label(number)}" if len(score.protocols) > 1 else ""
     members = score.protocols.members(number)

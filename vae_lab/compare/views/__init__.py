@@ -1,1 +1,1 @@
-"""The comparison as a terminal table, a CSV file, pictures and one HTML page."""
+"""The outputs of a comparison: a terminal table, a CSV file, PNG pictures and one HTML page."""

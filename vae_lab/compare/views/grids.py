@@ -1,35 +1,50 @@
-"""Samples and reconstructions of runs, side by side: decoded from the same latents, made of the same test images."""
+"""Grids of samples and reconstructions: all runs decode the same latents and reconstruct the same test images."""
 
 import base64
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
 from vae_lab.compare.scores import Score
 from vae_lab.errors import UserError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vae_lab.runs.run_folder import Run
+
+    TestImages = tuple[Tensor, Tensor | None]  # images and their labels or attributes
+
 SAMPLES, COLUMNS, SHOWN = 30, 10, 10
-SEED = 0  # of the latents: whatever the runs' own seeds are
+SEED = 0  # of the latents; it does not depend on the seeds of the runs
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Pictures of one run as data URIs, or why there are none."""
+    """Pictures of one run as data URIs, or the reason why there are none."""
 
     run: int
     samples: str = ""
-    reconstructions: str = ""  # under the originals
+    reconstructions: str = ""  # the original images are in the row above
     missing: str = ""
 
 
 def best_first(compared: Compared, limit: int | None = None) -> tuple[list[int], int]:
-    """Finished, trained runs by the first shown score that has a direction; and how many there are.
+    """Rank the finished, trained runs by the first shown score that has a better direction.
 
-    Values of different protocols do not compare: each group keeps its best, and one group follows the other.
+    Values under different protocols are not comparable. The runs are therefore ranked within their protocol and
+    dataset, ``limit`` keeps the best of every group before the second best of any, and the groups follow one another.
+
+    Args:
+        compared: the runs.
+        limit: the number of runs to return; None: all.
+
+    Returns:
+        The indices of the runs, and the number of runs before ``limit`` was applied.
     """
     trained = [
         run for run in compared.order if compared.records[run].finished and "model" in compared.records[run].config
@@ -45,19 +60,28 @@ def best_first(compared: Compared, limit: int | None = None) -> tuple[list[int],
 
 
 def group_of(compared: Compared, score: Score, run: int) -> tuple[int, str]:
-    """What a run ranks within: the score's protocol and the dataset; runs without the score come last."""
-    return score.protocols.of.get(run, len(score.protocols)), str(data_of(compared.records[run].config))
+    """Return a key of the score's protocol and the dataset, within which a run is ranked.
+
+    Runs without the score have the last key.
+    """
+    return score.protocols.number_of.get(run, len(score.protocols)), str(data_of(compared.records[run].config))
 
 
 def draw_grids(
-    compared: Compared, runs: Sequence[int], follow: Callable[[Iterable[Any], str], Iterable[Any]]
+    compared: Compared, runs: Sequence[int], follow: Callable[[Iterable[int], str], Iterable[int]]
 ) -> list[Grid]:
-    """Grids of these runs; a run whose weights or data cannot be had says so in its place."""
-    images: dict[str, Any] = {}
+    """Return the grids of the runs; a run whose weights or data cannot be loaded states the reason instead.
+
+    Args:
+        compared: all runs.
+        runs: indices of the runs to draw.
+        follow: wraps an iterable, with a description, to show its progress.
+    """
+    images: dict[str, TestImages] = {}
     return [_grid(compared, run, images) for run in follow(runs, "decoding samples")]
 
 
-def _grid(compared: Compared, number: int, images: dict[str, Any]) -> Grid:
+def _grid(compared: Compared, number: int, images: "dict[str, TestImages]") -> Grid:
     import torch
 
     from vae_lab.evaluation.trained import decoded_draws, reconstructed
@@ -67,24 +91,28 @@ def _grid(compared: Compared, number: int, images: dict[str, Any]) -> Grid:
     try:
         run = load_run(compared.records[number].path)
         with torch.inference_mode():
-            made = decoded_draws(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES, run.conditions())
-            samples = torch.cat(list(made))
+            draws = decoded_draws(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES, run.conditions())
+            samples = torch.cat(list(draws))
             x, y = _test_images(run, images)
             pairs = torch.cat([x, reconstructed(run.model, x, y, lambda use: SeededNoise("cpu", SEED, "compare", use))])
         return Grid(number, _png(samples), _png(pairs))
-    except UserError as why:
-        return Grid(number, missing=str(why))
-    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as why:  # weights of an older or a changed class
-        return Grid(number, missing=f"{type(why).__name__}: {' '.join(str(why).split())[:160]}")
+    except UserError as error:
+        return Grid(number, missing=str(error))
+    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:  # e.g. the weights of another version
+        return Grid(number, missing=f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
 
 
-def _test_images(run: Any, images: dict[str, Any]) -> Any:
-    """The same images of a dataset for all its runs, of each class in turn: [10, C, H, W] in [0, 1], and their y."""
+def _test_images(run: "Run", images: "dict[str, TestImages]") -> "TestImages":
+    """Ten test images, [10, C, H, W] in [0, 1], of each class in turn, and their labels or attributes.
+
+    The images are the same for all runs on a dataset; ``images`` keeps them between calls.
+    """
     import torch
 
     from vae_lab.figures.reconstructions import spread
 
-    key = json.dumps([data_of(run.config), run.config["dataset"]["source"]], sort_keys=True)  # labels count, too
+    # Unlike data_of, the key includes the source's labels, because they determine which images are chosen.
+    key = json.dumps([data_of(run.config), run.config["dataset"]["source"]], sort_keys=True)
     if key not in images:
         data = run.data
         chosen = spread(data.test.labels, min(SHOWN, len(data.test)))
@@ -92,8 +120,8 @@ def _test_images(run: Any, images: dict[str, Any]) -> Any:
     return images[key]
 
 
-def _png(images: Any) -> str:
-    """A grid of ten columns, one pixel per pixel; the page shows it larger."""
+def _png(images: "Tensor") -> str:
+    """A grid of ten columns as a PNG data URI; the page enlarges the pixels."""
     from PIL import Image
 
     from vae_lab.figures.style import image_grid

@@ -1,17 +1,21 @@
-"""A plot as a figure of the page: plotly's JSON. Colours of text and grid are the page's, for light and dark."""
+"""Turns a plot into plotly's JSON; the page adds the colours of text and grid, for its light and dark themes."""
 
 from collections.abc import Sequence
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from vae_lab.figures.plots import PALETTE, HeatMap, Line, Plot
 
+if TYPE_CHECKING:
+    from plotly.basedatatypes import BaseTraceType
+
 _DASHES, _MARKERS = ("solid", "dash", "dot", "dashdot"), ("circle", "square", "triangle-up", "diamond", "x", "cross")
 _SPECIAL = {-1: ("#888888", "dash"), -2: ("#E69F00", "solid"), -3: ("#888888", "solid")}  # a floor, a front, a mean
-LEGEND = 24  # lines that a legend names
+LEGEND = 24  # most lines that a legend lists
 
 
-def figure(plot: Plot) -> dict[str, Any]:
-    """``data`` and ``layout``; traces say in ``meta`` which run they belong to."""
+def figure(plot: Plot) -> dict[str, object]:
+    """Return plotly's ``data`` and ``layout``; the ``meta`` of a trace states the run that it shows."""
     import plotly.graph_objects as go
 
     traces = [_heat_map(go, plot, plot.heat_map)] if plot.heat_map else _lines(go, plot)
@@ -32,13 +36,13 @@ def _axis(heat: HeatMap | None, log: bool) -> str:
     return "category" if heat else "log" if log else "linear"
 
 
-def _ticks(plot: Plot) -> dict[str, Any]:
+def _ticks(plot: Plot) -> dict[str, object]:
     if not plot.log_x or not plot.x_ticks:
         return {}
     return {"tickvals": list(plot.x_ticks), "ticktext": [f"{tick:.3g}" for tick in plot.x_ticks]}
 
 
-def _lines(go: Any, plot: Plot) -> list[Any]:
+def _lines(go: ModuleType, plot: Plot) -> "list[BaseTraceType]":
     shades = [line.shade for line in plot.lines if line.shade is not None]
     colours = _colours(plot, sorted(set(shades)))
     traces = [
@@ -48,11 +52,11 @@ def _lines(go: Any, plot: Plot) -> list[Any]:
     return traces + ([_colour_bar(go, plot, shades)] if shades else [])
 
 
-def _line(go: Any, plot: Plot, line: Line, style: int, shade: str | None) -> Any:
+def _line(go: ModuleType, plot: Plot, line: Line, style: int, shade: str | None) -> "BaseTraceType":
     colour, dash = _SPECIAL.get(style, (PALETTE[style % len(PALETTE)], _DASHES[style // len(PALETTE) % len(_DASHES)]))
-    whole = len(line.x) > 2 and list(line.x) == list(range(1, len(line.x) + 1))
+    consecutive = len(line.x) > 2 and list(line.x) == list(range(1, len(line.x) + 1))
     return go.Scatter(
-        **({"x0": 1, "dx": 1} if whole else {"x": list(line.x)}),
+        **({"x0": 1, "dx": 1} if consecutive else {"x": list(line.x)}),
         y=_rounded(line.y),
         error_y={"array": _rounded(line.error), "visible": True} if line.error else None,
         text=list(line.about) or None,
@@ -64,41 +68,41 @@ def _line(go: Any, plot: Plot, line: Line, style: int, shade: str | None) -> Any
         opacity=0.6 if line.faint else 1,
         marker={"symbol": "circle" if shade else _MARKERS[style % len(_MARKERS)], "size": 7},
         meta={"run": line.run} if line.run is not None else None,
-        showlegend=bool(line.label) and shade is None,  # the scale names it then
-        _validate=False,  # half of the time with 500 runs
+        showlegend=bool(line.label) and shade is None,  # a shaded line is explained by the colour scale
+        _validate=False,  # validation takes half of the time with 500 runs
     )
 
 
 def _bare(label: str) -> str:
-    """An axis' name without its unit: there is little room beside a point."""
+    """The label of an axis without its unit, because a hover label has little room."""
     return label.partition(",")[0].partition(" (")[0]
 
 
 def _colours(plot: Plot, shades: Sequence[float]) -> dict[float | None, str]:
-    """A colour of the scale per number, where lines are too many to tell apart by colours of their own."""
+    """A colour of the continuous scale for each number, for plots with more lines than the palette distinguishes."""
     from math import log
 
     from plotly.colors import sample_colorscale
 
     places = [log(shade) if plot.log_shade else shade for shade in shades]
-    apart = places[-1] - places[0] if places else 0
-    return dict(zip(shades, sample_colorscale("Viridis", [(p - places[0]) / apart if apart else 0.5 for p in places])))
+    width = places[-1] - places[0] if places else 0
+    return dict(zip(shades, sample_colorscale("Viridis", [(p - places[0]) / width if width else 0.5 for p in places])))
 
 
-def _colour_bar(go: Any, plot: Plot, shades: Sequence[float]) -> Any:
-    """An empty trace that carries the scale; with a logarithmic one, ticks at the values themselves."""
+def _colour_bar(go: ModuleType, plot: Plot, shades: Sequence[float]) -> "BaseTraceType":
+    """An empty trace that shows the colour scale; a logarithmic scale has its ticks at the values of the lines."""
     from math import log10
 
     low, high = (log10(v) if plot.log_shade else v for v in (min(shades), max(shades)))
     ticks = sorted(set(shades))[:: max(1, len(set(shades)) // 6)]
-    bar: dict[str, Any] = {"title": {"text": plot.shade}}
+    bar: dict[str, object] = {"title": {"text": plot.shade}}
     if plot.log_shade:
         bar |= {"tickvals": [log10(v) for v in ticks], "ticktext": [f"{v:.3g}" for v in ticks]}
     marker = {"color": [low], "cmin": low, "cmax": high, "colorscale": "Viridis", "showscale": True, "colorbar": bar}
     return go.Scatter(x=[None], y=[None], mode="markers", marker=marker, showlegend=False, hoverinfo="skip")
 
 
-def _heat_map(go: Any, plot: Plot, heat: HeatMap) -> Any:
+def _heat_map(go: ModuleType, plot: Plot, heat: HeatMap) -> "BaseTraceType":
     few = len(heat.x) * len(heat.y) <= 100
     return go.Heatmap(
         x=list(heat.x),
@@ -115,7 +119,7 @@ def _heat_map(go: Any, plot: Plot, heat: HeatMap) -> Any:
 
 
 def _rounded(values: Sequence[float | None]) -> list[float | None]:
-    """Five digits: enough for the eye, half of the page's size."""
+    """The values with five significant digits, which are enough to look at and halve the size of the page."""
     return [None if v is None else float(f"{v:.5g}") for v in values]
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// The table (sort, filter, columns, single runs or over seeds) and the plots, from the JSON that the page carries.
+// Draws the table (sorting, filter, columns, single runs or means over seeds) and the plots from the page's JSON data.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
@@ -13,7 +13,7 @@ const make = (tag, attributes = {}, ...children) => {
 
 const state = { mode: DATA.seeds.length ? "seeds" : "single", sort: null, down: false, chosen: {} };
 const shown = new Set(DATA.columns.filter((c) => c.shown).map((c) => c.key));
-const drawn = {}; // mode -> [{row, tr}]
+const drawn = {}; // mode -> [{row, tr, text}]
 const columns = () => DATA.columns.filter((c) => shown.has(c.key) && (!c.of || c.of === state.mode));
 
 function cellNode(column, row) {
@@ -44,13 +44,13 @@ function drawTable() {
     return { row, tr, text: Object.values(row.cells).map((c) => c.t).join(" ").toLowerCase() };
   });
   byId("spread").textContent = state.mode === "seeds"
-    ? "± is the standard deviation over seeds (n − 1); of a single run, half of its 95 % interval."
+    ? "± is the standard deviation over seeds (n − 1), or for a single run half of its 95 % interval."
     : "± is half of a run's 95 % interval.";
   placeRows();
   filterRows();
 }
 
-function compare(a, b) { // what has no value stays at the end, whichever way
+function compare(a, b) { // rows without a value stay at the end in both directions
   const [x, y] = [a, b].map((item) => item.row.cells[state.sort]?.v ?? null);
   if (x === null || y === null) return (x === null) - (y === null);
   const both = typeof x === "number" && typeof y === "number";
@@ -69,11 +69,11 @@ function placeRows() {
 function sortBy(key) {
   const better = DATA.columns.find((c) => c.key === key).better;
   if (state.sort === key) state.down = !state.down;
-  else Object.assign(state, { sort: key, down: better === "higher" }); // the best first
+  else Object.assign(state, { sort: key, down: better === "higher" }); // the best value comes first
   placeRows();
 }
 
-function test(word) { // one word of the filter as a function of a row
+function test(word) { // turns one word of the filter into a function that says whether a row passes
   const found = /^([^=<>]+)(>=|<=|=|<|>)(.*)$/.exec(word);
   const column = found && DATA.columns.find((c) => c.label.toLowerCase() === found[1].toLowerCase());
   if (!column) return (item) => item.text.includes(word.toLowerCase());
@@ -112,7 +112,7 @@ function filterRows() {
   clearTimeout(filterRows.later);
   filterRows.later = setTimeout(() => redraw("curves"), 120);
 }
-let kept = null; // the runs that the filter leaves; null: all
+let kept = null; // the runs of the visible rows; null: all runs
 
 function addControls() {
   for (const column of DATA.columns.filter((c) => c.role === "setting")) {
@@ -172,7 +172,9 @@ function addPlot(section) {
     const panels = tree[first.value()][second.value()];
     third.fill(panels.map((panel) => panel.label));
     note.textContent = panels.length > 1
-      ? `These runs are of ${panels.length} protocols or datasets, which do not compare: each has axes of its own.` : "";
+      ? `These runs use ${panels.length} protocols or datasets whose values are not comparable: `
+        + "each has a separate plot."
+      : "";
     note.hidden = panels.length < 2;
     redraw(name);
   };
@@ -193,7 +195,7 @@ function addPlot(section) {
   }, { rootMargin: "500px" }).observe(section);
 }
 
-function chooser(text) { // a select that hides itself where there is nothing to choose
+function chooser(text) { // a select that is hidden while it has fewer than two options
   const select = make("select");
   const label = make("label", {}, `${text} `, select);
   return {
@@ -219,7 +221,7 @@ function themed(layout, named) {
       subtitle: { ...layout.title.subtitle, text: narrow ? "" : layout.title.subtitle.text,
         font: { size: 12, color: colour("--dim") } } },
     xaxis: { ...layout.xaxis, ...axis, automargin: true }, yaxis: { ...layout.yaxis, ...axis, automargin: true },
-    showlegend: layout.showlegend && !(narrow && named > 6), // a telephone has no room for more
+    showlegend: layout.showlegend && !(narrow && named > 6), // a narrow screen has no room for a longer legend
     legend: narrow ? { ...layout.legend, orientation: "h", y: -0.4, title: { text: "" } } : layout.legend,
     hoverlabel: { align: "left" },
   };
@@ -231,7 +233,7 @@ function redraw(name) {
   const panel = section.panel();
   const kept_here = (trace) => name !== "curves" || !kept || !trace.meta || kept.has(trace.meta.run);
   const layout = themed(panel.layout, panel.data.filter((trace) => trace.name).length);
-  layout.uirevision = panel.label + panel.layout.title.text; // a filter keeps the zoom
+  layout.uirevision = panel.label + panel.layout.title.text; // plotly keeps the zoom while this value stays the same
   Plotly.react(section.div, panel.data.filter(kept_here), layout, { responsive: true, displaylogo: false });
 }
 

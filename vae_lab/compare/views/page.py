@@ -1,4 +1,4 @@
-"""``compare.html``: one file that holds everything, plotly included, and opens without a server or a network."""
+"""Builds ``compare.html``: a single file, plotly included, that opens without a server or a network."""
 
 import json
 import math
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.plots.plotted import Choices, Panel, Plotted
@@ -14,20 +13,20 @@ from vae_lab.compare.protocols import letter
 from vae_lab.compare.views.grids import Grid, group_of
 from vae_lab.compare.views.interactive import figure
 from vae_lab.compare.views.rows import columns_of, rows_of, seed_rows_of
-from vae_lab.compare.views.table import counted
+from vae_lab.compare.views.table import format_runs
 
 _HERE = Path(__file__).parent
 
 
 def page_of(compared: Compared, plotted: Plotted, grids: Sequence[Grid], drawable: int, mark: str) -> str:
-    """The page as text.
+    """Return the page as HTML.
 
     Args:
         compared: the runs.
         plotted: their plots.
         grids: samples and reconstructions of the best runs.
-        drawable: how many runs could have grids.
-        mark: a tag by which a later comparison knows the page as its own.
+        drawable: the number of runs that could have grids.
+        mark: a tag by which a later comparison recognises the page as the output of a comparison.
     """
     from plotly.offline import get_plotlyjs
 
@@ -44,10 +43,10 @@ def page_of(compared: Compared, plotted: Plotted, grids: Sequence[Grid], drawabl
         "js": (_HERE / "page.js").read_text(encoding="utf-8"),
     }
     template = (_HERE / "page.html").read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found.group(1)], template)
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)
 
 
-def _data(compared: Compared, plotted: Plotted) -> dict[str, Any]:
+def _data(compared: Compared, plotted: Plotted) -> dict[str, object]:
     return {
         "columns": columns_of(compared),
         "single": rows_of(compared),
@@ -62,21 +61,21 @@ def _data(compared: Compared, plotted: Plotted) -> dict[str, Any]:
     }
 
 
-def _choices(choices: Choices) -> dict[str, list[dict[str, Any]]]:
+def _choices(choices: Choices) -> dict[str, list[dict[str, object]]]:
     return {name: _panels(panels) for name, panels in choices.items()}
 
 
-def _panels(panels: Iterable[Panel]) -> list[dict[str, Any]]:
+def _panels(panels: Iterable[Panel]) -> list[dict[str, object]]:
     return [{"label": panel.label, **figure(panel.plot)} for panel in panels]
 
 
-def _json(value: Any) -> str:
-    """JSON that may stand inside a script element; a number that is none becomes null."""
+def _json(value: object) -> str:
+    """JSON that is safe inside a script element; NaN and infinite numbers become null."""
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("</", "<\\/").replace("<!--", "<\\!--")
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -85,44 +84,52 @@ def _finite(value: Any) -> Any:
 
 
 def _title(compared: Compared) -> str:
-    return counted(len(compared.records)) + (f": {compared.common()}" if compared.common() else "")
+    return format_runs(len(compared.records)) + (f": {compared.common()}" if compared.common() else "")
 
 
 def _sentences(compared: Compared) -> list[str]:
-    """What a reader must know before comparing."""
+    """What the reader must know before comparing: unfinished runs, differing settings, datasets and protocols."""
     finished = sum(record.finished for record in compared.records)
     n = len(compared.records)
     differs = ", ".join(setting.name for setting in compared.settings) or "nothing but the seed"
-    done = f"{finished} of {n} runs are finished" if n > 1 else f"The run is {'' if finished else 'not '}finished"
-    told = [f"{done}. What differs: {differs}." if n > 1 else f"{done}."]
+    if n > 1:
+        sentences = [f"{finished} of {n} runs are finished. The runs differ in {differs}."]
+    else:
+        sentences = [f"The run is {'' if finished else 'not '}finished."]
     datasets = {(record.config.get("dataset") or {}).get("name") for record in compared.records if record.config}
     if len(datasets) > 1:
-        told.append(f"The runs are of {len(datasets)} datasets ({', '.join(sorted(map(str, datasets)))}); "
-                    "scores of different datasets are never compared, nor drawn on one axis.")  # fmt: skip
+        sentences.append(
+            f"The runs use {len(datasets)} datasets ({', '.join(sorted(map(str, datasets)))}). "
+            "Scores on different datasets are neither compared nor drawn on the same axes."
+        )
     several = [score.name for score in compared.scores.values() if len(score.protocols) > 1]
     if several:
-        told.append(f"Measured under several protocols: {', '.join(several)}. Values of different protocols do not "
-                    "compare: they carry letters in the table, the best is marked within each, and each protocol has "
-                    "axes of its own.")  # fmt: skip
-    return told
+        sentences.append(
+            f"These scores were measured under several protocols: {', '.join(several)}. Values measured under "
+            "different protocols are not comparable. In the table, a letter states the protocol of a value, and the "
+            "best value is marked within each protocol. Each protocol has separate plots."
+        )
+    return sentences
 
 
 def _protocols(compared: Compared) -> str:
-    """The letters of the table; scores of one metric share theirs."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    """The explanation of the letters in the table, once for all scores that share the same protocols."""
+    names_of: dict[tuple[str, ...], list[str]] = {}
     for score in compared.scores.values():
         if len(score.protocols) > 1:
             labels = tuple(score.protocols.label(n) for n in range(len(score.protocols)))
-            found.setdefault(labels, []).append(score.name)
+            names_of.setdefault(labels, []).append(score.name)
     return "".join(
         f"<p><b>{escape(', '.join(names))}</b><br>{'<br>'.join(escape(label) for label in labels)}</p>"
-        for labels, names in found.items()
+        for labels, names in names_of.items()
     )
 
 
 def _grids(compared: Compared, grids: Sequence[Grid], drawable: int) -> str:
     if not grids:
-        return "<p>No finished, trained run to draw.</p>" if not drawable else "<p>None were asked for (grids=0).</p>"
+        if drawable:
+            return "<p>No samples or reconstructions were requested (grids=0).</p>"
+        return "<p>There is no finished run of a trained model to draw.</p>"
     first = next((name for name in compared.show if compared.scores[name].better), "")
     which = f"the best {len(grids)} of {drawable} runs" if len(grids) < drawable else f"all {drawable} runs"
     if drawable == 1:
@@ -132,8 +139,9 @@ def _grids(compared: Compared, grids: Sequence[Grid], drawable: int) -> str:
         which += f", best {first} first" + (f" within each of {groups} datasets or protocols" if groups > 1 else "")
     head = (
         f"<p>Shown: {escape(which)}. "
-        "Left: decoder means of 30 draws from the prior, the same latents for all runs of equal latent size. "
-        "Right: ten test images (upper row), the same for all runs of a dataset, and their reconstructions.</p>"
+        "Left: decoder means of 30 draws from the prior; runs with the same latent size decode the same draws. "
+        "Right: ten test images (upper row), which are the same for all runs on a dataset, and their reconstructions "
+        "(lower row).</p>"
     )
     return head + '<div class="grids">' + "".join(_grid(compared, grid) for grid in grids) + "</div>"
 
@@ -141,13 +149,13 @@ def _grids(compared: Compared, grids: Sequence[Grid], drawable: int) -> str:
 def _grid(compared: Compared, grid: Grid) -> str:
     label = compared.label(grid.run)
     scores = [compared.scores[name] for name in compared.show[:2]]
-    told = [
+    parts = [
         f"{s.name} {s.values[grid.run]:.4g}"
-        + (f" ({letter(s.protocols.of[grid.run])})" if len(s.protocols) > 1 else "")
+        + (f" ({letter(s.protocols.number_of[grid.run])})" if len(s.protocols) > 1 else "")
         for s in scores
         if grid.run in s.values
     ]
-    caption = f"<figcaption>{escape(label)}<br><small>{escape(', '.join(told))}</small></figcaption>"
+    caption = f"<figcaption>{escape(label)}<br><small>{escape(', '.join(parts))}</small></figcaption>"
     if grid.missing:
         return f'<figure class="missing">{caption}<p>not drawn: {escape(grid.missing)}</p></figure>'
     return (

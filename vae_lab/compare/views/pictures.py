@@ -1,4 +1,4 @@
-"""``plots/``: the default plots as PNG files."""
+"""Writes ``plots/``: the default plots as PNG files."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,11 @@ from vae_lab.system.files import write_atomically
 
 
 def write_pictures(plotted: Plotted, folder: Path) -> None:
-    """Validation loss, each shown score over each setting, its heat maps, rate and distortion, the Pareto front."""
+    """Draw the plots that the page shows by default into a folder.
+
+    These are the validation loss, every shown score over every setting, the heat maps of the first two shown scores,
+    rate and distortion, and the Pareto front.
+    """
     from vae_lab.figures.comparison import draw
 
     folder.mkdir(exist_ok=True)
@@ -33,7 +37,7 @@ def _named(plotted: Plotted) -> Iterator[tuple[str, Plot]]:
 
 
 def _each(name: str, panels: list[Panel]) -> Iterator[tuple[str, Plot]]:
-    """Panels after the first carry their number."""
+    """The plots under their file names, numbered from 1 if there are several."""
     slug = re.sub(r"[^\w.]+", "-", name).strip("-")
     for number, panel in enumerate(panels):
         yield slug + (f"-{number + 1}" if len(panels) > 1 else ""), panel.plot

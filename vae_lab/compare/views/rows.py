@@ -1,20 +1,55 @@
-"""The page's table as data: columns, rows of single runs, rows over seeds."""
+"""The table of the page as data: its columns, one row per run, and one row per set of seeds."""
 
-from typing import Any
+from typing import TypedDict
 
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
 from vae_lab.compare.scores import Score
-from vae_lab.compare.settings import MISSING, shown
-from vae_lab.compare.views.table import told
-
-Cell = dict[str, Any]  # v: what it sorts by, t: its text, best, note: letter of the protocol
+from vae_lab.compare.settings import MISSING, Scalar, format_setting
+from vae_lab.compare.views.table import format_score
 
 
-def columns_of(compared: Compared) -> list[dict[str, Any]]:
-    """What differs first, then the scores; ``of`` says in which kind of row a column is."""
-    unfinished = not all(record.finished and not record.why for record in compared.records)
-    columns: list[dict[str, Any]] = [
+class _CellValue(TypedDict):
+    v: Scalar  # the value by which rows are sorted
+    t: str  # the text
+
+
+class Cell(_CellValue, total=False):
+    """A cell of the table, under the keys that page.js reads."""
+
+    title: str  # a tooltip
+    best: bool  # whether the value is the best within its protocol
+    note: str  # the letter of the protocol
+
+
+class _ColumnNames(TypedDict):
+    key: str
+    label: str
+    number: bool
+    role: str  # setting | info | score
+    shown: bool
+
+
+class Column(_ColumnNames, total=False):
+    """A column of the table, under the keys that page.js reads."""
+
+    of: str  # the only kind of rows that have the column: single | seeds
+    title: str  # a tooltip
+    better: str | None  # lower | higher
+
+
+class Row(TypedDict):
+    """A row of the table, under the keys that page.js reads."""
+
+    runs: list[int]
+    bad: bool  # whether the run did not finish
+    cells: dict[str, Cell]  # key of the column -> cell
+
+
+def columns_of(compared: Compared) -> list[Column]:
+    """Return the columns: first the settings that differ, then information about the run, then the scores."""
+    unfinished = not all(record.finished and not record.reason for record in compared.records)
+    columns: list[Column] = [
         {"key": s.name, "label": s.name, "number": s.numeric, "role": "setting", "shown": True}
         for s in compared.settings
     ]
@@ -33,36 +68,37 @@ def columns_of(compared: Compared) -> list[dict[str, Any]]:
     return columns
 
 
-def rows_of(compared: Compared) -> list[dict[str, Any]]:
-    """One per run."""
+def rows_of(compared: Compared) -> list[Row]:
+    """Return one row per run."""
     best = {name: score.best(score.values) for name, score in compared.scores.items()}
-    return [_row(compared, (run,), {name for name, found in best.items() if run in found}) for run in compared.order]
+    return [_row(compared, (run,), {name for name, runs in best.items() if run in runs}) for run in compared.order]
 
 
-def seed_rows_of(compared: Compared) -> list[dict[str, Any]]:
-    """One per set of runs that differ in their seed alone."""
+def seed_rows_of(compared: Compared) -> list[Row]:
+    """Return one row per set of runs that differ only in their seed."""
     best = {name: compared.best_cells(score) for name, score in compared.scores.items()}
     return [
-        _row(compared, cell.runs, {name for name, found in best.items() if place in found})
+        _row(compared, cell.runs, {name for name, cells in best.items() if place in cells})
         for place, cell in enumerate(compared.cells)
     ]
 
 
-def _row(compared: Compared, runs: tuple[int, ...], best: set[str]) -> dict[str, Any]:
+def _row(compared: Compared, runs: tuple[int, ...], best: set[str]) -> Row:
     first, record = runs[0], compared.records[runs[0]]
     cells: dict[str, Cell] = {
-        s.name: {"v": s.values[first], "t": shown(s.values[first])}
+        s.name: {"v": s.values[first], "t": format_setting(s.values[first])}
         for s in compared.settings
         if s.values[first] is not MISSING
     }
-    seeds = sorted({compared.seed(run) for run in runs} - {None}, key=str)
-    again = sum(len(found) for found in compared.equal(runs))
+    seeds = {compared.seed(run) for run in runs} - {None}
+    duplicates = sum(len(equal) for equal in compared.duplicates(runs))
     paths = "\n".join(str(compared.records[run].path) for run in runs)
     sign = "✓" if record.finished else "✗"
-    status = next((compared.records[run].told for run in runs if compared.records[run].why), record.told)
+    status = next((compared.records[run].status_text for run in runs if compared.records[run].reason),
+                  record.status_text)  # fmt: skip
     cells |= {
-        "seed": {"v": compared.seed(first), "t": shown(compared.seed(first))},
-        "n": {"v": len(seeds), "t": str(len(seeds)) + (f" ({again} equal runs)" if again else "")},
+        "seed": {"v": compared.seed(first), "t": format_setting(compared.seed(first))},
+        "n": {"v": len(seeds), "t": str(len(seeds)) + (f" ({duplicates} equal runs)" if duplicates else "")},
         "run": {"v": record.name, "t": record.name if len(runs) == 1 else f"{len(runs)} runs", "title": paths},
         "status": {"v": status, "t": f"{sign} {status}"},
     }
@@ -79,7 +115,7 @@ def _row(compared: Compared, runs: tuple[int, ...], best: set[str]) -> dict[str,
 
 
 def _score(score: Score, value: Value, best: bool) -> Cell:
-    cell: Cell = {"v": value.mean, "t": told(value)}
+    cell: Cell = {"v": value.mean, "t": format_score(value)}
     if best:
         cell["best"] = True
     if len(score.protocols) > 1:

@@ -1,36 +1,35 @@
-"""The comparison on the terminal: what differs first, then as many scores as the width allows, best marked."""
+"""Prints the comparison as a table: the settings that differ, and as many scores as fit the terminal's width."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
 from vae_lab.compare.scores import Score
-from vae_lab.compare.settings import Setting, shown
+from vae_lab.compare.settings import Setting, format_setting
 
-ROWS, TOLD = 40, 5
-SCORE, NAME = 26, 12  # characters kept for scores, however many settings differ, and for names of runs
+ROWS, LISTED = 40, 5  # most rows of the table, and most entries of a list below it
+SCORE, NAME = 26, 12  # characters reserved for scores, however many settings differ, and for names of runs
 BEST = "▸"
 
 
 def print_table(console: Console, compared: Compared) -> None:
-    """The best rows, what is left out, what did not finish, and what does not compare."""
+    """Print the table, best rows first, and below it what is left out, not comparable, unfinished or damaged."""
     scores = [compared.scores[name] for name in compared.show]
     cells = _ordered(compared, scores)
     settings, fitting = _fitting(console.width, compared, scores, cells[:ROWS])
     seeds = any(len(cell) > 1 for cell in cells)
-    title = f"{counted(len(compared.records))}{'' if cells else ', none of them finished'}"
+    title = f"{format_runs(len(compared.records))}{'' if cells else ', none of them finished'}"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for setting in settings:
-        justify: Any = "right" if setting.numeric else "left"
+        justify: JustifyMethod = "right" if setting.numeric else "left"
         table.add_column(escape(setting.name), justify=justify, no_wrap=setting.numeric, overflow="fold")
     if not settings:
-        table.add_column("run", overflow="fold")  # names give way, numbers do not
+        table.add_column("run", overflow="fold")  # names are wrapped, so that numbers stay complete
     if seeds:
         table.add_column("seeds", justify="right", no_wrap=True)
     for score in fitting:
@@ -45,27 +44,27 @@ def print_table(console: Console, compared: Compared) -> None:
         console.print(title, style="bold")
     for note in _notes(compared, scores, settings, fitting, cells, seeds) if cells else []:
         console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
-    for line in [*_unfinished(compared), *_half_read(compared), *_noted(compared)]:
+    for line in [*_unfinished(compared), *_partly_damaged(compared), *_run_notes(compared)]:
         console.print(line, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def counted(n: int) -> str:
-    """``1 run``, ``2 runs``."""
+def format_runs(n: int) -> str:
+    """Return a number of runs in words: ``1 run``, ``2 runs``."""
     return f"{n} run{'' if n == 1 else 's'}"
 
 
 def _names(compared: Compared, settings: Sequence[Setting], cell: Sequence[int]) -> list[str]:
-    return [shown(s.values[cell[0]]) for s in settings] or [compared.label(cell[0])]
+    return [format_setting(s.values[cell[0]]) for s in settings] or [compared.label(cell[0])]
 
 
 def _count(compared: Compared, cell: Sequence[int]) -> str:
-    """How many seeds; runs that share one are told, since they are counted once."""
-    again = sum(len(found) for found in compared.equal(cell))
-    return str(len({compared.seed(run) for run in cell})) + (f" ({again} equal runs)" if again else "")
+    """The number of seeds, and the number of runs that share a seed with another, because they count as one run."""
+    duplicates = sum(len(equal) for equal in compared.duplicates(cell))
+    return str(len({compared.seed(run) for run in cell})) + (f" ({duplicates} equal runs)" if duplicates else "")
 
 
 def _ordered(compared: Compared, scores: Sequence[Score]) -> list[tuple[int, ...]]:
-    """Finished cells, the best of the first score that knows better first."""
+    """The finished cells, sorted by the first score that has a better direction, best first."""
     cells = [cell.runs for cell in compared.cells if compared.records[cell.runs[0]].finished]
     score = next((score for score in scores if score.better), None)
     if score is None:
@@ -84,29 +83,32 @@ def _cell(compared: Compared, score: Score, runs: Sequence[int]) -> str:
         return "several protocols" if compared.mixed(score, runs) else "–"
     place = {cell.runs: number for number, cell in enumerate(compared.cells)}[tuple(runs)]
     best = f"{BEST} " if place in compared.best_cells(score) else ""
-    return f"{best}{told(value)}{footnote(score, value)}"
+    return f"{best}{format_score(value)}{footnote(score, value)}"
 
 
-def told(value: Value) -> str:
-    """``12.3 ± 0.4``: the spread over seeds, or half of the interval."""
-    spread = f" ± {value.half:.2g}" if value.half is not None else ""
-    return f"{number(value.mean)}{spread}"
+def format_score(value: Value) -> str:
+    """Return a score with its spread over seeds, or with half of its interval: ``12.3 ± 0.4``."""
+    spread = f" ± {value.spread:.2g}" if value.spread is not None else ""
+    return f"{format_number(value.mean)}{spread}"
 
 
-def number(value: float) -> str:
-    """Four digits."""
+def format_number(value: float) -> str:
+    """Return a number with four significant digits, without decimals from 1000 on."""
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def footnote(score: Score, value: Value) -> str:
-    """The letter of the protocol, where there are several."""
+    """Return the letter of the value's protocol, after a space; empty if the score has only one protocol."""
     return f" {letter(value.protocol)}" if len(score.protocols) > 1 else ""
 
 
 def _fitting(
     width: int, compared: Compared, scores: Sequence[Score], cells: Sequence[tuple[int, ...]]
 ) -> tuple[list[Setting], list[Score]]:
-    """Settings, since rows look alike without them, then scores as long as they fit; at least one of each."""
+    """The settings and scores that fit the width, at least one of each.
+
+    Settings take precedence, because rows cannot be distinguished without them, but leave room for some scores.
+    """
     left = width - 2
     if any(len(cell) > 1 for cell in cells):
         left -= 3 + max(len("seeds"), *(len(_count(compared, cell)) for cell in cells))
@@ -115,7 +117,7 @@ def _fitting(
     if not compared.settings:
         left -= max(min(left - SCORE, 3 + max((len(compared.label(cell[0])) for cell in cells), default=0)), NAME)
     for setting in compared.settings:
-        needed = 3 + max([len(setting.name), *(len(shown(setting.values[cell[0]])) for cell in cells)])
+        needed = 3 + max([len(setting.name), *(len(format_setting(setting.values[cell[0]])) for cell in cells)])
         if not settings or left - needed >= SCORE:
             settings.append(setting)
             left -= needed
@@ -131,47 +133,52 @@ def _notes(
     compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fitting: Sequence[Score],
     cells: Sequence[Sequence[int]], seeds: bool,
 ) -> list[str]:  # fmt: skip
-    spread = "± sd over seeds; of a single run half of its 95 % interval" if seeds else "± half of the 95 % interval"
-    notes = [f"{BEST} best within its protocol; {spread}"]
-    again = [found for cell in cells for found in compared.equal(cell)]
-    if again:
-        names = [" = ".join(compared.records[run].name for run in found) for found in again]
-        notes.append(f"equal in settings and seed, counted once by their mean: {', '.join(names[:TOLD])}"
-                     f"{', …' if len(names) > TOLD else ''}")  # fmt: skip
+    spread = "half of the 95 % interval"
+    if seeds:
+        spread = f"the standard deviation over seeds, for a single run {spread}"
+    notes = [f"{BEST} marks the best value within its protocol; ± is {spread}"]
+    duplicates = [equal for cell in cells for equal in compared.duplicates(cell)]
+    if duplicates:
+        names = [" = ".join(compared.records[run].name for run in equal) for equal in duplicates]
+        notes.append(f"runs with equal settings and the same seed count as one run, with their mean: "
+                     f"{', '.join(names[:LISTED])}{', …' if len(names) > LISTED else ''}")  # fmt: skip
     rows = len(cells)
     left = [s.name for s in compared.settings if s not in settings] + [s.name for s in scores if s not in fitting]
     rest = len(compared.scores) - len(scores)
-    more = [*left, *([f"{rest} further scores"] if rest else []), *([f"{rows - ROWS} rows"] if rows > ROWS else [])]
+    more = [*left, *([f"{rest} further score{'s' if rest > 1 else ''}"] if rest else []),
+            *([f"{rows - ROWS} row{'s' if rows > ROWS + 1 else ''}"] if rows > ROWS else [])]  # fmt: skip
     if more:
-        notes.append(f"left out here, in compare.html and summary.csv: {', '.join(more)}")
+        notes.append(f"not shown here, but in compare.html and summary.csv: {', '.join(more)}")
     for score in fitting:
         if len(score.protocols) > 1:
             labels = [score.protocols.label(n) for n in range(len(score.protocols))]
-            shown_labels = labels[:TOLD] + (["…"] if len(labels) > TOLD else [])
-            notes.append(f"{score.name} stands under {len(labels)} protocols, which do not compare: "
-                         f"{'; '.join(shown_labels)}")  # fmt: skip
+            listed = labels[:LISTED] + (["…"] if len(labels) > LISTED else [])
+            notes.append(f"{score.name} was measured under {len(labels)} protocols, whose values are not comparable: "
+                         f"{'; '.join(listed)}")  # fmt: skip
     return notes
 
 
-def _noted(compared: Compared) -> list[str]:
-    """What runs said of themselves, as that the posterior collapsed; each sentence once."""
-    found: dict[str, list[str]] = {}
+def _run_notes(compared: Compared) -> list[str]:
+    """The notes that the runs saved, e.g. that the posterior collapsed; each sentence appears once."""
+    names: dict[str, list[str]] = {}
     for record in compared.records:
         for note in record.notes:
-            found.setdefault(note, []).append(record.name)
-    lines = [f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}"
-             for note, names in found.items()]  # fmt: skip
-    return lines[:TOLD] + ([f"{len(lines) - TOLD} more notes in compare.html"] if len(lines) > TOLD else [])
+            names.setdefault(note, []).append(record.name)
+    lines = [f"{runs[0]}{f' and {len(runs) - 1} more' if len(runs) > 1 else ''}: {note}"
+             for note, runs in names.items()]  # fmt: skip
+    return lines[:LISTED] + ([f"{len(lines) - LISTED} more notes are in compare.html"] if len(lines) > LISTED else [])
 
 
-def _half_read(compared: Compared) -> list[str]:
-    """Finished runs of which a file could not be read."""
-    found = [record for record in compared.records if record.finished and record.why]
-    lines = [f"{record.path}: {record.told}" for record in found[:TOLD]]
-    return lines + ([f"{len(found) - TOLD} more with damaged files"] if len(found) > TOLD else [])
+def _partly_damaged(compared: Compared) -> list[str]:
+    """The finished runs that have a file which could not be read."""
+    damaged = [record for record in compared.records if record.finished and record.reason]
+    lines = [f"{record.path}: {record.status_text}" for record in damaged[:LISTED]]
+    more = len(damaged) - LISTED
+    return lines + ([f"{more} more finished run{'s have' if more > 1 else ' has'} damaged files"] if more > 0 else [])
 
 
 def _unfinished(compared: Compared) -> list[str]:
-    found = [record for record in compared.records if not record.finished]
-    lines = [f"✗ {record.path}: {record.told}" for record in found[:TOLD]]
-    return lines + ([f"✗ {len(found) - TOLD} more without scores"] if len(found) > TOLD else [])
+    unfinished = [record for record in compared.records if not record.finished]
+    lines = [f"✗ {record.path}: {record.status_text}" for record in unfinished[:LISTED]]
+    more = len(unfinished) - LISTED
+    return lines + ([f"✗ {more} more run{'s have' if more > 1 else ' has'} no scores"] if more > 0 else [])
