@@ -16,8 +16,8 @@ PACKAGE = Path(vae_lab.__file__).parent
 # From the lowest floor up; README describes them in the same order. A room imports from lower floors alone.
 FLOORS = [
     {"errors", "functional", "schedules", "types", "version"},
-    {"config", "noise", "system"},
-    {"likelihoods", "nets", "posteriors", "priors"},
+    {"config", "nets", "noise", "system"},
+    {"likelihoods", "posteriors", "priors"},
     {"data", "figures", "metrics", "models", "objectives", "report", "samplers"},
     {"features", "training"},
     {"evaluation"},
