@@ -1,9 +1,9 @@
-"""One page of the report's experiments: each figure beside what the report states, and whether that holds here.
+"""Write one page on the report's experiments: each figure, the report's statement, and whether it holds here.
 
     python scripts/report_page.py outputs/report
 
-The folder is that of ``scripts/reproduce_report.sh``. Every sentence is made from the scores that the runs saved; what
-is missing is said to be missing.
+The folder is the one that ``scripts/reproduce_report.sh`` writes. All sentences are generated from the saved scores of
+the runs; experiments without finished runs are marked as missing.
 """
 
 import base64
@@ -30,39 +30,39 @@ from vae_lab.system.files import write_atomically
 
 CSS = (Path(vae_lab.compare.__file__).parent / "views" / "page.css").read_text(encoding="utf-8")
 MISSING = "Not run, or not finished."
-NOISE = 1000  # images of noise that the classifier reads
+NOISE = 1000  # images of noise that the classifier sees
 COLLAPSED = 0.1  # nats per image, as in the metric latent_use
 
 
 @dataclass
 class Section:
-    """A figure of the report: what the report says, what was seen here, pictures."""
+    """A figure of the report: the report's statement (``states``), the result here (``seen``), plots and pictures."""
 
     title: str
     states: str
     seen: str
     plots: list[Plot] = field(default_factory=list)
-    pictures: list[tuple[Path, str]] = field(default_factory=list)  # with their captions
+    pictures: list[tuple[Path, str]] = field(default_factory=list)  # files and captions
 
 
 class Report:
-    """The runs of the folder, by experiment."""
+    """The runs in the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def runs(self, experiment: str) -> list[Record]:
-        """The finished ones."""
-        found = (read(path.parent) for path in sorted((self.folder / experiment).glob("*/results.json")))
-        return [record for record in found if record.finished]
+        """Return the finished runs of an experiment."""
+        records = (read(path.parent) for path in sorted((self.folder / experiment).glob("*/results.json")))
+        return [record for record in records if record.finished]
 
     def by(self, experiment: str, value: Callable[[dict], float]) -> dict[float, Record]:
-        """The finished ones by a number of their config, in its order."""
+        """Return the finished runs of an experiment by a number of their config, in ascending order."""
         return dict(sorted((value(record.config), record) for record in self.runs(experiment)))
 
 
 def sections(report: Report) -> Iterable[Section]:
-    """In the order of the report."""
+    """Yield the sections in the order of the report."""
     dims = report.by("latent_dim", lambda config: config["latent_dim"])
     as_run = report.by("latent_dim_as_run", lambda config: config["latent_dim"])
     weights = report.by("loss_weights", lambda config: config["k1"] / (config["k1"] + config["k2"]))
@@ -82,7 +82,7 @@ def sections(report: Report) -> Iterable[Section]:
 
 
 def curves(dims: dict[float, Record]) -> Section:
-    """Loss per epoch for each dimension."""
+    """Return the section on the loss per epoch for each dimension."""
     seen = MISSING
     if dims:
         last = {n: record.history[-1] for n, record in dims.items()}
@@ -91,24 +91,24 @@ def curves(dims: dict[float, Record]) -> Section:
         gap = {n: row["val/loss"] - row["train/loss"] for n, row in last.items()}
         worst = max(gap, key=lambda n: gap[n])
         seen = (
-            f"{_holds(fell, True)} {'All' if fell else 'Not all'} curves fall. Lowest validation loss after the last "
-            f"epoch at {best:g} dimensions ({last[best]['val/loss']:.2f}). "
-            f"Training and validation stay together: the largest gap is {gap[worst]:.2f}, at {worst:g}."
+            f"{_holds(fell, True)} {'All' if fell else 'Not all'} curves fall. After the last epoch the validation "
+            f"loss is lowest at {best:g} dimensions ({last[best]['val/loss']:.2f}). "
+            f"The largest gap between training and validation is {gap[worst]:.2f}, at {worst:g} dimensions."
         )
     named = {f"{n:g}": record for n, record in dims.items()}
     plots = [_curves(f"{split}/loss", named, "latent_dim") for split in ("train", "val")] if dims else []
     return Section(
         "Loss curves per latent dimension",
-        "Train and test loss per epoch for each latent dimension; here "
-        "the held-out part of the training images (val) stands for the test set during training.",
+        "Train and test loss per epoch for each latent dimension. Here, the held-out part of the training images (val) "
+        "takes the place of the test set during training.",
         seen,
         plots,
     )
 
 
 def dimension(dims: dict[float, Record]) -> Section:
-    """FID over the latent dimension."""
-    states = "A U with its best at 16 dimensions (FID 15.77 on the report's own classifier)."
+    """Return the section on FID against the latent dimension."""
+    states = "The curve is a U with its minimum at 16 dimensions (FID 15.77 with the report's own classifier)."
     if len(dims) < 3:
         return Section("FID against latent dimension", states, MISSING)
     fid = {n: record.scores["test/fid"] for n, record in dims.items()}
@@ -117,10 +117,10 @@ def dimension(dims: dict[float, Record]) -> Section:
     falls = all(a > b for a, b in pairwise(values[: place + 1]))
     rises = all(a < b for a, b in pairwise(values[place:]))
     shape = f"{_holds(falls and rises, False)} {'A U' if falls and rises else 'Not a clean U'}:"
-    told = ", ".join(f"{n:g}: {value:.0f}" for n, value in fid.items())
-    told += "".join(
+    summary = ", ".join(f"{n:g}: {value:.0f}" for n, value in fid.items())
+    summary += "".join(
         f". At {n:g} dimensions the posterior collapsed (KL {record.scores['test/kl']:.2g} nats): every sample is the "
-        "mean image, so this point says nothing of the dimension"
+        "mean image, so this point says nothing about the dimension"
         for n, record in dims.items()
         if record.scores["test/kl"] < COLLAPSED
     )
@@ -138,20 +138,20 @@ def dimension(dims: dict[float, Record]) -> Section:
         log_x=True,
         log_y=True,
     )
-    seen = f"{_holds(best == 16, False)} Lowest at {best:g} dimensions. {shape} FID of samples {told}."
+    seen = f"{_holds(best == 16, False)} Lowest at {best:g} dimensions. {shape} FID of samples {summary}."
     return Section("FID against latent dimension", states, seen, [plot])
 
 
 def against_the_code(dims: dict[float, Record], as_run: dict[float, Record]) -> Section:
-    """The equation beside the published code's weighting."""
+    """Return the section that compares the report's equation with the weights of its code."""
     title, both = "The equation, and the code as it was run", sorted(set(dims) & set(as_run))
     states = (
-        "The report's code averages the KL over batch and dimensions, so that it counts 2/(batch·dimensions) as "
-        "much as in the report's equation: nearly a plain autoencoder."
+        "The report's code averages the KL over batch and dimensions, so its weight is 2/(batch·dimensions) of the "
+        "weight in the report's equation: the model is nearly a plain autoencoder."
     )
     if not both:
         return Section(title, states, MISSING)
-    told = "; ".join(
+    summary = "; ".join(
         f"{n:g} dimensions: FID {dims[n].scores['test/fid']:.0f} and {as_run[n].scores['test/fid']:.0f}, "
         f"KL {dims[n].scores['test/kl']:.1f} and {as_run[n].scores['test/kl']:.1f} nats"
         for n in both
@@ -168,12 +168,17 @@ def against_the_code(dims: dict[float, Record], as_run: dict[float, Record]) -> 
     )
     higher = all(as_run[n].scores["test/kl"] > dims[n].scores["test/kl"] for n in both)
     holds = _holds(higher, False)
-    return Section(title, states, f"{holds} The code's weighting lets the KL grow: {told} (equation and code).", [plot])
+    return Section(
+        title, states, f"{holds} The code's weighting lets the KL grow: {summary} (equation and code).", [plot]
+    )
 
 
 def proportion(weights: dict[float, Record]) -> Section:
-    """FID over the proportion of reconstruction."""
-    title, states = "FID against the proportion of reconstruction", "Best in the middle of k1/(k1+k2) from 0 to 1."
+    """Return the section on FID against the proportion of reconstruction."""
+    title, states = (
+        "FID against the proportion of reconstruction",
+        "Best in the middle between k1/(k1+k2) = 0 and 1.",
+    )
     if len(weights) < 3:
         return Section(title, states, MISSING)
     fid = {share: record.scores["test/fid"] for share, record in weights.items()}
@@ -189,14 +194,14 @@ def proportion(weights: dict[float, Record]) -> Section:
     )
     where = "in the middle" if 0.25 <= best <= 0.75 else "inside, not in the middle," if inside else "at an end"
     seen = (
-        f"{_holds(0.25 <= best <= 0.75, inside)} The lowest lies {where} at {best:g} (FID {fid[best]:.0f}); "
-        f"all: {', '.join(near)}."
+        f"{_holds(0.25 <= best <= 0.75, inside)} The lowest FID lies {where} at {best:g} ({fid[best]:.0f}); "
+        f"all FIDs: {', '.join(near)}."
     )
     return Section(title, states, seen, [plot])
 
 
 def dense_runs(dense: dict[float, Record], noisy: Record | None) -> Section:
-    """Epochs and noise."""
+    """Return the section on the dense model: epochs and noise."""
     title = "Dense model: epochs and noise"
     states = "FID 25.93 after 20 epochs, 26.50 after 50, 28.47 after 20 with noise (σ 0.4 on half of the images)."
     if len(dense) < 2 or noisy is None:
@@ -214,19 +219,22 @@ def dense_runs(dense: dict[float, Record], noisy: Record | None) -> Section:
 
 
 def cnn_and_dense(dims: dict[float, Record], dense: dict[float, Record]) -> Section:
-    """Reconstructions of both, and who is ahead."""
-    title, states = "Reconstructions: dense and CNN", "Ten test digits through both models; the CNN is ahead."
+    """Return the section that compares the reconstructions and scores of both models."""
+    title, states = (
+        "Reconstructions: dense and CNN",
+        "Both models reconstruct ten test digits; the CNN is better.",
+    )
     cnn = dims.get(16)
     same = [record for record in dense.values() if cnn and record.config["epochs"] == cnn.config["epochs"]]
     if cnn is None or not dense:
         return Section(title, states, MISSING)
     other = (same or list(dense.values()))[0]
     pairs = [(name, cnn.scores[f"test/{name}"], other.scores[f"test/{name}"]) for name in ("fid", "loss", "recon")]
-    told = ", ".join(f"{name} {a:.4g} and {b:.4g}" for name, a, b in pairs)
+    summary = ", ".join(f"{name} {a:.4g} and {b:.4g}" for name, a, b in pairs)
     holds = _holds(all(a < b for _, a, b in pairs), pairs[0][1] < pairs[0][2])
     seen = (
         f"{holds} CNN and dense at {cnn.config['latent_dim']} and {other.config['latent_dim']} dimensions after "
-        f"{cnn.config['epochs']} and {other.config['epochs']} epochs: {told} (lower is better)."
+        f"{cnn.config['epochs']} and {other.config['epochs']} epochs: {summary} (lower is better)."
     )
     pictures = [
         (cnn.path / "figures/reconstructions.png", "CNN"),
@@ -236,51 +244,52 @@ def cnn_and_dense(dims: dict[float, Record], dense: dict[float, Record]) -> Sect
 
 
 def latent_space(dims: dict[float, Record], weights: dict[float, Record]) -> Section:
-    """t-SNE above two dimensions, a scatter for two."""
-    title, states = "Latent space", "t-SNE of 256 dimensions, coloured by label: clusters by digit; a scatter for two."
+    """Return the section on the latent space: t-SNE above two dimensions, a scatter plot for two."""
+    title = "Latent space"
+    states = "t-SNE of 256 dimensions, coloured by label, shows clusters by digit; a scatter plot shows two dimensions."
     wide, flat = dims.get(256), weights.get(0.5)
     seen = MISSING
     if wide:
-        seen = "Pictures below."
+        seen = "See the pictures below."
         knn = wide.scores.get("test/knn_accuracy")
         if knn is not None:
             seen = (
-                f"{_holds(knn > 0.9, knn > 0.7)} The nearest neighbours of a code tell its digit for "
-                f"{100 * knn:.1f} % of the test images (256 dimensions)."
+                f"{_holds(knn > 0.9, knn > 0.7)} The nearest neighbours of a code predict its digit correctly "
+                f"for {100 * knn:.1f} % of the test images (256 dimensions)."
             )
     pictures = [
-        (record.path / "figures/latent_space.png", told)
-        for record, told in ((wide, "256 dimensions, t-SNE"), (flat, "2 dimensions"))
+        (record.path / "figures/latent_space.png", caption)
+        for record, caption in ((wide, "256 dimensions, t-SNE"), (flat, "2 dimensions"))
         if record
     ]
     return Section(title, states, seen, pictures=pictures)
 
 
 def noise_to_digit(record: Record | None) -> Section:
-    """Noise through the trained model, and what else robustness gives."""
+    """Return the section on robustness: noise through the trained model, and the scores of metrics=robustness."""
     title = "Robustness: noise in, digit out"
     states = "An image of Gaussian noise goes through the trained model and comes out as a plausible digit."
     if record is None:
         return Section(title, states, MISSING)
     noise, digits = _confidence(record.path)
-    told = {"mean squared error to the clean image at noise σ 0.4": "denoising_mse",
-            "without the model": "denoising_input_mse", "AUROC by ELBO of uniform noise": "ood_auroc_uniform_elbo",
-            "of Gaussian noise": "ood_auroc_gaussian_elbo", "of turned digits": "ood_auroc_rotated_elbo"}  # fmt: skip
-    scores = {text: record.scores.get(f"test/{name}") for text, name in told.items()}
+    metrics = {"mean squared error to the clean image at noise σ 0.4": "denoising_mse",
+               "without the model": "denoising_input_mse", "AUROC by ELBO of uniform noise": "ood_auroc_uniform_elbo",
+               "of Gaussian noise": "ood_auroc_gaussian_elbo", "of rotated digits": "ood_auroc_rotated_elbo"}  # fmt: skip
+    scores = {text: record.scores.get(f"test/{name}") for text, name in metrics.items()}
     kept = ", ".join(f"{text} {value:.3g}" for text, value in scores.items() if value is not None)
     seen = (
-        f"{_holds(noise > 0.9 * digits, noise > 0.5 * digits)} What comes out of {NOISE:,} images of Gaussian noise is "
-        f"read by a classifier with a mean confidence of {100 * noise:.0f} %; reconstructions of as many test digits: "
-        f"{100 * digits:.0f} %. Also measured: {kept}."
+        f"{_holds(noise > 0.9 * digits, noise > 0.5 * digits)} A classifier has a mean confidence of "
+        f"{100 * noise:.0f} % in the model's outputs for {NOISE:,} images of Gaussian noise, and of "
+        f"{100 * digits:.0f} % in its reconstructions of as many test digits. Also measured: {kept}."
     )
     names = {"noise_to_digit": "noise in, digit out", "denoising": "denoising", "typical": "most and least typical",
-             "ood_roc": "telling other images from test images"}  # fmt: skip
+             "ood_roc": "detection of other images"}  # fmt: skip
     pictures = [(record.path / "figures" / f"{name}.png", caption) for name, caption in names.items()]
     return Section(title, states, seen, pictures=pictures)
 
 
 def _confidence(folder: Path) -> tuple[float, float]:
-    """The classifier's mean confidence in what the model makes of Gaussian noise, and of test digits."""
+    """Return the classifier's mean confidence in reconstructions of Gaussian noise, and of test digits."""
     run = vae_lab.load_run(folder)
     evaluation, gaussian = run.evaluation, run.protocol["ood"]["gaussian"]
     normal = evaluation.noise("report page").normal(NOISE, *run.data.x_shape)
@@ -292,21 +301,21 @@ def _confidence(folder: Path) -> tuple[float, float]:
 
 
 def generation(record: Record | None) -> Section:
-    """1,024 samples."""
-    title, states = "Generation", "1,024 images from z ~ N(0, I), saved as a grid and as arrays."
+    """Return the section on the 1,024 samples."""
+    title, states = "Generation", "1,024 images are generated from z ~ N(0, I) and saved as a grid and as arrays."
     if record is None:
         return Section(title, states, MISSING)
     fid, floor = record.scores["test/fid"], record.scores["test/fid_floor"]
     saved = sorted(path.name for path in (record.path / "samples").glob("*"))
-    told = f"Saved: {', '.join(saved) or 'nothing'}."
-    seen = f"{_holds(len(saved) >= 2, False)} FID {fid:.0f} (real training images: {floor:.1f}). {told}"
+    summary = f"Saved: {', '.join(saved) or 'nothing'}."
+    seen = f"{_holds(len(saved) >= 2, False)} FID {fid:.0f} (real training images: {floor:.1f}). {summary}"
     return Section(title, states, seen, pictures=[(record.path / "figures/samples.png", "1,024 samples")])
 
 
 def labels(record: Record | None) -> Section:
-    """Which digits the samples show."""
+    """Return the section on the digits that the samples show."""
     title = "Label distribution"
-    states = 'The generated digits\' labels as a classifier reads them, compared with uniform; "accuracy" 30–35 %.'
+    states = 'The labels that a classifier assigns to the samples are compared with uniform; "accuracy" 30–35 %.'
     if record is None:
         return Section(title, states, MISSING)
     results = json.loads((record.path / "results.json").read_text(encoding="utf-8"))
@@ -315,10 +324,10 @@ def labels(record: Record | None) -> Section:
     most, least = max(shares), min(shares)
     uniform = sum(abs(share - 1 / len(shares)) for share in shares) / 2
     seen = (
-        f"{_holds(uniform < 0.15, uniform < 0.3)} Near uniform: shares go from {100 * least:.1f} % (digit "
-        f"{shares.index(least)}) to {100 * most:.1f} % (digit {shares.index(most)}), and {100 * uniform:.0f} % of the "
-        "samples would have to change class to be uniform (total variation; how the report's accuracy was counted is "
-        "not said there)."
+        f"{_holds(uniform < 0.15, uniform < 0.3)} The share of a digit ranges from {100 * least:.1f} % (digit "
+        f"{shares.index(least)}) to {100 * most:.1f} % (digit {shares.index(most)}), where a uniform distribution has "
+        f"{100 / len(shares):.0f} %; {100 * uniform:.0f} % of the samples would have to change class "
+        "to make them uniform (total variation). The report does not state how it computed its accuracy."
     )
     return Section(title, states, seen, pictures=[(record.path / "figures/label_shares.png", "shares of classes")])
 
@@ -338,7 +347,7 @@ def _curves(column: str, records: dict[str, Record], legend: str) -> Plot:
 
 
 def _settings(records: Mapping[Any, Record]) -> str:
-    """What the runs have in common."""
+    """Return the settings that the runs have in common."""
     config = next(iter(records.values())).config
     shown = {"k1": "k1", "k2": "k2", "batch_size": "batch", "lr": "lr", "seed": "seed"}
     same = [f"{name}={config[key]:g}" for key, name in shown.items()
@@ -382,8 +391,8 @@ img { max-width: 900px; image-rendering: auto; }
 </style></head><body>
 <h1>The report's experiments, reproduced</h1>
 <p>$runs</p>
-<p>Runs in $folder; written by scripts/reproduce_report.sh. FID is on this project's classifier: its order can be
-compared with the report's, its values cannot.</p>
+<p>The runs are in $folder; scripts/reproduce_report.sh wrote them. FID is computed with the classifier of this project,
+so its ranking can be compared with the report's, but its values cannot.</p>
 $body
 <script type="application/json" id="data">$data</script>
 <script>$plotly</script>
@@ -395,7 +404,7 @@ for (const [i, p] of JSON.parse(document.getElementById("data").textContent).ent
 
 
 def page(found: list[Section], folder: Path) -> str:
-    """The page as text; everything is inside it."""
+    """Return the page as HTML, with plots, pictures and scripts embedded."""
     plots = [plot for section in found for plot in section.plots]
     numbers = iter(range(len(plots)))
     body = "\n".join(_section(number, section, numbers) for number, section in enumerate(found, 1))
@@ -412,17 +421,19 @@ def page(found: list[Section], folder: Path) -> str:
 
 
 def _scale(report: Report) -> str:
-    """What was trained, for how long, on how much: a scaled version must not be taken for the full one."""
-    told = []
+    """Return the numbers of runs, epochs and images, so that a scaled version is not mistaken for the full one."""
+    parts = []
     for experiment in ("latent_dim", "latent_dim_as_run", "loss_weights", "dense_epochs", "dense_noise", "robustness"):
         configs = [record.config for record in report.runs(experiment)]
         if configs:
             epochs = " and ".join(sorted({str(config["epochs"]) for config in configs}, key=int))
             limit = configs[0]["dataset"]["limit"]
             images = f"{limit:,} training images" if limit else "all training images"
-            told.append(f"{experiment}: {len(configs)} run{'s' if len(configs) > 1 else ''}, {epochs} epochs, {images}")
+            parts.append(
+                f"{experiment}: {len(configs)} run{'s' if len(configs) > 1 else ''}, {epochs} epochs, {images}"
+            )
     full = "The report trained for 50 (latent_dim), 20 to 30 (loss_weights), 20 and 50 (dense) epochs on all images."
-    return f"{full} Here: {'; '.join(told)}."
+    return f"{full} Here: {'; '.join(parts)}."
 
 
 def _section(number: int, section: Section, numbers: Iterator[int]) -> str:
@@ -437,18 +448,16 @@ def _section(number: int, section: Section, numbers: Iterator[int]) -> str:
 
 def _picture(path: Path, caption: str) -> str:
     if not path.is_file():
-        return (
-            f'<figure class="missing"><p>{escape(caption)}: no picture ({escape(path.name)} is not there)</p></figure>'
-        )
+        return f'<figure class="missing"><p>{escape(caption)}: no picture ({escape(path.name)} is missing)</p></figure>'
     data = base64.b64encode(path.read_bytes()).decode()
     source = f"data:image/png;base64,{data}"
     return f'<figure><figcaption>{escape(caption)}</figcaption><img alt="{escape(caption)}" src="{source}"></figure>'
 
 
 def main() -> None:
-    """Write ``report.html`` into the folder that was named, and print its sentences."""
+    """Write ``report.html`` into the given folder, and print the results of all sections."""
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
-        sys.exit("usage: python scripts/report_page.py <folder of scripts/reproduce_report.sh>")
+        sys.exit("usage: python scripts/report_page.py <folder that scripts/reproduce_report.sh wrote>")
     folder = Path(sys.argv[1])
     found = list(sections(Report(folder)))
     with write_atomically(folder / "report.html") as file:
