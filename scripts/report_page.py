@@ -272,9 +272,13 @@ def noise_to_digit(record: Record | None) -> Section:
     if record is None:
         return Section(title, states, MISSING)
     noise, digits = _confidence(record.path)
-    metrics = {"mean squared error to the clean image at noise σ 0.4": "denoising_mse",
-               "without the model": "denoising_input_mse", "AUROC by ELBO of uniform noise": "ood_auroc_uniform_elbo",
-               "of Gaussian noise": "ood_auroc_gaussian_elbo", "of rotated digits": "ood_auroc_rotated_elbo"}  # fmt: skip
+    metrics = {
+        "mean squared error to the clean image at noise σ 0.4": "denoising_mse",
+        "without the model": "denoising_input_mse",
+        "AUROC by ELBO of uniform noise": "ood_auroc_uniform_elbo",
+        "of Gaussian noise": "ood_auroc_gaussian_elbo",
+        "of rotated digits": "ood_auroc_rotated_elbo",
+    }
     scores = {text: record.scores.get(f"test/{name}") for text, name in metrics.items()}
     kept = ", ".join(f"{text} {value:.3g}" for text, value in scores.items() if value is not None)
     seen = (
