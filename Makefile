@@ -1,4 +1,4 @@
-# Everything a person needs; `make help` lists it. The environment is made once and again only when pyproject.toml changes.
+# The commands for development; `make help` lists them. The environment is rebuilt only when pyproject.toml changes.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -11,35 +11,35 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 .PHONY: help install train test test-slow check-scores benchmark check format clean
-help:  ## this list
+help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-install: $(VENV)/.installed  ## set up .venv
+install: $(VENV)/.installed  ## create the environment in .venv
 
-train: install  ## train, score and picture a run on digits, offline; ARGS="dataset=mnist epochs=10" for another
+train: install  ## train and score a model on digits, without a download; ARGS="dataset=mnist epochs=10" changes the run
 	$(BIN)/vae-lab train $(ARGS)
 
-test: install  ## the tests
+test: install  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: install  ## the slow, thorough checks
+test-slow: install  ## run the slow, thorough tests
 	$(BIN)/python -m pytest -m slow -s
 
-check-scores: install  ## scores against other implementations; seconds and memory (needs MNIST, about ten minutes)
+check-scores: install  ## compare scores with other implementations, measure time and memory (needs MNIST, ten minutes)
 	$(BIN)/python scripts/check_scores.py --time
 
-benchmark: install  ## speed beside a hand loop, Lightning and others, into docs/performance.md; ARGS="--quick" for a look
+benchmark: install  ## measure speed and update docs/performance.md; ARGS="--quick" takes a short measurement only
 	$(BIN)/python scripts/benchmark $(if $(filter file,$(origin ARGS)),,$(ARGS))
 
-check: install  ## lint, format check, types
+check: install  ## check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: install  ## put the code in shape
+format: install  ## format the code and fix its style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## remove .venv and caches; runs in outputs/ stay
+clean:  ## remove .venv and caches, but keep the runs in outputs/
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,10 +1,10 @@
-"""Shows that the scores of images are right and quick: agreement with independent implementations, seconds, memory.
+"""Check the scores of images: agreement with independent implementations, run time and peak memory.
 
     python scripts/check_scores.py --data <folder with MNIST>                 # agreement
-    python scripts/check_scores.py --data <folder with MNIST> --time          # seconds and peak memory, too
+    python scripts/check_scores.py --data <folder with MNIST> --time          # also seconds and peak memory
 
-Agreement is on the classifier's features of real MNIST images and of the same kind of images made worse (blurred), and
-on random features. Times are of a default CNN and a dense model after one epoch: what they score does not matter here.
+Agreement is tested on the classifier's features of real MNIST images and of blurred MNIST images. Times are measured
+for a default CNN and a dense model after one epoch, since the quality of a model does not change them.
 """
 
 import argparse
@@ -39,25 +39,25 @@ from vae_lab.metrics.prdc import neighbourhoods
 from vae_lab.runs.build import make_data
 
 SIZES = (500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
-TIES = 2e-3  # relative: distances in single precision may swap two neighbours
+TIES = 2e-3  # relative; distances in single precision may swap two neighbours
 console = Console(width=120)
-logging.captureWarnings(True)  # torchmetrics speaks of its buffers
+logging.captureWarnings(True)  # hides warnings of torchmetrics about its buffers
 
 
 class Given(nn.Module):
-    """Features that were computed already pass through another's metric."""
+    """A feature extractor that returns its input, so that metrics of torchmetrics accept computed features."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
         self.num_features = num_features
 
     def forward(self, features: Tensor) -> Tensor:
-        """Nothing is done."""
+        """Return the features unchanged."""
         return features
 
 
 def fid_by_torchmetrics(a: Tensor, b: Tensor) -> float:
-    """torchmetrics in double precision."""
+    """Return the FID of torchmetrics, in double precision."""
     metric = FrechetInceptionDistance(feature=Given(a.shape[1])).set_dtype(torch.float64)
     metric.update(b.double(), real=True)
     metric.update(a.double(), real=False)
@@ -65,13 +65,13 @@ def fid_by_torchmetrics(a: Tensor, b: Tensor) -> float:
 
 
 def fid_by_scipy(a: Tensor, b: Tensor) -> float:
-    """The formula with SciPy's matrix square root."""
+    """Return the FID by its formula, with SciPy's matrix square root."""
     (mu1, cov1), (mu2, cov2) = ((x.double().mean(0).numpy(), np.cov(x.double().numpy(), rowvar=False)) for x in (a, b))
     return float(((mu1 - mu2) ** 2).sum() + np.trace(cov1 + cov2 - 2 * sqrtm(cov1 @ cov2).real))
 
 
 def kid_by_torchmetrics(a: Tensor, b: Tensor) -> float:
-    """torchmetrics, one subset of all images."""
+    """Return the KID of torchmetrics, with all images as one subset."""
     metric = KernelInceptionDistance(feature=Given(a.shape[1]), subsets=1, subset_size=len(a)).set_dtype(torch.float64)
     metric.update(b.double(), real=True)
     metric.update(a.double(), real=False)
@@ -79,14 +79,14 @@ def kid_by_torchmetrics(a: Tensor, b: Tensor) -> float:
 
 
 def score_by_torchmetrics(logits: Tensor) -> float:
-    """torchmetrics, not split."""
+    """Return the Inception Score of torchmetrics, without splits."""
     metric = InceptionScore(feature=Given(logits.shape[1]), splits=1).set_dtype(torch.float64)
     metric.update(logits.double())
     return metric.compute()[0].item()
 
 
 def prdc_by_loops(real: Tensor, fake: Tensor, k: int) -> list[float]:
-    """Precision, recall, density, coverage as their definitions read, on full distance matrices in double precision."""
+    """Return precision, recall, density and coverage by their definitions, from full float64 distance matrices."""
     rr, ff, rf = (torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
                   for x, y in ((real, real), (fake, fake), (real, fake)))  # fmt: skip
     reach_real, reach_fake = rr.sort(1).values[:, k], ff.sort(1).values[:, k]
@@ -96,7 +96,7 @@ def prdc_by_loops(real: Tensor, fake: Tensor, k: int) -> list[float]:
 
 
 def features_of_mnist(data_dir: str | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Features of all 60,000 training images, of the same slightly blurred, and logits of the latter."""
+    """Return features of all 60,000 training images, features of these images blurred, and logits of the latter."""
     with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
         config = OmegaConf.to_container(compose("train", ["dataset=mnist", f"data_dir={data_dir or 'null'}"]))
     config["dataset"] |= {"batch_size": 1, "seed": 0}
@@ -109,41 +109,41 @@ def features_of_mnist(data_dir: str | None) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class Comparison:
-    """A table of one score by several implementations."""
+    """A table of scores by several implementations, and whether they agree."""
 
     def __init__(self) -> None:
         self.table = Table("score", "images", "vae-lab", "others", "relative difference")
         self.good = True
 
     def add(self, name: str, n: int, ours: float, *others: float, allowed: float = 1e-4) -> None:
-        """One row; it must be within what is allowed."""
-        apart = max(abs(ours - other) / abs(other) for other in others)
-        self.good &= apart <= allowed
-        self.table.add_row(name, f"{n:,}", f"{ours:.8g}", " ".join(f"{x:.8g}" for x in others), f"{apart:.0e}")
+        """Add a row, whose largest relative difference must not exceed ``allowed``."""
+        difference = max(abs(ours - other) / abs(other) for other in others)
+        self.good &= difference <= allowed
+        self.table.add_row(name, f"{n:,}", f"{ours:.8g}", " ".join(f"{x:.8g}" for x in others), f"{difference:.0e}")
 
 
 def agreement(data_dir: str | None) -> bool:
-    """Print each score beside those of others; whether all agree."""
+    """Print each score with those of other implementations, and return whether all agree."""
     clean, blurred, logits = features_of_mnist(data_dir)
-    found = Comparison()
-    for n in SIZES:  # FID does not ask which image stands beside which: the two sets overlap as little as they can
+    comparison = Comparison()
+    for n in SIZES:  # the two sets overlap as little as possible; FID does not depend on the order of images
         a, b = blurred[-n:], clean[:n]
-        found.add("FID: torchmetrics, SciPy", n, frechet(a, b), fid_by_torchmetrics(a, b), fid_by_scipy(a, b))
+        comparison.add("FID: torchmetrics, SciPy", n, frechet(a, b), fid_by_torchmetrics(a, b), fid_by_scipy(a, b))
     for n in (500, 2000):
         a, b, read = blurred[-n:], clean[:n], logits[-n:]
-        found.add("KID: torchmetrics", n, kid(a, b)[0].item(), kid_by_torchmetrics(a, b))
-        found.add("Inception Score: torchmetrics", n, inception_score(read).item(), score_by_torchmetrics(read))
+        comparison.add("KID: torchmetrics", n, kid(a, b)[0].item(), kid_by_torchmetrics(a, b))
+        comparison.add("Inception Score: torchmetrics", n, inception_score(read).item(), score_by_torchmetrics(read))
         ours = [values.mean().item() for values in vars(neighbourhoods(b, a, 5)).values()]
         plain, (precision, recall) = prdc_by_loops(b, a, 5), calculate_precision_recall_full(a, b, 5)
-        found.add("precision: plain, torch-fidelity", n, ours[0], plain[0], precision, allowed=TIES)
-        found.add("recall: plain, torch-fidelity", n, ours[1], plain[1], recall, allowed=TIES)
-        found.add("density: plain", n, ours[2], plain[2], allowed=TIES)
-        found.add("coverage: plain", n, ours[3], plain[3], allowed=TIES)
-    console.print(found.table)
+        comparison.add("precision: plain, torch-fidelity", n, ours[0], plain[0], precision, allowed=TIES)
+        comparison.add("recall: plain, torch-fidelity", n, ours[1], plain[1], recall, allowed=TIES)
+        comparison.add("density: plain", n, ours[2], plain[2], allowed=TIES)
+        comparison.add("coverage: plain", n, ours[3], plain[3], allowed=TIES)
+    console.print(comparison.table)
     console.print(
-        f"{'All' if found.good else 'NOT all'} agree to 1e-4; precision to coverage to {TIES:g}, a rounded tie"
+        f"{'All' if comparison.good else 'NOT all'} agree to 1e-4 (precision to coverage: to {TIES:g}, because of ties)"
     )
-    return found.good
+    return comparison.good
 
 
 PROBE = """
@@ -164,7 +164,7 @@ seconds = time.perf_counter() - started
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 print(json.dumps({"seconds": seconds, "GiB": memory, "scores": scores.values}))
 """
-MEASURED = {  # what: (model, words, seconds allowed)
+MEASURED = {  # name: (model, words of vae-lab evaluate, seconds allowed)
     "FID of 10,000 samples, floor and reconstructions": ("cnn", "metrics=fid", 10),
     "the full set without NLL": ("cnn", "metrics=full ~metrics.nll", 60),
     "NLL, 5,000 samples × 1,000 images": ("dense", "metrics=nll", 180),
@@ -172,7 +172,10 @@ MEASURED = {  # what: (model, words, seconds allowed)
 
 
 def timing(data_dir: str | None, rounds: int) -> bool:
-    """Print seconds and peak memory of each, after one round that fills the caches; whether all are in their limits."""
+    """Print seconds and peak memory of each measurement, and return whether all are within their limits.
+
+    A first round, which fills the caches, is not counted.
+    """
     table = Table("what", "model", "seconds", "allowed", "peak GiB")
     good = True
     with tempfile.TemporaryDirectory() as folder:
@@ -182,7 +185,7 @@ def timing(data_dir: str | None, rounds: int) -> bool:
             subprocess.run([Path(sys.executable).parent / "vae-lab", "train", *words, *place], check=True)
         for what, (model, words, allowed) in MEASURED.items():
             command = [sys.executable, "-c", PROBE, f"{folder}/{model}", words]
-            skipped = 0 if "nll" in words.split("=") else 1  # the first round fills the caches
+            skipped = 0 if "nll" in words.split("=") else 1  # NLL has no cache to fill
             found = [_probe(command) for _ in range(rounds + skipped)][skipped:]
             seconds, memory = [run["seconds"] for run in found], max(run["GiB"] for run in found)
             good &= min(seconds) <= allowed and memory < 2
@@ -198,11 +201,11 @@ def _probe(command: list[str]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Exit status 1 where something does not agree, or takes longer than it may."""
+    """Run the checks; the exit status is 1 if scores disagree or take longer than allowed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="folder with MNIST; else $VAE_LAB_DATA, else a download")
-    parser.add_argument("--time", action="store_true", help="measure seconds and memory, too")
-    parser.add_argument("--rounds", type=int, default=2, help="of each measurement")
+    parser.add_argument("--data", help="folder with MNIST; default: $VAE_LAB_DATA, or a download")
+    parser.add_argument("--time", action="store_true", help="also measure seconds and memory")
+    parser.add_argument("--rounds", type=int, default=2, help="repetitions of each measurement")
     given = parser.parse_args()
     good = agreement(given.data)
     if given.time:

@@ -1,8 +1,8 @@
-"""Counts the structure of the package from its own source: rooms, floors and arrows, sizes, uses of ``Any``.
+"""Measure the structure of the package from its source: rooms, floors and arrows, sizes, and uses of ``Any``.
 
-A room is a folder of ``vae_lab``, or a module that lies at its root. An arrow leads from one room to another that it
-imports, at the top of a file or inside a function; imports for type checkers alone count, too. A floor holds the rooms
-whose imports all lead to lower floors. Rooms that import each other in a circle share one floor and are named.
+A *room* is a folder of ``vae_lab`` or a module at its root. An *arrow* is a dependency: a room imports another one, at
+the top of a file, inside a function, or for type checkers only. A *floor* is a layer of rooms that import only from
+lower floors. Rooms that import each other form a *circle*; they share a floor and are listed.
 
     python scripts/house.py                    # this checkout
     python scripts/house.py --rev <revision>   # an earlier state, for comparison
@@ -21,33 +21,33 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LONG = 40  # lines of a function, from its ``def`` to its last line
+LONG = 40  # functions with more lines, from ``def`` to the last line, are listed
 
 
 def main() -> None:
-    """Print the counts."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--rev", help="a git revision to count instead of this checkout")
-    words.add_argument("--rooms", action="store_true", help="also list every floor with its rooms")
-    asked = words.parse_args()
+    """Print the measurements."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rev", help="a git revision to measure instead of this checkout")
+    parser.add_argument("--rooms", action="store_true", help="also list every floor with its rooms and their imports")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        package = _extracted(asked.rev, Path(folder)) if asked.rev else ROOT / "vae_lab"
+        package = _extracted(arguments.rev, Path(folder)) if arguments.rev else ROOT / "vae_lab"
         files = {path: path.read_text(encoding="utf-8") for path in sorted(package.rglob("*.py"))}
-        print(f"{asked.rev or 'this checkout'}: {len(files)} files, {sum(map(_lines, files.values())):,} lines")
+        print(f"{arguments.rev or 'this checkout'}: {len(files)} files, {sum(map(_lines, files.values())):,} lines")
         arrows = arrows_of(package, files)
         floors = floors_of(arrows)
         print(f"{len(arrows)} rooms, {len(floors)} floors, {sum(map(len, arrows.values()))} arrows")
         circles = [sorted(circle) for floor in floors for circle in floor if len(circle) > 1]
         print(f"circles: {'; '.join(' ↔ '.join(circle) for circle in circles) or 'none'}")
         _print_sizes(package, files)
-        if asked.rooms:
+        if arguments.rooms:
             for number, floor in enumerate(floors):
                 for room in sorted(room for circle in floor for room in circle):
                     print(f"  {number}  {room:<16} {', '.join(sorted(arrows[room])) or '-'}")
 
 
 def arrows_of(package: Path, files: dict[Path, str]) -> dict[str, set[str]]:
-    """Room -> the other rooms that its files import."""
+    """Return, for each room, the other rooms that its files import."""
     modules = {".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__") for path in files}
     arrows: dict[str, set[str]] = {}
     for path, text in files.items():
@@ -58,7 +58,7 @@ def arrows_of(package: Path, files: dict[Path, str]) -> dict[str, set[str]]:
 
 
 def floors_of(arrows: dict[str, set[str]]) -> list[list[set[str]]]:
-    """Floors from the lowest up; each is a list of rooms, those of a circle together."""
+    """Return the floors, the lowest first. Each is a list of sets: single rooms, or the rooms of a circle."""
     circles = _circles(arrows)
     height: dict[str, int] = {}
 
@@ -76,7 +76,7 @@ def floors_of(arrows: dict[str, set[str]]) -> list[list[set[str]]]:
 
 
 def _circles(arrows: dict[str, set[str]]) -> list[set[str]]:
-    """Sets of rooms that reach one another; most hold a single room."""
+    """Return the sets of rooms that reach one another through imports; most sets are a single room."""
     reach = {room: {room} for room in arrows}
     changed = True
     while changed:
@@ -94,7 +94,7 @@ def _circles(arrows: dict[str, set[str]]) -> list[set[str]]:
 
 
 def _imported(text: str) -> set[str]:
-    """Names below ``vae_lab`` that a file imports."""
+    """Return the names below ``vae_lab`` that a file imports."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -132,7 +132,7 @@ def _lines(text: str) -> int:
 
 
 def _extracted(revision: str, folder: Path) -> Path:
-    """The package as it was at a revision."""
+    """Extract the package at a git revision into ``folder``, and return its path."""
     archive = subprocess.run(
         ["git", "-C", ROOT, "archive", revision, "vae_lab"], capture_output=True, check=True
     ).stdout

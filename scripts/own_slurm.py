@@ -1,7 +1,7 @@
-"""A Slurm of one's own on this machine, for as long as a block lasts; a cluster's Slurm, if there is one, is untouched.
+"""A private, temporary Slurm on this machine, for tests. It does not affect the Slurm of a cluster.
 
-Needs Debian's packages slurm-wlm and munge; nothing is installed or left behind. Everything lies in a temporary folder:
-key, sockets, state, logs. `SLURM_CONF` tells sbatch and the others where it is.
+It needs Debian's packages slurm-wlm and munge. Keys, sockets, state and logs are in a temporary folder, which is
+removed at the end; `SLURM_CONF` tells Slurm's programs where it is.
 """
 
 import getpass
@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,15 +20,15 @@ _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
 def missing() -> str:
-    """Names of programs that are not here, or an empty string."""
+    """Return the names of required programs that are not installed, or an empty string."""
     return ", ".join(name for name in _PROGRAMS if shutil.which(name, path=_PATH) is None)
 
 
 @contextmanager
 def own_slurm(cpus: int = 2) -> Iterator[dict[str, str]]:
-    """munged, slurmctld and slurmd; yields the environment in which programs find them."""
+    """Run munged, slurmctld and slurmd; yield the environment variables with which Slurm's programs find them."""
     folder = Path(tempfile.mkdtemp(prefix="own-slurm-"))
-    folder.chmod(0o755)  # munged insists that others can reach its socket and that nobody else can write
+    folder.chmod(0o755)  # munged requires that other users can reach its socket but cannot write
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o400)
     conf = folder / "slurm.conf"
@@ -40,13 +40,13 @@ def own_slurm(cpus: int = 2) -> Iterator[dict[str, str]]:
                  "log-file": "munged.log", "seed-file": "munged.seed"}  # fmt: skip
         options = [f"--{option}={folder / name}" for option, name in files.items()]
         started.append(_start(["munged", "--foreground", *options], folder, environment))
-        _until((folder / "munge.socket").exists, "munged", folder)
+        _wait_until((folder / "munge.socket").exists, "munged", folder)
         started.append(_start(["slurmctld", "-D"], folder, environment))
         started.append(_start(["slurmd", "-D", "-N", "localhost"], folder, environment))
-        _until(lambda: "idle" in _asked(["sinfo", "-h", "-o", "%T"], environment), "slurmd", folder)
+        _wait_until(lambda: "idle" in _output(["sinfo", "-h", "-o", "%T"], environment), "slurmd", folder)
         yield environment
     finally:
-        _asked(["scancel", "--state=RUNNING", "--state=PENDING", "-u", getpass.getuser()], environment)
+        _output(["scancel", "--state=RUNNING", "--state=PENDING", "-u", getpass.getuser()], environment)
         for process in reversed(started):
             process.terminate()
         for process in reversed(started):
@@ -58,7 +58,10 @@ def own_slurm(cpus: int = 2) -> Iterator[dict[str, str]]:
 
 
 def _conf(folder: Path, cpus: int) -> str:
-    """A requeued job waits for as long as credentials hold, which is two minutes elsewhere."""
+    """Return the text of slurm.conf.
+
+    Credentials expire after 10 seconds and not after the usual two minutes, since a requeued job waits for that long.
+    """
     user, host = getpass.getuser(), socket.gethostname()
     settings = {
         "ClusterName": "own", "SlurmctldHost": f"{host}(127.0.0.1)", "SlurmUser": user, "SlurmdUser": user,
@@ -82,25 +85,25 @@ def _conf(folder: Path, cpus: int) -> str:
 
 
 def _start(command: list[str], folder: Path, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """In a session of its own: Ctrl-C is for the program that started it."""
+    """Start a program in a new session, so that Ctrl-C only reaches the program that uses this Slurm."""
     path = shutil.which(command[0], path=_PATH)
     with (folder / f"{command[0]}.out").open("wb") as out:
         return subprocess.Popen([str(path), *command[1:]], env=environment, stdout=out, stderr=out,
                                 start_new_session=True)  # fmt: skip
 
 
-def _until(there: object, name: str, folder: Path) -> None:
+def _wait_until(ready: Callable[[], bool], name: str, folder: Path) -> None:
     for _ in range(300):
-        if there():  # type: ignore[operator]
+        if ready():
             return
         time.sleep(0.1)
-    said = "\n".join(
+    logs = "\n".join(
         path.read_text(errors="replace")[-1500:] for path in [*folder.glob("*.out"), *folder.glob("*.log")]
     )
-    raise SystemExit(f"{name} did not start:\n{said}")
+    raise SystemExit(f"{name} did not start:\n{logs}")
 
 
-def _asked(command: list[str], environment: dict[str, str]) -> str:
+def _output(command: list[str], environment: dict[str, str]) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
 
 

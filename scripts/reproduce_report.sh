@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# All experiments of the report, and one page of them beside what the report states: outputs/report/report.html.
-# Started again it goes on where it was. QUICK=1 is a scaled version for half an hour on two cores.
+# Run all experiments of the report, and write a page that compares them with it: outputs/report/report.html.
+# After an interruption it can be started again and continues. With QUICK=1 it runs a scaled version that takes half an
+# hour on two cores. Arguments are passed to every training.
 #   QUICK=1 scripts/reproduce_report.sh
-#   scripts/reproduce_report.sh launcher=slurm launcher.gpus=1      words are passed on to every training
+#   scripts/reproduce_report.sh launcher=slurm launcher.gpus=1
 set -uo pipefail
 cd "$(dirname "$0")/.."
 [ -d .venv/bin ] && PATH="$PWD/.venv/bin:$PATH"
@@ -12,26 +13,26 @@ if [ "${QUICK:-0}" = 1 ]; then
   cnn="epochs=5" dense="epochs=5,12" noise="epochs=5"
   weights="epochs=5 dataset.limit=20000 k1=0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
   as_run="epochs=5 latent_dim=4,16,128"
-  set -- launcher=joblib "$@"  # on a CPU most of a short run uses one core
+  set -- launcher=joblib "$@"  # on a CPU, a short run uses only one core most of the time
 else
   out=${OUT:-outputs/report}
   cnn="" dense="" noise="" weights="" as_run=""
 fi
 failed=0
-run() { # folder, experiment, words: one sweep (of one job, where nothing varies)
+run() { # arguments: folder, experiment, words of the command. Runs one sweep, of one job if nothing varies.
   local folder=$1 experiment=$2
   shift 2
   echo
   echo "== $folder"
   vae-lab train -m "experiment=report/$experiment" "hydra.sweep.dir=$out/$folder" logger=none "$@" || failed=1
 }
-draw() { # folder of a run, figures, further words: pictures and scores of a finished run, unless they are there
+draw() { # arguments: folder of a run, figures, further words. Draws figures of a finished run unless they exist.
   local folder=$1 figure=$2
   shift 2
   [ -f "$out/$folder/figures/$figure.png" ] || vae-lab evaluate "run=$out/$folder" "figures=$figure" "$@" || failed=1
 }
 started=$SECONDS
-# shellcheck disable=SC2086  # words, not one word
+# shellcheck disable=SC2086  # variables that hold several words must be split
 {
 run latent_dim latent_dim "$scores" figures=none $cnn "$@"
 run latent_dim_as_run latent_dim_as_run "$scores" figures=none $cnn $as_run "$@"

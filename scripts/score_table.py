@@ -1,9 +1,10 @@
-"""Writes docs/scores.md: every score for real images, blurred ones, a VAE, a plain autoencoder, and noise.
+"""Write docs/scores.md: every score of real images, blurred images, a VAE, an autoencoder, and noise.
 
     python scripts/score_table.py --data <folder with MNIST> --out <folder for runs> [--vae <run>] [--ae <run>]
 
-Trains the default VAE and the same network as an autoencoder where no finished run is given, scores both with
-metrics=full, and scores arrays of real, blurred and noise images by `vae-lab score`. Each command is printed.
+The script trains the default VAE, and the same network as an autoencoder, unless finished runs are arguments. It scores
+both with metrics=full, and scores arrays of real, blurred and noise images with `vae-lab score`. Each command is
+printed before it runs.
 """
 
 import argparse
@@ -31,11 +32,12 @@ COLUMNS = {
 
 
 READING = (
-    "FID, KID, recall, coverage, the Inception Score and the distance of labels order these sets as eyes do: real, "
-    "then VAE or blurred digits, autoencoder, noise. Four scores must not be read alone. Precision and density reward "
-    "what is typical: blurred digits lie deeper among test images than test images do. The confidence of a classifier "
-    "says nothing far from its data: it is surest of noise. Novelty counts training images as the copies that they "
-    "are, and is near 0 for whatever is unlike any digit."
+    "FID, KID, recall, coverage, the Inception Score and the label distance rank these sets as a human observer would: "
+    "real digits, then samples of the VAE or blurred digits, then the autoencoder, then noise. Four scores must not be "
+    "interpreted alone. Precision and density reward typical images: blurred digits lie deeper among the test images "
+    "than test images do. The confidence of a classifier is meaningless far from its training data: it is highest for "
+    "noise. Novelty identifies training images as copies, which they are, and is near 0 for images that resemble no "
+    "digit."
 )
 
 
@@ -46,21 +48,21 @@ def run_cli(*words: str) -> None:
 
 
 def finished(folder: Path) -> bool:
-    """Whether a run folder holds results."""
+    """Whether a run folder contains results."""
     return (folder / "results.json").exists()
 
 
 def trained(folder: Path, data: list[str], *words: str) -> Path:
-    """A run folder, trained if it is not there, with all scores."""
+    """Return a run folder with all scores; train and score the run if that has not been done."""
     if not finished(folder):
         run_cli("train", *words, *data, "metrics=none", f"hydra.run.dir={folder}")
     if "test/novelty_closer" not in json.loads((folder / "results.json").read_text())["metrics"]:
-        run_cli("evaluate", f"run={folder}", "metrics=full", "metrics.nll.images=100")  # all 1,000: half an hour
+        run_cli("evaluate", f"run={folder}", "metrics=full", "metrics.nll.images=100")  # 1,000 would take half an hour
     return folder
 
 
 def write_arrays(run: Path, out: Path) -> None:
-    """10,000 training images as they are, blurred, and noise: float32 [N, 1, 28, 28] in [0, 1]."""
+    """Write 10,000 training images, the same images blurred, and noise: float32 [N, 1, 28, 28] in [0, 1]."""
     x = torch.cat(list(load_run(run).data.clean("pool", N)))
     arrays = {"real": x, "blurred": gaussian_blur(x, [7, 7], [1.0, 1.0]),
               "noise": torch.rand(x.shape, generator=torch.Generator().manual_seed(0))}  # fmt: skip
@@ -69,7 +71,7 @@ def write_arrays(run: Path, out: Path) -> None:
 
 
 def cell(results: dict, name: str) -> str:
-    """A value with half the width of its interval."""
+    """A table cell: the value of a score, with half the width of its interval."""
     value = results["metrics"].get(name)
     if value is None:
         return "–"
@@ -78,13 +80,13 @@ def cell(results: dict, name: str) -> str:
     return f"{value:.4g}{spread}"
 
 
-def text(meaning: str) -> str:
-    """As a cell of a table."""
-    return meaning.replace("|", "\\|")
+def escaped(text: str) -> str:
+    """The text with vertical bars escaped, so that it can be a cell of a Markdown table."""
+    return text.replace("|", "\\|")
 
 
 def markdown(results: dict[str, dict], epochs: int) -> str:
-    """The page."""
+    """The complete page as Markdown."""
     images = [name for name in results["real"]["metrics"] if not name.endswith("_floor")]
     others = [name for name in results["vae"]["metrics"] if name not in results["real"]["metrics"]]
     meanings = {**results["vae"]["meanings"], **results["real"]["meanings"]}
@@ -92,12 +94,13 @@ def markdown(results: dict[str, dict], epochs: int) -> str:
     lines = [
         "# Every score, on images of known quality",
         "",
-        f"MNIST, {N:,} images each, seed 0, {protocol['features']} (test accuracy "
-        f"{100 * protocol['classifier_test_accuracy']:.2f} %, sha256 `{protocol['extractor_sha256'][:16]}…`), against "
-        f"{protocol['reference']}. ± is half of the 95 % interval. VAE and autoencoder: model=cnn, latent_dim 16, "
-        f"{epochs} epochs. Written by `python scripts/score_table.py`.",
+        f"This page scores {N:,} images of each kind, based on MNIST, with seed 0. The features are those of "
+        f"{protocol['features']} (test accuracy {100 * protocol['classifier_test_accuracy']:.2f} %, "
+        f"sha256 `{protocol['extractor_sha256'][:16]}…`); the reference is {protocol['reference']}. ± is half of the "
+        "95 % interval. The VAE and the autoencoder have model=cnn and latent_dim=16 and were trained for "
+        f"{epochs} epochs. The page is written by `python scripts/score_table.py`.",
         "",
-        *(f"- **{name}**: {text}" for name, text in COLUMNS.items()),
+        *(f"- **{name}**: {description}" for name, description in COLUMNS.items()),
         "",
         READING,
         "",
@@ -108,40 +111,40 @@ def markdown(results: dict[str, dict], epochs: int) -> str:
     ]
     for name in images:
         cells = (cell(results[column], name) for column in COLUMNS)
-        lines.append(f"| {name.removeprefix('test/')} | {' | '.join(cells)} | {text(meanings[name])} |")
+        lines.append(f"| {name.removeprefix('test/')} | {' | '.join(cells)} | {escaped(meanings[name])} |")
     images_of_nll = results["vae"]["protocol"]["nll"]["images"]
     lines += [
         "",
         "## Scores of models",
         "",
-        f"nll is of {images_of_nll} test images, everything else of 10,000.",
+        f"nll is computed from {images_of_nll} test images, all other scores from 10,000.",
         "",
         "| score | vae | ae | meaning |",
         "|---|---:|---:|---|",
     ]
     for name in others:
         cells = (cell(results[column], name) for column in ("vae", "ae"))
-        lines.append(f"| {name.removeprefix('test/')} | {' | '.join(cells)} | {text(meanings[name])} |")
+        lines.append(f"| {name.removeprefix('test/')} | {' | '.join(cells)} | {escaped(meanings[name])} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Train, score, write."""
+    """Train the models, score all sets of images, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="folder with MNIST; else $VAE_LAB_DATA, else a download")
-    parser.add_argument("--out", type=Path, required=True, help="folder for runs and arrays")
-    parser.add_argument("--vae", type=Path, help="a finished run")
-    parser.add_argument("--ae", type=Path, help="a finished run")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    data = [f"data_dir={given.data}"] if given.data else []
-    runs = {"vae": trained(given.vae or given.out / "vae", data, "model=cnn"),
-            "ae": trained(given.ae or given.out / "ae", data, "model=cnn", "objective=ae")}  # fmt: skip
-    write_arrays(runs["vae"], given.out)
+    parser.add_argument("--data", help="folder with MNIST; default: $VAE_LAB_DATA, or a download")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write runs and arrays to")
+    parser.add_argument("--vae", type=Path, help="a finished run of the VAE, which is then not trained")
+    parser.add_argument("--ae", type=Path, help="a finished run of the autoencoder, which is then not trained")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    data = [f"data_dir={arguments.data}"] if arguments.data else []
+    runs = {"vae": trained(arguments.vae or arguments.out / "vae", data, "model=cnn"),
+            "ae": trained(arguments.ae or arguments.out / "ae", data, "model=cnn", "objective=ae")}  # fmt: skip
+    write_arrays(runs["vae"], arguments.out)
     for name in ("real", "blurred", "noise"):
-        runs[name] = given.out / f"score-{name}"
+        runs[name] = arguments.out / f"score-{name}"
         if not finished(runs[name]):
-            run_cli("score", f"images={given.out / name}.npy", "logger=none", *data, f"hydra.run.dir={runs[name]}")
+            run_cli("score", f"images={arguments.out / name}.npy", "logger=none", *data, f"hydra.run.dir={runs[name]}")
     results = {name: json.loads((folder / "results.json").read_text()) for name, folder in runs.items()}
     page = Path(__file__).parent.parent / "docs" / "scores.md"
     page.write_text(markdown(results, load_run(runs["vae"]).config["epochs"]), encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Trains the MNIST classifier that ships with the package (a few minutes on two cores).
+"""Train the MNIST classifier that ships with the package (a few minutes on two cores).
 
-    python scripts/train_mnist_classifier.py <folder with torchvision's MNIST>
+    python scripts/train_mnist_classifier.py <folder with MNIST as torchvision stores it>
 
-It learns all 60,000 training images; the test images are read once, after training, for the accuracy that is stored
-with the weights and printed. New weights change every FID: say so in the release notes.
+The classifier is trained on all 60,000 training images. The test images are used once, after training, for the accuracy
+that is printed and stored with the weights. New weights change every FID, so the release notes must mention them.
 """
 
 import sys

@@ -46,5 +46,5 @@ def test_command_of_a_row_names_an_experiment_and_keys_that_exist(row, cli, tmp_
 def test_recipe_cites_its_paper_and_names_a_short_version(recipe):
     text = groups()["experiment"][recipe].read_text(encoding="utf-8")
     assert re.search(r"arXiv \d{4}\.\d{5}|arXiv \d{4}\.\d{4}|openreview|paper/burda_2016|pyro-ppl", text)
-    assert re.search(r"^# .*Short \(\d minutes?\): epochs=", text, re.MULTILINE)
-    assert "Departure" in text or "where from" in text
+    assert re.search(r"^# .*Short version \(\d minutes?\): epochs=", text, re.MULTILINE)
+    assert "Departure" in text or "departures" in text

@@ -1,12 +1,12 @@
-"""One command for every number about speed: `make benchmark`, or
+"""Measure the speed of vae-lab and of other libraries: `make benchmark`, or
 
-    python scripts/benchmark                              # all; about forty minutes on two cores; writes the docs
-    python scripts/benchmark --quick                      # a look: two cases, one round; the docs stay as they are
+    python scripts/benchmark                              # all parts; forty minutes on two cores; updates the docs
+    python scripts/benchmark --quick                      # two cases, one round; does not change the docs
     python scripts/benchmark --only "dense-*" --rounds 5 --parts race --write
 
-All contestants train the same networks on the same images for the same number of steps, each in a process of its own,
-in turns, with the same number of threads. Results go to outputs/benchmark/<date>/results.json, from which
-scripts/benchmark/report.py rebuilds the docs.
+All contestants train the same networks on the same images for the same number of steps and with the same number of
+threads. They take turns, and each runs in a separate process. The results are written to
+outputs/benchmark/<date>/results.json, from which scripts/benchmark/report.py rebuilds the docs.
 """
 
 import argparse
@@ -16,17 +16,17 @@ from pathlib import Path
 
 import machine
 from cases import Case, cases
-from contestants import CONTESTANTS, able
+from contestants import CONTESTANTS, check_contestants
 from growth import growth
 from images import digits, pictures
 from measure import WorkerFailed
+from profile_run import profile
 from report import show, write
 from results import Results
 from rich.console import Console
 from scoring import scoring
 from startup import startup
 from training import race
-from where import profile
 
 from vae_lab.launchers.joblib import cores
 
@@ -34,30 +34,34 @@ PARTS = ("race", "startup", "scoring", "growth", "profile")
 console = Console(width=150, highlight=False)
 
 
-def asked() -> argparse.Namespace:
-    """What was typed."""
+def parse_arguments() -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one round of 28×28 at batch 128, start-up; docs stay")
-    parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help='such as dense-28-128 or "cnn-*"')
-    parser.add_argument("--who", nargs="+", default=[], metavar="NAME", help="also without it: the hand loop")
-    parser.add_argument("--rounds", type=int, help="3, or 1 with --quick")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, help="all, or race and startup with --quick")
-    parser.add_argument("--threads", type=int, default=cores(), help="for every contestant; default: all cores")
     parser.add_argument(
-        "--write", action=argparse.BooleanOptionalAction, help="into docs and README; default: whole runs"
+        "--quick", action="store_true", help="one round at 28×28, batch size 128; start-up; keep the docs"
     )
-    parser.add_argument("--out", type=Path, help="default: outputs/benchmark/<date>")
+    parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help='cases, e.g. dense-28-128 or "cnn-*"')
+    parser.add_argument("--who", nargs="+", default=[], metavar="NAME", help="contestants; the hand loop always runs")
+    parser.add_argument("--rounds", type=int, help="rounds of the race; default: 3, or 1 with --quick")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, help="default: all, or race and startup with --quick")
+    parser.add_argument("--threads", type=int, default=cores(), help="threads of every contestant; default: all cores")
+    parser.add_argument(
+        "--write",
+        action=argparse.BooleanOptionalAction,
+        help="write the tables into docs and README; default: only if everything was measured",
+    )
+    parser.add_argument("--out", type=Path, help="folder for results.json; default: outputs/benchmark/<date>")
     return parser.parse_args()
 
 
-def placed(chosen: list[Case]) -> list[Case]:
-    """The cases with their images made or found."""
+def with_images(chosen: list[Case]) -> list[Case]:
+    """Return the cases with the folders of their images, which are generated if necessary."""
     root = str(digits()[0])
     return [replace(case, data=root if case.side == 28 else str(pictures(case.side))) for case in chosen]
 
 
-def start(words: argparse.Namespace, chosen: list[Case], date: str) -> Results:
-    """Results with nothing measured yet."""
+def empty_results(words: argparse.Namespace, chosen: list[Case], date: str) -> Results:
+    """Return results that describe the machine and the settings, without measurements."""
     settings = {
         "date": date.partition("_")[0],
         "rounds": words.rounds or (1 if words.quick else 3),
@@ -69,15 +73,15 @@ def start(words: argparse.Namespace, chosen: list[Case], date: str) -> Results:
     return Results(machine.describe(words.threads), settings)
 
 
-def measure_parts(words: argparse.Namespace, results: Results, chosen: list[Case], written: Path) -> None:
-    """Everything asked for, each part kept as soon as it is known."""
+def measure_parts(words: argparse.Namespace, results: Results, chosen: list[Case], path: Path) -> None:
+    """Measure the requested parts and write the results to ``path`` after each measurement."""
     parts = words.parts or (["race", "startup"] if words.quick else PARTS)
     if "race" in parts:
         wanted = [each for each in CONTESTANTS if not words.who or each.name in [*words.who, "hand loop"]]
-        ready, results.skipped = able(wanted)
+        ready, results.skipped = check_contestants(wanted)
         for name, why in results.skipped.items():
-            console.print(f"{name} takes no part: {why}")
-        race(chosen, ready, results.settings["rounds"], results, written, console.print)
+            console.print(f"{name} is skipped: {why}")
+        race(chosen, ready, results.settings["rounds"], results, path, console.print)
     for name, part in (("startup", startup), ("scoring", scoring), ("growth", growth), ("profile", profile)):
         if name in parts:
             console.rule(name)
@@ -85,29 +89,29 @@ def measure_parts(words: argparse.Namespace, results: Results, chosen: list[Case
                 setattr(results, name, part(words.threads, words.quick, console.print))
             except WorkerFailed as why:
                 results.skipped[name] = str(why)
-            results.write(written)
+            results.write(path)
 
 
 def main() -> None:
-    """Measure, show, write."""
-    words = asked()
+    """Measure, print the tables, and write the results."""
+    words = parse_arguments()
     known = [each.name for each in CONTESTANTS]
     for name in set(words.who) - set(known):
-        raise SystemExit(f"--who {name}: no such contestant; there are {', '.join(known)}")
+        raise SystemExit(f"--who {name}: no such contestant; choose from {', '.join(known)}")
     if words.rounds is not None and words.rounds < 1:
-        raise SystemExit(f"--rounds {words.rounds}: at least 1")
+        raise SystemExit(f"--rounds {words.rounds}: must be at least 1")
     date = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    chosen = placed(cases(machine.device(), words.only, words.quick))
-    results = start(words, chosen, date)
-    written = (words.out or Path("outputs/benchmark") / date) / "results.json"
-    measure_parts(words, results, chosen, written)
+    chosen = with_images(cases(machine.device(), words.only, words.quick))
+    results = empty_results(words, chosen, date)
+    path = (words.out or Path("outputs/benchmark") / date) / "results.json"
+    measure_parts(words, results, chosen, path)
     results.machine["load_after"] = machine.load()
-    results.write(written)
+    results.write(path)
     show(results, console)
-    whole = not (words.quick or words.only or words.who or words.parts or words.rounds)
-    if whole if words.write is None else words.write:
+    complete = not (words.quick or words.only or words.who or words.parts or words.rounds)
+    if complete if words.write is None else words.write:
         write(results)
-    console.print(f"Everything is in {written}")
+    console.print(f"The results are in {path}")
 
 
 if __name__ == "__main__":

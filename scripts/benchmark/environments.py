@@ -1,4 +1,4 @@
-"""An environment of its own for each competitor, in the cache; torch and whatever fits is shared with vae-lab's."""
+"""A separate virtual environment for each competitor, in the cache; it shares torch and other packages with vae-lab."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ MINUTES = 5
 
 @dataclass(frozen=True)
 class Package:
-    """What is installed, and a line that shows that it can be used."""
+    """A competitor: the packages to install, and an import that shows that the installation works."""
 
     name: str
     requirements: tuple[str, ...]
@@ -23,13 +23,13 @@ class Package:
 
 PYTHAE = Package("pythae", ("pythae==0.1.2",), "from pythae.pipelines import TrainingPipeline")
 DISENT = Package("disent", ("disent==0.8.0", "lightning>=2.6.6"), "from disent.frameworks.vae import Vae")
-BOLTS = Package(  # its last release wants pytorch-lightning 1, which wants pkg_resources
+BOLTS = Package(  # its last release needs pytorch-lightning 1, which needs pkg_resources
     "lightning-bolts", ("lightning-bolts==0.7.0", "setuptools<81"), "from pl_bolts.models.autoencoders import VAE"
 )
 
 
 def python_of(package: Package) -> tuple[Path | None, str]:
-    """The interpreter of the package's environment, made where it is missing; else None and why there is none."""
+    """Return the interpreter of the package's environment, which is created if necessary, or None and the reason."""
     folder = cache_dir("benchmark") / "environments" / f"{package.name}-py{sys.version_info[0]}{sys.version_info[1]}"
     python, installed = folder / "bin" / "python", folder / "installed"
     if not installed.exists() or installed.read_text(encoding="utf-8").split() != list(package.requirements):
@@ -37,28 +37,31 @@ def python_of(package: Package) -> tuple[Path | None, str]:
         _share_packages(folder)
         problem = _problem_of([python, "-m", "pip", "install", "--quiet", *package.requirements])
         if problem:
-            return None, f"{', '.join(package.requirements)} did not install: {problem}"
+            return None, f"{', '.join(package.requirements)} could not be installed: {problem}"
         installed.write_text("\n".join(package.requirements), encoding="utf-8")
     problem = _problem_of([python, "-c", package.trial])
-    return (None, f"{', '.join(package.requirements)} does not import: {problem}") if problem else (python, "")
+    return (None, f"{', '.join(package.requirements)} cannot be imported: {problem}") if problem else (python, "")
 
 
 def _share_packages(folder: Path) -> None:
-    """What vae-lab's environment has stands after the competitor's own: the same torch, and no gigabytes twice."""
+    """Make the packages of vae-lab's environment available after the competitor's own.
+
+    All contestants then use the same torch, and gigabytes of packages are not installed twice.
+    """
     own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
     (own / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
 
 
 def _problem_of(command: list[str | Path]) -> str:
-    """The last line of what a command said when it failed; empty where it did not."""
+    """Run a command; return the last line of its output if it failed, else an empty string."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 * MINUTES)
     except subprocess.TimeoutExpired:
-        return f"not done after {MINUTES} minutes"
+        return f"not finished after {MINUTES} minutes"
     return last_line(done.stderr or f"exit status {done.returncode}") if done.returncode else ""
 
 
 def last_line(text: str) -> str:
-    """Of what a program said: the reason why it ended."""
+    """Return the last line of a program's output, which usually gives the reason of a failure."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "it said nothing"
+    return lines[-1][:200] if lines else "it printed nothing"

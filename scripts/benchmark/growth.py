@@ -1,4 +1,4 @@
-"""How the cost of vae-lab's training grows: with images, pixels, latent_dim, batch size and the number of runs."""
+"""Measure how the cost of training grows with images, pixels, latent_dim, batch size and the number of runs."""
 
 import subprocess
 import sys
@@ -16,13 +16,13 @@ from results import Row
 
 from vae_lab.config.help import CONF
 
-IMAGES = {"dense": 12_800, "cnn": 3200}  # per epoch, where their number is not what varies
+IMAGES = {"dense": 12_800, "cnn": 3200}  # per epoch, unless the number of images is what varies
 LAUNCHERS = ("sequence", "joblib", "vectorized")
 Say = Callable[[str], None]
 
 
 def growth(threads: int, quick: bool, say: Say) -> list[Row]:
-    """Rows of an axis, a model, its value, and seconds: of a step, of an epoch, or of a whole sweep."""
+    """Return rows with the varied setting (axis), its value, the model, and the seconds of a step, epoch or sweep."""
     rows = []
     for axis, value, case in axes(quick):
         try:
@@ -38,7 +38,7 @@ def growth(threads: int, quick: bool, say: Say) -> list[Row]:
 
 
 def axes(quick: bool) -> Iterator[tuple[str, int, Case]]:
-    """One number varies, all others stay."""
+    """Yield the name of the varied setting, its value, and the case in which only this setting varies."""
     few = slice(1, 3) if quick else slice(None)
     for model in ("dense",) if quick else ("dense", "cnn"):
         n = IMAGES[model]
@@ -55,10 +55,10 @@ def axes(quick: bool) -> Iterator[tuple[str, int, Case]]:
 
 
 def sweeps(threads: int, quick: bool, say: Say) -> Iterator[Row]:
-    """Whole sweeps of equal dense jobs under each launcher that there is: seconds from the command to its end."""
+    """Yield the seconds of complete sweeps of equal dense jobs under each launcher."""
     for launcher in LAUNCHERS:
         if not (CONF / "launcher" / f"{launcher}.yaml").exists():
-            say(f"launcher={launcher} is not there yet")
+            say(f"launcher={launcher} does not exist")
             continue
         for runs in (2,) if quick else (1, 2, 4, 8):
             try:
@@ -71,7 +71,7 @@ def sweeps(threads: int, quick: bool, say: Say) -> Iterator[Row]:
 
 
 def sweep_seconds(launcher: str, runs: int, threads: int) -> float:
-    """Of a sweep over seeds, each job trained for three epochs of 12,800 images and not scored.
+    """Return the seconds of a sweep over seeds; each job trains for three epochs of 12,800 images without scores.
 
     Raises:
         WorkerFailed: a job failed.

@@ -1,8 +1,8 @@
-"""The growth of cost as one picture: a panel per number that varies, both axes logarithmic."""
+"""Draw the growth of cost as one figure: a panel per varied setting, with logarithmic axes."""
 
 from pathlib import Path
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator
 from race_tables import threads
 from results import Results, Row
@@ -22,7 +22,7 @@ PANELS = (
 
 
 def draw(results: Results, path: Path) -> None:
-    """Write the picture of those panels that were measured."""
+    """Write a figure with the panels for which there are measurements."""
     panels = [panel for panel in PANELS if any(row["axis"] == panel[0] for row in results.growth)]
     rows = -(-len(panels) // 3)
     machine = results.machine
@@ -38,7 +38,7 @@ def draw(results: Results, path: Path) -> None:
         figure.savefig(file, format="png")
 
 
-def _panel(axes: Any, rows: list[Row], value: str) -> None:
+def _panel(axes: Axes, rows: list[Row], value: str) -> None:
     for model in dict.fromkeys(row["model"] for row in rows):
         points = sorted((row["value"], row[value]) for row in rows if row["model"] == model)
         colour, style = STYLES[model]

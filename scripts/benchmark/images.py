@@ -1,4 +1,4 @@
-"""The images that all contestants train on: MNIST where it is at hand, else bytes of its shape; and colour pictures."""
+"""The images that all contestants train on: MNIST, or random bytes in its format, and generated colour images."""
 
 import shutil
 from pathlib import Path
@@ -8,11 +8,11 @@ from PIL import Image
 
 from vae_lab.data.cache import cache_dir, data_root
 
-PICTURES = 10_240  # of 64×64×3; vae-lab holds some back for validation and testing
+PICTURES = 10_240  # number of 64×64×3 images; vae-lab holds some of them out for validation and testing
 
 
 def digits() -> tuple[Path, str]:
-    """A folder that ``torchvision.datasets.MNIST`` reads, and what is in it."""
+    """Return a folder that ``torchvision.datasets.MNIST`` can read, and a description of its images."""
     root = data_root(None)
     if (root / "MNIST" / "raw" / "train-images-idx3-ubyte").exists():
         return root, "MNIST"
@@ -20,7 +20,7 @@ def digits() -> tuple[Path, str]:
 
 
 def pictures(side: int = 64) -> Path:
-    """A folder of PNG files in colour, made once: noise whose spectrum falls as 1/f, like that of photographs."""
+    """Return a folder of colour PNG files: noise with a 1/f spectrum, like photographs. It is generated once."""
     folder = cache_dir("benchmark") / f"pictures_{side}"
     if not folder.exists():
         unfinished = folder.with_suffix(".part")
@@ -34,9 +34,9 @@ def pictures(side: int = 64) -> Path:
 
 
 def coloured_noise(draws: np.random.Generator, side: int) -> np.ndarray:
-    """One picture [side, side, 3] of bytes; each channel spans the whole range."""
+    """Return one image [side, side, 3] of bytes, in which each channel spans the full range."""
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
-    frequency[0, 0] = 1  # the mean
+    frequency[0, 0] = 1  # avoids a division by zero for the mean
     spectrum = np.fft.rfft2(draws.standard_normal((3, side, side))) / frequency
     values = np.fft.irfft2(spectrum, s=(side, side))
     low, high = values.min((1, 2), keepdims=True), values.max((1, 2), keepdims=True)
@@ -44,7 +44,7 @@ def coloured_noise(draws: np.random.Generator, side: int) -> np.ndarray:
 
 
 def _synthetic_digits() -> Path:
-    """MNIST's four files, with random bytes."""
+    """Write the four files of MNIST with random bytes, and return their folder."""
     root = cache_dir("benchmark") / "digits"
     if not root.exists():
         unfinished = root.with_suffix(".part")
@@ -60,5 +60,5 @@ def _synthetic_digits() -> Path:
 
 
 def _idx(array: np.ndarray) -> bytes:
-    """MNIST's file format: a magic number (8: bytes; number of axes), big-endian sizes, the bytes."""
+    """Encode an array in MNIST's file format: a magic number (8 for bytes, number of axes), big-endian sizes, bytes."""
     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()

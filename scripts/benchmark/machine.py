@@ -1,23 +1,23 @@
-"""The machine that a result belongs to: named by its processor, with the cores used, versions and how busy it was."""
+"""Describe the machine of a measurement: processor, threads, versions and load."""
 
 import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
+from results import Row
 
 from vae_lab.runs.run_folder import processor
 
 
 def device() -> str:
-    """``cuda`` where there is a GPU, else ``cpu``: what every contestant takes by itself."""
+    """Return the device that every contestant selects by default: ``cuda`` if there is a GPU, else ``cpu``."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def describe(threads: int) -> dict[str, Any]:
-    """For results.json."""
+def describe(threads: int) -> Row:
+    """Return the description of this machine for results.json."""
     return {
         "processor": processor(),
         "device": torch.cuda.get_device_name() if device() == "cuda" else "cpu",
@@ -31,7 +31,7 @@ def describe(threads: int) -> dict[str, Any]:
 
 
 def bf16_instructions() -> bool:
-    """Whether the processor multiplies bf16 numbers itself."""
+    """Whether the processor has instructions for bf16."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -40,5 +40,5 @@ def bf16_instructions() -> bool:
 
 
 def load() -> float | None:
-    """Programs that wanted a core in the last minute, on average."""
+    """Return the load average of the last minute, or None where the system does not report it."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -1,4 +1,4 @@
-"""Runs one worker in a process of its own and reads what it measured."""
+"""Run a worker in a separate process and read its measurements."""
 
 import json
 import os
@@ -17,32 +17,39 @@ VAE_LAB = [sys.executable, "-c", "from vae_lab.cli import program; program()"]  
 
 
 class WorkerFailed(Exception):
-    """With the last line of what it said."""
+    """A worker has failed; the message is the last line of its output."""
 
 
 def worker_environment(threads: int) -> dict[str, str]:
-    """The same for all: so many threads, this checkout's vae-lab, and a terminal to show progress on."""
+    """Return the environment variables of all workers: the number of threads, this checkout, forced colour output."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path, "FORCE_COLOR": "1"}
 
 
-def measured(python: Path, worker: str, told: dict[str, Any], threads: int, minutes: float = 20) -> dict[str, Any]:
-    """What a worker found; ``told`` is what it is given.
+def measured(python: Path, worker: str, task: dict[str, Any], threads: int, minutes: float = 20) -> Any:
+    """Run a worker and return its measurements.
+
+    Args:
+        python: interpreter to run it with.
+        worker: name of a file in ``workers/``, without its suffix.
+        task: JSON that the worker reads.
+        threads: threads of torch.
+        minutes: time limit.
 
     Raises:
-        WorkerFailed: it ended badly, or not in time.
+        WorkerFailed: the worker failed or exceeded the time limit.
     """
     with tempfile.TemporaryDirectory() as folder:
-        given, found = Path(folder) / "told.json", Path(folder) / "found.json"
-        given.write_text(json.dumps(told), encoding="utf-8")
+        task_file, result_file = Path(folder) / "task.json", Path(folder) / "result.json"
+        task_file.write_text(json.dumps(task), encoding="utf-8")
         environment = {**worker_environment(threads), "BENCHMARK_STARTED": repr(time.time())}
-        command = [python, WORKERS / f"{worker}.py", given, found]
+        command = [python, WORKERS / f"{worker}.py", task_file, result_file]
         try:
             done = subprocess.run(
                 command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60 * minutes
             )
         except subprocess.TimeoutExpired as why:
-            raise WorkerFailed(f"not done after {minutes:g} minutes") from why
-        if done.returncode or not found.exists():
+            raise WorkerFailed(f"not finished after {minutes:g} minutes") from why
+        if done.returncode or not result_file.exists():
             raise WorkerFailed(last_line(done.stderr or done.stdout))
-        return json.loads(found.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        return json.loads(result_file.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Tables of the other parts: scores, start-up, growth, where the time goes."""
+"""Tables of scores, start-up, growth of cost, and the profile."""
 
+from doc_tables import Table
 from results import Results, Row
-from written import Table
 
 AXES = {
     "images": "images per epoch",
@@ -12,18 +12,18 @@ AXES = {
 
 
 def part_tables(results: Results) -> dict[str, list[Table]]:
-    """Those of all parts that were measured."""
-    made = {
+    """Return the tables of all parts for which there are measurements."""
+    parts = {
         "start-up": (results.startup, lambda: [startup_table(results)]),
         "scoring": (results.scoring, lambda: [scoring_table(results)]),
         "growth": (results.growth, lambda: growth_tables(results)),
         "profile": (results.profile, lambda: [profile_table(results)]),
     }
-    return {name: tables() for name, (rows, tables) in made.items() if rows}
+    return {name: tables() for name, (rows, tables) in parts.items() if rows}
 
 
 def scoring_table(results: Results) -> Table:
-    """Scores against models, in seconds."""
+    """Return the seconds of each score for each model."""
     models = list(dict.fromkeys(row["model"] for row in results.scoring))
     names = list(dict.fromkeys(row["score"] for row in results.scoring))
     seconds = {(row["score"], row["model"]): row["seconds"] for row in results.scoring}
@@ -32,18 +32,21 @@ def scoring_table(results: Results) -> Table:
 
 
 def startup_table(results: Results) -> Table:
-    """What a person waits for, and what the wait for the first step is made of, longest first."""
-    whole = [row for row in results.startup if not row.get("part")]
+    """Return the total waiting times, and the parts of the time to the first step, longest first."""
+    totals = [row for row in results.startup if not row.get("part")]
     parts = sorted((row for row in results.startup if row.get("part")), key=lambda row: -row["seconds"])
     return Table(
         "",
         ["", "seconds"],
-        [[f"**{row['what']}**" if row in whole else row["what"], f"{row['seconds']:.2f}"] for row in [*whole, *parts]],
+        [
+            [f"**{row['what']}**" if row in totals else row["what"], f"{row['seconds']:.2f}"]
+            for row in [*totals, *parts]
+        ],
     )
 
 
 def growth_tables(results: Results) -> list[Table]:
-    """Per axis: each value, and what a step (of images: also an epoch) takes with each model."""
+    """Return one table per varied setting: the time of a step for each value and model (of images also of an epoch)."""
     tables = [_growth_table(caption, [row for row in results.growth if row["axis"] == axis], axis == "images")
               for axis, caption in AXES.items()]  # fmt: skip
     sweeps = [row for row in results.growth if row["axis"] == "runs"]
@@ -75,7 +78,7 @@ def _sweep_table(rows: list[Row]) -> Table:
 
 
 def profile_table(results: Results) -> Table:
-    """Parts of a run, longest first."""
+    """Return the parts of a run with their seconds and shares, longest first."""
     rows = sorted(results.profile, key=lambda row: -row["seconds"])
     total = sum(row["seconds"] for row in rows)
     training = sum(row["seconds"] for row in rows if row["part"].startswith("training"))

@@ -1,19 +1,19 @@
-"""The race as tables: images per second with their spread, ratios within each round, shares of the arithmetic limit."""
+"""Tables of the race: images per second with their range, ratios within each round, shares of the arithmetic limit."""
 
 from collections import defaultdict
 from dataclasses import dataclass
 from statistics import median
 
 from cases import Case
+from doc_tables import Table
 from results import Results, Row
-from written import Table
 
 FLOOR = "hand loop"
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A median with the least and the most."""
+    """A median with the lowest and the highest value."""
 
     middle: float
     low: float
@@ -21,17 +21,17 @@ class Spread:
 
     @classmethod
     def of(cls, values: list[float]) -> "Spread":
-        """At least one value."""
+        """Return the spread of a list of at least one value."""
         return cls(median(values), min(values), max(values))
 
     def text(self, form: str) -> str:
-        """``1.02 (0.99–1.05)``; of one round, ``1.02``."""
+        """Return e.g. ``1.02 (0.99–1.05)``, or ``1.02`` for a single round."""
         middle, low, high = (format(value, form) for value in (self.middle, self.low, self.high))
         return middle if low == high else f"{middle} ({low}–{high})"
 
 
 def of_case(results: Results, case: str) -> dict[str, list[Row]]:
-    """The rows of each contestant that ran the case."""
+    """Return the rows of the case by contestant."""
     found: dict[str, list[Row]] = defaultdict(list)
     for row in results.training:
         if row["case"] == case:
@@ -40,25 +40,25 @@ def of_case(results: Results, case: str) -> dict[str, list[Row]]:
 
 
 def ratios(rows: list[Row], floor: list[Row]) -> Spread | None:
-    """How many times as fast as the floor, each round by itself; None where no round has both."""
+    """Return the ratios to the floor, taken within each round; None if no round has both."""
     base = {row["round"]: row["images_per_second"] for row in floor}
     found = [row["images_per_second"] / base[row["round"]] for row in rows if row["round"] in base]
     return Spread.of(found) if found else None
 
 
 def limit(results: Results, case: str, precision: str) -> float | None:
-    """Images per second that the machine's best matrix rate would allow."""
+    """Return the images per second that the machine's best matrix rate would allow, or None if it was not measured."""
     rows = [row for row in results.limits if row["case"] == case]
     return max(row[precision] for row in rows) / rows[0]["operations"] if rows else None
 
 
 def threads(machine: Row) -> str:
-    """``1 thread``, ``2 threads``."""
+    """Return ``1 thread``, ``2 threads`` and so on."""
     return f"{machine['threads']} thread{'s' if machine['threads'] != 1 else ''}"
 
 
 def race_tables(results: Results) -> list[Table]:
-    """One table per case."""
+    """Return one table per case."""
     return [_race_table(results, Case.of_json(node)) for node in results.settings["cases"]]
 
 
@@ -95,7 +95,7 @@ def _line(results: Results, case: str, name: str, rows: list[Row], floor: list[R
 
 
 def ratio_table(results: Results) -> Table:
-    """Cases against contestants: times the hand loop."""
+    """Return the table of all cases and contestants with their ratios to the hand loop."""
     cases = [Case.of_json(node) for node in results.settings["cases"]]
     names = [name for name in results.settings["about"] if any(row["contestant"] == name for row in results.training)]
     rows = [[case.text, *(_cell(of_case(results, case.name), name) for name in names)] for case in cases]

@@ -1,4 +1,4 @@
-"""``results.json``: everything that was measured, written anew after each measurement, so that a stop loses little."""
+"""``results.json``: all measurements. It is rewritten after each one, so that little is lost if the benchmark stops."""
 
 import json
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ Row = dict[str, Any]
 
 @dataclass
 class Results:
-    """One session on one machine.
+    """The measurements of one session on one machine.
 
-    ``training`` holds one row per case, contestant and round; each part has its own rows.
+    ``training`` has one row per case, contestant and round; the other parts have their own kinds of rows.
     """
 
     machine: Row
@@ -26,38 +26,41 @@ class Results:
     startup: list[Row] = field(default_factory=list)
     growth: list[Row] = field(default_factory=list)
     profile: list[Row] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)  # who or what, and why
+    skipped: dict[str, str] = field(default_factory=dict)  # contestant or part -> the reason
 
     def write(self, path: Path) -> None:
-        """Atomically."""
+        """Write the results atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, asdict(self))
 
 
 def joined(sessions: Sequence[Results]) -> Results:
-    """Several sessions as one: rounds are numbered on; of the other parts the last one counts.
+    """Return several sessions as one.
+
+    The rounds of later sessions get the next numbers; of the other parts, the last measurement counts.
 
     Raises:
-        SystemExit: they are not of one machine with as many threads.
+        SystemExit: the sessions are from different machines or numbers of threads.
     """
-    whole, *others = sessions
-    for one in others:
+    total, *others = sessions
+    for session in others:
         for key in ("processor", "device", "kind", "threads"):
-            if one.machine[key] != whole.machine[key]:
-                raise SystemExit(f"sessions of different machines: {key} {whole.machine[key]} and {one.machine[key]}")
-        first = 1 + max((row["round"] for row in [*whole.training, *whole.limits]), default=-1)
+            value = session.machine[key]
+            if value != total.machine[key]:
+                raise SystemExit(f"sessions of different machines: {key} {total.machine[key]} and {value}")
+        first = 1 + max((row["round"] for row in [*total.training, *total.limits]), default=-1)
         for name in ("training", "limits"):
-            getattr(whole, name).extend({**row, "round": first + row["round"]} for row in getattr(one, name))
+            getattr(total, name).extend({**row, "round": first + row["round"]} for row in getattr(session, name))
         for name in ("scoring", "startup", "growth", "profile"):
-            setattr(whole, name, getattr(one, name) or getattr(whole, name))
-        known = {(case["model"], case["side"], case["batch"]) for case in whole.settings["cases"]}
-        new = [case for case in one.settings["cases"] if (case["model"], case["side"], case["batch"]) not in known]
-        whole.settings["cases"] += new
-        whole.skipped |= one.skipped
-        whole.machine["load_after"] = one.machine.get("load_after", one.machine["load_before"])
-    return whole
+            setattr(total, name, getattr(session, name) or getattr(total, name))
+        known = {(case["model"], case["side"], case["batch"]) for case in total.settings["cases"]}
+        new = [case for case in session.settings["cases"] if (case["model"], case["side"], case["batch"]) not in known]
+        total.settings["cases"] += new
+        total.skipped |= session.skipped
+        total.machine["load_after"] = session.machine.get("load_after", session.machine["load_before"])
+    return total
 
 
 def read_results(path: Path) -> Results:
-    """What :meth:`Results.write` wrote."""
+    """Read the results that :meth:`Results.write` has written."""
     return Results(**json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""How long the scores take that people wait for: FID and NLL, dense and CNN, on MNIST."""
+"""Measure the time of FID and NLL for the dense model and the CNN on MNIST."""
 
 import sys
 from collections.abc import Callable
@@ -12,11 +12,11 @@ Say = Callable[[str], None]
 
 
 def scoring(threads: int, quick: bool, say: Say) -> list[Row]:
-    """Rows of model, score and seconds."""
+    """Return rows with a model, a score and its seconds."""
     rows = []
     for model in ("dense",) if quick else ("dense", "cnn"):
-        told = {"model": model, "data": str(digits()[0])}
-        for row in measured(Path(sys.executable), "score", told, threads):
+        task = {"model": model, "data": str(digits()[0])}
+        for row in measured(Path(sys.executable), "score", task, threads):
             say(f"{model}: {row['score']}: {row['seconds']:.1f} s")
             rows.append({"model": model, **row})
     return rows

@@ -1,4 +1,4 @@
-"""How long a person waits: for ``vae-lab --help``, and for the first step of a run, with what takes it."""
+"""Measure the time of ``vae-lab --help``, and the time to the first step of a run with its parts."""
 
 import statistics
 import subprocess
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 
 def startup(threads: int, quick: bool, say: Say) -> list[Row]:
-    """Rows of what, and its seconds: the median of several runs, of which one before filled the caches."""
+    """Return rows with a name and its seconds: medians over several runs, after a first run that fills the caches."""
     runs = 1 if quick else RUNS
     root, _ = digits()
     words = ["train", "dataset=mnist", f"data_dir={root}", "epochs=1", "dataset.limit=1280", "metrics=none",
@@ -34,7 +34,7 @@ def startup(threads: int, quick: bool, say: Say) -> list[Row]:
 
 
 def help_seconds(threads: int, runs: int) -> float:
-    """From the command to its end."""
+    """Return the seconds that ``vae-lab --help`` takes: the median over runs, after a first one."""
     seconds = []
     for _ in range(runs + 1):
         started = time.perf_counter()

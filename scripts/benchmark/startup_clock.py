@@ -1,4 +1,4 @@
-"""A clock that several things share: each second counts for the innermost thing that is going on."""
+"""A clock for nested activities: each second counts for the innermost activity only."""
 
 from collections.abc import Callable
 from time import time as now
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Clock:
-    """Seconds by name; what is entered inside another stops the other's clock."""
+    """Seconds by activity; entering an activity pauses the one that encloses it."""
 
     def __init__(self, first: str, started: float) -> None:
         self.seconds = {first: 0.0}
@@ -14,17 +14,17 @@ class Clock:
         self.running = True
 
     def enter(self, name: str) -> None:
-        """From now on time counts for this."""
+        """Start an activity: from now on, time counts for ``name``."""
         self._count()
         self._open.append(name)
 
     def leave(self) -> None:
-        """From now on time counts for what this was part of."""
+        """End the current activity: from now on, time counts for the enclosing one."""
         self._count()
         self._open.pop()
 
     def stop(self) -> None:
-        """Nothing counts any more."""
+        """Stop the clock."""
         self._count()
         self.running = False
 
@@ -36,7 +36,7 @@ class Clock:
         self._since = time
 
     def timed(self, name: str, call: Callable) -> Callable:
-        """The same function, its time counted under a name."""
+        """Return the same function, whose time counts for the activity ``name``."""
 
         def wrapped(*args: Any, **more: Any) -> Any:
             self.enter(name)

@@ -1,4 +1,4 @@
-"""The race: every contestant on every case, in turns, so that what disturbs the machine disturbs all of them."""
+"""The race: all contestants train every case in turns, so that disturbances of the machine affect all of them."""
 
 import sys
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 
 def turn(order: list[Any], number: int) -> list[Any]:
-    """Another one begins in each round.
+    """Return the order of a round; a different element comes first in each round.
 
     >>> turn(["a", "b", "c"], 1)
     ['b', 'c', 'a']
@@ -26,29 +26,35 @@ def turn(order: list[Any], number: int) -> list[Any]:
 
 
 def images_per_second(case: Case, epoch_seconds: list[float]) -> float:
-    """Of the middle epoch, leaving out the first, in which caches fill; loggers' start may disturb the second."""
+    """Return the rate of the median epoch, without the first epoch, in which caches are filled.
+
+    The median is taken because starting loggers may slow down the second epoch.
+    """
     return case.images / median(epoch_seconds[1:])
 
 
 def race(
-    chosen: list[Case], ready: dict[Contestant, Path], rounds: int, results: Results, written: Path, say: Say
+    chosen: list[Case], ready: dict[Contestant, Path], rounds: int, results: Results, path: Path, say: Say
 ) -> None:
-    """Fill ``results.training`` and ``results.limits``; who fails on a case sits out its further rounds."""
-    told = {"cases": [case.as_json() for case in chosen]}
+    """Fill ``results.training`` and ``results.limits``, and write the results to ``path`` after each measurement.
+
+    A contestant that fails on a case is skipped in later rounds of this case.
+    """
+    task = {"cases": [case.as_json() for case in chosen]}
     for number in range(rounds):
-        rates = measured(Path(sys.executable), "limit", told, results.machine["threads"])
+        rates = measured(Path(sys.executable), "limit", task, results.machine["threads"])
         results.limits += [{**row, "round": number} for row in rates]
         for case in chosen:
             for contestant in turn(list(ready), number):
                 if f"{contestant.name}, {case.name}" not in results.skipped:
                     _take_turn(case, contestant, ready[contestant], number, results, say)
-                    results.write(written)
+                    results.write(path)
 
 
 def _take_turn(case: Case, contestant: Contestant, python: Path, number: int, results: Results, say: Say) -> None:
-    told = replace(case, words=contestant.words)
+    task = replace(case, words=contestant.words)
     try:
-        found = measured(python, contestant.worker, told.as_json(), results.machine["threads"])
+        found = measured(python, contestant.worker, task.as_json(), results.machine["threads"])
     except WorkerFailed as why:
         results.skipped[f"{contestant.name}, {case.name}"] = str(why)
         say(f"round {number + 1}  {case.name:14} {contestant.name:24} failed: {why}")

@@ -17,15 +17,15 @@ import common  # noqa: E402
 import contestants  # noqa: E402
 import images  # noqa: E402
 import limit  # noqa: E402
+import profile_run  # noqa: E402
 import race_tables  # noqa: E402
 import report  # noqa: E402
-import where  # noqa: E402
 from cases import Case, cases  # noqa: E402
+from doc_tables import END, Table, begin, replaced  # noqa: E402
 from environments import last_line  # noqa: E402
 from results import Results, joined, read_results  # noqa: E402
 from startup_clock import Clock  # noqa: E402
 from training import images_per_second, race, turn  # noqa: E402
-from written import END, Table, begin, replaced  # noqa: E402
 
 CASE = Case("dense", 16, 3, 16, images=32, epochs=2)
 MACHINE = {"processor": "Abacus, 2 cores", "device": "cpu", "kind": "cpu", "threads": 1, "bf16_instructions": False,
@@ -168,7 +168,7 @@ def test_a_stack_belongs_to_the_first_part_that_claims_it():
         "thread (1);<module> (x.py:1);_find (<frozen importlib._bootstrap>:1);f (wandb/y.py:1) 3",
         "thread (1): MainThread;main (cli.py:1) 1",
     ])  # fmt: skip
-    assert where.counted(stacks) == {
+    assert profile_run.counted(stacks) == {
         "training: backward pass": 7,
         "training: forward pass and loss": 5,
         "training: Lightning and bookkeeping": 2,
@@ -191,7 +191,7 @@ def test_what_is_entered_inside_another_stops_its_clock(monkeypatch):
 
 def test_the_reason_of_a_failure_is_its_last_line():
     assert last_line("Traceback\n  File x\n\nImportError: no module\n\n") == "ImportError: no module"
-    assert last_line("\n") == "it said nothing"
+    assert last_line("\n") == "it printed nothing"
 
 
 def test_a_table_in_markdown():
@@ -222,7 +222,7 @@ def test_each_piece_has_its_place_in_the_docs():
         made = report.pieces(results)
         assert len(made) == 6
         missing = {name for name in made if begin(name) not in text}
-        assert missing == (set() if kind == "cpu" else {"ratios on gpu"})  # README tells of the CPU alone
+        assert missing == (set() if kind == "cpu" else {"ratios on gpu"})  # the README has tables of the CPU only
 
 
 def test_a_race_of_a_few_steps(tmp_path):
@@ -232,7 +232,7 @@ def test_a_race_of_a_few_steps(tmp_path):
         Image.fromarray(pixels).save(tmp_path / "pictures" / "all" / f"{part}.png")
     case = Case.of_json({**CASE.as_json(), "data": str(tmp_path / "pictures")})
     results, written = Results(dict(MACHINE), settings(case)), tmp_path / "out" / "results.json"
-    ready, _ = contestants.able([contestants.HAND, contestants.VAE_LAB])
+    ready, _ = contestants.check_contestants([contestants.HAND, contestants.VAE_LAB])
     race([case], ready, 1, results, written, print)
     assert results.skipped == {}
     found = read_results(written)
@@ -251,4 +251,4 @@ def test_the_command_tells_what_it_takes_and_refuses_what_it_does_not_know():
     assert helped.returncode == 0
     assert "--rounds" in helped.stdout
     assert refused.returncode != 0
-    assert "--who nobody: no such contestant; there are hand loop" in refused.stderr
+    assert "--who nobody: no such contestant; choose from hand loop" in refused.stderr

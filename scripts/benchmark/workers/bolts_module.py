@@ -1,17 +1,17 @@
-"""lightning-bolts' VAE module around the same networks, as the usual Lightning script trains it."""
+"""Train the VAE module of lightning-bolts with the benchmark's networks in a typical Lightning script."""
 
 import tempfile
 
 import pytorch_lightning as pl
 import torch
-from common import VAE, Case, FirstStep, report, told
+from common import VAE, Case, FirstStep, read_case, report
 from lightning_script import Clock, dataset
 from pl_bolts.models.autoencoders import VAE as BoltsVAE
 from torch.utils.data import DataLoader
 
 
 def with_our_networks(case: Case) -> BoltsVAE:
-    """Its ResNets give way; its own two heads would have their size."""
+    """Return the module of lightning-bolts with its ResNets and its two heads replaced by the benchmark's."""
     module, vae = BoltsVAE(case.side, latent_dim=case.latent_dim, lr=case.lr), VAE(case)
     module.encoder, module.fc_mu, module.fc_var = vae.encoder, vae.mu, vae.log_var
     module.decoder = torch.nn.Sequential(vae.decoder, torch.nn.Sigmoid())
@@ -19,8 +19,8 @@ def with_our_networks(case: Case) -> BoltsVAE:
 
 
 def main() -> None:
-    """Train."""
-    case, first, clock = told(), FirstStep(), Clock()
+    """Train the case and report the measurements."""
+    case, first, clock = read_case(), FirstStep(), Clock()
     loader = DataLoader(dataset(case), case.batch, shuffle=True, num_workers=2)
     with tempfile.TemporaryDirectory() as folder:
         trainer = pl.Trainer(

@@ -1,7 +1,8 @@
-"""What workers share: the case they are told, the same networks and images, and how they report.
+"""Code that the workers share: reading the case, the networks and images, and reporting the measurements.
 
-A worker is a program of its own, ``worker.py CASE.json RESULT.json``, so that peak memory and start are its own.
-Nothing of vae-lab but its networks is imported here: a competitor's start must not pay for ours.
+A worker is a separate program, ``worker.py CASE.json RESULT.json``, so that its peak memory and start-up time can be
+measured. This module imports only the networks of vae-lab, so that importing the rest of it does not slow down the
+start-up of the competitors.
 """
 
 import json
@@ -30,7 +31,7 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class VAE(nn.Module):
-    """The networks of ``conf/model/<case.model>.yaml`` with two linear heads, as vae-lab composes them."""
+    """The networks of ``conf/model/<case.model>.yaml`` with two linear heads, as in vae-lab."""
 
     def __init__(self, case: Case) -> None:
         super().__init__()
@@ -44,7 +45,7 @@ class VAE(nn.Module):
         self.decoder = net.decoder(case.latent_dim, case.x_shape)
 
     def loss(self, x: Tensor) -> Tensor:
-        """Squared error and KL, in nats per image: [B, C, H, W] in [0, 1] to []."""
+        """The loss [] of a batch [B, C, H, W] in [0, 1]: squared error and KL, in nats per image."""
         h = self.encoder(x)
         mu, log_var = self.mu(h), self.log_var(h)
         z = mu + torch.exp(0.5 * log_var) * torch.randn_like(mu)
@@ -52,13 +53,13 @@ class VAE(nn.Module):
         return recon + 0.5 * (mu.square() + log_var.exp() - 1 - log_var).sum() / len(x)
 
 
-def told() -> Case:
-    """The case in the file that the first argument names."""
+def read_case() -> Case:
+    """Read the case from the file that the first argument of the program names."""
     return Case.of_json(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
 
 
 def image_bytes(case: Case) -> Tensor:
-    """The images of an epoch out of the whole set: bytes [N, C, H, W]."""
+    """Return the images of an epoch as bytes [N, C, H, W]."""
     if case.side == 28:
         from torchvision.datasets import MNIST
 
@@ -71,30 +72,33 @@ def image_bytes(case: Case) -> Tensor:
 
 
 def now() -> float:
-    """Seconds on a clock, after whatever the GPU still has to do."""
+    """Return the time in seconds, after waiting for pending work on the GPU."""
     if DEVICE.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 class EpochClock:
-    """Seconds of each epoch: with Lightning's own base class beside it, a callback of either of its two packages."""
+    """Record the seconds of each epoch.
+
+    Combined with the Callback class of pytorch_lightning or of lightning, this class is a callback of that package.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds: list[float] = []
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        """Before the first batch is loaded."""
+        """Start the clock before the first batch is loaded."""
         self._started = now()
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        """After the last step."""
+        """Stop the clock after the last step."""
         self.seconds.append(now() - self._started)
 
 
 class FirstStep:
-    """When the first step of any optimizer has ended, in seconds from the start of the process."""
+    """Record when the first optimizer step has ended, in seconds from the start of the process."""
 
     def __init__(self) -> None:
         self.seconds: float | None = None
@@ -108,21 +112,21 @@ class FirstStep:
 
 
 def since_start() -> float:
-    """Seconds since this process was asked for."""
+    """Return the seconds since the benchmark requested this process."""
     return time.time() - float(os.environ["BENCHMARK_STARTED"])
 
 
 def peak_mb() -> float:
-    """The most memory that this process has held at once, in MB."""
-    status = Path("/proc/self/status")  # Linux's getrusage would start from what the parent held
+    """Return the peak memory of this process in MB."""
+    status = Path("/proc/self/status")  # on Linux, getrusage includes the peak memory of the parent process
     if status.exists():
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def report(epoch_seconds: list[float], first: FirstStep, packages: Iterable[str] = (), **more: Any) -> None:
-    """Write what was measured to the file that the second argument names."""
-    found = {
+    """Write the measurements to the file that the second argument of the program names."""
+    measurements = {
         "epoch_seconds": epoch_seconds,
         "first_step": first.seconds,
         "peak_mb": peak_mb(),
@@ -131,4 +135,4 @@ def report(epoch_seconds: list[float], first: FirstStep, packages: Iterable[str]
         "threads": torch.get_num_threads(),
         **more,
     }
-    Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
+    Path(sys.argv[2]).write_text(json.dumps(measurements), encoding="utf-8")

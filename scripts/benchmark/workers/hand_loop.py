@@ -1,12 +1,12 @@
-"""What a careful person writes without any framework: bytes in memory, batches by index, fused Adam. The floor."""
+"""Train with a careful loop in plain PyTorch: bytes in memory, batches by index, fused Adam. This is the baseline."""
 
 import torch
-from common import DEVICE, VAE, FirstStep, image_bytes, now, report, told
+from common import DEVICE, VAE, FirstStep, image_bytes, now, read_case, report
 
 
 def main() -> None:
-    """Train."""
-    case, first, seconds = told(), FirstStep(), []
+    """Train the case and report the measurements."""
+    case, first, seconds = read_case(), FirstStep(), []
     pixels = image_bytes(case).to(DEVICE)
     model = VAE(case).to(DEVICE)
     optimizer = torch.optim.Adam(model.parameters(), lr=case.lr, fused=True)

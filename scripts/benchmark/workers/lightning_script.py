@@ -1,46 +1,46 @@
-"""The usual script: torchvision's dataset, ToTensor, a DataLoader with workers, Lightning, self.log in every step."""
+"""Train with a typical Lightning script: torchvision dataset, ToTensor, DataLoader, self.log in every step."""
 
 import tempfile
 
 import pytorch_lightning as pl
 import torch
-from common import VAE, Case, EpochClock, FirstStep, report, told
+from common import VAE, Case, EpochClock, FirstStep, read_case, report
 from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision.datasets import MNIST, ImageFolder
 from torchvision.transforms import ToTensor
 
 
 class LitVAE(pl.LightningModule):
-    """As in Lightning's own examples."""
+    """A VAE as in the examples of Lightning."""
 
     def __init__(self, vae: VAE, lr: float) -> None:
         super().__init__()
         self.vae, self.lr = vae, lr
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
-        """The loss of a batch, logged."""
+        """Return and log the loss of a batch."""
         loss = self.vae.loss(batch[0])
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam."""
+        """Return the Adam optimizer."""
         return torch.optim.Adam(self.parameters(), lr=self.lr)
 
 
 class Clock(EpochClock, pl.Callback):
-    """Seconds of each epoch."""
+    """Record the seconds of each epoch."""
 
 
 def dataset(case: Case) -> Dataset:
-    """The first images of the folder."""
+    """Return the images of an epoch as a dataset of tensors."""
     kind = MNIST if case.side == 28 else ImageFolder
     return Subset(kind(case.data, transform=ToTensor()), range(case.images))
 
 
 def main() -> None:
-    """Train."""
-    case, first, clock = told(), FirstStep(), Clock()
+    """Train the case and report the measurements."""
+    case, first, clock = read_case(), FirstStep(), Clock()
     loader = DataLoader(dataset(case), case.batch, shuffle=True, num_workers=2)
     with tempfile.TemporaryDirectory() as folder:
         trainer = pl.Trainer(max_epochs=case.epochs, callbacks=[clock], default_root_dir=folder)

@@ -1,4 +1,4 @@
-"""The arithmetic limit: operations per image of each network, and how many a second this machine multiplies."""
+"""Measure the arithmetic limit: the operations per image of each network, and the matrix rate of the machine."""
 
 import json
 import sys
@@ -11,7 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def operations(case: Case, images: int = 8) -> float:
-    """Floating-point operations per image of forward and backward, a product and a sum counted as two."""
+    """Return the floating-point operations per image of a forward and a backward pass.
+
+    A multiplication and an addition count as two operations.
+    """
     model, x = VAE(case).to(DEVICE), torch.rand(images, *case.x_shape, device=DEVICE)
     with FlopCounterMode(display=False) as counter:
         model.loss(x).backward()
@@ -19,9 +22,9 @@ def operations(case: Case, images: int = 8) -> float:
 
 
 def matrix_rate(dtype: torch.dtype, size: int, seconds: float = 2.0) -> float:
-    """Operations per second of a square product, the best of as many as fit into the time."""
+    """Return the operations per second of a product of two square matrices, the best within ``seconds``."""
     a, b = (torch.randn(size, size, device=DEVICE).to(dtype) for _ in range(2))
-    a @ b  # the first call prepares
+    a @ b  # the first call includes set-up work
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
         started = now()
@@ -31,7 +34,7 @@ def matrix_rate(dtype: torch.dtype, size: int, seconds: float = 2.0) -> float:
 
 
 def main() -> None:
-    """Count and measure."""
+    """Count the operations of each case, measure the matrix rates, and write both."""
     cases = [Case.of_json(node) for node in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["cases"]]
     size = 8192 if DEVICE.type == "cuda" else 2048
     rates = {name: matrix_rate(dtype, size) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}

@@ -1,10 +1,13 @@
-"""pythae's TrainingPipeline on the same networks: its loss is half the squared error and the KL, per image."""
+"""Train the benchmark's networks with the TrainingPipeline of pythae.
+
+Its loss per image is half of the squared error plus the KL.
+"""
 
 import tempfile
-from typing import Any
+from collections.abc import Callable
 
 import torch
-from common import VAE, FirstStep, image_bytes, now, report, told
+from common import VAE, FirstStep, image_bytes, now, read_case, report
 from pythae.models import VAE as PythaeVAE
 from pythae.models import VAEConfig
 from pythae.models.base.base_utils import ModelOutput
@@ -12,36 +15,38 @@ from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.pipelines import TrainingPipeline
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 
+TrainStep = Callable[[BaseTrainer, int], object]
+
 
 class Encoder(BaseEncoder):
-    """Ours behind pythae's interface."""
+    """The encoder of the benchmark with pythae's interface."""
 
     def __init__(self, vae: VAE) -> None:
         super().__init__()
         self.encoder, self.mu, self.log_var = vae.encoder, vae.mu, vae.log_var
 
     def forward(self, x: torch.Tensor) -> ModelOutput:
-        """Moments of q(z|x)."""
+        """Return mean and log-variance of q(z|x)."""
         h = self.encoder(x)
         return ModelOutput(embedding=self.mu(h), log_covariance=self.log_var(h))
 
 
 class Decoder(BaseDecoder):
-    """Ours behind pythae's interface, which expects images in [0, 1]."""
+    """The decoder of the benchmark with pythae's interface, which expects images in [0, 1]."""
 
     def __init__(self, vae: VAE) -> None:
         super().__init__()
         self.decoder = vae.decoder
 
     def forward(self, z: torch.Tensor) -> ModelOutput:
-        """The mean of p(x|z)."""
+        """Return the mean of p(x|z)."""
         return ModelOutput(reconstruction=torch.sigmoid(self.decoder(z)))
 
 
-def timed(train_step: Any, seconds: list[float]) -> Any:
-    """pythae's epoch, with its seconds noted."""
+def timed(train_step: TrainStep, seconds: list[float]) -> TrainStep:
+    """Return pythae's method for an epoch, changed so that it appends the epoch's seconds to a list."""
 
-    def call(self: BaseTrainer, epoch: int) -> Any:
+    def call(self: BaseTrainer, epoch: int) -> object:
         started = now()
         loss = train_step(self, epoch)
         seconds.append(now() - started)
@@ -51,8 +56,8 @@ def timed(train_step: Any, seconds: list[float]) -> Any:
 
 
 def main() -> None:
-    """Train."""
-    case, first = told(), FirstStep()
+    """Train the case and report the measurements."""
+    case, first = read_case(), FirstStep()
     seconds: list[float] = []
     BaseTrainer.train_step = timed(BaseTrainer.train_step, seconds)
     vae = VAE(case)

@@ -1,4 +1,4 @@
-"""Seconds of vae-lab's own scores on fresh weights: what a model scores does not change how long it takes."""
+"""Measure the time of vae-lab's scores on an untrained model, since training does not change how long they take."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from vae_lab.runs.build import make_data, make_job
 
 
 def main() -> None:
-    """Score twice: the first time pays for the features of the test images, which are then kept."""
-    told = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    words = [f"model={told['model']}", f"data_dir={told['data']}", "metrics=[fid,nll]", "metrics.nll.images=100"]
+    """Time FID twice and NLL once; the first FID also computes and caches the features of the test images."""
+    task = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    words = [f"model={task['model']}", f"data_dir={task['data']}", "metrics=[fid,nll]", "metrics.nll.images=100"]
     with composer(words) as compose:
         config = compose([])
     data = make_data(config)

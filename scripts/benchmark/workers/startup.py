@@ -1,7 +1,7 @@
-"""Where the time from typing ``vae-lab train …`` to the end of its first step goes.
+"""Measure the parts of the time from the start of ``vae-lab train …`` to the end of its first step.
 
-Imports and functions are timed where they happen, by wrapping them as they are imported, so that the order of things is
-the program's own; time inside one that is named is not counted for what it is part of.
+Imports and functions are wrapped with a clock while the program imports them, so the program runs in its usual order.
+The time of a listed import or function does not count for the one that encloses it.
 """
 
 import importlib.util
@@ -37,17 +37,17 @@ CALLS = {
 
 
 class TimedImports(MetaPathFinder):
-    """Counts the time of imports, and wraps functions of what was imported."""
+    """Measures the time of listed imports, and wraps the listed functions of imported modules with the clock."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.wanted = {*IMPORTS, *(module for module, _ in CALLS), "torch.optim.optimizer"}
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """The usual finders' answer, its loader wrapped."""
+        """Return the spec that the other finders find, with its loader wrapped."""
         if name not in self.wanted:
             return None
-        self.wanted.remove(name)  # or the search below would end here again
+        self.wanted.remove(name)  # otherwise find_spec below would call this method again
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
             self._wrap(name, spec.loader)
@@ -68,11 +68,11 @@ class TimedImports(MetaPathFinder):
 
 
 def main() -> None:
-    """Run the program with the clock on."""
+    """Run the program with the clock and write the measurements."""
     clock = Clock("start the interpreter", float(os.environ["BENCHMARK_STARTED"]))
     clock.enter("compose the config")
     sys.meta_path.insert(0, TimedImports(clock))
-    words, found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["words"], Path(sys.argv[2])
+    words, result_file = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["words"], Path(sys.argv[2])
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         sys.argv = ["vae-lab", *words]
@@ -84,7 +84,7 @@ def main() -> None:
             if end.code:
                 raise
         os.chdir("/")
-    found.write_text(json.dumps({"seconds": clock.seconds, "stopped": not clock.running}), encoding="utf-8")
+    result_file.write_text(json.dumps({"seconds": clock.seconds, "stopped": not clock.running}), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""``vae-lab train`` as it is typed: through the program's own entry point, W&B, curves, checkpoints, progress line."""
+"""Train with ``vae-lab train`` through its entry point, with W&B, curves, checkpoints and a progress line."""
 
 import csv
 import sys
 import tempfile
 from pathlib import Path
 
-from common import Case, FirstStep, report, told
+from common import Case, FirstStep, read_case, report
 
 from vae_lab.cli import main as vae_lab
 
 
 def words_of(case: Case, run_dir: Path) -> list[str]:
-    """What one would type."""
+    """Return the words of the command line."""
     data = ["dataset=mnist", f"data_dir={case.data}"]
     if case.side != 28:
         data = ["dataset=image_folder", f"dataset.source.path={case.data}"]
@@ -23,22 +23,22 @@ def words_of(case: Case, run_dir: Path) -> list[str]:
 
 
 def main() -> None:
-    """Train, and read the seconds of each epoch off its metrics.csv.
+    """Train the case, and report the seconds of each epoch from its metrics.csv.
 
     Raises:
-        SystemExit: it ended with another status than 0.
+        SystemExit: the program ended with an exit status other than 0.
     """
-    case, first = told(), FirstStep()
+    case, first = read_case(), FirstStep()
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
         sys.argv[3:] = []
-        own, sys.argv = sys.argv, ["vae-lab", *words_of(case, run_dir)]
+        arguments, sys.argv = sys.argv, ["vae-lab", *words_of(case, run_dir)]
         try:
             vae_lab()
         except SystemExit as end:
             if end.code:
                 raise
-        sys.argv = own
+        sys.argv = arguments
         with (run_dir / "metrics.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
     seconds = [float(row["epoch_seconds"]) for row in rows]

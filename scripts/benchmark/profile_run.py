@@ -1,6 +1,6 @@
-"""Where the time of a default run goes: py-spy looks at its main thread fifty times a second.
+"""Profile a default run with py-spy, which samples its main thread fifty times per second.
 
-Each sample is counted for the first line of :data:`PARTS` one of whose words is in one of its frames.
+A sample counts for the first entry of :data:`PARTS` that has a word in one of the sample's frames.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from images import digits
 from measure import VAE_LAB, WorkerFailed, worker_environment
 from results import Row
 
-RATE = 50  # samples a second
+RATE = 50  # samples per second
 PARTS = (
     ("imports", ("importlib._bootstrap",)),
     ("compilation", ("torch/_dynamo/convert_frame.py", "torch/_inductor/compile_fx.py")),
@@ -24,7 +24,7 @@ PARTS = (
     ("validation", ("evaluation_loop.py", "validation_step")),
     ("figures", ("vae_lab/figures", "matplotlib")),
     ("scores", ("vae_lab/metrics", "vae_lab/evaluation/outputs.py", "vae_lab/evaluation/scoring.py")),
-    ("checkpoints and metrics.csv", ("save_checkpoint", "model_checkpoint.py", "callbacks/history.py")),
+    ("checkpoints and metrics.csv", ("save_checkpoint", "model_checkpoint.py", "vae_lab/training/history.py")),
     ("training: backward pass", ("backward (",)),
     ("training: optimizer", ("torch/optim/",)),
     ("training: forward pass and loss", ("vae_lab/training/job.py", "vae_lab/objectives")),
@@ -38,14 +38,14 @@ PARTS = (
 
 
 def profile(threads: int, quick: bool, say: Callable[[str], None]) -> list[Row]:
-    """Rows of a part, its seconds and its share of a default run of one epoch on MNIST.
+    """Return rows with a part, its seconds and its share of a default run of one epoch on MNIST.
 
     Raises:
         WorkerFailed: py-spy is not installed, or the run failed.
     """
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
-        raise WorkerFailed("py-spy is not installed; pip install py-spy")
+        raise WorkerFailed("py-spy is not installed; type pip install py-spy")
     words = ["train", f"data_dir={digits()[0]}", "epochs=1", "logger.mode=offline"]
     words += ["dataset.limit=5000"] if quick else []
     with tempfile.TemporaryDirectory() as folder:
@@ -64,17 +64,23 @@ def profile(threads: int, quick: bool, say: Callable[[str], None]) -> list[Row]:
 
 
 def counted(stacks: str) -> Counter[str]:
-    """Samples of the main thread by part; a line is ``thread (7): MainThread;frame;frame;… count``, outermost first."""
+    """Count the samples of the main thread by part.
+
+    Args:
+        stacks: lines ``thread (7): MainThread;frame;frame;… count``, with the outermost frame first.
+    """
     lines = [line.rpartition(" ") for line in stacks.splitlines()]
     threads = [frames.partition(";")[0] for frames, _, _ in lines]
     main = next(thread.partition(":")[0] for thread in threads if thread.endswith("MainThread"))
     counts: Counter[str] = Counter()
     for (frames, _, count), thread in zip(lines, threads):
-        if thread.partition(":")[0] == main:  # it has no name yet while Python starts
+        if (
+            thread.partition(":")[0] == main
+        ):  # compares only the number, since the thread has no name while Python starts
             counts[part_of(frames)] += int(count)
     return counts
 
 
 def part_of(frames: str) -> str:
-    """The first part that claims a stack."""
+    """Return the first part that has a word in one of the frames."""
     return next(part for part, words in PARTS if any(word in frames for word in words))

@@ -1,4 +1,4 @@
-"""Tables for the terminal and for Markdown, and the places in Markdown files that are written anew."""
+"""Tables for the terminal and for Markdown, and the marked places in Markdown files that a script replaces."""
 
 import re
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from rich.table import Table as RichTable
 
 @dataclass(frozen=True)
 class Table:
-    """Text in rows under columns; the first column names the row."""
+    """A table of text, whose first column names the rows."""
 
     caption: str
     columns: list[str]
     rows: list[list[str]]
 
     def markdown(self) -> str:
-        """Numbers to the right; the caption in bold above."""
+        """The table in Markdown, with a bold caption above and numbers aligned to the right."""
         lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
         table = "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
         return f"**{self.caption}**\n\n{table}" if self.caption else table
 
     def show(self, console: Console) -> None:
-        """On the terminal."""
+        """Print the table on the terminal."""
         shown = RichTable(title=self.caption or None, title_justify="left", box=box.SIMPLE)
         for place, column in enumerate(self.columns):
             shown.add_column(column, justify="right" if place else "left")
@@ -33,7 +33,7 @@ class Table:
 
 
 def begin(name: str) -> str:
-    """The line before what is written anew."""
+    """Return the marker before a place that is replaced."""
     return f"<!-- benchmark: {name} -->"
 
 
@@ -41,10 +41,10 @@ END = "<!-- end of benchmark -->"
 
 
 def replaced(text: str, name: str, content: str) -> str:
-    """The text with new content between a name's markers; the same text where it has no such markers.
+    """Return the text with new content between the markers of ``name``; unchanged if it has no such markers.
 
     Raises:
-        ValueError: a marker has no end.
+        ValueError: a marker has no matching end marker.
     """
     if begin(name) not in text:
         return text
