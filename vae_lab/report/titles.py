@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from vae_lab.config.weights import has_kl_weight
+
 
 def title_of(config: Mapping[str, Any]) -> str:
     """The run's key settings in one line, for pictures and tables."""
@@ -12,7 +14,7 @@ def title_of(config: Mapping[str, Any]) -> str:
     parts = [
         f"{name}, {choices.get('objective', '')}/{choices.get('likelihood', '')} on {config['dataset']['name']}",
         f"latent_dim={config['latent_dim']}",
-        *([weights] if "k2" in config["objective"] else []),
+        *([weights] if has_kl_weight(config["objective"]) else []),
         *_unusual(config),
         f"{config['epochs']} epoch{'s' if config['epochs'] > 1 else ''}",
         f"seed {config['seed']}",
@@ -32,7 +34,7 @@ def _unusual(config: Mapping[str, Any]) -> list[str]:
         f"{objective.get('samples')} samples": objective.get("samples", 1) > 1,
         f"free bits {objective.get('free_bits', 0):g}": objective.get("free_bits"),
         f"minimum rate {objective.get('min_rate', 0):g}": objective.get("min_rate"),
-        f"{schedule} schedule": schedule not in (None, "constant") and "k2" in objective,
+        f"{schedule} schedule": schedule not in (None, "constant") and has_kl_weight(objective),
         f"lr={config['lr']:g}": config["lr"] != 1e-3,
         f"{dataset['binarize']} binarisation": dataset["binarize"],
         noise: dataset["noise_std"],
