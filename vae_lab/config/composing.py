@@ -20,7 +20,7 @@ from vae_lab.errors import UserError
 
 
 def with_absolute_paths(config: Node) -> Node:
-    """Make the paths in a config absolute, in place, so that it can be used from any folder; return it."""
+    """Make the existing paths in a config absolute, in place, so that it works from any folder; return the config."""
     source = config["dataset"].get("source", {})
     for node, key in ((config, "data_dir"), (source, "path")):
         if isinstance(node.get(key), str) and Path(node[key]).expanduser().exists():
@@ -29,7 +29,7 @@ def with_absolute_paths(config: Node) -> Node:
 
 
 def key_of(word: str) -> str:
-    """Return the key of an override, ``beta`` for ``+beta=4``; a word without ``=`` is returned as it is."""
+    """Return the key of an override: ``beta`` for ``+beta=4``, and for ``~beta``."""
     return word.partition("=")[0].lstrip("+~")
 
 
