@@ -94,7 +94,8 @@ def test_its_numbers_are_varied_and_the_same_words_skip_what_is_finished(cli, pa
 def test_an_experiment_that_varies_something_asks_for_a_sweep(cli, tmp_path, package):
     words = [*WORDS, "experiment=sizes", at(package)]
     alone = cli("train", *words)
-    assert (alone.status, alone.err.strip()) == (2, "vae-lab train: this experiment varies latent_dim; type -m")
+    told = "vae-lab train: this experiment varies latent_dim; type -m to run it as a sweep"
+    assert (alone.status, alone.err.strip()) == (2, told)
     assert not (tmp_path / "outputs").exists()
     ended = cli("train", "-m", *words, "sweep=s")
     assert ended.status == 0, ended.out + ended.err

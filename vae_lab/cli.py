@@ -1,6 +1,6 @@
-"""The program ``vae-lab``: the first word is a command, the rest goes to that command's ``hydra.main``.
+"""The program ``vae-lab``: the first word is a command, the other words go to that command's ``hydra.main``.
 
-torch, Hydra and Lightning are imported when a command needs them: ``vae-lab --help`` answers at once.
+torch, Hydra and Lightning are imported only when a command needs them, so that ``vae-lab --help`` is quick.
 """
 
 import logging
@@ -10,21 +10,23 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 from vae_lab.config.help import CONF, command_help, overview
+from vae_lab.config.node import Node
 from vae_lab.errors import Interrupted, UserError, did_you_mean
 from vae_lab.system.processes import interrupt
 from vae_lab.system.startup import leave, loading
 from vae_lab.version import __version__
 
-Node = dict[str, Any]
+if TYPE_CHECKING:
+    from hydra.conf import HydraConf
 
-_OF_SWEEPS = ("launcher", "search", "vary", "sweep", "dry_run")  # keys of conf/train.yaml that are none of a run's
+_OF_SWEEPS = ("launcher", "search", "vary", "sweep", "dry_run")  # keys of conf/train.yaml that only sweeps have
 
 
 def program() -> None:
-    """Entry point of the console script."""
+    """Run the console script ``vae-lab``."""
     try:
         main()
     except SystemExit as end:
@@ -32,11 +34,11 @@ def program() -> None:
 
 
 def main() -> None:
-    """What is typed behind ``vae-lab``, done; ends by ``SystemExit``."""
+    """Carry out the command line and raise ``SystemExit`` with its exit status."""
     try:
         status = _main(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # `vae-lab --help | head`: the reader has seen enough
+    except BrokenPipeError:  # the program that reads the output has ended, as in `vae-lab --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)
@@ -52,14 +54,14 @@ def _main(words: list[str]) -> int:
     if words[0] in ("-sc", "--shell-completion"):
         return _complete(words)
     command, rest = words[0], words[1:]
-    if command == "_worker":  # a further DDP process of a run that is under way
+    if command == "_worker":  # an additional DDP process of a run that has started
         with loading():
             from vae_lab.commands.train import train_worker
 
         train_worker(Path(rest[0]))
         return 0
     if command not in _TASKS:
-        print(f"vae-lab: no command '{command}'{did_you_mean(command, _TASKS)}; commands: {', '.join(_TASKS)}; "
+        print(f"vae-lab: no such command '{command}'{did_you_mean(command, _TASKS)}; commands: {', '.join(_TASKS)}; "
               "type vae-lab --help", file=sys.stderr)  # fmt: skip
         return 2
     if "--help" in rest or "-h" in rest:
@@ -69,17 +71,17 @@ def _main(words: list[str]) -> int:
 
 
 def _guarded(command: str, rest: list[str]) -> int:
-    """Run a command; whatever goes wrong becomes one line and an exit status."""
-    signal.signal(signal.SIGTERM, interrupt)  # as Ctrl-C: what is running ends cleanly and says how to go on
+    """Run a command; print any error as one line and return the exit status."""
+    signal.signal(signal.SIGTERM, interrupt)  # as for Ctrl-C, the run ends cleanly and says how to resume it
     full_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit by itself
-    os.environ["VAE_LAB_TRACE"] = str(int(full_trace))  # for the processes of a sweep
-    logging.disable(logging.INFO)  # libraries' own reports
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error itself and exits
+    os.environ["VAE_LAB_TRACE"] = str(int(full_trace))  # read by the processes of a sweep
+    logging.disable(logging.INFO)  # silences the libraries' progress reports
     failed_jobs: list[str] = []
     try:
         if any(word.startswith("accelerator.precision=") for word in rest):
             raise UserError(
-                "accelerator.precision has another name: type precision=fp32, precision=bf16 or precision=fp16"
+                "accelerator.precision is now called precision: type precision=fp32, precision=bf16 or precision=fp16"
             )
         if command == "train" and any(word.startswith("resume=") for word in rest):
             return _resume(rest)
@@ -95,7 +97,7 @@ def _guarded(command: str, rest: list[str]) -> int:
             import traceback
 
             traceback.print_exc()
-        if failed_jobs:  # of a sweep, told as they happened
+        if failed_jobs:  # their errors were printed when they occurred
             print(
                 f"vae-lab {command}: {len(failed_jobs)} of the sweep's jobs failed: {', '.join(failed_jobs)}",
                 file=sys.stderr,
@@ -109,12 +111,13 @@ def _guarded(command: str, rest: list[str]) -> int:
 
 
 def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
-    """Let Hydra compose the command's config and call its task, once or once per job of a sweep."""
+    """Let Hydra compose the command's config and call its task, once or for every job of a Hydra sweep."""
     import hydra
     from omegaconf import DictConfig, OmegaConf
 
-    from vae_lab.config.composing import key_of, settle_weights
+    from vae_lab.config.composing import key_of
     from vae_lab.config.hydra_errors import explain, register_resolvers
+    from vae_lab.config.weights import settle_weights
 
     register_resolvers()
     failures: list[Exception] = []
@@ -123,7 +126,6 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
         from hydra.core.hydra_config import HydraConfig
 
         info = HydraConfig.get()
-        sweeping = info.mode is not None and info.mode.name == "MULTIRUN"
         folder = Path(info.runtime.output_dir)
         try:
             if command == "train":
@@ -136,22 +138,23 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
         except Exception as error:
             _remove_empty(folder)
             failures.append(error)
-            if sweeping:
+            if _is_multirun(info):
                 failed_jobs.append(folder.name)
                 print(f"vae-lab {command}: {folder.name}: {explain(error)[1]}", file=sys.stderr)
-                raise  # marks the job as failed; the others go on
+                raise  # Hydra marks the job as failed and continues with the others
 
     sys.argv = [sys.argv[0], *(_quoted(word) for word in rest)]
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
-    if failures:  # of a single run: raised here, since Hydra would print a line of its own
+    if failures:  # of a single run; raised only here, since Hydra would print its own message
         raise failures[0]
 
 
-def _train(config: Node, info: Any) -> None:
+def _train(config: Node, info: "HydraConf") -> None:
     from rich.console import Console
 
-    if config["vary"]:  # an experiment of a folder in hydra.searchpath; our own are known as sweeps beforehand
-        raise UserError(f"this experiment varies {', '.join(config['vary'])}; type -m")
+    # An experiment of this package that varies keys is recognised earlier; one in a folder of hydra.searchpath is not.
+    if config["vary"]:
+        raise UserError(f"this experiment varies {', '.join(config['vary'])}; type -m to run it as a sweep")
     logs_to_wandb = "wandb" in (config["logger"] or {}).get("_target_", "")
     with loading("wandb.apis.public" if logs_to_wandb else None):
         from vae_lab.commands.train import train
@@ -162,7 +165,7 @@ def _train(config: Node, info: Any) -> None:
         train(config, folder, Console())
 
 
-def _score(config: Node, info: Any) -> None:
+def _score(config: Node, info: "HydraConf") -> None:
     from rich.console import Console
 
     with loading():
@@ -171,25 +174,30 @@ def _score(config: Node, info: Any) -> None:
     score_images(config, _placed(config, info), Console(), _sweep(info))
 
 
-def _placed(config: Node, info: Any) -> Path:
-    """The run folder; the config is completed by what was chosen and by whole paths."""
-    from vae_lab.config.composing import with_whole_paths
+def _placed(config: Node, info: "HydraConf") -> Path:
+    """Return the run folder; add the chosen options to the config and make its paths absolute."""
+    from vae_lab.config.composing import with_absolute_paths
 
-    config["choices"] = {**(config.get("choices") or {}), **_choices(info)}  # a saved config.yaml brings its own
-    with_whole_paths(config)
+    config["choices"] = {**(config.get("choices") or {}), **_choices(info)}  # a saved config.yaml has its own choices
+    with_absolute_paths(config)
     return Path(_relative(info.runtime.output_dir))
 
 
-def _choices(info: Any) -> dict[str, str | None]:
-    """Group -> the option that was chosen."""
+def _choices(info: "HydraConf") -> dict[str, str | None]:
+    """Return the option that was chosen for each group."""
     return {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra") and k not in _OF_SWEEPS}
 
 
-def _sweep(info: Any) -> str | None:
-    return Path(info.sweep.dir).name if info.mode.name == "MULTIRUN" else None
+def _sweep(info: "HydraConf") -> str | None:
+    """Return the name of the Hydra sweep that this job belongs to; None for a single run."""
+    return Path(info.sweep.dir).name if _is_multirun(info) else None
 
 
-def _evaluate(config: Node, info: Any) -> None:
+def _is_multirun(info: "HydraConf") -> bool:
+    return info.mode is not None and info.mode.name == "MULTIRUN"
+
+
+def _evaluate(config: Node, info: "HydraConf") -> None:
     from rich.console import Console
 
     with loading():
@@ -198,7 +206,7 @@ def _evaluate(config: Node, info: Any) -> None:
     evaluate({**config, "choices": _choices(info)}, Console())
 
 
-def _sample(config: Node, info: Any) -> None:
+def _sample(config: Node, info: "HydraConf") -> None:
     from rich.console import Console
 
     with loading():
@@ -208,7 +216,7 @@ def _sample(config: Node, info: Any) -> None:
     sample({**config, "choices": _choices(info)}, Console(), typed)
 
 
-def _compare(config: Node, info: Any) -> None:
+def _compare(config: Node, info: "HydraConf") -> None:
     from rich.console import Console
 
     with loading():
@@ -217,7 +225,7 @@ def _compare(config: Node, info: Any) -> None:
     compare(config, Console())
 
 
-_TASKS: dict[str, Callable[[Node, Any], None]] = {
+_TASKS: dict[str, Callable[[Node, "HydraConf"], None]] = {
     "train": _train,
     "evaluate": _evaluate,
     "sample": _sample,
@@ -227,11 +235,11 @@ _TASKS: dict[str, Callable[[Node, Any], None]] = {
 
 
 def _is_sweep(words: list[str]) -> bool:
-    """Several runs were asked for, by -m, by what only sweeps have, or by an experiment that varies something."""
+    """Return whether words ask for a sweep: by -m, by a key that only sweeps have, or by an experiment's ``vary:``."""
     import yaml
 
     if {"--cfg", "-c", "--info", "-i"} & set(words):
-        return False  # Hydra shows the config
+        return False  # Hydra only prints the config
     if {"-m", "--multirun"} & set(words) or any(w.partition("=")[0].partition(".")[0] in _OF_SWEEPS for w in words):
         return True
     experiments = [CONF / "experiment" / f"{w.removeprefix('experiment=')}.yaml" for w in words if "experiment=" in w]
@@ -239,7 +247,7 @@ def _is_sweep(words: list[str]) -> bool:
 
 
 def _run_sweep(words: list[str]) -> int:
-    """Plan, carry out, compare; 1 where a job failed."""
+    """Plan a sweep, carry it out and compare its runs; return 1 if a job failed, else 0."""
     from rich.console import Console
 
     with loading():
@@ -250,10 +258,10 @@ def _run_sweep(words: list[str]) -> int:
 
 
 def _resume(rest: list[str]) -> int:
-    """Not by way of Hydra: the run's own config.yaml says everything."""
+    """Resume a run. Hydra is not needed, because the run's config.yaml holds the complete config."""
     others = [word for word in rest if not word.startswith("resume=")]
     if others:
-        raise UserError(f"resume= goes on with a run as it was started; leave out {' '.join(others)}")
+        raise UserError(f"resume= continues a run with its original settings; leave out {' '.join(others)}")
     folder = rest[0].removeprefix("resume=").rstrip("/")
     if not folder:
         raise UserError("resume= needs a run folder; type resume=outputs/<date>/<run>")
@@ -269,7 +277,7 @@ def _resume(rest: list[str]) -> int:
 
 
 def _complete(words: list[str]) -> int:
-    """Tab completion: of the command here, of everything after it by Hydra."""
+    """Complete the command, and let Hydra complete everything after it."""
     line = os.environ.get("COMP_LINE", "")
     typed = line.split(" ")
     if words[-1].startswith("query=") and len(typed) <= 2:
@@ -282,7 +290,7 @@ def _complete(words: list[str]) -> int:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Hydra makes the run folder before the task starts; leave none behind that nothing was written to."""
+    """Remove the run folder and its parents if they are empty: Hydra creates them before the task starts."""
     while folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
@@ -291,7 +299,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _folders_as_override(words: list[str]) -> list[str]:
-    """Words that are paths, or at least no overrides and no options, become ``runs=[…]``."""
+    """Collect the words that are paths, or at least neither overrides nor options, in one override ``runs=[…]``."""
     takes_word = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--experimental-rerun"}
     paths: list[str] = []
     others: list[str] = []
@@ -303,7 +311,7 @@ def _folders_as_override(words: list[str]) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    """A path that exists may hold = and comma, which Hydra would read as grammar."""
+    """Quote the value of an override if it is an existing path with =, comma or space, which Hydra would parse."""
     key, equals, value = word.partition("=")
     if equals and not key.startswith("-") and any(sign in value for sign in "=, ") and Path(value).exists():
         return f"{key}='{value}'"
@@ -311,5 +319,5 @@ def _quoted(word: str) -> str:
 
 
 def _relative(path: str) -> str:
-    """As the person would type it from here."""
+    """Return a path as the user would type it in the current folder."""
     return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path

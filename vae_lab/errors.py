@@ -1,31 +1,34 @@
-"""The ways in which a command ends early, each with its exit status."""
+"""The exceptions that end a command early, each with its exit status."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """Something typed or provided is wrong. The message is one line: what, where, what to type instead."""
+    """The user typed or provided something wrong.
+
+    The message is one line: what is wrong, where it is, and what to type instead.
+    """
 
     exit_status = 2
 
 
 class RunFailed(Exception):
-    """A run that was started properly could not be brought to its end."""
+    """A run that started correctly could not finish."""
 
     exit_status = 1
 
 
 class Interrupted(KeyboardInterrupt):
-    """The person (Ctrl-C) or the cluster (SIGTERM) stopped the run; it can be resumed.
+    """The user (Ctrl-C) or the cluster (SIGTERM) stopped the run; it can be resumed.
 
-    No ``Exception``: a sweep does not go on with its next job.
+    It is not an ``Exception``, so that a sweep does not catch it and continue with its next job.
     """
 
     exit_status = 130
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)`` for the nearest known word, or an empty string."""
+    """Return `` (did you mean 'x'?)`` for the most similar known word, or an empty string if none is similar."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean '{near[0]}'?)" if near else ""

@@ -5,7 +5,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from vae_lab.config.help import CONF
-from vae_lab.config.schema import EvaluateConfig, SampleConfig, SweepConfig, TrainConfig, check, resolve_weights
+from vae_lab.config.schema import EvaluateConfig, SampleConfig, SweepConfig, TrainConfig, check
+from vae_lab.config.weights import resolve_weights
 from vae_lab.errors import UserError
 
 WEIGHTS = {"beta": 1, "k1": None, "k2": None}
@@ -172,57 +173,6 @@ def test_evaluate_and_sample_have_schemas_of_their_own():
     assert check(EvaluateConfig, evaluate).run == "r"
     with pytest.raises(UserError, match=r"^metric: no such key.*'metrics'"):
         check(EvaluateConfig, {**evaluate, "metric": {}})
-
-
-@pytest.mark.parametrize(
-    ("weights", "typed", "resolved"),
-    [
-        ({}, set(), (1, 1, 1)),
-        ({"beta": 4}, {"beta"}, (1, 4, 4)),
-        ({"beta": 0}, {"beta"}, (1, 0, 0)),
-        ({"beta": None}, set(), (1, 1, 1)),
-        ({"k1": 0.5, "k2": 2}, {"k1", "k2"}, (0.5, 2, 4)),
-        ({"k1": 0.5, "k2": 0.5}, set(), (0.5, 0.5, 1)),
-        ({"k2": 3}, {"k2"}, (1, 3, 3)),
-        ({"k1": 2}, {"k1"}, (2, 1, 0.5)),
-        ({"k1": 0, "k2": 1}, {"k1", "k2"}, (0, 1, None)),
-        ({"k1": 1, "k2": 0}, {"k1", "k2"}, (1, 0, 0)),
-        ({"beta": 4, "k1": None, "k2": None}, {"beta", "k1", "k2"}, (1, 4, 4)),
-    ],
-)
-def test_weights_are_filled_in_so_that_all_three_agree(weights, typed, resolved):
-    found = resolve_weights(WEIGHTS | weights, typed, weighs_kl=True)
-    assert (found["k1"], found["k2"], found["beta"]) == resolved
-
-
-@pytest.mark.parametrize(
-    ("weights", "typed"),
-    [
-        ({"beta": 4, "k1": 1}, {"beta", "k1"}),
-        ({"beta": 1, "k2": 2}, {"beta", "k2"}),
-        ({"beta": 4, "k1": 0.5, "k2": 0.5}, {"beta"}),
-        ({"beta": 4, "k1": 0.5}, {"k1"}),
-    ],
-    ids=["both typed", "beta=1 typed", "k1 and k2 from an experiment", "beta from an experiment"],
-)
-def test_both_forms_together_are_refused(weights, typed):
-    with pytest.raises(UserError, match=r"beta=.* together with k1=.* k2=.*: give either beta"):
-        resolve_weights(WEIGHTS | weights, typed, weighs_kl=True)
-
-
-def test_nothing_to_minimise_is_refused():
-    with pytest.raises(UserError, match="k1=0 k2=0 leaves nothing to minimise"):
-        resolve_weights({"beta": 1, "k1": 0, "k2": 0}, {"k1", "k2"}, weighs_kl=True)
-
-
-@pytest.mark.parametrize("key", ["beta", "k1", "k2"])
-def test_a_weight_typed_for_an_objective_without_kl_is_refused(key):
-    with pytest.raises(UserError, match=f"^{key}=4: this objective has no KL term that {key} weighs; leave {key} out"):
-        resolve_weights(WEIGHTS | {key: 4}, {key, "latent_dim"}, weighs_kl=False)
-
-
-def test_an_objective_without_kl_takes_weights_that_nobody_typed():
-    assert resolve_weights(WEIGHTS, {"latent_dim"}, weighs_kl=False) == {"k1": 1, "k2": 1, "beta": 1}
 
 
 @pytest.mark.parametrize(("key", "value"), [("beta", "much"), ("k1", -1), ("k2", float("nan")), ("beta", True)])

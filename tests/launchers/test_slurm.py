@@ -89,7 +89,8 @@ def test_jobs_of_an_earlier_start_are_taken_over_and_killed_ones_told(monkeypatc
     state.write_text("OUT_OF_MEMORY")
     second, reason = next(ended)
     assert second.name == "two"
-    assert reason == f"Slurm ended it (OUT_OF_MEMORY); type launcher.memory_gb=<more>; its log: {logs}/12_1_0_log.err"
+    advice = f"type launcher.memory_gb=<more>; its log: {logs}/12_1_0_log.err"
+    assert reason == f"Slurm ended the job (OUT_OF_MEMORY); {advice}"
     assert next(ended, None) is None
     assert not (tmp_path / "submitted").exists()
 

@@ -162,7 +162,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_written(tmp_path,
 
 
 def test_a_score_that_no_job_gives_is_named_with_those_that_are_there(tmp_path):
-    with pytest.raises(UserError, match="gave no test/fid to search by; scores there: test/loss"):
+    with pytest.raises(UserError, match="has no score test/fid to optimise; its scores: test/loss"):
         play(OptunaSearch(trials=3), tmp_path, scores=lambda words: {"test/loss": 1.0})
 
 
@@ -191,7 +191,7 @@ def test_a_sweep_is_searched_killed_and_gone_on_with(cli, tmp_path):
     assert "Pareto front" in ended.out
     more = cli(*words, "search.trials=3")
     assert more.status == 0, more.err
-    assert "2 ended in an earlier start" in more.out
+    assert "2 trials ended in an earlier invocation" in more.out
     assert "1/1 finished" in more.out
     for path in sweep.glob("*/config.yaml"):
         import yaml

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from vae_lab.stack.optimizer import STACKABLE, Clock, clip, keep, stacked_state, step
+from vae_lab.stack.optimizer import STACKABLE, LearningRate, clip, keep, stacked_state, step
 from vae_lab.stack.room import numbers_kept, split
 
 RATES = (1e-2, 3e-3, 1e-5)
@@ -36,26 +36,26 @@ def test_each_job_steps_with_its_own_rate(kind, decay):
 
     ps = [nn.Parameter(x) for x in gradients(0)]
     optimizer = maker(ps)
-    clocks = [Clock(lambda p, lr=lr: maker(p, lr), None) for lr in RATES]
+    rates = [LearningRate(lambda p, lr=lr: maker(p, lr), None) for lr in RATES]
     for t in range(1, 12):
         for p, g in zip(ps, gradients(t)):
             p.grad = g.clone()
-        step(optimizer, clocks)
+        step(optimizer, rates)
     for place in range(len(RATES)):
         own, theirs = alone(maker, place, 12)
         for p, q in zip(ps, own):
             torch.testing.assert_close(p[place], q, rtol=1e-6, atol=1e-7)
-        state = clocks[place].state_of(optimizer.state_dict(), place)
+        state = rates[place].state_of(optimizer.state_dict(), place)
         assert state["param_groups"] == theirs.state_dict()["param_groups"]
         torch.testing.assert_close(state["state"], theirs.state_dict()["state"], rtol=1e-5, atol=1e-7)
-    back = stacked_state([clock.state_of(optimizer.state_dict(), i) for i, clock in enumerate(clocks)])
+    back = stacked_state([rate.state_of(optimizer.state_dict(), i) for i, rate in enumerate(rates)])
     torch.testing.assert_close(back["state"], optimizer.state_dict()["state"])
 
 
 def test_no_rate_at_all_moves_nothing():
     p = nn.Parameter(torch.ones(2, 3))
     p.grad = torch.ones(2, 3)
-    step(torch.optim.SGD([p], lr=1.0), [Clock(lambda ps: torch.optim.SGD(ps, lr=0.0), None)] * 2)
+    step(torch.optim.SGD([p], lr=1.0), [LearningRate(lambda ps: torch.optim.SGD(ps, lr=0.0), None)] * 2)
     assert torch.equal(p, torch.ones(2, 3))
 
 

@@ -125,7 +125,7 @@ def test_a_stack_that_cannot_be_trained_is_carried_out_one_by_one(tmp_path, monk
     assert {one.status for one in ended.values()} == {"finished"}
     assert apart == ["0", "1"]
     told = capsys.readouterr().err
-    assert "2 jobs could not be trained together, and are carried out one by one: RuntimeError" in told
+    assert "2 jobs could not be trained together and run one by one: RuntimeError" in told
 
 
 def test_stacks_are_no_larger_than_asked_for(tmp_path, monkeypatch):

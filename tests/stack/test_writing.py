@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from vae_lab.stack.writing import BesideTraining
+from vae_lab.stack.writing import BackgroundCheckpointIO
 
 
 def test_files_of_a_folder_are_written_in_order_and_training_goes_on(tmp_path, monkeypatch):
@@ -17,7 +17,7 @@ def test_files_of_a_folder_are_written_in_order_and_training_goes_on(tmp_path, m
         order.append((path.parent.name, checkpoint["place"]))
 
     monkeypatch.setattr("pytorch_lightning.plugins.io.TorchCheckpointIO.save_checkpoint", slow)
-    writing = BesideTraining(threads=4)
+    writing = BackgroundCheckpointIO(threads=4)
     for place in range(3):
         writing.save_checkpoint({"place": place}, tmp_path / "a" / f"{place}.ckpt")
     writing.save_checkpoint({"place": 9}, tmp_path / "b" / "9.ckpt")
@@ -29,7 +29,7 @@ def test_files_of_a_folder_are_written_in_order_and_training_goes_on(tmp_path, m
 
 
 def test_what_was_handed_over_is_there_at_the_end(tmp_path):
-    writing = BesideTraining()
+    writing = BackgroundCheckpointIO()
     for name in ("best", "last"):
         writing.save_checkpoint({"x": torch.arange(3)}, tmp_path / f"{name}.ckpt")
     writing.teardown()
@@ -39,7 +39,7 @@ def test_what_was_handed_over_is_there_at_the_end(tmp_path):
 
 def test_what_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    writing = BesideTraining()
+    writing = BackgroundCheckpointIO()
     writing.save_checkpoint({}, tmp_path / "file" / "last.ckpt")
     with pytest.raises(OSError, match="file"):
         writing.wait()

@@ -1,1 +1,4 @@
-"""From words and YAML to settings and objects. Hydra is known here and in the command line alone."""
+"""Configs: from the words of a command line and YAML files to checked settings and objects.
+
+Only this package and the command line import Hydra.
+"""

@@ -1,9 +1,9 @@
-"""From words on the command line to resolved configs, by way of Hydra: for one run, and for every job of a sweep."""
+"""Composes configs with Hydra from the words of a command line, for one run and for every job of a sweep."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -13,22 +13,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vae_lab.config.help import CONF, groups
 from vae_lab.config.hydra_errors import register_resolvers
-from vae_lab.config.schema import resolve_weights
+from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied
+from vae_lab.config.weights import settle_weights
 from vae_lab.errors import UserError
 
-Node = dict[str, Any]
 
-
-def settle_weights(config: DictConfig, typed: set[str]) -> None:
-    """k1, k2 and beta made consistent before interpolations are resolved: objectives take them by ``${k1}``."""
-    weights: Node = {key: config.get(key) for key in ("beta", "k1", "k2")}
-    with open_dict(config):
-        config.update(resolve_weights(weights, typed, weighs_kl="k2" in config.objective))
-
-
-def with_whole_paths(config: Node) -> Node:
-    """The same config with paths that mean the same from another folder."""
+def with_absolute_paths(config: Node) -> Node:
+    """Make the existing paths in a config absolute, in place, so that it works from any folder; return the config."""
     source = config["dataset"].get("source", {})
     for node, key in ((config, "data_dir"), (source, "path")):
         if isinstance(node.get(key), str) and Path(node[key]).expanduser().exists():
@@ -37,15 +29,15 @@ def with_whole_paths(config: Node) -> Node:
 
 
 def key_of(word: str) -> str:
-    """``beta`` of ``+beta=4``; words that are not of that form are their own key."""
+    """Return the key of an override: ``beta`` for ``+beta=4``, and for ``~beta``."""
     return word.partition("=")[0].lstrip("+~")
 
 
 class Composer:
-    """Composes the configs of a sweep's jobs; used as a context, since Hydra keeps its search path in one place.
+    """Composes the configs of a sweep's jobs. Created by :func:`composer`, since Hydra's search path is global.
 
-    Hydra takes about 0.2 s for a config. Words that only set a value are therefore put into a copy of the config
-    that the other words gave, which is what Hydra does with them last of all.
+    Hydra takes about 0.2 s to compose a config. Configs are therefore composed once per choice of options and copied;
+    words that only set a value are then applied to the copy, as Hydra itself does in its last step.
 
     >>> with composer(["model=dense"]) as compose_job:
     ...     config = compose_job(["latent_dim=4", "beta=2"])
@@ -56,16 +48,16 @@ class Composer:
         self._composed: dict[tuple[str, ...], tuple[DictConfig, Node]] = {}
 
     def of_sweep(self, keys: list[str]) -> Node:
-        """These keys of the config of the words that do not vary."""
+        """Return the given keys of the config that the fixed words compose."""
         plain = cast(Node, OmegaConf.to_container(self._of(())[0]))
         return {key: plain[key] for key in keys}
 
     def __call__(self, job: list[str]) -> Node:
-        """The resolved config of one job.
+        """Return the resolved config of one job.
 
         Raises:
             UserError: k1, k2 and beta contradict each other.
-            HydraException, OmegaConfBaseException: a word names nothing that is there.
+            HydraException, OmegaConfBaseException: a word names an unknown key or option.
         """
         composed, choices = self._of(tuple(word for word in job if not _sets_a_value(word)))
         config = composed.copy()
@@ -73,21 +65,21 @@ class Composer:
             OmegaConf.update(config, override.key_or_group, override.value())
         settle_weights(config, {key_of(word) for word in [*self.fixed, *job]})
         plain = cast(Node, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-        return with_whole_paths({**plain, "choices": choices})
+        return with_absolute_paths({**plain, "choices": choices})
 
     def _of(self, choosing: tuple[str, ...]) -> tuple[DictConfig, Node]:
         if choosing not in self._composed:
             config = compose("train", [*self.fixed, *choosing], return_hydra_config=True)
-            found = cast(Node, OmegaConf.to_container(config.hydra.runtime.choices))
+            choices = cast(Node, OmegaConf.to_container(config.hydra.runtime.choices))
             with open_dict(config):
                 del config["hydra"]
-            self._composed[choosing] = config, {k: v for k, v in found.items() if not k.startswith("hydra")}
+            self._composed[choosing] = config, {k: v for k, v in choices.items() if not k.startswith("hydra")}
         return self._composed[choosing]
 
 
 @contextmanager
 def composer(fixed: list[str]) -> Iterator[Composer]:
-    """A composer of configs for ``vae-lab train`` with these words."""
+    """Provide a composer of configs for ``vae-lab train`` with the given fixed words."""
     register_resolvers()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
@@ -95,14 +87,16 @@ def composer(fixed: list[str]) -> Iterator[Composer]:
 
 
 def split_words(words: list[str]) -> tuple[list[str], list[Varied]]:
-    """What stays the same, and what varies; inside a :func:`composer`, since ``model=glob(*)`` asks for the options.
+    """Split words into those that stay the same and the keys that vary.
+
+    Call it inside a :func:`composer`: ``model=glob(*)`` needs the list of options.
 
     Raises:
         OverrideParseException: a word is not of the form key=value.
     """
     loader = GlobalHydra.instance().config_loader()
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(words)
-    last = {override.get_key_element(): place for place, override in enumerate(overrides)}  # the last one counts
+    last = {override.get_key_element(): place for place, override in enumerate(overrides)}  # the last one wins
     kept = [(words[place], overrides[place]) for place in sorted(last.values())]
     fixed = [word for word, override in kept if not override.is_sweep_override()]
     return fixed, [_varied(override) for _, override in kept if override.is_sweep_override()]
@@ -113,41 +107,41 @@ def _varied(override: Override) -> Varied:
     if isinstance(value, IntervalSweep):
         whole = isinstance(value.start, int)  # int(interval(2,64))
         return Varied(key, [], (float(value.start or 0), float(value.end or 0)), "log" in value.tags, whole)
-    if isinstance(value, Glob):  # Hydra's own does not look into folders of a group
+    if isinstance(value, Glob):  # Hydra's own glob ignores the sub-folders of a group
         return Varied(key, _matching(key, value))
     values = list(override.sweep_string_iterator())
-    if isinstance(value, RangeSweep) and float(value.step) == 1:  # of whole numbers, for a search
+    if isinstance(value, RangeSweep) and float(value.step) == 1:  # a search may draw from it like from an interval
         return Varied(key, values, (float(values[0]), float(values[-1])), "log" in value.tags, whole=True)
     return Varied(key, values)
 
 
 def _matching(group: str, pattern: Glob) -> list[str]:
-    found = pattern.filter(list(groups().get(group, {})))
-    if not found:
-        raise UserError(f"{group}=glob({', '.join(pattern.include)}): no option of {group} is of that form")
-    return found
+    matching = pattern.filter(list(groups().get(group, {})))
+    if not matching:
+        raise UserError(f"{group}=glob({', '.join(pattern.include)}): no option of {group} matches")
+    return matching
 
 
-def vary_of(node: Any) -> list[Varied]:
-    """What an experiment's ``vary:`` says.
+def vary_of(node: object) -> list[Varied]:
+    """Return the keys and values of an experiment's ``vary:`` node.
 
     Raises:
-        UserError: it is not a mapping of keys to values.
+        UserError: the node is not a mapping of keys to lists of values.
     """
     shape = "vary: {latent_dim: [1, 4, 16]}"
     if not isinstance(node, dict):
-        raise UserError(f"vary={node}: must name keys and their values, as in {shape}")
+        raise UserError(f"vary={node}: must be a mapping of keys to lists of values, as in {shape}")
     for key, values in node.items():
         if not isinstance(values, list) or not values or any(isinstance(v, dict | list) for v in values):
             raise UserError(f"vary.{key}={values}: must be a list of values, as in {shape}")
     return [Varied(key, [_typed(value) for value in values]) for key, values in node.items()]
 
 
-def _typed(value: Any) -> str:
-    """A YAML value as one would type it."""
+def _typed(value: object) -> str:
+    """Return a YAML value as the user would type it."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _sets_a_value(word: str) -> bool:
-    """Not a choice of a group's option, nor an addition or removal, which only Hydra itself can do."""
+    """Return whether a word only sets a value. Choices of an option, additions and removals are left to Hydra."""
     return word[0] not in "+~" and key_of(word) not in groups() and not {"/", "@"} & set(key_of(word))

@@ -1,4 +1,4 @@
-"""What an ``accelerator`` config means on this machine."""
+"""Chooses the torch device that an ``accelerator`` config selects on this machine."""
 
 import os
 
@@ -9,23 +9,23 @@ from vae_lab.errors import UserError
 
 
 def device_for(accelerator: Accelerator, precision: str = "fp32") -> torch.device:
-    """The (first) device that an ``accelerator`` config means here, for training in this precision.
+    """Return the device, or the first of several, that an ``accelerator`` config selects on this machine.
 
     Raises:
-        UserError: this machine has none of that kind, or too few, or none that can compute so.
+        UserError: this machine has no such device, has fewer than requested, or its device cannot train in this
+            precision.
     """
     kind, gpus, mps = accelerator.kind, torch.cuda.device_count(), torch.backends.mps.is_available()
     if kind == "gpu" and not gpus:
-        raise UserError(
-            "accelerator=gpu: no GPU that torch can use was found; type accelerator=cpu or accelerator=auto"
-        )
+        raise UserError("accelerator=gpu: torch finds no GPU that it can use; type accelerator=cpu or accelerator=auto")
     if kind == "mps" and not mps:
         raise UserError("accelerator=mps: this machine has no Apple GPU; type accelerator=cpu or accelerator=auto")
     if kind == "cpu" or not (gpus or mps):
         device = torch.device("cpu")
     else:
         device = torch.device("cuda", 0) if gpus and kind != "mps" else torch.device("mps")
-    most = {"cuda": gpus, "mps": 1, "cpu": max(2, os.cpu_count() or 1)}[device.type]  # about a process per core
+    processes = max(2, os.cpu_count() or 1)  # on a CPU, about one per core
+    most = {"cuda": gpus, "mps": 1, "cpu": processes}[device.type]
     if accelerator.devices > most:
         raise UserError(
             f"accelerator.devices={accelerator.devices}: this machine has {most} ({device.type}); "

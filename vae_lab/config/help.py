@@ -1,26 +1,27 @@
-"""The help texts, read off the configs themselves: a new YAML appears here by itself."""
+"""The help texts. They are read from the configs, so that a new YAML file appears in them automatically."""
 
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+from vae_lab.config.node import Node, shown
 
 _PACKAGE = Path(__file__).parents[1]
-CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"  # in the wheel; in a checkout
+CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"  # in a wheel, else in a checkout
 
-_OVERVIEW = """vae-lab: compose, train, score and picture variational autoencoders
+_OVERVIEW = """vae-lab: compose, train, score and visualise variational autoencoders
 
-  vae-lab train model=cnn beta=4                        one run: trained, scored, pictured
-  vae-lab train -m latent_dim=2,16 beta=1,4             a sweep: every combination, then a page that compares them
-  vae-lab train experiment=report/latent_dim            a described experiment; dry_run=true shows its jobs
-  vae-lab train dataset=digits                          needs no download
-  vae-lab train resume=outputs/<date>/<run>             go on with an interrupted run
+  vae-lab train model=cnn beta=4                        one run: train it, score it, draw its figures
+  vae-lab train -m latent_dim=2,16 beta=1,4             a sweep: every combination, then a page that compares the runs
+  vae-lab train experiment=report/latent_dim            a predefined experiment; dry_run=true lists its jobs
+  vae-lab train dataset=digits                          a dataset that needs no download
+  vae-lab train resume=outputs/<date>/<run>             resume an interrupted run
   vae-lab evaluate run=outputs/<date>/<run>             score a finished run again
-  vae-lab sample run=outputs/<date>/<run> n=1024        write images it generates
-  vae-lab score images=<folder or .npy> dataset=mnist   score images that anyone made
-  vae-lab compare outputs/sweeps/<sweep>                runs side by side: table, CSV, one HTML page
+  vae-lab sample run=outputs/<date>/<run> n=1024        generate images and write them
+  vae-lab score images=<folder or .npy> dataset=mnist   score images from any source
+  vae-lab compare outputs/sweeps/<sweep>                compare runs: a table, a CSV file, one HTML page
 
-  vae-lab <command> --help     options and numbers of a command
+  vae-lab <command> --help     options and settings of a command
   vae-lab --version
   eval "$(vae-lab -sc install=bash)"                    tab completion"""
 
@@ -36,64 +37,67 @@ _EXAMPLES = {
 
 
 def overview() -> str:
-    """``vae-lab --help``."""
+    """Return the text of ``vae-lab --help``."""
     return _OVERVIEW
 
 
 def command_help(command: str) -> str:
-    """``vae-lab <command> --help``: examples, groups with their options, numbers with one line each."""
+    """Return the text of ``vae-lab <command> --help``: examples, groups with their options, and settings."""
     import yaml
 
     primary = yaml.safe_load((CONF / f"{command}.yaml").read_text(encoding="utf-8"))
     lines = [f"{_first_comment(CONF / f'{command}.yaml')}.", ""]
     lines += [f"  vae-lab {command} {example}" for example in _EXAMPLES[command]]
     if dict(_defaults(primary)):
-        lines += ["", "Groups (group=option; group.key=value changes a number inside)"]
+        lines += ["", "Groups (group=option chooses an option; group.key=value changes a setting of it)"]
     for group, default in _defaults(primary):
         lines.append(f"\n  {group}" + (f" (default: {default})" if default else ""))
-        shown = options(group)
-        if command == "score" and "images" in shown:  # the others need a trained model
-            images = yaml.safe_load(shown["images"].read_text(encoding="utf-8"))["defaults"]
-            shown = {option: path for option, path in shown.items() if option in (*images, "images", "none")}
-        lines += [f"    {option:<26}{_first_comment(path)}" for option, path in shown.items()]
-    lines += ["", "Numbers (key=value)", ""]
+        listed = options(group)
+        if command == "score" and "images" in listed:  # the other metrics need a trained model
+            images = yaml.safe_load(listed["images"].read_text(encoding="utf-8"))["defaults"]
+            listed = {option: path for option, path in listed.items() if option in (*images, "images", "none")}
+        lines += [f"    {option:<26}{_first_comment(path)}" for option, path in listed.items()]
+    lines += ["", "Settings (key=value)", ""]
     lines += [f"  {key + '=' + _shown(primary, key):<28}{text}" for key, text in _fields(command)]
     lines += [
         "",
-        "Hydra: --cfg job shows the composed config, -m sweeps, hydra.run.dir=… places the run;",
-        "       see https://hydra.cc for the grammar of overrides.",
+        "Hydra: --cfg job shows the composed config, -m starts a sweep, hydra.run.dir=… sets the run folder;",
+        "       https://hydra.cc describes the grammar of overrides.",
     ]
     return "\n".join(lines)
 
 
 @cache
 def groups() -> dict[str, dict[str, Path]]:
-    """Group -> option -> file."""
+    """Return the file of every option of every group: group -> option -> path."""
     folders = sorted(p.name for p in CONF.iterdir() if p.is_dir() and not p.name.startswith("_"))
     return {group: options(group) for group in folders}
 
 
 def options(group: str) -> dict[str, Path]:
-    """The options of a group; names that begin with _ are parts of others."""
+    """Return the options of a group with their files. Files whose name begins with _ are parts of other options."""
     files = sorted((CONF / group).rglob("*.yaml"))
     return {str(p.relative_to(CONF / group).with_suffix("")): p for p in files if not p.name.startswith("_")}
 
 
 def known_keys() -> list[str]:
-    """All that may stand before ``=``: groups, numbers and the keys of every option."""
+    """Return everything that may stand before ``=``: groups, settings and the keys of every option."""
     import yaml
 
     keys = set(groups())
     for path in CONF.glob("*.yaml"):
         keys |= set(_dotted(yaml.safe_load(path.read_text(encoding="utf-8"))))
-    for group, found in groups().items():
-        for path in found.values():
+    for group, files in groups().items():
+        for path in files.values():
             keys |= keys_of(group, path)
     return sorted(keys - {"defaults", "hydra"})
 
 
 def keys_of(group: str, path: Path) -> set[str]:
-    """The dotted keys of one option, as typed: behind the group, unless the YAML speaks of the whole config."""
+    """Return the dotted keys of one option as the user types them.
+
+    They begin with the group's name, unless the YAML file is merged into the root of the config.
+    """
     import yaml
 
     text = path.read_text(encoding="utf-8")
@@ -101,7 +105,7 @@ def keys_of(group: str, path: Path) -> set[str]:
     return {f"{prefix}{key}" for key in _dotted(yaml.safe_load(text))}
 
 
-def _dotted(node: Any, path: str = "") -> Iterator[str]:
+def _dotted(node: object, path: str = "") -> Iterator[str]:
     if isinstance(node, dict):
         for key, value in node.items():
             if key not in ("defaults", "hydra") and not str(key).startswith("_"):
@@ -109,7 +113,7 @@ def _dotted(node: Any, path: str = "") -> Iterator[str]:
                 yield from _dotted(value, f"{path}{key}.")
 
 
-def _defaults(primary: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+def _defaults(primary: Node) -> Iterator[tuple[str, str | None]]:
     for entry in primary["defaults"]:
         if isinstance(entry, dict):
             ((group, option),) = entry.items()
@@ -140,11 +144,11 @@ def _fields(command: str) -> Iterator[tuple[str, str]]:
                 yield f"training.{part}", inner.description or ""
 
 
-def _shown(primary: dict[str, Any], key: str) -> str:
-    value: Any = primary
+def _shown(primary: Node, key: str) -> str:
+    value = primary
     for part in key.split("."):
         value = value[part]
-    return "null" if value is None else "…" if value == "???" else str(value)
+    return "…" if value == "???" else shown(value)
 
 
 def _first_comment(path: Path) -> str:

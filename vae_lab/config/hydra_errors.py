@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf complain of, as one line that says what to type instead; and what YAML may compute."""
+"""Explains errors of Hydra and OmegaConf in one line, and registers the functions that configs may call."""
 
 import hashlib
 import operator
@@ -15,9 +15,9 @@ from vae_lab.errors import RunFailed, UserError, did_you_mean
 
 
 def slug(overrides: str, longest: int = 100) -> str:
-    """What was overridden, as part of a folder's name: ``beta=4,model=cnn`` becomes ``beta-4_model-cnn``.
+    """Return overrides as part of a folder's name: ``beta=4,model=cnn`` becomes ``beta-4_model-cnn``.
 
-    Without = and comma, which mean something in an override: the folder can be typed as ``run=<folder>``.
+    It has no equals signs and commas, which have a meaning in overrides, so that ``run=<folder>`` can be typed.
     """
     name = re.sub(r"[^\w.+-]+", "-", overrides.replace(",", "_")).strip("-_")
     if len(name) > longest:
@@ -26,30 +26,28 @@ def slug(overrides: str, longest: int = 100) -> str:
 
 
 def explain(error: Exception) -> tuple[int, str]:
-    """Exit status and one line for an exception."""
+    """Return the exit status and a message of one line for an exception."""
     if isinstance(error, UserError | RunFailed):
         return error.exit_status, str(error)
-    told = explain_hydra(error)
-    if told:
-        return UserError.exit_status, told
+    line = explain_hydra(error)
+    if line:
+        return UserError.exit_status, line
     text = " ".join(str(error).split())[:300]
     if "out of memory" in text.lower():
         return 1, f"out of memory ({text[:120]}); type a smaller batch_size"
-    return (
-        1,
-        f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where; this is not your mistake: please report it)",
-    )
+    advice = "this is not an error in your input, please report it; HYDRA_FULL_ERROR=1 shows where it happens"
+    return 1, f"{type(error).__name__}: {text} ({advice})"
 
 
 def register_resolvers() -> None:
-    """What configs may compute: ``${slug:…}``, and ``${subtract:a,b}``, ``${multiply:a,b}``, ``${divide:a,b}``."""
+    """Register what configs may call: ``${slug:…}``, ``${subtract:a,b}``, ``${multiply:a,b}``, ``${divide:a,b}``."""
     OmegaConf.register_new_resolver("slug", slug, replace=True)
     for name, compute in (("subtract", operator.sub), ("multiply", operator.mul), ("divide", operator.truediv)):
         OmegaConf.register_new_resolver(name, _rounded(name, compute), replace=True)
 
 
 def _rounded(name: str, compute: Callable[[float, float], float]) -> Callable[[float, float], float]:
-    """To 12 digits, so that 1 − 0.95 is 0.05 in names and results."""
+    """Return a resolver whose result has 12 significant digits, so that 1 − 0.95 is 0.05 in names and results."""
 
     def resolve(a: float, b: float) -> float:
         try:
@@ -61,12 +59,12 @@ def _rounded(name: str, compute: Callable[[float, float], float]) -> Callable[[f
 
 
 def explain_hydra(error: Exception) -> str | None:
-    """One line, or None for an error of another kind."""
+    """Return a message of one line for an error of Hydra, OmegaConf, YAML or a file; None for any other error."""
     text = " ".join(str(error).split())
     if isinstance(error, MissingConfigException):
         return _missing_option(error, text)
     if isinstance(error, OverrideParseException):
-        return f"'{error.override}' is not of the form key=value ({text.split('. See')[0][-160:]})"
+        return f"'{error.override}' is not of the form key=value ({text.split(' See http')[0][-160:]})"
     if isinstance(error, MissingMandatoryValue):
         key = getattr(error, "full_key", None) or text
         return f"{key} is needed; type {key}=…"
@@ -78,16 +76,16 @@ def explain_hydra(error: Exception) -> str | None:
     if key and key in known_keys():
         return _of_another_option(key)
     if key and isinstance(error, HydraException | OmegaConfBaseException):
-        return f"{key}: no such key{did_you_mean(key, known_keys())}; vae-lab <command> --help shows all"
+        return f"{key}: no such key{did_you_mean(key, known_keys())}; vae-lab <command> --help lists all keys"
     if isinstance(error, HydraException | OmegaConfBaseException | yaml.YAMLError):
         return text[:300]
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename} cannot be written or read ({error.strerror}); type hydra.run.dir=<a folder that can>"
+        return f"{error.filename} cannot be written or read ({error.strerror}); type hydra.run.dir=<a writable folder>"
     return None
 
 
 def _of_another_option(key: str) -> str:
-    """A key that exists, but not in the option that was chosen."""
+    """Return the message for a key that exists, but not in the option that was chosen."""
     group = key.partition(".")[0]
     having = [f"{group}={option}" for option, path in groups().get(group, {}).items() if key in keys_of(group, path)]
     return f"{key}: the chosen {group} has no such key; it belongs to {' or '.join(having) or 'another command'}"
@@ -98,8 +96,8 @@ def _missing_option(error: MissingConfigException, text: str) -> str:
     options = groups().get(group)
     if options is None:
         return text[:300]
-    beside = () if "/" in option else error.options or ()  # of folders in hydra.searchpath, too
-    known = [*options, *(name for name in beside if name not in options and not name.startswith("_"))]
+    found = () if "/" in option else error.options or ()  # includes options of folders in hydra.searchpath
+    known = [*options, *(name for name in found if name not in options and not name.startswith("_"))]
     return f"{group}={option}: no such option{did_you_mean(option, known)}; options: {', '.join(known)}"
 
 

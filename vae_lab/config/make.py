@@ -1,21 +1,20 @@
-"""From a node of a resolved config to the object it names, without torch."""
+"""Builds the objects that the nodes of a resolved config describe, without importing torch."""
 
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
+from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
 from vae_lab.errors import UserError
 
-Node = dict[str, Any]
 
-
-def make(node: Node, *args: Any, **more: Any) -> Any:
-    """What a node with ``_target_`` describes.
+def make(node: Node, *args: object, **more: object) -> Any:
+    """Build the object that a node with ``_target_`` describes; further arguments are passed to its constructor.
 
     Raises:
-        UserError: raised by a constructor, or the node does not fit it.
+        UserError: a constructor raised it, or the node does not fit the constructor.
     """
     try:
         return instantiate(current(node), *args, **more)
@@ -28,6 +27,6 @@ def make(node: Node, *args: Any, **more: Any) -> Any:
         raise UserError(f"{node.get('_target_')}: {' '.join(str(error).split())[:300]}") from error
 
 
-def make_all(nodes: Node) -> dict[str, Any]:
-    """A mapping of nodes; entries set to null are left out."""
+def make_all(nodes: Node) -> Node:
+    """Build the object of every node in a mapping; entries set to null are left out."""
     return {name: make(node) for name, node in nodes.items() if node}

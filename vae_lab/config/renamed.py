@@ -1,11 +1,13 @@
-"""Classes that have moved since a config was saved: run folders of every earlier version stay readable.
+"""Modules that have moved since a config was saved, so that run folders of every earlier version stay readable.
 
 A config names its classes by their full path, ``_target_``. When a module moves, its old path is entered here, and
-whoever reads a saved config asks :func:`current` for it.
+every reader of saved configs calls :func:`current`.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
+
+from vae_lab.config.node import Node
 
 # Old module or class -> the new one. Only those that a saved config or a sampler's file can name.
 MOVED = {
@@ -16,8 +18,12 @@ MOVED = {
 }
 
 
-def current(node: Any) -> Any:
-    """A copy of a config, or of a part of one, in which every ``_target_`` names the class where it is now.
+@overload
+def current(node: Mapping[str, Any]) -> Node: ...
+@overload
+def current(node: object) -> object: ...
+def current(node: object) -> object:
+    """Return a copy of a config, or of a part of one, in which every ``_target_`` is the class's present path.
 
     >>> current({"_target_": "vae_lab.loggers.wandb_logger", "mode": "auto"})
     {'_target_': 'vae_lab.report.loggers.wandb_logger', 'mode': 'auto'}
@@ -27,6 +33,6 @@ def current(node: Any) -> Any:
     return [current(value) for value in node] if isinstance(node, list) else node
 
 
-def _moved(target: Any) -> Any:
+def _moved(target: object) -> object:
     module, _, name = str(target).rpartition(".")
     return MOVED.get(target) or (f"{MOVED[module]}.{name}" if module in MOVED else target)

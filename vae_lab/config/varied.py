@@ -7,11 +7,11 @@ from dataclasses import dataclass
 class Varied:
     """A key that a sweep varies.
 
-    Either values that are tried one by one, or a span that a search may draw from (``interval(0.1,10)``).
+    It has a list of values to try, a span from which a search may draw (``interval(0.1,10)``), or both.
     """
 
     key: str
     values: list[str]  # as typed; empty for an interval
     span: tuple[float, float] | None = None
-    log: bool = False  # drawn evenly on a logarithmic scale
-    whole: bool = False  # whole numbers of the span
+    log: bool = False  # whether a search draws evenly on a logarithmic scale
+    whole: bool = False  # whether a search draws whole numbers from the span

@@ -1,1 +1,1 @@
-"""Where the jobs of a sweep are carried out. They know nothing of what a job does."""
+"""Launchers: they carry out the jobs of a sweep in some place, and do not depend on what a job does."""

@@ -1,4 +1,4 @@
-"""What Slurm says of this person's jobs, in one question for all of them."""
+"""Queries Slurm for the states of the user's jobs, with one command for all of them."""
 
 import subprocess
 
@@ -9,22 +9,22 @@ LIVE = {
 
 
 def queue() -> dict[str, str] | None:
-    """States by number (``12`` or, in an array, ``12_3``), also of jobs that ended in the last minutes.
+    """Return the states of the user's jobs by job id (``12`` or, in an array, ``12_3``).
 
-    squeue and not sacct: many clusters have no accounting, and all of them answer for the queue. None where Slurm
-    gives no answer, which says nothing about the jobs.
+    Jobs that ended in the last minutes are included. The result is None if Slurm does not answer, which does not mean
+    that the jobs have ended. squeue is used instead of sacct because many clusters have no accounting.
     """
-    told = _ask("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%F_%K|%T")
-    if told is None:
+    answer = _ask("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%F_%K|%T")
+    if answer is None:
         return None
-    lines = (line.split("|") for line in told.splitlines() if "|" in line)
+    lines = (line.split("|") for line in answer.splitlines() if "|" in line)
     return {number.removesuffix("_N/A"): state for number, state in lines}
 
 
 def accounted(number: str) -> str:
-    """The state of a job that the queue has forgotten; empty where nobody knows."""
-    told = _ask("sacct", "--noheader", "--allocations", "--parsable2", f"--jobs={number}", "--format=State")
-    return (told or "").strip().split(" ")[0]
+    """Return the state of a job that is no longer in the queue, from Slurm's accounting; empty if it is unknown."""
+    answer = _ask("sacct", "--noheader", "--allocations", "--parsable2", f"--jobs={number}", "--format=State")
+    return (answer or "").strip().split(" ")[0]
 
 
 def _ask(*command: str) -> str | None:

@@ -1,34 +1,46 @@
-"""What every process of a Slurm job calls; submitit pickles it."""
+"""The function that every process of a Slurm job calls; submitit pickles it."""
 
 import os
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vae_lab.errors import RunFailed
 from vae_lab.sweep.jobs import Outcome, SweepJob, Work
+from vae_lab.system.private import exit_immediately
 
-_TIMES = 20  # an epoch that does not fit into the time limit would be begun anew for ever
+if TYPE_CHECKING:
+    from submitit.helpers import DelayedSubmission
+
+# How often a job may return to the queue. Without a limit, a job whose epoch is longer than the time limit would start
+# that epoch over for ever.
+_TIMES = 20
 
 
 class Task:
-    """Work that goes back into the queue before its time is over."""
+    """Carries out a job, and returns it to the queue before Slurm's time limit ends it.
+
+    Args:
+        work: the function that carries out a job.
+        minutes: time limit of the job.
+        left: how many more times the job may return to the queue.
+    """
 
     def __init__(self, work: Work, minutes: int, left: int = _TIMES) -> None:
         self.work, self.minutes, self.left = work, minutes, left
 
     def __call__(self, job: SweepJob) -> Outcome:
-        """In the first process: the job. In further ones, under ddp: their part, for as long as the first one lives."""
+        """Carry out the job or, in an additional process under ddp, its part of it while the first process runs."""
         if os.environ.get("SLURM_PROCID", "0") != "0":
             threading.Thread(target=_end_with_the_first, daemon=True).start()
         return self.work(job)
 
-    def checkpoint(self, job: SweepJob) -> Any:
-        """Called by submitit when the time is nearly over or the job is preempted: what to put into the queue.
+    def checkpoint(self, job: SweepJob) -> "DelayedSubmission":
+        """Return what submitit puts into the queue; it calls this when the time is nearly over or on preemption.
 
         Raises:
-            RunFailed: it was put there too often.
+            RunFailed: the job has returned to the queue too often.
         """
         from submitit.helpers import DelayedSubmission
 
@@ -39,7 +51,9 @@ class Task:
 
 
 def _end_with_the_first() -> None:
-    """Where the first process ended without training, the others would wait for it for half an hour."""
+    """End this process soon after the first one. Without this, if the first process ends before training, the others
+    wait for it for half an hour.
+    """
     from submitit import JobEnvironment
     from submitit.core.utils import JobPaths
 
@@ -47,5 +61,5 @@ def _end_with_the_first() -> None:
     result = JobPaths(folder, JobEnvironment().job_id, 0).result_pickle
     while not result.exists():
         time.sleep(1)
-    time.sleep(5)  # its own end may be near
-    os._exit(0)
+    time.sleep(5)  # lets this process end by itself if it is about to
+    exit_immediately(0)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vae_lab.config.reads import default_of, model_reads, name_of_model
+from vae_lab.config.weights import has_kl_weight
 
 
 def title_of(config: Mapping[str, Any]) -> str:
@@ -14,7 +15,7 @@ def title_of(config: Mapping[str, Any]) -> str:
         f"{name_of_model(config)}, {choices.get('objective', '')}/{choices.get('likelihood', '')} "
         f"on {config['dataset']['name']}",
         *_latent_sizes(config),
-        *([weights] if "k2" in config["objective"] else []),
+        *([weights] if has_kl_weight(config["objective"]) else []),
         *_unusual(config),
         f"{config['epochs']} epoch{'s' if config['epochs'] > 1 else ''}",
         f"seed {config['seed']}",
@@ -39,7 +40,7 @@ def _unusual(config: Mapping[str, Any]) -> list[str]:
         f"{objective.get('samples')} samples": objective.get("samples", 1) > 1,
         f"free bits {objective.get('free_bits', 0):g}": objective.get("free_bits"),
         f"minimum rate {objective.get('min_rate', 0):g}": objective.get("min_rate"),
-        f"{schedule} schedule": schedule not in (None, "constant") and "k2" in objective,
+        f"{schedule} schedule": schedule not in (None, "constant") and has_kl_weight(objective),
         f"lr={config['lr']:g}": config["lr"] != 1e-3,
         f"{dataset.get('binarize')} binarisation": dataset.get("binarize"),
         noise: dataset.get("noise_std"),

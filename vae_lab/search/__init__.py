@@ -1,1 +1,1 @@
-"""What a sweep tries next. They know nothing of how a job is carried out."""
+"""Searches: they decide which jobs a sweep runs next, and do not depend on how a job is carried out."""

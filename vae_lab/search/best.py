@@ -1,18 +1,26 @@
 """The best trials of a search as a table."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from optuna import Study
+
 _ROWS = 10
 
 
-def table(study: Any, aims: Sequence[tuple[str, str]]) -> Table | None:
-    """One aim: the best trials, best first. Several: the Pareto front, marked ★, and others.
+def table(study: "Study", aims: Sequence[tuple[str, str]]) -> Table | None:
+    """Return the best trials of a study as a table; None if no trial is complete.
 
-    None where no trial came to its end.
+    With one aim, the best trial comes first. With several aims, the trials of the Pareto front come first; they are
+    marked with ★.
+
+    Args:
+        study: the study, with one objective per aim.
+        aims: the scores, each with 'min' or 'max'.
     """
     from optuna.trial import TrialState
 
@@ -26,21 +34,21 @@ def table(study: Any, aims: Sequence[tuple[str, str]]) -> Table | None:
     best = {tuple(trial.params.items()) for trial in trials if trial.number in front}
     marked = [tuple(trial.params.items()) in best for trial in distinct]
     rows = sorted(zip(distinct, marked), key=lambda row: (several and not row[1], sign * row[0].values[0]))
-    found = Table(title=_title(marked, several), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    shown = Table(title=_title(marked, several), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for name in ("", *distinct[0].params, *(f"{score} ({way})" for score, way in aims)):
-        found.add_column(name, justify="right")
+        shown.add_column(name, justify="right")
     for trial, mark in rows[:_ROWS]:
         cells = [*(_cell(value) for value in trial.params.values()), *(f"{value:.5g}" for value in trial.values)]
-        found.add_row("★" if mark else "", *cells, style="bold" if mark else None)
-    return found
+        shown.add_row("★" if mark else "", *cells, style="bold" if mark else None)
+    return shown
 
 
 def _title(marked: list[bool], several: bool) -> str:
     shown = f"; {_ROWS} shown" if len(marked) > _ROWS else ""
     if not several:
         return f"Best of {len(marked)} trials{shown}"
-    return f"Pareto front (★): {sum(marked)} of {len(marked)} trials, that no other beats in all scores{shown}"
+    return f"Pareto front (★): {sum(marked)} of {len(marked)} trials, which no other trial beats in all scores{shown}"
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,12 +1,12 @@
-"""Optuna (arXiv:1907.10902) by ask-and-tell: TPE for one score, its multi-objective form for several."""
+"""``search=optuna``: Optuna (arXiv:1907.10902) by ask-and-tell, with TPE for one score or for several."""
 
 import json
 import math
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 
@@ -16,22 +16,30 @@ from vae_lab.search.space import distributions, words_of
 from vae_lab.sweep.jobs import Outcome
 from vae_lab.system.extras import need
 
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+    from rich.table import Table
+
+    Space = dict[str, BaseDistribution]
+
 JOURNAL = "optuna.journal"
+_AGAIN = "again"  # attribute of a trial that repeats a failed one, and so is not a further trial of the search
 
 
 class OptunaSearch:
-    """Every trial is kept in Optuna's journal in the sweep's folder, so that a search that was killed goes on.
+    """Searches with Optuna. Every trial is kept in a journal in the sweep's folder, so that a search can be resumed.
 
-    Numbers are drawn and then rounded to four significant digits. The rounded ones are what is typed for the job and
-    what Optuna is told, so both know the same. A trial's draw depends on the seed, its number and the trials before
-    it, not on how often the search was interrupted (side by side: on which trials had ended by then, too).
+    Floats are drawn and then rounded to four significant digits. The rounded values are used both for the job's words
+    and in Optuna's journal. The draw of a trial depends on the seed, its number and the trials before it, but not on
+    how often the search was interrupted. With jobs side by side, it also depends on which trials had ended by then.
 
     Args:
-        trials: jobs in all, failed ones included.
-        minimise: scores that should be low.
-        maximise: scores that should be high.
-        startup: so many trials are drawn at random.
-        seed: of the sampler.
+        trials: number of jobs, including those that fail.
+        minimise: scores to minimise.
+        maximise: scores to maximise.
+        startup: number of trials that are drawn at random before the sampler learns from the results.
+        seed: seed of the sampler.
     """
 
     def __init__(
@@ -45,13 +53,13 @@ class OptunaSearch:
         self.aims = [*((score, "min") for score in minimise), *((score, "max") for score in maximise)]
         self.trials, self.startup, self.seed = trials, startup, seed
         self.done = 0
-        self._study: Any = None
+        self._study: Study | None = None
 
     def plan(self, varied: Sequence[Varied]) -> tuple[int, list[list[str]]]:
-        """The number of trials; what they are is known when they are drawn.
+        """Return the number of trials; their words are known only when they are drawn.
 
         Raises:
-            UserError: Optuna is missing, or there is nothing to search or to aim at.
+            UserError: Optuna is missing, no score is to be optimised, or the varied keys cannot be searched.
         """
         need("optuna", "search=optuna", "optuna")
         names = [score for score, _ in self.aims]
@@ -65,28 +73,28 @@ class OptunaSearch:
     def __call__(
         self, varied: Sequence[Varied], folder: Path, at_once: int
     ) -> Generator[list[list[str]], dict[int, Outcome], None]:
-        """As many trials at a time as run side by side; first those that an earlier start left or that failed."""
+        """Yield batches of as many trials as run side by side; trials that an earlier invocation left come first."""
         space = distributions(varied)
-        self._study = self._open(folder, space)
-        waiting = self._left_over(space)
+        self._study = study = self._open(folder, space)
+        waiting = self._left_over(study, space)
         while True:
-            new = self.trials - sum("again" not in trial.user_attrs for trial in self._study.get_trials(deepcopy=False))
+            new = self.trials - sum(_AGAIN not in trial.user_attrs for trial in study.get_trials(deepcopy=False))
             batch, waiting = waiting[:at_once], waiting[at_once:]
-            batch += [self._draw(space) for _ in range(min(new, at_once - len(batch)))]
+            batch += [self._draw(study, space) for _ in range(min(new, at_once - len(batch)))]
             if not batch:
                 return
             outcomes = yield [words_of(trial.params, space) for trial in batch]
             for place, outcome in outcomes.items():
-                self._tell(batch[place], outcome)
+                self._tell(study, batch[place], outcome)
 
-    def report(self) -> Any:
-        """The best trials as a table."""
+    def report(self) -> "Table | None":
+        """Return the best trials as a table; None if no trial is complete."""
         from vae_lab.search.best import table
 
         return table(self._study, self.aims) if self._study else None
 
-    def _open(self, folder: Path, space: dict[str, Any]) -> Any:
-        """The study of this space and these aims; a folder may hold several, of spaces that were changed since."""
+    def _open(self, folder: Path, space: "Space") -> "Study":
+        """Open the study of this space and these aims. The journal holds several studies if the space has changed."""
         from optuna import create_study, logging
         from optuna.distributions import distribution_to_json
         from optuna.storages import JournalStorage
@@ -94,73 +102,82 @@ class OptunaSearch:
 
         logging.set_verbosity(logging.ERROR)
         _mend(folder / JOURNAL)
-        told = {key: distribution_to_json(one) for key, one in space.items()}
-        name = sha256(json.dumps([told, self.aims, self.startup, self.seed], sort_keys=True).encode()).hexdigest()[:12]
+        keys = {key: distribution_to_json(distribution) for key, distribution in space.items()}
+        name = sha256(json.dumps([keys, self.aims, self.startup, self.seed], sort_keys=True).encode()).hexdigest()[:12]
         storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
         return create_study(storage=storage, study_name=name, directions=self._directions(), load_if_exists=True)
 
-    def _directions(self) -> list[Any]:
-        return [f"{way}imize" for _, way in self.aims]
+    def _directions(self) -> list[Literal["minimize", "maximize"]]:
+        return ["minimize" if way == "min" else "maximize" for _, way in self.aims]
 
-    def _left_over(self, space: dict[str, Any]) -> list[Any]:
-        """Trials of an earlier start that were under way, and failed ones anew."""
+    def _left_over(self, study: "Study", space: "Space") -> "list[Trial]":
+        """Return the trials that were running or waiting in an earlier invocation, and failed trials to repeat."""
         from optuna import Trial
         from optuna.trial import TrialState
 
-        trials = self._study.get_trials(deepcopy=False)
-        left = [Trial(self._study, trial._trial_id) for trial in trials if trial.state == TrialState.RUNNING]
-        left += [self._study.ask(space) for trial in trials if trial.state == TrialState.WAITING]
-        self.done = sum(trial.state == TrialState.COMPLETE and "again" not in trial.user_attrs for trial in trials)
+        trials = study.get_trials(deepcopy=False)
+        left = [Trial(study, trial._trial_id) for trial in trials if trial.state == TrialState.RUNNING]
+        left += [study.ask(space) for trial in trials if trial.state == TrialState.WAITING]
+        self.done = sum(trial.state == TrialState.COMPLETE and _AGAIN not in trial.user_attrs for trial in trials)
         tried_again = [trial.params for trial in trials if trial.state != TrialState.FAIL]
         for trial in trials:
             if trial.state == TrialState.FAIL and trial.params not in tried_again:
                 tried_again.append(trial.params)
-                left.append(self._enqueue(trial.params, space, again=True))
+                left.append(self._enqueue(study, trial.params, space, again=True))
         return left
 
-    def _draw(self, space: dict[str, Any]) -> Any:
-        """One trial, drawn in a copy in memory and put into the journal with rounded numbers."""
+    def _draw(self, study: "Study", space: "Space") -> "Trial":
+        """Draw one trial in a copy of the study in memory, and add it to the journal with rounded values."""
         from optuna import create_study
         from optuna.samplers import TPESampler
 
-        known = self._study.get_trials(deepcopy=False)
+        known = study.get_trials(deepcopy=False)
         seed = int.from_bytes(sha256(f"{self.seed} {len(known)}".encode()).digest()[:4])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TPE's constant_liar calls itself experimental
+            warnings.simplefilter("ignore")  # Optuna warns that TPE's constant_liar is experimental
             sampler = TPESampler(n_startup_trials=self.startup, seed=seed, constant_liar=True)
         copy = create_study(sampler=sampler, directions=self._directions())
         copy.add_trials(known)
         drawn = copy.ask(space).params
-        return self._enqueue({key: _rounded(value, space[key]) for key, value in drawn.items()}, space)
+        return self._enqueue(study, {key: _rounded(value, space[key]) for key, value in drawn.items()}, space)
 
-    def _enqueue(self, params: dict[str, Any], space: dict[str, Any], again: bool = False) -> Any:
+    def _enqueue(self, study: "Study", params: Mapping[str, object], space: "Space", again: bool = False) -> "Trial":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._study.enqueue_trial(params, user_attrs={"again": True} if again else None)
-        return self._study.ask(space)
+            study.enqueue_trial(dict(params), user_attrs={_AGAIN: True} if again else None)
+        return study.ask(space)
 
-    def _tell(self, trial: Any, outcome: Outcome) -> None:
+    def _tell(self, study: "Study", trial: "Trial", outcome: Outcome) -> None:
+        """Report a job's outcome to Optuna; a job without finite scores counts as failed.
+
+        Raises:
+            UserError: the job finished without one of the scores to optimise.
+        """
         from optuna.trial import TrialState
 
-        values = [outcome.scores.get(score) for score, _ in self.aims]
-        missing = [score for (score, _), value in zip(self.aims, values) if value is None]
+        values = [outcome.scores[score] for score, _ in self.aims if score in outcome.scores]
+        missing = [score for score, _ in self.aims if score not in outcome.scores]
         if outcome.status == "finished" and missing:
-            there = ", ".join(sorted(outcome.scores)) or "none; metrics=fast computes some"
-            raise UserError(f"search=optuna: {outcome.name} gave no {missing[0]} to search by; scores there: {there}")
-        if outcome.status != "finished" or not all(math.isfinite(value or 0) for value in values):
-            self._study.tell(trial, state=TrialState.FAIL)
+            available = ", ".join(sorted(outcome.scores)) or "none; type metrics=fast to compute some"
+            raise UserError(
+                f"search=optuna: {outcome.name} has no score {missing[0]} to optimise; its scores: {available}"
+            )
+        if outcome.status != "finished" or not all(map(math.isfinite, values)):
+            study.tell(trial, state=TrialState.FAIL)
         else:
-            self._study.tell(trial, values)
+            study.tell(trial, values)
 
 
-def _rounded(value: Any, distribution: Any) -> Any:
-    """Four significant digits, within the bounds."""
-    if not isinstance(value, float):
+def _rounded(value: object, distribution: "BaseDistribution") -> object:
+    """Round a float to four significant digits, within the distribution's bounds; return other values unchanged."""
+    from optuna.distributions import FloatDistribution
+
+    if not isinstance(value, float) or not isinstance(distribution, FloatDistribution):
         return value
     return min(max(float(f"{value:.4g}"), distribution.low), distribution.high)
 
 
 def _mend(journal: Path) -> None:
-    """Cut off a last line that a kill left unfinished; Optuna could not read what is written after it."""
+    """Remove a last line that a killed process has not finished; Optuna could not read any line after it."""
     if journal.is_file() and not (text := journal.read_bytes()).endswith(b"\n") and text:
         journal.write_bytes(text[: text.rfind(b"\n") + 1])

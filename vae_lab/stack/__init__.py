@@ -1,1 +1,1 @@
-"""Jobs of a sweep that are trained as one stacked model: which of them, how, and what each gets of its own."""
+"""Stacks: several jobs of a sweep that train as one model, whose parameters have one slice per job."""

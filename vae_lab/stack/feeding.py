@@ -1,19 +1,18 @@
-"""The batches of a stack: each seed's own order and noise, side by side; one batch for all where nothing differs."""
+"""The batches of a stack: one slice per seed, with its order and noise; a single slice if the seeds do not differ."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
 from vae_lab.data.batches import Batches, EpochOrder, Groups
 from vae_lab.data.dataset import Dataset
-from vae_lab.stack.state import Together
+from vae_lab.stack.state import StackBatch
 from vae_lab.types import Batch
 
 
 class Orders:
-    """The orders of several seeds as one; Lightning calls ``set_epoch``."""
+    """The epoch orders of several seeds, as the one ``sampler`` of which Lightning calls ``set_epoch``."""
 
     def __init__(self, orders: Sequence[EpochOrder]) -> None:
         self.orders = orders
@@ -25,8 +24,8 @@ class Orders:
             order.set_epoch(epoch)
 
 
-class SideBySide:
-    """Batches of several seeds, one slice each."""
+class StackBatches:
+    """An iterable of :class:`StackBatch`: the batches of several seeds, one slice per seed."""
 
     def __init__(self, parts: Sequence[Batches]) -> None:
         self.parts = parts
@@ -36,26 +35,26 @@ class SideBySide:
     def __len__(self) -> int:
         return len(self.parts[0])
 
-    def __iter__(self) -> Iterator[Together]:
+    def __iter__(self) -> Iterator[StackBatch]:
         for batches in zip(*self.parts):
-            yield _together(batches)
+            yield _stacked(batches)
 
 
-def _together(batches: Sequence[Batch]) -> Together:
+def _stacked(batches: Sequence[Batch]) -> StackBatch:
     first = batches[0]
     if len(batches) == 1:
-        return Together(first.x, first.target, first.y, apart=False)
+        return StackBatch(first.x, first.target, first.y, per_job=False)
     x = torch.stack([batch.x for batch in batches])
     target = x if first.target is first.x else torch.stack([batch.target for batch in batches])
     y = None if first.y is None else torch.stack([batch.y for batch in batches if batch.y is not None])
-    return Together(x, target, y, apart=True)
+    return StackBatch(x, target, y, per_job=True)
 
 
 class StackData(pl.LightningDataModule):
-    """Data of one dataset under several seeds, which share its bytes.
+    """One dataset under several seeds, which share its bytes in memory.
 
     Args:
-        datas: one for each different seed.
+        datas: the dataset under each different seed.
     """
 
     def __init__(self, datas: Sequence[Dataset]) -> None:
@@ -63,21 +62,21 @@ class StackData(pl.LightningDataModule):
         self.datas = datas
 
     def train_dataloader(self) -> Groups:
-        """As :meth:`Dataset.train_dataloader`."""
-        return Groups(self._side_by_side("train", self.datas))
+        """Return the training batches, as :meth:`Dataset.train_dataloader` does for one seed."""
+        return Groups(self._stack_batches("train", self.datas))
 
-    def val_dataloader(self) -> SideBySide:
-        """As :meth:`Dataset.val_dataloader`; seeds differ in pixels that are drawn anew each time alone."""
+    def val_dataloader(self) -> StackBatches:
+        """Return the validation batches. Seeds differ in them only if their pixels are drawn at random each time."""
         drawn = self.datas[0].binarize == "dynamic"
-        return self._side_by_side("val", self.datas if drawn else self.datas[:1])
+        return self._stack_batches("val", self.datas if drawn else self.datas[:1])
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Batches are made on the device."""
+    def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
+        """Return the batch unchanged: batches are made on the device."""
         return batch
 
-    def _side_by_side(self, split: str, datas: Sequence[Dataset]) -> SideBySide:
+    def _stack_batches(self, split: str, datas: Sequence[Dataset]) -> StackBatches:
         parts: list[Batches] = []
         for data in datas:
             data.trainer = self.trainer
             parts.append(data.loader(split, split == "train", parts[0].images if parts else None))
-        return SideBySide(parts)
+        return StackBatches(parts)

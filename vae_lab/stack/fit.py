@@ -1,4 +1,4 @@
-"""Trains runs of one structure together, from where they are to where each ends."""
+"""Trains runs of the same structure together, each from its current epoch to its last one."""
 
 import gc
 from contextlib import suppress
@@ -9,16 +9,16 @@ from vae_lab.config.devices import device_for
 from vae_lab.runs.active_run import ActiveRun
 from vae_lab.runs.preparing import last_checkpoint
 from vae_lab.stack.feeding import StackData
-from vae_lab.stack.lit_stack import Emptied, LitStack
+from vae_lab.stack.lit_stack import LitStack, StackEmpty
 from vae_lab.stack.member import Member
-from vae_lab.stack.writing import BesideTraining
+from vae_lab.stack.writing import BackgroundCheckpointIO
 from vae_lab.training.trainer import interruptible, make_trainer
 
 
 def fit(runs: list[ActiveRun]) -> list[Member]:
-    """The runs with what became of them; ``reason`` is told of those that failed.
+    """Train the runs; return them as members, whose ``reason`` says why a run failed.
 
-    A stack that is too large for the device's memory goes on in two halves, from its last checkpoints.
+    If the device's memory does not suffice, the stack continues in two halves, from the last checkpoints.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM.
@@ -28,14 +28,14 @@ def fit(runs: list[ActiveRun]) -> list[Member]:
         gc.collect()
         torch.cuda.empty_cache()
         rest = [member.run for member in members if not member.has_left]
-        again = fit(rest[: len(rest) // 2]) + fit(rest[len(rest) // 2 :])
-        found = {id(member.run): member for member in again}
-        members = [found.get(id(member.run), member) for member in members]
+        halves = fit(rest[: len(rest) // 2]) + fit(rest[len(rest) // 2 :])
+        continued = {id(member.run): member for member in halves}
+        members = [continued.get(id(member.run), member) for member in members]
     return members
 
 
 def _fits(members: list[Member]) -> bool:
-    """Train; False where memory did not suffice and there is more than one job to train."""
+    """Train; return False if memory did not suffice and more than one job is left to train."""
     try:
         _train(members)
         return True
@@ -48,8 +48,9 @@ def _fits(members: list[Member]) -> bool:
 def _train(members: list[Member]) -> None:
     first, epochs = members[0].run, max(member.settings.epochs for member in members)
     of_seed = {member.settings.seed: member.run.data for member in reversed(members)}
-    trainer = make_trainer(first.settings, first.run_dir, [], [], epochs=epochs, plugins=[BesideTraining()])
+    writing = BackgroundCheckpointIO()
+    trainer = make_trainer(first.settings, first.run_dir, [], [], epochs=epochs, plugins=[writing])
     lit = LitStack(members, list(of_seed), device_for(first.settings.accelerator))
-    with interruptible(trainer), suppress(Emptied):
+    with interruptible(trainer), suppress(StackEmpty):
         data = StackData(list(of_seed.values()))
         trainer.fit(lit, datamodule=data, ckpt_path=last_checkpoint(first.run_dir), weights_only=True)

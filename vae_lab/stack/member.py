@@ -1,5 +1,6 @@
-"""One job of a stack: its run, its learning rates, and Lightning's own callbacks driven for it alone."""
+"""One job of a stack: its run, its learning rates, and Lightning's callbacks, called for this job only."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -10,105 +11,116 @@ from pytorch_lightning.callbacks import Callback
 from vae_lab.config.make import make
 from vae_lab.runs import state
 from vae_lab.runs.active_run import ActiveRun
-from vae_lab.stack.optimizer import Clock
+from vae_lab.stack.optimizer import LearningRate, State
 from vae_lab.training.history import History, steps_taken
+from vae_lab.training.lightning_private import logging_step
 from vae_lab.training.trainer import callbacks_of
+
+SaveCheckpoint = Callable[["Member", str, bool | None], None]  # a job, a path, whether to save the weights only
 
 
 class Member:
-    """What a job of a stack has of its own beside its weights.
+    """A job of a stack, with everything that is not shared except its weights.
 
     Args:
-        run: begun or gone on with.
+        run: an active run, new or resumed.
     """
 
     def __init__(self, run: ActiveRun) -> None:
         self.run, self.settings = run, run.settings
         make_optimizer, make_scheduler = make(run.config["optimizer"]), run.settings.scheduler.make
         own, scheduler = run.job.own_optimizers, make(make_scheduler) if make_scheduler else None
-        self.clocks = {phase: Clock(own.get(phase, make_optimizer), scheduler) for phase in run.job.objective.phases}
+        phases = run.job.objective.phases
+        self.rates = {phase: LearningRate(own.get(phase, make_optimizer), scheduler) for phase in phases}
         self.callbacks = callbacks_of(run.settings, run.run_dir)
-        self.view: Any = None  # of the trainer, once there is one
-        self.has_left = False  # through, or failed
-        self.steps = 0  # optimizer steps that it took, when it left
+        # A TrainerOfOne, once there is a trainer. Callbacks take it for a pl.Trainer, which no type can express.
+        self.view: Any = None
+        self.has_left = False  # whether it has left the stack, because it is finished or has failed
+        self.steps = 0  # optimizer steps it had taken when it left
         self.reason = ""  # why it failed
 
-    def attach(self, trainer: pl.Trainer) -> None:
-        """See this trainer as if it trained this job alone."""
-        self.view = TrainerOfOne(trainer, self)
+    def attach(self, trainer: pl.Trainer, save: SaveCheckpoint) -> None:
+        """Create this job's view of the stack's trainer.
 
-    def callback(self, hook: str, module: pl.LightningModule, *more: Any) -> None:
+        Args:
+            trainer: the trainer of the stack.
+            save: writes the checkpoint of one job.
+        """
+        self.view = TrainerOfOne(trainer, self, save)
+
+    def callback(self, hook: str, module: pl.LightningModule, *more: object) -> None:
         """Call a hook of all callbacks."""
-        for one in self.callbacks:
-            getattr(one, hook)(self.view, module, *more)
+        for callback in self.callbacks:
+            getattr(callback, hook)(self.view, module, *more)
 
     def close_epoch(self, module: pl.LightningModule) -> None:
-        """In Lightning's order: the history, the schedules, what may end the run, the checkpoints."""
-        histories = [one for one in self.callbacks if isinstance(one, History)]
-        for one in histories:
-            one.on_train_epoch_end(self.view, module)
+        """End an epoch in Lightning's order: the history, the schedules, early stopping, the checkpoints."""
+        histories = [callback for callback in self.callbacks if isinstance(callback, History)]
+        for history in histories:
+            history.on_train_epoch_end(self.view, module)
         if self.settings.scheduler.interval == "epoch":
             self.move_schedules()
-        for other in self.callbacks:
-            if other not in histories:
-                other.on_train_epoch_end(self.view, module)
+        for callback in self.callbacks:
+            if callback not in histories:
+                callback.on_train_epoch_end(self.view, module)
 
     def move_schedules(self) -> None:
-        """One step of each phase's."""
-        for clock in self.clocks.values():
-            clock.step()
+        """Move the learning-rate schedule of each phase by one step."""
+        for rate in self.rates.values():
+            rate.step()
 
     def log_epoch(self, means: dict[str, float]) -> None:
-        """What Lightning does with an epoch's means, for this job's callbacks and loggers."""
+        """Pass an epoch's means to this job's callbacks and loggers, as Lightning does for a single run."""
         device = self.view.strategy.root_device
         self.view.callback_metrics = {name: torch.tensor(value, device=device) for name, value in means.items()}
-        step = self.view.fit_loop.epoch_loop._batches_that_stepped  # Lightning's abscissa of an epoch's metrics
         shown = {name: value.item() for name, value in self.view.callback_metrics.items()}
         for logger in self.run.loggers:
-            logger.log_metrics({**shown, "epoch": self.view.current_epoch}, step=step)
+            logger.log_metrics({**shown, "epoch": self.view.current_epoch}, step=logging_step(self.view))
             logger.save()
 
     def log_point(self, means: dict[str, float]) -> None:
-        """A point of the ``step/…`` curves."""
+        """Log a point of the ``step/…`` curves."""
         for logger in self.run.loggers:
             logger.log_metrics({f"step/{name}": v for name, v in means.items()}, step=steps_taken(self.view))
 
     def fail(self) -> None:
-        """Leave word of the reason, and end the loggers' runs."""
+        """Write the reason of the failure to the run folder, and close the run and its loggers."""
         state.write_failure(self.run.run_dir, self.reason)
         self.run.close(None)
 
     @property
     def is_through(self) -> bool:
-        """Whether the epoch that ends is its last."""
+        """Whether the current epoch is the job's last one."""
         return bool(self.view.should_stop) or self.view.current_epoch + 1 >= self.settings.epochs
 
-    def dump_to(self, checkpoint: dict[str, Any], place: int) -> None:
-        """Replace what is the stack's in a checkpoint by what is this job's, copied; its weights are there already."""
-        states = [(one.state_key, deepcopy(one.state_dict())) for one in self.callbacks]
-        checkpoint["callbacks"] = {key: state for key, state in states if state}
-        stacked = zip(self.clocks.values(), checkpoint["optimizer_states"])
-        checkpoint["optimizer_states"] = [clock.state_of(state, place) for clock, state in stacked]
-        checkpoint["lr_schedulers"] = [
-            clock.scheduler.state_dict() for clock in self.clocks.values() if clock.scheduler
-        ]
+    def dump_to(self, checkpoint: State, place: int) -> None:
+        """Replace the stack's states in a checkpoint by copies of this job's; its weights are already in it.
 
-    def load(self, checkpoint: dict[str, Any]) -> None:
-        """Learning rates and the callbacks' memory, from a checkpoint of this job."""
-        schedulers = checkpoint["lr_schedulers"] or [None] * len(self.clocks)
-        for clock, optimizer, scheduler in zip(self.clocks.values(), checkpoint["optimizer_states"], schedulers):
-            clock.load(optimizer, scheduler)
-        for one in self.callbacks:
-            if one.state_key in checkpoint["callbacks"]:
-                one.load_state_dict(checkpoint["callbacks"][one.state_key])
+        Args:
+            checkpoint: a checkpoint that Lightning made of the stack.
+            place: place of the job in the stack.
+        """
+        states = [(callback.state_key, deepcopy(callback.state_dict())) for callback in self.callbacks]
+        checkpoint["callbacks"] = {key: state for key, state in states if state}
+        stacked = zip(self.rates.values(), checkpoint["optimizer_states"])
+        checkpoint["optimizer_states"] = [rate.state_of(state, place) for rate, state in stacked]
+        checkpoint["lr_schedulers"] = [rate.scheduler.state_dict() for rate in self.rates.values() if rate.scheduler]
+
+    def load(self, checkpoint: State) -> None:
+        """Load the learning rates and the callbacks' states from a checkpoint of this job."""
+        schedulers = checkpoint["lr_schedulers"] or [None] * len(self.rates)
+        for rate, optimizer, scheduler in zip(self.rates.values(), checkpoint["optimizer_states"], schedulers):
+            rate.load(optimizer, scheduler)
+        for callback in self.callbacks:
+            if callback.state_key in checkpoint["callbacks"]:
+                callback.load_state_dict(checkpoint["callbacks"][callback.state_key])
 
 
 class TrainerOfOne:
-    """The trainer of a stack, as the callbacks of one of its jobs are to see it."""
+    """The trainer of a stack as the callbacks of one of its jobs see it; all other attributes are the trainer's."""
 
-    def __init__(self, trainer: pl.Trainer, member: Member) -> None:
-        self._trainer = trainer
-        self._member = member
+    def __init__(self, trainer: pl.Trainer, member: Member, save: SaveCheckpoint) -> None:
+        self._trainer, self._member, self._save = trainer, member, save
         self.callback_metrics: dict[str, torch.Tensor] = {}
         self.should_stop = False
         self.loggers = member.run.loggers
@@ -119,10 +131,9 @@ class TrainerOfOne:
 
     @property
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        """Those of this job's learning rates."""
-        return [clock.optimizer for clock in self._member.clocks.values()]
+        """The optimizers that hold this job's learning rates."""
+        return [rate.optimizer for rate in self._member.rates.values()]
 
     def save_checkpoint(self, path: str, weights_only: bool | None = None) -> None:
-        """This job's alone."""
-        module: Any = self._trainer.lightning_module
-        module.save_of(self._member, path, weights_only)
+        """Save a checkpoint of this job only."""
+        self._save(self._member, path, weights_only)

@@ -6,52 +6,63 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import SGD, Adagrad, Adam, Adamax, AdamW, NAdam, Optimizer, RAdam, RMSprop
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeScheduler = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
-State = dict[str, Any]
+State = dict[str, Any]  # the state_dict of an optimizer or a scheduler, or a checkpoint
 
-# Elementwise, and each step is proportional to the learning rate at that moment.
+# These optimizers are elementwise, and each of their steps is proportional to the current learning rate.
 STACKABLE = (SGD, Adam, AdamW, Adamax, Adagrad, RMSprop, NAdam, RAdam)
 
 
-class Clock:
-    """What one job's optimizer and scheduler say of its learning rate; they hold one idle parameter."""
+class LearningRate:
+    """The learning rate of one job in one phase: its optimizer and scheduler, on a single parameter without a use.
+
+    Args:
+        make_optimizer: makes the optimizer of its parameters.
+        make_scheduler: makes the scheduler of its optimizer; None: the learning rate is constant.
+    """
 
     def __init__(self, make_optimizer: MakeOptimizer, make_scheduler: MakeScheduler | None) -> None:
         self.optimizer = make_optimizer([nn.Parameter(torch.zeros(1))])
-        self.plain = set(self.optimizer.param_groups[0])
+        self._keys = set(self.optimizer.param_groups[0])
         self.scheduler = make_scheduler(self.optimizer) if make_scheduler else None
 
     @property
     def lr(self) -> float:
-        """Of the next step."""
+        """The learning rate of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     @property
-    def moves_lr_alone(self) -> bool:
-        """Whether the schedule is known beforehand and leaves the optimizer's other numbers as they are."""
+    def schedule_is_stackable(self) -> bool:
+        """Whether the schedule is known in advance and changes none of the optimizer's other hyperparameters."""
         if isinstance(self.scheduler, ReduceLROnPlateau):
             return False
-        added = set(self.optimizer.param_groups[0]) - self.plain
+        added = set(self.optimizer.param_groups[0]) - self._keys
         return all(key.endswith("lr") for key in added)
 
     def step(self) -> None:
-        """The schedule moves."""
+        """Move the schedule by one step."""
         if self.scheduler:
             self.scheduler.step()  # type: ignore[call-arg]
 
     def state_of(self, stacked: State, place: int) -> State:
-        """The state of this job's own optimizer, from that of the stack's; copied."""
-        state = {key: _sliced(one, place) for key, one in stacked["state"].items()}
+        """Return the state of this job's optimizer as a copy.
+
+        Args:
+            stacked: state of the stack's optimizer.
+            place: place of the job in the stack.
+        """
+        state = {key: _sliced(values, place) for key, values in stacked["state"].items()}
         own = {key: value for key, value in self.optimizer.param_groups[0].items() if key != "params"}
         return {"state": state, "param_groups": [{**own, "params": stacked["param_groups"][0]["params"]}]}
 
     def load(self, optimizer: State, scheduler: State | None) -> None:
-        """From a checkpoint of this job."""
+        """Load the states of the job's optimizer and scheduler from its checkpoint."""
         saved = {key: value for key, value in optimizer["param_groups"][0].items() if key != "params"}
         self.optimizer.param_groups[0].update(saved)
         if self.scheduler and scheduler is not None:
@@ -59,34 +70,39 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class AtOwnRates:
-    """The optimizer of all jobs' parameters in a phase, whose steps are :func:`step`."""
+class PerJobRates:
+    """The optimizer of all jobs' parameters in a phase, whose step uses each job's learning rate; see :func:`step`."""
 
-    optimizer: Any
-    clocks: Callable[[], Sequence[Clock]]  # of the jobs that are there at that time
+    optimizer: LightningOptimizer
+    rates: Callable[[], Sequence[LearningRate]]  # returns those of the jobs that are in the stack at that time
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        """One, of all."""
-        return self.optimizer.param_groups  # type: ignore[no-any-return]
+    def param_groups(self) -> list[State]:
+        """The parameter groups of the optimizer: a single one for all jobs."""
+        return self.optimizer.optimizer.param_groups
 
     def step(self) -> None:
-        """One step of each job."""
-        step(self.optimizer, self.clocks())
+        """Take one step of each job."""
+        step(self.optimizer, self.rates())
 
 
-def step(optimizer: Any, clocks: Sequence[Clock]) -> None:
-    """Take it with the largest rate L; a job whose rate l is smaller goes l/L of the way."""
-    (group,) = optimizer.param_groups
-    rates = [clock.lr for clock in clocks]
-    group["lr"] = largest = max(rates)
-    if largest == 0 or min(rates) == largest:
+def step(optimizer: Optimizer | LightningOptimizer, rates: Sequence[LearningRate]) -> None:
+    """Take one step of each job of a stack.
+
+    The optimizer steps with the largest learning rate L; the parameters of a job whose rate l is smaller then move l/L
+    of the way.
+    """
+    inner = optimizer.optimizer if isinstance(optimizer, LightningOptimizer) else optimizer
+    (group,) = inner.param_groups
+    lrs = [rate.lr for rate in rates]
+    group["lr"] = largest = max(lrs)
+    if largest == 0 or min(lrs) == largest:
         optimizer.step()
         return
     moved = [p for p in group["params"] if p.grad is not None]
     before = [p.detach().clone() for p in moved]
     optimizer.step()
-    shares = _shares(tuple(rate / largest for rate in rates), moved[0].device)
+    shares = _shares(tuple(lr / largest for lr in lrs), moved[0].device)
     with torch.no_grad():
         for p, old in zip(moved, before):
             share = shares.to(p).view(-1, *[1] * (p.dim() - 1))
@@ -95,12 +111,12 @@ def step(optimizer: Any, clocks: Sequence[Clock]) -> None:
 
 @lru_cache(maxsize=4)
 def _shares(shares: tuple[float, ...], device: torch.device) -> Tensor:
-    """On the device; while rates stay as they are, nothing is sent there."""
+    """Return the shares as a tensor; cached, so that nothing is transferred while the learning rates are constant."""
     return torch.tensor(shares, device=device)
 
 
 def clip(parameters: Iterable[nn.Parameter], largest: float) -> None:
-    """Each job's gradient to a norm of at most ``largest``, as ``clip_grad_norm_`` does with one job's."""
+    """Clip each job's gradient to a norm of at most ``largest``, as ``clip_grad_norm_`` does for a single job."""
     grads = [p.grad for p in parameters if p.grad is not None]
     norms = torch.stack([torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in grads])
     scale = (largest / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
@@ -109,26 +125,26 @@ def clip(parameters: Iterable[nn.Parameter], largest: float) -> None:
 
 
 def stacked_state(states: Sequence[State]) -> State:
-    """The state of the stack's optimizer from those of the jobs' own."""
+    """Return the state of the stack's optimizer, from those of the jobs' optimizers."""
     first = states[0]
     keys = first["state"]
-    state = {i: {key: _joined([one["state"][i][key] for one in states]) for key in keys[i]} for i in keys}
+    state = {i: {key: _joined([state["state"][i][key] for state in states]) for key in keys[i]} for i in keys}
     return {"state": state, "param_groups": first["param_groups"]}
 
 
-def keep(optimizer: Any, places: Tensor) -> None:
-    """The state of the jobs at these places alone."""
-    for one in optimizer.state.values():
-        one.update({key: value[places] for key, value in one.items() if _is_of_jobs(value)})
+def keep(optimizer: Optimizer, places: Tensor) -> None:
+    """Keep only the optimizer state of the jobs at these places, long [kept]."""
+    for values in optimizer.state.values():
+        values.update({key: value[places] for key, value in values.items() if _is_per_job(value)})
 
 
-def _is_of_jobs(value: Any) -> bool:
-    """Or one number for all, as how many steps were taken."""
+def _is_per_job(value: object) -> bool:
+    """Return whether a value has one slice per job; a scalar, such as the number of steps, holds for all jobs."""
     return isinstance(value, Tensor) and value.dim() > 0
 
 
 def _sliced(state: State, place: int) -> State:
-    def own(value: Any) -> Any:
+    def own(value: object) -> object:
         if not isinstance(value, Tensor):
             return value
         return value[place].clone() if value.dim() else value.clone()
@@ -136,8 +152,7 @@ def _sliced(state: State, place: int) -> State:
     return {key: own(value) for key, value in state.items()}
 
 
-def _joined(values: Sequence[Any]) -> Any:
-    """A number for all is what it is; of one job it has no axis in front."""
-    if not isinstance(values[0], Tensor) or values[0].dim() == 0:
-        return values[0]
-    return torch.stack(list(values))
+def _joined(values: Sequence[object]) -> object:
+    """Stack the values of the jobs; a scalar, such as the number of steps, is the same for all jobs."""
+    tensors = [value for value in values if isinstance(value, Tensor) and value.dim() > 0]
+    return torch.stack(tensors) if tensors else values[0]

@@ -1,8 +1,10 @@
-"""The weights and buffers of several jobs of one structure, and one call for all of them."""
+"""The weights and buffers of several jobs of the same structure, and one call that evaluates all of them.
+
+Shapes: J jobs in the stack; B, C, H, W as in :mod:`vae_lab.types`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,36 +15,37 @@ from vae_lab.training.job import Job
 from vae_lab.types import Batch, LossTerms, Noise, Step
 
 Named = dict[str, Tensor]
+Draws = list[tuple[Tensor, bool]]  # draws of noise, each with whether it has one slice per job
 
 
 @dataclass
-class Together:
-    """What several jobs meet at once: tensors that all share, or one slice per job in front."""
+class StackBatch(Batch):
+    """A batch for several jobs: one batch that they share, or one slice per job along a leading axis.
 
-    x: Tensor  # [B, C, H, W], or [J, B, C, H, W] where ``apart``
-    target: Tensor  # the same; x itself unless denoising
-    y: Tensor | None  # [B, …] or [J, B, …]
-    apart: bool
+    ``x`` and ``target`` are [B, C, H, W], and ``y`` is [B, …]. If ``per_job``, they are [J, B, C, H, W] and [J, B, …].
+    """
+
+    per_job: bool
 
     def __len__(self) -> int:
-        return self.x.shape[1 if self.apart else 0]
+        return self.x.shape[1 if self.per_job else 0]
 
     def of(self, place: int) -> Batch:
-        """What the job at that place meets."""
-        x, target = (self.x[place], self.target[place]) if self.apart else (self.x, self.target)
-        return Batch(x, target, self.y if self.y is None or not self.apart else self.y[place])
+        """Return the batch of the job at that place."""
+        x, target = (self.x[place], self.target[place]) if self.per_job else (self.x, self.target)
+        return Batch(x, target, self.y if self.y is None or not self.per_job else self.y[place])
 
-    def at(self, places: Tensor | None) -> "Together":
-        """The slices at these places; None: as they are."""
-        if not self.apart or places is None:
+    def at(self, places: Tensor | None) -> "StackBatch":
+        """Return the slices at these places, long [J]; None, or a batch that all jobs share: the batch itself."""
+        if not self.per_job or places is None:
             return self
         x = self.x[places]
         target = x if self.target is self.x else self.target[places]
-        return Together(x, target, None if self.y is None else self.y[places], True)
+        return StackBatch(x, target, None if self.y is None else self.y[places], True)
 
 
-class _Told(nn.Module):
-    """A job that also tells which buffers its forward pass assigned: functional_call forgets them."""
+class _JobWithBuffers(nn.Module):
+    """A job that also returns the buffers that its forward pass assigned, which ``functional_call`` discards."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -59,76 +62,81 @@ class Stack:
     """J jobs as one: each parameter and buffer has a leading axis of length J. Names begin with ``job.``.
 
     Args:
-        jobs: of one structure; their values are copied.
-        device: where the stack lives.
+        jobs: jobs of the same structure; the values of their parameters and buffers are copied.
+        device: device of the stack.
     """
 
     def __init__(self, jobs: Sequence[Job], device: torch.device) -> None:
-        self.told = _Told(jobs[0])
-        every = [_Told(job) for job in jobs]
+        self.module = _JobWithBuffers(jobs[0])
+        modules = [_JobWithBuffers(job) for job in jobs]
         self.parameters: dict[str, nn.Parameter] = {
-            name: nn.Parameter(_stacked([dict(one.named_parameters())[name] for one in every], device), p.requires_grad)
-            for name, p in self.told.named_parameters()
+            name: nn.Parameter(_stacked([dict(m.named_parameters())[name] for m in modules], device), p.requires_grad)
+            for name, p in self.module.named_parameters()
         }
         self.buffers: Named = {
-            name: _stacked([dict(one.named_buffers())[name] for one in every], device)
-            for name, _ in self.told.named_buffers()
+            name: _stacked([dict(m.named_buffers())[name] for m in modules], device)
+            for name, _ in self.module.named_buffers()
         }
-        self.saved = list(self.told.state_dict())  # names of what a checkpoint holds
+        self.saved = list(self.module.state_dict())  # names of the tensors that a checkpoint holds
 
     def __len__(self) -> int:
         return len(next(iter(self.parameters.values())))
 
     def parameters_of(self, phase: str) -> list[nn.Parameter]:
-        """What the optimizer of that phase updates, in the order of :meth:`Job.parameters_of`."""
-        prefixes = tuple(f"job.{prefix}" for prefix in self.told.job.prefixes(phase))
+        """Return the parameters that the optimizer of a phase updates, in the order of :meth:`Job.parameters_of`."""
+        prefixes = tuple(f"job.{prefix}" for prefix in self.module.job.prefixes(phase))
         return [p for name, p in self.parameters.items() if name.startswith(prefixes)]
 
-    def call(self, batch: Together, step: Step, draws: list[tuple[Tensor, bool]], training: bool) -> LossTerms:
-        """Losses [J] and terms, each [J]; what a forward pass assigns is kept while training.
+    def call(self, batch: StackBatch, step: Step, draws: Draws, training: bool) -> LossTerms:
+        """Return the losses [J] and the terms, each [J]; in training, keep the buffers that the forward pass assigns.
 
         Args:
-            batch: what the jobs meet.
-            step: where in training; its noise is not used.
-            draws: as the step asks for them, each with whether it has one slice per job.
-            training: or scoring.
+            batch: the batches of the jobs.
+            step: where in training this is; its noise is not used.
+            draws: the draws of noise, in the order in which the step requests them.
+            training: whether the jobs are in training mode, else in evaluation mode.
         """
-        self.told.train(training)
+        self.module.train(training)
         same = batch.target is batch.x
 
-        def one(state: Mapping[str, Tensor], x: Tensor, target: Tensor, y: Tensor | None, drawn: list[Tensor]) -> Any:
+        def call_one(
+            state: Mapping[str, Tensor], x: Tensor, target: Tensor, y: Tensor | None, drawn: list[Tensor]
+        ) -> tuple[Tensor, Named, Named]:
             at = Step(step.count, step.epoch, GivenNoise(drawn), step.phase, step.train_size)
-            return functional_call(self.told, dict(state), (Batch(x, x if same else target, y), at))
+            result: tuple[Tensor, Named, Named] = functional_call(
+                self.module, dict(state), (Batch(x, x if same else target, y), at)
+            )
+            return result
 
-        of_batch = 0 if batch.apart else None
-        of_draws = [0 if apart else None for _, apart in draws]
+        of_batch = 0 if batch.per_job else None
+        of_draws = [0 if per_job else None for _, per_job in draws]
         dims = (0, of_batch, of_batch, None if batch.y is None else of_batch, of_draws)
         given = ({**self.parameters, **self.buffers}, batch.x, batch.target, batch.y, [drawn for drawn, _ in draws])
-        loss, logs, assigned = torch.vmap(one, in_dims=dims)(*given)
+        loss, logs, assigned = torch.vmap(call_one, in_dims=dims)(*given)
         if training:
             self.buffers.update({name: new.detach() for name, new in assigned.items()})
         return LossTerms(loss, logs)
 
     def asked(self, batch: Batch, step: Step, noise: Noise, training: bool) -> Asked:
-        """The draws that a step asks for, found by the first job's."""
-        self.told.train(training)
+        """Return the draws of noise that a step requests, found by a forward pass of the first job."""
+        self.module.train(training)
         noted = NotedNoise(noise)
         at = Step(step.count, step.epoch, noted, step.phase, step.train_size)
         with torch.no_grad():
-            functional_call(self.told, self.values_of(0), (batch, at))
+            functional_call(self.module, self.values_of(0), (batch, at))
         return noted.asked
 
     def values_of(self, place: int) -> Named:
-        """Parameters and buffers of one job, sharing memory with the stack."""
+        """Return the parameters and buffers of one job, sharing memory with the stack."""
         return {name: value[place].detach() for name, value in {**self.parameters, **self.buffers}.items()}
 
     def state_of(self, place: int) -> Named:
-        """One job's part of a checkpoint, copied: a slice would take the whole stack into the file."""
+        """Return one job's part of a checkpoint as a copy: saving a slice would write the whole stack to the file."""
         values = self.values_of(place)
         return {name: values[name].clone() for name in self.saved}
 
     def load(self, states: Sequence[Named]) -> None:
-        """One job's checkpoint each."""
+        """Load the checkpoint of each job."""
         for place, state in enumerate(states):
             for name in self.saved:
                 value = self.parameters.get(name, self.buffers.get(name))
@@ -136,7 +144,7 @@ class Stack:
                 value.data[place].copy_(state[name])
 
     def keep(self, places: Tensor) -> None:
-        """Go on with the jobs at these places alone: long [kept]. The parameters stay the same objects."""
+        """Keep only the jobs at these places, long [kept]. The parameters stay the same objects."""
         for p in self.parameters.values():
             grad = None if p.grad is None else p.grad[places]
             p.grad = None

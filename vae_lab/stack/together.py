@@ -1,6 +1,6 @@
-"""Carries out jobs of a sweep, as many of them together as can be; the others by ``work``, one after the other.
+"""Carries out jobs of a sweep, as many of them as possible together and the others one after the other.
 
-torch is loaded when the first job starts: a launcher is made, and told what there is to do, without it.
+torch is imported only when the first job starts, so that a launcher can be made and a sweep planned without it.
 """
 
 import sys
@@ -20,12 +20,12 @@ Ended = Iterator[tuple[SweepJob, Outcome]]
 
 
 def together(work: Work, jobs: Sequence[SweepJob], most: int | None = None) -> Ended:
-    """Jobs as they end.
+    """Carry out jobs; yield them as they end.
 
     Args:
-        work: carries out one job alone.
-        jobs: of one sweep.
-        most: jobs in a stack; None: as many as fit into memory.
+        work: carries out a single job.
+        jobs: jobs of the same sweep.
+        most: the largest number of jobs in a stack; None: as many as fit into memory.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM.
@@ -34,39 +34,38 @@ def together(work: Work, jobs: Sequence[SweepJob], most: int | None = None) -> E
 
     _advise(jobs)
     heed_sigterm()
-    alike: dict[str, list[SweepJob]] = {}
+    by_settings: dict[str, list[SweepJob]] = {}
     for job in jobs:
-        alike.setdefault(settings_of(job), []).append(job)
-    for some in alike.values():
-        yield from _alike(work, some, most)
+        by_settings.setdefault(settings_of(job), []).append(job)
+    for alike in by_settings.values():
+        yield from _with_equal_settings(work, alike, most)
 
 
-def _alike(work: Work, jobs: list[SweepJob], most: int | None) -> Ended:
-    """Jobs whose settings are equal: those of one structure train together."""
+def _with_equal_settings(work: Work, jobs: list[SweepJob], most: int | None) -> Ended:
+    """Train those jobs together that have the same structure, and the others one by one."""
     from vae_lab.stack.grouping import stacks
 
     prepared = _prepared(jobs) if len(jobs) > 1 else []
-    several = [group for group in stacks(prepared) if len(group) > 1] if prepared else []
+    groups = [group for group in stacks(prepared) if len(group) > 1] if prepared else []
     by_folder = {job.folder: job for job in jobs}
     del prepared
-    for group in several:
+    for group in groups:
         for part in _parts(group, most):
-            some = [(by_folder.pop(one.run_dir), one) for one in part]
-            yield from _stack(work, some)
-    if several or len(jobs) == 1:
+            yield from _stack(work, [(by_folder.pop(run.run_dir), run) for run in part])
+    if groups or len(jobs) == 1:
         yield from ((job, work(job)) for job in by_folder.values())
         return
-    _tell(f"{len(jobs)} jobs share no stack (networks of different shapes, compile=true, a plateau schedule, "
-          "optimizers that are not elementwise …) and run one by one")  # fmt: skip
+    _note(f"{len(jobs)} jobs cannot be stacked and run one by one (possible reasons: networks of different shapes, "
+          "compile=true, a plateau schedule, an optimizer that is not elementwise)")  # fmt: skip
     yield from ((job, work(job)) for job in jobs)
 
 
-def _tell(text: str) -> None:
+def _note(text: str) -> None:
     print(f"launcher=vectorized: {text}", file=sys.stderr)
 
 
 def _parts(group: list["Prepared"], most: int | None) -> Iterator[list["Prepared"]]:
-    """As large as memory allows; what would be a part of one is left out."""
+    """Split a group into parts as large as memory allows. A part of one run is left out: it trains alone."""
     from vae_lab.stack.room import most_that_fit, split
 
     limits = [limit for limit in (most, most_that_fit(group[0])) if limit is not None]
@@ -78,30 +77,29 @@ def _parts(group: list["Prepared"], most: int | None) -> Iterator[list["Prepared
 
 
 def _prepared(jobs: list[SweepJob]) -> list["Prepared"]:
-    """What the runs consist of, sharing the images. One that cannot be had is left out: alone it will tell why."""
+    """Prepare the runs of the jobs; they share the images. A job that fails here is left out and fails later, alone."""
     from vae_lab.runs.preparing import prepare, prepare_again
 
-    found: list[Prepared] = []
+    runs: list[Prepared] = []
     for job in jobs:
-        data = found[0].data.reseeded(job.config["dataset"]["seed"]) if found else None
+        data = runs[0].data.reseeded(job.config["dataset"]["seed"]) if runs else None
         try:
             new = not (job.folder / "config.yaml").is_file()
-            found.append(prepare(job.config, job.folder, data) if new else prepare_again(job.folder, data))
+            runs.append(prepare(job.config, job.folder, data) if new else prepare_again(job.folder, data))
         except Exception:
             continue
-    return found
+    return runs
 
 
 def _stack(work: Work, jobs: list[tuple[SweepJob, "Prepared"]]) -> Ended:
-    """Train together, score one by one; should that fail for whatever reason, they are carried out alone."""
+    """Train jobs together and score them one by one; if that fails, carry out the remaining jobs one by one."""
     ended = set()
     try:
         for job, outcome in _trained_and_scored(jobs):
             ended.add(job.name)
             yield job, outcome
     except Exception as error:
-        told = "jobs could not be trained together, and are carried out one by one"
-        print(f"{len(jobs)} {told}: {reason_of(error)}", file=sys.stderr)
+        _note(f"{len(jobs)} jobs could not be trained together and run one by one: {reason_of(error)}")
     for job, _ in jobs:
         if job.name not in ended:
             yield job, work(job)
@@ -117,7 +115,7 @@ def _trained_and_scored(jobs: list[tuple[SweepJob, "Prepared"]]) -> Ended:
         for job, prepared in jobs:
             try:
                 begun.append((job, _begun(job, prepared, len(jobs))))
-                held.callback(begun[-1][1].close, None)  # where something stops it
+                held.callback(begun[-1][1].close, None)  # closes the run if an error or Ctrl-C stops it
             except Exception as error:
                 yield job, failed(job, reason_of(error))
         if not begun:
@@ -154,14 +152,15 @@ def _score(job: SweepJob, run: "ActiveRun", steps: int) -> Outcome:
 
 
 def _advise(jobs: Sequence[SweepJob]) -> None:
+    """Print that another launcher is faster, if the jobs train on a CPU."""
     from vae_lab.config.devices import device_for
     from vae_lab.config.schema import Accelerator
     from vae_lab.errors import UserError
 
     try:
         kind = device_for(Accelerator(**jobs[0].config["accelerator"])).type
-    except (UserError, ValueError):  # told when the job is carried out
+    except (UserError, ValueError):  # reported when the job is carried out
         return
     if kind == "cpu" and len(jobs) > 1:
-        _tell("on a CPU stacking gains little (8 models: 1.04 times as fast as one by one with model=dense, 0.78 times "
-              "with cnn); for jobs of more than a minute type launcher=joblib")  # fmt: skip
+        _note("on a CPU, stacking is hardly faster than one by one (8 jobs with model=dense: 1.04 times as fast, with "
+              "model=cnn: 0.78 times); type launcher=joblib for jobs of more than a minute")  # fmt: skip

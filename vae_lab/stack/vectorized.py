@@ -1,4 +1,4 @@
-"""``launcher=vectorized``: jobs whose networks have one shape train as one stacked model, the others one by one."""
+"""``launcher=vectorized``: trains jobs whose networks have the same shape as one stacked model, others one by one."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 from vae_lab.stack.together import together
 from vae_lab.sweep.jobs import Outcome, SweepJob, Work
 
-_USUAL = 16  # jobs that a search draws at a time where no number is given
+_USUAL = 16  # jobs that a search draws at a time if no number is given
 
 
 class Vectorized:
@@ -22,9 +22,9 @@ class Vectorized:
         self.most = most
 
     def side_by_side(self) -> int:
-        """The largest number of jobs in a stack."""
+        """Return the largest number of jobs in a stack."""
         return self.most or _USUAL
 
     def __call__(self, work: Work, jobs: Sequence[SweepJob], folder: Path) -> Iterator[tuple[SweepJob, Outcome | str]]:
-        """The jobs of a stack when all of it has ended, then the jobs that have to train alone."""
+        """Yield the jobs of a stack when the whole stack has ended; yield jobs that train alone as they end."""
         yield from together(work, jobs, self.most)

@@ -1,1 +1,1 @@
-"""Sweeps: many runs that are planned, carried out, resumed and compared together."""
+"""Sweeps: many runs that are planned, run, resumed and compared together."""

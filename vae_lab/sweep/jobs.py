@@ -1,23 +1,29 @@
-"""What a sweep's jobs, launchers and searches are; no logic, and no torch: the program answers at once."""
+"""The data of a sweep's jobs, and the protocols of launchers and searches.
+
+This module has no logic and does not import torch, so that the program starts quickly.
+"""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from rich.console import RenderableType
+
+from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied
 
 
 @dataclass(frozen=True)
 class SweepJob:
-    """One run of a sweep: everything that another process or machine needs to carry it out."""
+    """One run of a sweep, with everything that another process or machine needs to carry it out."""
 
-    name: str  # of its folder
+    name: str  # of the job's folder
     folder: Path
-    words: list[str]  # the overrides that single it out
-    config: dict[str, Any]  # resolved
+    words: list[str]  # the overrides in which the job differs from the others
+    config: Node  # resolved; empty if the words do not compose a valid config
     sweep: str  # the sweep's name
-    command: str  # what one would type to run it alone
+    command: str  # the command that runs the job alone
 
 
 @dataclass(frozen=True)
@@ -28,49 +34,49 @@ class Outcome:
     status: str  # 'finished' or 'failed'
     reason: str = ""  # of a failure, in one line
     scores: dict[str, float] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)  # sentences for the person, as that the posterior collapsed
+    notes: list[str] = field(default_factory=list)  # sentences for the user, e.g. that the posterior collapsed
 
 
 Work = Callable[[SweepJob], Outcome]
 
 
 class Launcher(Protocol):
-    """Carries out jobs somewhere. Named by a YAML in ``conf/launcher``."""
+    """Carries out jobs in some place. A YAML file in ``conf/launcher`` names its class."""
 
     def side_by_side(self) -> int:
-        """How many jobs are under way at a time, about.
+        """Return about how many jobs run at the same time.
 
         Raises:
-            UserError: an optional package is missing, or the machine has not what was asked for.
+            UserError: an optional package is missing, or the machine lacks the requested resources.
         """
 
     def __call__(self, work: Work, jobs: Sequence[SweepJob], folder: Path) -> Iterator[tuple[SweepJob, Outcome | str]]:
-        """Jobs as they end, each with its outcome, or with what became of its process when that gave none.
+        """Yield jobs as they end, each with its outcome or, if its process returned none, with the reason.
 
         Args:
-            work: what a job's process calls.
-            jobs: in the order in which they should start.
-            folder: where logs of the launcher's own may lie.
+            work: the function that a job's process calls.
+            jobs: the jobs in the order in which they should start.
+            folder: where the launcher may write its logs.
         """
 
 
 class Search(Protocol):
-    """Decides what is tried next. Named by a YAML in ``conf/search``."""
+    """Decides which jobs to run next. A YAML file in ``conf/search`` names its class."""
 
-    aims: list[tuple[str, str]]  # scores, each with 'min' or 'max'; empty where none is sought
-    done: int  # jobs that ended in earlier starts and are not given again; known once the search has begun
+    aims: list[tuple[str, str]]  # scores to optimise, each with 'min' or 'max'; empty if there are none
+    done: int  # jobs completed by an earlier invocation, which are not yielded again; known once the search has begun
 
     def plan(self, varied: Sequence[Varied]) -> tuple[int, list[list[str]]]:
-        """How many jobs there will be, and the words of each as far as they are known before any result.
+        """Return the number of jobs, and the words of each job that is known before there are any results.
 
         Raises:
-            UserError: it cannot search what varies, or an optional package is missing.
+            UserError: it cannot search over the varied keys, or an optional package is missing.
         """
 
     def __call__(
         self, varied: Sequence[Varied], folder: Path, at_once: int
     ) -> Generator[list[list[str]], dict[int, Outcome], None]:
-        """Lists of jobs, each the words of one; takes the outcomes by their place in the list it gave last."""
+        """Yield batches of jobs, each job as its words; receive the outcomes by the job's place in the last batch."""
 
-    def report(self) -> Any:
-        """What was found, for ``rich`` to print; None where there is nothing to say."""
+    def report(self) -> RenderableType | None:
+        """Return the result of the search, for ``rich`` to print; None if there is nothing to report."""

@@ -1,4 +1,4 @@
-"""Which jobs a sweep has, which folder belongs to each, and what there is to do."""
+"""The jobs of a sweep and their folders: which folder belongs to which job, and what it already holds."""
 
 import hashlib
 import json
@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
 from vae_lab.runs import state
@@ -15,43 +15,52 @@ from vae_lab.sweep.jobs import SweepJob
 from vae_lab.system.files import write_json
 
 RECORD = "sweep.json"
-_ASIDE = ("data_dir", "logger", "launcher", "dry_run", "sweep", "vary", "hydra", "accelerator.kind",
-          "search.trials")  # fmt: skip  # they change no number
+# Keys that change no score, so that sweeps which differ only in them are the same sweep.
+_WITHOUT_EFFECT = ("data_dir", "logger", "launcher", "dry_run", "sweep", "vary", "hydra", "accelerator.kind",
+                   "search.trials")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Record:
+    """The content of ``sweep.json`` that the next invocation reads."""
+
+    fixed: list[str]
+    varied: dict[str, list[object]]
 
 
 @dataclass
 class Sweep:
-    """One sweep and its folder.
+    """A sweep and its folder.
 
-    Two starts are of one sweep when the words that do not vary are the same; which values are tried may differ.
+    Two invocations belong to the same sweep if the words that do not vary are the same. The values tried may differ.
     """
 
     folder: Path
     fixed: list[str]  # words that hold for all jobs
     varied: list[Varied]
     command: str  # as typed
-    compose: Callable[[list[str]], dict[str, Any]]
+    compose: Callable[[list[str]], Node]
     _known: dict[str, Path] = field(default_factory=dict)  # identity of a config -> folder that holds it
     _damaged: set[Path] = field(default_factory=set)  # folders whose config cannot be read
 
     def open(self) -> None:
-        """Look at what the folder holds already.
+        """Read what the folder already holds.
 
         Raises:
-            UserError: another sweep, a single run, or something else.
+            UserError: the folder holds another sweep, a single run, or something else.
         """
         if not self.folder.exists() or not any(self.folder.iterdir()):
             return
-        other = "type sweep=<another name>"
+        advice = "type sweep=<another name>"
         if not (self.folder / RECORD).is_file():
-            raise UserError(f"{self.folder} is there already and is not the folder of a sweep; {other}")
-        told = self._recorded()
-        theirs = told.get("fixed", self.fixed)  # a damaged record is written again: configs tell the jobs apart
-        loose = {*told.get("varied", {}), *(one.key for one in self.varied)}
-        if _told(theirs, loose) != _told(self.fixed, loose):
-            shown = " ".join(_told(theirs, loose)) or "the defaults"
-            mine = " ".join(_told(self.fixed, loose)) or "the defaults"
-            raise UserError(f"{self.folder} holds another sweep, of {shown} instead of {mine}; {other}")
+            raise UserError(f"{self.folder} already exists and is not the folder of a sweep; {advice}")
+        # A damaged record is replaced: the jobs' own configs still show which folder belongs to which job.
+        record = self._recorded() or _Record(self.fixed, {})
+        varying = {*record.varied, *(entry.key for entry in self.varied)}
+        theirs, ours = _distinguishing(record.fixed, varying), _distinguishing(self.fixed, varying)
+        if theirs != ours:
+            old, new = (" ".join(words) or "the defaults" for words in (theirs, ours))
+            raise UserError(f"{self.folder} holds another sweep, of {old} instead of {new}; {advice}")
         for path in sorted(self.folder.glob("*/config.yaml")):
             config = state.saved_config(path.parent)
             if config is None:
@@ -59,24 +68,25 @@ class Sweep:
             else:
                 self._known.setdefault(state.identity(config), path.parent)
 
-    def _recorded(self) -> dict[str, Any]:
-        """``sweep.json``; empty where it is damaged."""
+    def _recorded(self) -> _Record | None:
+        """Return the content of ``sweep.json``; None if it is missing or damaged."""
         try:
-            told = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
-            return {"fixed": [str(word) for word in told["fixed"]], "varied": dict(told["varied"])}
+            record = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+            return _Record([str(word) for word in record["fixed"]], dict(record["varied"]))
         except (OSError, ValueError, KeyError, TypeError):
-            return {}
+            return None
 
-    def record(self, **more: Any) -> None:
-        """Write ``sweep.json``: what the folder is, for the next start and for comparisons."""
-        varied: dict[str, list[Any]] = {one.key: [*(one.values or one.span or ())] for one in self.varied}
-        for key, values in self._recorded().get("varied", {}).items():  # values of earlier starts stay on record
+    def record(self, **more: object) -> None:
+        """Write ``sweep.json``, which the next invocation and comparisons read."""
+        varied: dict[str, list[object]] = {entry.key: [*(entry.values or entry.span or ())] for entry in self.varied}
+        earlier = self._recorded()
+        for key, values in earlier.varied.items() if earlier else ():  # values of earlier invocations are kept
             varied[key] = [*values, *(value for value in varied.get(key, []) if value not in values)]
-        fixed = _told(self.fixed, set())
+        fixed = _distinguishing(self.fixed, set())
         write_json(self.folder / RECORD, {"command": self.command, "fixed": fixed, "varied": varied, **more})
 
     def job(self, words: list[str]) -> SweepJob:
-        """The job of these words, in the folder that holds the same config, or in one of its own.
+        """Return the job of these words, in the folder that already holds the same config or else in a new one.
 
         Raises:
             Exception: the config cannot be composed.
@@ -91,35 +101,39 @@ class Sweep:
         return SweepJob(folder.name, folder, words, config, self.folder.name, command)
 
     def failed_job(self, words: list[str]) -> SweepJob:
-        """The job of words that no config can be composed of."""
+        """Return the job of words that do not compose a valid config."""
         folder = self._new_folder(words, "")
         return SweepJob(folder.name, folder, words, {}, self.folder.name, "")
 
     def _new_folder(self, words: list[str], same: str) -> Path:
         folder = self.folder / name_of(words)
-        if folder in self._known.values():  # taken: a default has changed since, or two words are one slug
+        # The name is taken if a default has changed since, or if two lists of words give the same name.
+        if folder in self._known.values():
             folder = folder.with_name(f"{folder.name}-{hashlib.sha256(same.encode()).hexdigest()[:6]}")
         return folder
 
 
 def name_of(words: Iterable[str]) -> str:
-    """Of a job's folder."""
+    """Return the name of a job's folder."""
     from vae_lab.config.hydra_errors import slug
 
     return slug(",".join(words)) if words else "run"
 
 
 def default_name(fixed: list[str], varied: list[Varied]) -> str:
-    """The same for the same words; which values are tried does not enter, so that values can be added."""
+    """Return the name of a sweep's folder. It does not depend on the values tried, so that values can be added."""
     from vae_lab.config.hydra_errors import slug
 
-    named = [word.removeprefix("experiment=") for word in _told(fixed, set())]
-    over = ["over", *(one.key for one in varied)] if varied else []
+    named = [word.removeprefix("experiment=") for word in _distinguishing(fixed, set())]
+    over = ["over", *(entry.key for entry in varied)] if varied else []
     return slug(",".join([*named, "-".join(over)]).replace("/", "-"))
 
 
-def _told(fixed: list[str], loose: set[str]) -> list[str]:
-    """The fixed words that tell sweeps apart, in one order."""
+def _distinguishing(fixed: list[str], varying: set[str]) -> list[str]:
+    """Return, sorted, the fixed words that distinguish sweeps: those that change scores and whose key does not vary."""
     keys = {word: word.partition("=")[0].lstrip("+~") for word in fixed}
-    kept = {w for w, k in keys.items() if k not in loose and not any(k == a or k.startswith(f"{a}.") for a in _ASIDE)}
-    return sorted(kept)
+    return sorted(
+        word
+        for word, key in keys.items()
+        if key not in varying and not any(key == other or key.startswith(f"{other}.") for other in _WITHOUT_EFFECT)
+    )

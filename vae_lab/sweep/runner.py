@@ -1,4 +1,4 @@
-"""Plans a sweep, carries out what is not finished yet, and closes it with a table and a comparison."""
+"""Plans a sweep, carries out the jobs that are not finished yet, and prints the search's result and failures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,34 +22,34 @@ Explain = Callable[[Exception], tuple[int, str]]
 
 @dataclass
 class SweepRunner:
-    """What a sweep is carried out with."""
+    """Carries out a sweep with a launcher and a search."""
 
     sweep: Sweep
     launcher: Launcher
     search: Search
     console: Console
-    explain: Explain  # one line for what was wrong with a job's words
+    explain: Explain  # exit status and one line for an error in a job's words
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     _jobs: dict[tuple[str, ...], SweepJob] = field(default_factory=dict)  # as composed
-    _planned: bool = True  # all jobs are known, each counted once; else each trial counts
+    _planned: bool = True  # True: all jobs are known and each counts once; False: each trial of a search counts
 
     def plan(self, numbered: bool) -> int:
-        """Tell what is about to be done; returns the number of jobs.
+        """Print what is about to run, with a numbered list of the jobs on request; return the number of jobs.
 
         Raises:
-            UserError: the folder holds something else, or the search cannot go through what varies.
+            UserError: the folder holds something else, or the search cannot search over the varied keys.
         """
         sweep, say = self.sweep, self.console.print
         total, known = self.search.plan(sweep.varied)
         side_by_side = self.launcher.side_by_side()
         sweep.open()
         jobs = list({job.name: job for job in map(self._job, known)}.values())
-        if jobs and not any(job.config for job in jobs):  # a misspelt key, say: nothing to start
+        if jobs and not any(job.config for job in jobs):  # no job is valid, for example because of a misspelt key
             raise UserError(self.outcomes[jobs[0].name].reason)
         self._planned = bool(jobs)
-        total = len(jobs) or total  # words that mean the same are one job
-        told = ", ".join(f"{one.key} ({_values(one)})" for one in sweep.varied)
-        say(f"[bold]{total} job{'s' if total != 1 else ''}[/bold]{f', varying {escape(told)}' if told else ''}",
+        total = len(jobs) or total  # words that compose the same config are one job
+        varying = ", ".join(f"{varied.key} ({_values(varied)})" for varied in sweep.varied)
+        say(f"[bold]{total} job{'s' if total != 1 else ''}[/bold]{f', varying {escape(varying)}' if varying else ''}",
             highlight=False, soft_wrap=True)  # fmt: skip
         counts = _count(jobs)
         say(f"{counts}{f'; {side_by_side} at a time' if side_by_side > 1 else ''}", highlight=False, soft_wrap=True)
@@ -59,7 +59,7 @@ class SweepRunner:
         return total
 
     def run(self, total: int) -> bool:
-        """Carry out what is not finished; whether everything is at the end.
+        """Carry out the jobs that are not finished; return whether all jobs succeeded.
 
         Raises:
             Interrupted: Ctrl-C or SIGTERM.
@@ -70,10 +70,10 @@ class SweepRunner:
                 with Board(self.console, total) as board:
                     self._go_through(board)
             except KeyboardInterrupt as stop:
-                raise Interrupted("stopped; type the same words again to go on where each job was") from stop
-        found = self.search.report()
-        if found is not None:
-            self.console.print(found)
+                raise Interrupted("stopped; type the same command again to resume each job where it was") from stop
+        report = self.search.report()
+        if report is not None:
+            self.console.print(report)
         failed = [outcome for outcome in self.outcomes.values() if outcome.status == "failed"]
         if failed:
             self.console.print(_failures(failed))
@@ -83,7 +83,8 @@ class SweepRunner:
         search = self.search(self.sweep.varied, self.sweep.folder, self.launcher.side_by_side())
         batch = next(search, None)
         if self.search.done:
-            self.console.print(f"{self.search.done} ended in an earlier start")
+            trials = f"{self.search.done} trial{'s' if self.search.done != 1 else ''}"
+            self.console.print(f"{trials} ended in an earlier invocation")
             board.skip(self.search.done)
         while batch is not None:
             jobs = [self._job(words) for words in batch]
@@ -96,7 +97,7 @@ class SweepRunner:
     def _carry_out(self, jobs: list[SweepJob], board: Board) -> None:
         to_do: dict[str, SweepJob] = {}
         for job in jobs:
-            if job.name in self.outcomes:  # its words cannot be composed, or it was tried in this start already
+            if job.name in self.outcomes:  # its words are not valid, or it has already run in this invocation
                 if not job.config:
                     board.ended(job, self.outcomes[job.name])
             elif state.status_of(job.folder) == "finished":
@@ -104,7 +105,7 @@ class SweepRunner:
             else:
                 to_do[job.name] = job
         names = [job.name for job in jobs if job.config]
-        board.skip(len(set(names) if self._planned else names) - len(to_do))  # finished before, or drawn once more
+        board.skip(len(set(names) if self._planned else names) - len(to_do))  # already finished, or drawn a second time
         board.expect(to_do.values())
         for job, ended in self.launcher(carry_out, list(to_do.values()), self.sweep.folder) if to_do else ():
             if isinstance(ended, str):
@@ -117,7 +118,7 @@ class SweepRunner:
         if tuple(words) not in self._jobs:
             try:
                 job = self.sweep.job(words)
-            except Exception as why:  # what cannot be composed fails by itself; the others go on
+            except Exception as why:  # only this job fails; the others run
                 job = self.sweep.failed_job(words)
                 self.outcomes[job.name] = Outcome(job.name, "failed", self.explain(why)[1])
             self._jobs[tuple(words)] = job
@@ -128,23 +129,25 @@ class SweepRunner:
             failed = self.outcomes.get(job.name)
             status = failed.reason if failed else state.status_of(job.folder)
             reason = state.failure_of(job.folder)
-            told = f"{status} before ({reason}), to be tried again" if reason and not failed else status
-            text = f"{number:>{len(str(len(jobs)))}}  {' '.join(job.words) or job.name}  [dim]{escape(told)}[/dim]"
+            note = f"{status} before ({reason}), to be tried again" if reason and not failed else status
+            text = f"{number:>{len(str(len(jobs)))}}  {' '.join(job.words) or job.name}  [dim]{escape(note)}[/dim]"
             self.console.print(text, highlight=False, soft_wrap=True)
 
 
 def _count(jobs: list[SweepJob]) -> str:
-    """``3 finished, 1 interrupted, 8 new``."""
-    found = [state.status_of(job.folder) for job in jobs if job.config]
-    found += ["not valid" for job in jobs if not job.config]
+    """Return how many jobs have each status: ``3 finished, 1 interrupted, 8 new``."""
+    statuses = [state.status_of(job.folder) for job in jobs if job.config]
+    statuses += ["not valid" for job in jobs if not job.config]
     names = ("finished", "interrupted", "failed", "new", "not valid")
-    return ", ".join(f"{found.count(name)} {name}" for name in names if name in found) or "chosen as results come in"
+    counts = [f"{statuses.count(name)} {name}" for name in names if name in statuses]
+    return ", ".join(counts) or "jobs are chosen as results come in"
 
 
-def _values(one: Varied) -> str:
-    shown = one.values if len(one.values) <= 12 else [*one.values[:5], "…", *one.values[-2:]]
-    told = ", ".join(shown) if shown else f"{one.span[0]:g} to {one.span[1]:g}" if one.span else ""
-    return f"{told}{', whole' if one.whole and not shown else ''}{', log scale' if one.log else ''}"
+def _values(varied: Varied) -> str:
+    listed = varied.values if len(varied.values) <= 12 else [*varied.values[:5], "…", *varied.values[-2:]]
+    span = f"{varied.span[0]:g} to {varied.span[1]:g}" if varied.span else ""
+    whole = ", whole numbers" if varied.whole and not listed else ""
+    return f"{', '.join(listed) or span}{whole}{', log scale' if varied.log else ''}"
 
 
 def _failures(failed: list[Outcome]) -> Table:
@@ -157,6 +160,6 @@ def _failures(failed: list[Outcome]) -> Table:
 
 
 def sync_advice(folder: Path) -> str | None:
-    """The line that uploads every job's offline W&B run."""
-    found = any(folder.glob("*/wandb/offline-run-*"))
-    return f"wandb sync {folder}/*/wandb/offline-run-*" if found else None
+    """Return the command that uploads the offline W&B runs of all jobs; None if there are none."""
+    has_offline_runs = any(folder.glob("*/wandb/offline-run-*"))
+    return f"wandb sync {folder}/*/wandb/offline-run-*" if has_offline_runs else None

@@ -1,14 +1,14 @@
-"""From the words of ``vae-lab train -m …`` to a sweep."""
+"""Starts a sweep from the words of ``vae-lab train -m …``."""
 
 import shlex
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from vae_lab.config.composing import composer, key_of, split_words, vary_of
 from vae_lab.config.hydra_errors import explain
 from vae_lab.config.make import make
+from vae_lab.config.node import Node
 from vae_lab.config.schema import SweepConfig, check
 from vae_lab.errors import UserError
 from vae_lab.sweep.plan import Sweep, default_name
@@ -18,10 +18,10 @@ FOLDER = Path("outputs/sweeps")
 
 
 def start(words: list[str], console: Console) -> bool:
-    """Plan a sweep, carry it out unless ``dry_run=true``, compare its runs; whether all jobs came to their end.
+    """Plan a sweep and, unless ``dry_run=true``, carry it out and compare its runs; return whether all jobs succeeded.
 
     Raises:
-        UserError: something that concerns the sweep as a whole is wrong; nothing was written then.
+        UserError: something is wrong that concerns all jobs; nothing has been written then.
         Interrupted: Ctrl-C or SIGTERM.
     """
     words, folder = _folder_typed(words)
@@ -30,7 +30,7 @@ def start(words: list[str], console: Console) -> bool:
     with composer(fixed) as compose_job:
         settings = check(SweepConfig, compose_job.of_sweep(list(SweepConfig.model_fields)))
         typed = {key_of(word) for word in words}
-        varied = [*(one for one in vary_of(settings.vary) if one.key not in typed), *varied]
+        varied = [*(entry for entry in vary_of(settings.vary) if entry.key not in typed), *varied]
         folder = folder or FOLDER / (settings.sweep or default_name(fixed, varied))
         command = shlex.join(["vae-lab", "train", "-m", *words])
         sweep = Sweep(folder, fixed, varied, command, lambda job: _of_run(compose_job(job)))
@@ -43,8 +43,8 @@ def start(words: list[str], console: Console) -> bool:
     return done
 
 
-def _of_run(config: dict[str, Any]) -> dict[str, Any]:
-    """What is left for a single run to know."""
+def _of_run(config: Node) -> Node:
+    """Return the config of a single run: the job's config without the settings of the sweep."""
     config["choices"] = {k: v for k, v in config["choices"].items() if k not in SweepConfig.model_fields}
     return {key: value for key, value in config.items() if key not in SweepConfig.model_fields}
 
@@ -60,7 +60,11 @@ def _close(folder: Path, console: Console) -> None:
 
 
 def _folder_typed(words: list[str]) -> tuple[list[str], Path | None]:
-    """``hydra.sweep.dir=<folder>`` taken out; what else Hydra's own sweeps know has another name here."""
+    """Return the words without ``hydra.sweep.dir=<folder>``, and that folder; refuse other settings of Hydra's sweeps.
+
+    Raises:
+        UserError: a word is a setting of Hydra's sweeps that has another name here.
+    """
     folder, others = None, []
     for word in words:
         key, _, value = word.partition("=")
@@ -69,7 +73,8 @@ def _folder_typed(words: list[str]) -> tuple[list[str], Path | None]:
         elif key.startswith(("hydra.", "hydra/")) and key != "hydra.searchpath":
             instead = {"hydra.run.dir": "hydra.sweep.dir=<folder>", "hydra/launcher": "launcher=joblib",
                        "hydra/sweeper": "search=optuna"}  # fmt: skip
-            raise UserError(f"{word}: not for sweeps; type {instead.get(key, 'sweep=<name>, launcher=, search=')}")
+            advice = instead.get(key, "sweep=<name>, launcher=<option> or search=<option>")
+            raise UserError(f"{word}: does not apply to sweeps; type {advice}")
         else:
             others.append(word)
     return others, folder

@@ -1,4 +1,4 @@
-"""One job of a sweep, in whatever process it was sent to."""
+"""Carries out one job of a sweep, in the process to which the launcher has sent it."""
 
 import json
 import os
@@ -12,7 +12,9 @@ from vae_lab.system.processes import interrupt, is_further_process
 
 
 def carry_out(job: SweepJob) -> Outcome:
-    """Train the job's run, go on with it, or find it finished; a failure is written down and returned, not raised.
+    """Train the job's run, or resume it, unless it is finished already.
+
+    A failure is not raised: it is written to the run folder and returned.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the run can be resumed.
@@ -20,7 +22,7 @@ def carry_out(job: SweepJob) -> Outcome:
     if is_further_process(job.config["accelerator"]["devices"]):
         return _accompany(job)
     heed_sigterm()
-    with state.in_use(job.folder, wait=True):  # a process of an earlier start of the sweep may still be at it
+    with state.in_use(job.folder, wait=True):  # a process of an earlier invocation may still be running it
         if state.status_of(job.folder) != "finished":
             reason = _attempt(job, fresh=not (job.folder / "config.yaml").is_file())
             if reason:
@@ -29,13 +31,13 @@ def carry_out(job: SweepJob) -> Outcome:
 
 
 def heed_sigterm() -> None:
-    """SIGTERM is what Ctrl-C is, where a handler can be set."""
+    """Treat SIGTERM like Ctrl-C; without effect outside the main thread, where Python allows no signal handlers."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)
 
 
 def finished(job: SweepJob) -> Outcome:
-    """The outcome of a job whose results are written."""
+    """Return the outcome of a job whose results are written."""
     try:
         results = json.loads((job.folder / "results.json").read_text(encoding="utf-8"))
         return Outcome(job.name, "finished", scores=dict(results["metrics"]), notes=list(results.get("notes", [])))
@@ -46,13 +48,13 @@ def finished(job: SweepJob) -> Outcome:
 
 
 def failed(job: SweepJob, reason: str) -> Outcome:
-    """The outcome of a job that could not be brought to its end; written down."""
+    """Return the outcome of a job that failed, after writing the reason to its folder."""
     state.write_failure(job.folder, reason)
     return Outcome(job.name, "failed", reason)
 
 
 def _accompany(job: SweepJob) -> Outcome:
-    """A further DDP process: train beside the first one, which writes the folder and takes all the rest."""
+    """Train as an additional DDP process, once the first one has written the folder; it also does everything else."""
     from vae_lab.commands.train import train_worker
 
     while not ((job.folder / "config.yaml").is_file() and state.is_in_use(job.folder)):
@@ -62,7 +64,7 @@ def _accompany(job: SweepJob) -> Outcome:
 
 
 def _attempt(job: SweepJob, fresh: bool) -> str:
-    """Why it failed, or an empty string."""
+    """Train or resume the job's run; return the reason if it failed, else an empty string."""
     from rich.console import Console
 
     from vae_lab.commands.train import resume, train
@@ -80,7 +82,7 @@ def _attempt(job: SweepJob, fresh: bool) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Why a job failed, in one line."""
+    """Return in one line why a job failed; print the traceback, too, if the user asked for it."""
     from vae_lab.config.hydra_errors import explain
 
     if os.environ.get("VAE_LAB_TRACE") == "1":

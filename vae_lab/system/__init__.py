@@ -1,1 +1,1 @@
-"""Files, processes, start-up, memory and optional packages."""
+"""Helpers around the operating system: files, processes, start-up, memory and optional packages."""

@@ -1,21 +1,21 @@
-"""Optional packages: a clear line where one is missing."""
+"""Optional packages, with a clear message when one is missing."""
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from vae_lab.errors import UserError
 
 
-def need(package: str, word: str, extra: str) -> Any:
-    """An optional package, imported.
+def need(package: str, word: str, extra: str) -> ModuleType:
+    """Import an optional package and return it.
 
     Args:
-        package: as it is imported.
-        word: what was typed that needs it.
-        extra: of this package, that brings it.
+        package: the name under which it is imported.
+        word: the word on the command line that needs it.
+        extra: the vae-lab extra that installs it.
 
     Raises:
-        UserError: it is not installed.
+        UserError: the package is not installed.
     """
     try:
         return import_module(package)

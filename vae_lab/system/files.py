@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all; and those of a run that other rooms read without its tools."""
+"""Atomic file writes, and readers of run files that need neither torch nor Hydra."""
 
 import csv
 import json
@@ -10,34 +10,41 @@ from typing import IO, Any
 
 import yaml
 
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader, where available, is ten times as fast
 
 
 @contextmanager
 def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """A file beside ``path`` that takes its place when the block ends well, and is removed when it does not."""
+    """Open a temporary file next to ``path`` that replaces ``path`` when the block succeeds.
+
+    When the block fails, the temporary file is removed and ``path`` stays as it was.
+
+    Args:
+        path: the file to write.
+        mode: "w" for text in UTF-8 whose line ends are written unchanged, or "wb" for bytes.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    newline, encoding = (None, None) if "b" in mode else ("", "utf-8")
     try:
-        text: dict[str, Any] = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
-        with unfinished.open(mode, **text) as file:
+        with unfinished.open(mode, newline=newline, encoding=encoding) as file:
             yield file
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Readable JSON, atomically."""
+def write_json(path: Path, value: object) -> None:
+    """Write a value as indented JSON, atomically."""
     with write_atomically(path) as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")
 
 
-def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
-    """A table of columns of one length under their names, atomically.
+def write_csv(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
+    """Write named columns of equal length as a CSV table, atomically.
 
     Raises:
-        ValueError: a column is longer than another.
+        ValueError: the columns differ in length.
     """
     with write_atomically(path) as file:
         rows = csv.writer(file, lineterminator="\n")
@@ -46,7 +53,7 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The rows of a ``metrics.csv``; empty where there is none."""
+    """Return the rows of a ``metrics.csv``, without empty cells; an empty list if the file does not exist."""
     if not path.exists():
         return []
     with path.open(newline="") as file:

@@ -1,30 +1,31 @@
-"""What concerns processes of the system: how they are stopped, and runs of several of them (DDP)."""
+"""Processes of the operating system: stopping them, and runs that span several of them (DDP)."""
 
 import contextlib
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 
-def interrupt(*_: Any) -> None:
-    """A handler that makes of a signal what Ctrl-C is."""
+def interrupt(*_: object) -> None:
+    """Signal handler that treats any signal like Ctrl-C: it raises ``KeyboardInterrupt``."""
     raise KeyboardInterrupt
 
 
 def is_further_process(devices: int) -> bool:
-    """Whether Slurm started a run's processes, this being one other than the first."""
+    """Return whether Slurm started one process per device and this is not the first of them."""
     by_slurm = devices > 1 and os.environ.get("SLURM_NTASKS") == str(devices)
     return by_slurm and os.environ.get("SLURM_PROCID", "0") != "0"
 
 
 @contextlib.contextmanager
 def several_processes(run_dir: Path, distributed: bool) -> Iterator[None]:
-    """Lightning starts further processes with this one's ``sys.argv``: give them their own command.
+    """Choose the command line of the additional processes that Lightning starts for DDP inside the block.
 
-    They read the config that this process wrote, so that neither the sub-command, nor a sweep, nor the time of day in
-    the folder's name is played again. What Lightning leaves in the environment would make the next job a worker.
+    Lightning starts them with ``sys.argv``. The command line chosen here makes them read the config that this process
+    wrote, so that the sub-command, the sweep and the time of day in the folder's name are not evaluated a second time.
+    Afterwards the environment variables that Lightning set are removed; with them, the next job in this process would
+    run as a worker of this one.
     """
     if not distributed or "LOCAL_RANK" in os.environ:
         yield
