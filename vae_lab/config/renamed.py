@@ -34,5 +34,6 @@ def current(node: object) -> object:
 
 
 def _moved(target: object) -> object:
-    module, _, name = str(target).rpartition(".")
-    return MOVED.get(target) or (f"{MOVED[module]}.{name}" if module in MOVED else target)
+    name = str(target)
+    module, _, last = name.rpartition(".")
+    return MOVED.get(name) or (f"{MOVED[module]}.{last}" if module in MOVED else target)
