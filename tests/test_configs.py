@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,6 @@ from vae_lab.data.torchvision_images import TorchvisionImages
 from vae_lab.examples import Examples
 from vae_lab.runs.run_folder import load_run
 
-# Scores that need known factors, on a few sprites and few points.
-OF_FACTORS = {
-    "beta_vae_metric": {"train": 200, "eval": 100},
-    "factor_vae_score": {"variances": 100, "train": 200, "eval": 100, "dead": 0},
-    "mig": {"points": 100},
-    "sap": {"train": 100, "test": 100},
-    "dci": {"train": 100, "test": 100, "trees": "forest"},
-}
 OF_SWEEPS = [(group, option) for group in ("launcher", "search") for option in groups()[group]]
 SWEEPING = [option for option, path in groups()["experiment"].items() if "\nvary:" in path.read_text()]
 RUNS = [
@@ -68,31 +61,25 @@ def _small_torchvision(monkeypatch):
     monkeypatch.setattr(DSprites, "load", Sprites(2, 2).load)
 
 
+def tried_with(text: str) -> list[str]:
+    """The words after ``# Tried with:`` in a YAML: an option that is valid only with others names those itself."""
+    head = text[text.index("# Tried with:") :].splitlines() if "# Tried with:" in text else []
+    more = takewhile(lambda line: line.startswith("#   "), head[1:])
+    return [word for line in [*head[:1], *more] for word in line.removeprefix("# Tried with:").lstrip("# ").split()]
+
+
 @pytest.mark.parametrize(("group", "option"), RUNS, ids=[f"{group}={option}" for group, option in RUNS])
 def test_option_trains(cli, tmp_path, group, option):
-    words = [*TINY, *(word for word in BARE if not word.startswith(f"{group}=")), f"{group}={option}"]
-    if group == "dataset":
-        words.remove("dataset=digits")
+    text = groups()[group][option].read_text(encoding="utf-8")
+    partners = tried_with(text)
+    chosen = {word.partition("=")[0] for word in [f"{group}={option}", *partners]}
+    usual = [*TINY, *BARE] if group != "experiment" else [*TINY[1:], *BARE]
+    words = [word for word in usual if word.partition("=")[0] not in chosen] + [f"{group}={option}", *partners]
     if option == "image_folder":
         _write_images(tmp_path / "pictures")
         words.append("dataset.source.path=pictures")
-    if group == "figures" and option not in ("none", "samples", "curves", "latent_space", "reconstructions"):
-        words[words.index("metrics=none")] = "metrics=[fast,novelty,nll,robustness]"
-    if option == "full" or any("nll" in word for word in words):
-        words.append("metrics.nll.samples=20")
     if group == "experiment":
-        words.remove("dataset=digits")
-        text = groups()["experiment"][option].read_text(encoding="utf-8")
         words += [word for line, small in SMALLER.items() if line in text for word in small]
-    if group == "dataset" and option.endswith("sprites"):
-        words.append("dataset.val_share=0.001")
-    if group == "metrics" and option in {*OF_FACTORS, "disentanglement"}:
-        words[words.index("dataset=digits")] = "dataset=sprites"
-        words += ["dataset.source.orientations=2", "dataset.source.positions=2", *_few_points(option)]
-    if option in ("class_samples", "conditional_accuracy"):
-        words.append("conditional=true")
-    if option == "ddp":
-        words.append("accelerator.devices=1")
     ended = cli("train", *words, "hydra.run.dir=run")
     if NOT_HERE.get(option):
         assert ended.status == 2
@@ -220,11 +207,6 @@ def test_report_experiments_vary_what_the_report_varied():
     assert varied("latent_dim") == varied("latent_dim_as_run") == {"latent_dim": [1, 4, 16, 128, 256, 1024, 2048]}
     assert varied("loss_weights") == {"k1": [round(0.05 * i, 2) for i in range(21)]}
     assert varied("dense_epochs") == {"epochs": [20, 50]}
-
-
-def _few_points(option: str) -> list[str]:
-    scores = OF_FACTORS if option == "disentanglement" else {option: OF_FACTORS[option]}
-    return [f"metrics.{name}.{key}={value}" for name, numbers in scores.items() for key, value in numbers.items()]
 
 
 def _write_images(folder: Path) -> None:

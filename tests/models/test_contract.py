@@ -309,6 +309,14 @@ def test_every_sampler_fits_its_codes_or_declines(cli, folder, sampler):
     assert len(np.load(array)) == 4
 
 
+def test_runs_of_other_structures_are_compared(cli, trained):
+    ended = cli("compare", *(str(trained(model)) for model in ("two_level", "grid_codes", "token_mlp")), "out=compared")
+    assert ended.status == 0, ended.err
+    page = Path("compared", "compare.html").read_text()
+    assert "holds tokens, not images" in page
+    assert page.count("data:image/png;base64") == 4  # samples and reconstructions of the other two
+
+
 @pytest.mark.parametrize("model", OTHERS)
 def test_an_interrupted_run_goes_on_with_the_same_numbers(cli, tmp_path, model):
     words = [word for word in words_of(model) if not word.startswith("epochs")]
@@ -366,7 +374,7 @@ def test_auxiliary_losses_count_in_every_objective_and_are_logged(made_of, objec
     """The commitment term of discrete codes, with weight 1; an objective that needs a density says so in one line."""
     job, batch = made_of("grid_codes", f"objective={objective}")
     if objective in ("beta_tcvae", "dip_vae_i", "dip_vae_ii", "info_vae", "iwae", "wae"):
-        with pytest.raises(UserError, match="one level of|densities"):
+        with pytest.raises(UserError, match=r"one level of|densities"):
             job(batch, step())
         return
     terms = job(batch, step())

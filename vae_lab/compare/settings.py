@@ -8,6 +8,7 @@ from typing import TypeGuard
 
 from vae_lab.compare.reading import Record
 from vae_lab.config.node import Node
+from vae_lab.config.weights import has_kl_weight
 
 Scalar = str | bool | int | float | None  # a value of a setting
 
@@ -191,7 +192,7 @@ def _settle_weights(named: dict[str, Sequence[Scalar]], configs: list[Node]) -> 
 
     A run whose objective has no KL term has none of these settings.
     """
-    weighs = [isinstance(config.get("objective"), dict) and "k2" in config["objective"] for config in configs]
+    weighs = [has_kl_weight(config.get("objective")) for config in configs]
     weights = {key: [_weight(c, key) if w else MISSING for c, w in zip(configs, weighs)] for key in _WEIGHTS}
     idle = ("k1", "k2") if set(weights["k1"]) <= {1, MISSING} else ("beta",)
     for key in _WEIGHTS:

@@ -82,8 +82,8 @@ def _prepared(jobs: list[SweepJob]) -> list["Prepared"]:
 
     runs: list[Prepared] = []
     for job in jobs:
-        data = runs[0].data.reseeded(job.config["dataset"]["seed"]) if runs else None
         try:
+            data = runs[0].data.reseeded(job.config["dataset"]["seed"]) if runs else None
             new = not (job.folder / "config.yaml").is_file()
             runs.append(prepare(job.config, job.folder, data) if new else prepare_again(job.folder, data))
         except Exception:

@@ -85,11 +85,15 @@ def _grid(compared: Compared, number: int, images: "dict[str, TestImages]") -> G
     import torch
 
     from vae_lab.evaluation.trained import decoded_draws, reconstructed
+    from vae_lab.examples import values_from
     from vae_lab.noise import SeededNoise
     from vae_lab.runs.run_folder import load_run
 
     try:
         run = load_run(compared.records[number].path)
+        kind = values_from(run.environment.get("values")).kind
+        if kind != "images":
+            return Grid(number, missing=f"this run's dataset holds {kind}, not images")
         with torch.inference_mode():
             draws = decoded_draws(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES, run.conditions())
             samples = torch.cat(list(draws))
