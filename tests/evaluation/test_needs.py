@@ -118,8 +118,11 @@ LACKING = {
     ],
     "labels": [
         (lambda: run(images=replace(black_and_white(), targets=None, classes=())), NO_LABELS),
-        (lambda: run(images=with_attributes(), y_size=2), NO_LABELS),
-        (lambda: run(images=replace(black_and_white(), targets=torch.zeros(12).long(), classes=("one",))), NO_LABELS),
+        (lambda: run(images=with_attributes(), y_size=2), "the dataset has attributes, not labels"),
+        (
+            lambda: run(images=replace(black_and_white(), targets=torch.zeros(12).long(), classes=("one",))),
+            "all examples of the dataset have the same label",
+        ),
     ],
     "features": [
         (

@@ -314,7 +314,7 @@ def test_runs_of_other_structures_are_compared(cli, trained):
     assert ended.status == 0, ended.err
     page = Path("compared", "compare.html").read_text()
     assert "holds tokens, not images" in page
-    assert page.count("data:image/png;base64") == 4  # samples and reconstructions of the other two
+    assert page.count('alt="samples') == 2  # of the other two
 
 
 @pytest.mark.parametrize("model", OTHERS)

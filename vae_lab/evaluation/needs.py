@@ -42,8 +42,11 @@ def _images(made: Generated) -> str:
 
 
 def _labels(made: Generated) -> str:
-    known = made.data.test.labels is not None and len(made.data.classes) > 1
-    return "" if known else "the dataset has no labels"
+    if made.data.attributes:
+        return "the dataset has attributes, not labels"
+    if made.data.test.labels is None:
+        return "the dataset has no labels"
+    return "" if len(made.data.classes) > 1 else "all examples of the dataset have the same label"
 
 
 def _features(made: Generated) -> str:
@@ -84,7 +87,7 @@ def _likelihood(made: Generated) -> str:
     likelihood = trained.model.likelihood
     if not likelihood.discrete:  # a density of any example
         return ""
-    reasons: Iterable[str] = (likelihood.no_likelihood(batch.target) for batch in trained.data.batches("test"))
+    reasons: Iterable[str] = (likelihood.no_likelihood(batch.target) for batch in trained.data.batches("test", 1000))
     return next((reason for reason in reasons if reason), "")
 
 
