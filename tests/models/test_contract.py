@@ -37,13 +37,14 @@ SMALLER = {
     "mlp": ["model.net.encoder=[16]", "model.net.decoder=[16]"],
 }
 OWN = list(groups()["model"])
-OTHERS = ["two_level", "top_down", "grid_codes", "token_mlp"]
+OTHERS = ["two_level", "top_down", "grid_codes", "token_mlp", "token_dense"]
+OF_TOKENS = ("token_mlp", "token_dense")
 SEVERAL = ["two_level", "top_down"]
 
 
 def words_of(model: str) -> list[str]:
     """The command-line words of a small run of a model."""
-    data = TOKENS if model == "token_mlp" else TINY
+    data = TOKENS if model in OF_TOKENS else TINY
     return [*data, f"model={model}", *SMALLER.get(model, []), *([SEARCH] if model in OTHERS else [])]
 
 
@@ -229,6 +230,7 @@ def test_a_run_with_every_score_and_figure_ends_well(folder):
         ("grid_codes", "No nll: the codes of this model are deterministic, so that q(z|x) has no density."),
         ("grid_codes", "No active_units: the codes of this model are discrete."),
         ("token_mlp", "the dataset holds tokens, not images."),
+        ("token_dense", "the dataset holds tokens, not images."),
     ],
     indirect=["folder"],
 )
@@ -404,7 +406,7 @@ def test_auxiliary_losses_count_in_every_objective_and_are_logged(made_of, objec
         ("grid_codes", ["objective.estimator=A"], "objective.estimator=A needs the densities"),
         ("token_mlp", ["likelihood=mse"], "likelihood=mse is for images, and dataset=phrases holds tokens"),
         ("token_mlp", ["model=cnn"], "convolutions need images"),
-        ("token_mlp", ["model=dense"], "model=dense is for images or vectors, and dataset=phrases holds tokens"),
+        ("token_mlp", ["dataset=digits", "likelihood=mse"], "model=token_mlp is for tokens, and dataset=digits holds"),
         ("token_mlp", ["prior=vamp"], "prior=vamp learns images as pseudo-inputs"),
         ("token_mlp", ["conditional=true"], "conditional=true adds a channel to images"),
         ("token_mlp", ["+dataset.binarize=dynamic"], "dataset.binarize=dynamic is for images"),

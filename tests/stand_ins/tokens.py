@@ -1,14 +1,13 @@
-"""Sequences of tokens: networks, a categorical likelihood, and a dataset of short phrases."""
+"""Sequences of tokens: networks that embed them, and a dataset of short phrases."""
 
 import math
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vae_lab.examples import Examples, Tokens
-from vae_lab.types import Noise, Shape
+from vae_lab.types import Shape
 
 VOCABULARY = ("a", "cat", "dog", "sees", "hears", "the", "end")
 
@@ -49,41 +48,3 @@ class TokenMLP:
     def decoder(self, latent_dim: int, out_shape: Shape) -> nn.Module:
         last = nn.Linear(self.width, math.prod(out_shape))
         return nn.Sequential(nn.Linear(latent_dim, self.width), nn.SiLU(), last, nn.Unflatten(1, out_shape))
-
-
-class Categorical(nn.Module):
-    """Independent tokens given z: log p(x|z) = Σ_t log softmax(params_t)[x_t]."""
-
-    takes = ("tokens",)
-    discrete = True
-    fits_sigma = False
-
-    def __init__(self, vocabulary: int) -> None:
-        super().__init__()
-        self.vocabulary = vocabulary
-
-    def params_shape(self, x_shape: Shape) -> Shape:
-        return (*x_shape, self.vocabulary)
-
-    def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
-        chosen = F.log_softmax(params, -1).gather(-1, target.expand(params.shape[:-1]).unsqueeze(-1))
-        return chosen.flatten(2).sum(2)
-
-    def no_likelihood(self, target: Tensor) -> str:
-        return ""
-
-    def recon_offset(self, values: int) -> float:
-        return 0.0
-
-    def mean(self, params: Tensor) -> Tensor:
-        return params.argmax(-1)
-
-    def sample(self, params: Tensor, noise: Noise) -> Tensor:
-        gumbel = -torch.log(-torch.log(noise.uniform(*params.shape).clamp(1e-7, 1 - 1e-7)))
-        return (params + gumbel).argmax(-1)
-
-    def observe(self, params: Tensor, target: Tensor) -> None:
-        pass
-
-    def logs(self) -> dict[str, Tensor]:
-        return {}

@@ -87,7 +87,7 @@ def _likelihood(made: Generated) -> str:
     likelihood = trained.model.likelihood
     if not likelihood.discrete:  # a density of any example
         return ""
-    reasons: Iterable[str] = (likelihood.no_likelihood(batch.target) for batch in trained.data.batches("test", 1000))
+    reasons: Iterable[str] = (likelihood.no_likelihood(batch.target) for batch in trained.data.batches("test"))
     return next((reason for reason in reasons if reason), "")
 
 

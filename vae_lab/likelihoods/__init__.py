@@ -4,10 +4,11 @@ A decoder gives ``params`` [K, B, C', H, W] without bounds; each likelihood says
 """
 
 from vae_lab.likelihoods.bernoulli import Bernoulli
+from vae_lab.likelihoods.categorical import Categorical
 from vae_lab.likelihoods.gaussian import Gaussian
 from vae_lab.likelihoods.mse import MSE
 from vae_lab.likelihoods.sigma import Sigma
 from vae_lab.likelihoods.sigma_per_pixel import SigmaPerPixel
 from vae_lab.likelihoods.sigma_predicted import SigmaPredicted
 
-__all__ = ["MSE", "Bernoulli", "Gaussian", "Sigma", "SigmaPerPixel", "SigmaPredicted"]
+__all__ = ["MSE", "Bernoulli", "Categorical", "Gaussian", "Sigma", "SigmaPerPixel", "SigmaPredicted"]

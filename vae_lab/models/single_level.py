@@ -11,7 +11,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import hardtanh
+from torch.nn.functional import hardtanh, one_hot
 
 from vae_lab.errors import UserError
 from vae_lab.functional import kl_normal, log_normal
@@ -25,9 +25,9 @@ class SingleLevel(nn.Module):
     """An encoder, a posterior, a decoder and a likelihood around one vector of ``latent_dim`` numbers.
 
     Args:
-        net: the pair of networks, or a function of the vocabulary's size that makes it (``_partial_: true``). It may
-            declare ``takes``, the kinds of values that it reads (:class:`vae_lab.examples.Values`); otherwise images
-            and real vectors.
+        net: the pair of networks. It may declare ``takes``, the kinds of values that it reads (see
+            :class:`vae_lab.examples.Values`); one that does not reads all kinds, tokens as one-hot vectors. With
+            ``_partial_: true`` it is a function of ``vocabulary`` that makes the pair.
         posterior: (features, latent_dim) to a module that computes q(z|x).
         likelihood: p(x|z).
         x_shape: shape of one example: C, H, W of an image.
@@ -62,13 +62,15 @@ class SingleLevel(nn.Module):
         if isinstance(net, partial):
             net = net(vocabulary=vocabulary)
         net = cast(Architecture, net)
-        self.takes = getattr(net, "takes", ("images", "vectors"))
+        self.takes = getattr(net, "takes", ("images", "vectors", "tokens"))
+        self.one_hot = vocabulary if not hasattr(net, "takes") else 0
         self.latent_dim = latent_dim
         self.latent_shapes = ((latent_dim,),)
         self.likelihood = likelihood
         self.conditional = conditional
         self.condition = Condition(self.x_shape, y_size) if conditional else None
-        seen_shape, given = (self.condition.seen_shape, y_size) if self.condition else (self.x_shape, 0)
+        own_shape = (*self.x_shape, vocabulary) if self.one_hot else self.x_shape
+        seen_shape, given = (self.condition.seen_shape, y_size) if self.condition else (own_shape, 0)
         self.prior = prior(latent_dim, seen_shape)  # a prior made of posteriors learns the channel of y, too
         self.standard_prior = bool(self.prior.standard)
         self.kl_trains_prior = not self.standard_prior
@@ -79,6 +81,8 @@ class SingleLevel(nn.Module):
     def infer(self, x: Tensor, y: Tensor | None, k: int, noise: Noise, densities: bool = False) -> Latents:
         """[B, *x_shape] to z [K, B, D] and its KL [1, B, D] (closed form) or [K, B, 1] (sampled)."""
         posterior = cast(Posterior, self.posterior)
+        if self.one_hot:
+            x = one_hot(x, self.one_hot).float()
         z, log_q, q = posterior(self.encoder(self.condition.beside_image(x, y) if self.condition else x), k, noise)
         closed_form = q is not None and self.standard_prior
         if log_q is None and q is not None and (densities or not closed_form):

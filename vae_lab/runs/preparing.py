@@ -108,7 +108,7 @@ def _refuse_other_values(config: Node, job: Job, data: Dataset) -> None:
         if data.values.kind not in takes:
             raise UserError(
                 f"{key}={name} is for {' or '.join(takes)}, and dataset={data.name} holds {data.values.kind}; "
-                f"type another {key}=, or another dataset="
+                f"type {'likelihood=categorical' if data.values.kind == 'tokens' else f'another {key}='}"
             )
 
 
