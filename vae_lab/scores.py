@@ -140,8 +140,8 @@ class Metric(Protocol):
         """Compute them."""
 
 
-class Plot(Protocol):
-    """A picture of a trained model; it may declare ``needs`` and ``of_images`` as a :class:`Metric` does."""
+class RunFigure(Protocol):
+    """A figure of a trained model; it may declare ``needs`` and ``of_images`` as a :class:`Metric` does."""
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw it; None where it does not apply to this run."""

@@ -11,7 +11,7 @@ from vae_lab.compare.plots.plotted import Plotted
 from vae_lab.compare.plots.scatter import front
 from vae_lab.compare.reading import read
 from vae_lab.compare.views.interactive import figure
-from vae_lab.figures.comparison import draw
+from vae_lab.figures.draw_plot import draw
 from vae_lab.figures.plots import HeatMap, Line, Plot, log_ticks, wide
 
 

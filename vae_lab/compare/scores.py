@@ -98,13 +98,13 @@ def scores_to_show(scores: Sequence[Score], show: list[str] | None) -> list[str]
 
 
 @dataclass(frozen=True)
-class Cell:
+class SeedGroup:
     """Runs that differ only in their seed."""
 
     runs: tuple[int, ...]
 
 
-def cells_of(records: Sequence[Record], settings: Sequence[Setting], samplers: Sequence[str | None]) -> list[Cell]:
+def cells_of(records: Sequence[Record], settings: Sequence[Setting], samplers: Sequence[str | None]) -> list[SeedGroup]:
     """Group the finished runs that differ only in their seed, sorted by their settings.
 
     Each unfinished run forms a separate cell.
@@ -114,7 +114,7 @@ def cells_of(records: Sequence[Record], settings: Sequence[Setting], samplers: S
         unfinished = "" if record.finished else str(record.path)
         settings_key = tuple(sort_key(setting.values[i]) for setting in settings)
         cells[bool(unfinished), settings_key, str(data_of(record.config)), str(samplers[i]), unfinished].append(i)
-    return [Cell(tuple(runs)) for _, runs in sorted(cells.items())]
+    return [SeedGroup(tuple(runs)) for _, runs in sorted(cells.items())]
 
 
 def over_seeds(values: Iterable[tuple[int, float]]) -> tuple[float, float | None, int]:

@@ -7,7 +7,7 @@ import torch
 
 from vae_lab.data.batches import Batches, EpochOrder, Groups
 from vae_lab.data.dataset import Dataset
-from vae_lab.stack.state import StackBatch
+from vae_lab.stack.stacked_job import StackBatch
 from vae_lab.types import Batch
 
 

@@ -15,7 +15,7 @@ from vae_lab.runs.preparing import last_checkpoint
 from vae_lab.stack import optimizer as stacked
 from vae_lab.stack.member import Member
 from vae_lab.stack.optimizer import State
-from vae_lab.stack.state import Draws, Stack, StackBatch
+from vae_lab.stack.stacked_job import Draws, Stack, StackBatch
 from vae_lab.stack.writing import BackgroundCheckpointIO
 from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.history import steps_taken

@@ -24,7 +24,7 @@ SEED = 0  # of the latents; it does not depend on the seeds of the runs
 
 
 @dataclass(frozen=True)
-class Grid:
+class PictureGrid:
     """Pictures of one run as data URIs, or the reason why there are none."""
 
     run: int
@@ -69,7 +69,7 @@ def group_of(compared: Compared, score: Score, run: int) -> tuple[int, str]:
 
 def draw_grids(
     compared: Compared, runs: Sequence[int], follow: Callable[[Iterable[int], str], Iterable[int]]
-) -> list[Grid]:
+) -> list[PictureGrid]:
     """Return the grids of the runs; a run whose weights or data cannot be loaded states the reason instead.
 
     Args:
@@ -81,7 +81,7 @@ def draw_grids(
     return [_grid(compared, run, images) for run in follow(runs, "decoding samples")]
 
 
-def _grid(compared: Compared, number: int, images: "dict[str, TestImages]") -> Grid:
+def _grid(compared: Compared, number: int, images: "dict[str, TestImages]") -> PictureGrid:
     import torch
 
     from vae_lab.evaluation.trained import decoded_draws, reconstructed
@@ -93,17 +93,17 @@ def _grid(compared: Compared, number: int, images: "dict[str, TestImages]") -> G
         run = load_run(compared.records[number].path)
         kind = values_from(run.environment.get("values")).kind
         if kind != "images":
-            return Grid(number, missing=f"this run's dataset holds {kind}, not images")
+            return PictureGrid(number, missing=f"this run's dataset holds {kind}, not images")
         with torch.inference_mode():
             draws = decoded_draws(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES, run.conditions())
             samples = torch.cat(list(draws))
             x, y = _test_images(run, images)
             pairs = torch.cat([x, reconstructed(run.model, x, y, lambda use: SeededNoise("cpu", SEED, "compare", use))])
-        return Grid(number, _png(samples), _png(pairs))
+        return PictureGrid(number, _png(samples), _png(pairs))
     except UserError as error:
-        return Grid(number, missing=str(error))
+        return PictureGrid(number, missing=str(error))
     except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:  # e.g. the weights of another version
-        return Grid(number, missing=f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
+        return PictureGrid(number, missing=f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
 
 
 def _test_images(run: "Run", images: "dict[str, TestImages]") -> "TestImages":

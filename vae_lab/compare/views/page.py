@@ -10,7 +10,7 @@ from pathlib import Path
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.plots.plotted import Choices, Panel, Plotted
 from vae_lab.compare.protocols import letter
-from vae_lab.compare.views.grids import Grid, group_of
+from vae_lab.compare.views.grids import PictureGrid, group_of
 from vae_lab.compare.views.interactive import figure
 from vae_lab.compare.views.rows import columns_of, rows_of, seed_rows_of
 from vae_lab.compare.views.table import format_runs
@@ -18,7 +18,7 @@ from vae_lab.compare.views.table import format_runs
 _HERE = Path(__file__).parent
 
 
-def page_of(compared: Compared, plotted: Plotted, grids: Sequence[Grid], drawable: int, mark: str) -> str:
+def page_of(compared: Compared, plotted: Plotted, grids: Sequence[PictureGrid], drawable: int, mark: str) -> str:
     """Return the page as HTML.
 
     Args:
@@ -125,7 +125,7 @@ def _protocols(compared: Compared) -> str:
     )
 
 
-def _grids(compared: Compared, grids: Sequence[Grid], drawable: int) -> str:
+def _grids(compared: Compared, grids: Sequence[PictureGrid], drawable: int) -> str:
     if not grids:
         if drawable:
             return "<p>No samples or reconstructions were requested (grids=0).</p>"
@@ -146,7 +146,7 @@ def _grids(compared: Compared, grids: Sequence[Grid], drawable: int) -> str:
     return head + '<div class="grids">' + "".join(_grid(compared, grid) for grid in grids) + "</div>"
 
 
-def _grid(compared: Compared, grid: Grid) -> str:
+def _grid(compared: Compared, grid: PictureGrid) -> str:
     label = compared.label(grid.run)
     scores = [compared.scores[name] for name in compared.show[:2]]
     parts = [

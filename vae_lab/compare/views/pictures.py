@@ -15,7 +15,7 @@ def write_pictures(plotted: Plotted, folder: Path) -> None:
     These are the validation loss, every shown score over every setting, the heat maps of the first two shown scores,
     rate and distortion, and the Pareto front.
     """
-    from vae_lab.figures.comparison import draw
+    from vae_lab.figures.draw_plot import draw
 
     folder.mkdir(exist_ok=True)
     for name, plot in _named(plotted):
