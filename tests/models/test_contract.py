@@ -22,8 +22,9 @@ from vae_lab.config.composing import composer
 from vae_lab.config.help import groups
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
-from vae_lab.evaluation.trained import decoded_draws
+from vae_lab.evaluation.trained import Evaluation, decoded_draws
 from vae_lab.inference import at_the_means, has_means
+from vae_lab.metrics.common.image_terms import image_terms
 from vae_lab.noise import SeededNoise
 from vae_lab.runs.build import make_data, make_job
 from vae_lab.types import Batch, Model
@@ -427,3 +428,60 @@ def test_the_composed_config_of_a_stand_in_names_no_image_key(made_of):
         config = compose([])
     assert not {"noise_std", "noise_share", "binarize", "limit"} - {"limit"} & config["dataset"].keys()
     assert OmegaConf.create(config)
+
+
+@pytest.fixture
+def evaluated(made_of):
+    """(model, seed, more words) to the evaluation of an untrained model on its data."""
+
+    def make(model: str, seed: int, *more: str) -> Evaluation:
+        job, _ = made_of(model, *more)
+        with composer(words_of(model)) as compose:
+            data = make_data(compose([]))
+        return Evaluation(job, data, seed, torch.device("cpu"))
+
+    return make
+
+
+@pytest.mark.parametrize("model", [*OTHERS, "cnn"])
+def test_what_follows_an_autoencoder_draws_nothing(evaluated, model):
+    """Reconstructions, terms of images and codes are at the means, whatever the seed of the noise is."""
+    first, second = (evaluated(model, seed, "objective=ae") for seed in (0, 1))
+    x = next(first.data.batches("test", 4)).x
+    assert torch.equal(first.reconstruct(x), second.reconstruct(x))
+    a, b = (image_terms(one, [x], "test", 1).recon for one in (first, second))
+    assert torch.equal(a, b)
+    assert torch.equal(first.code_draws(), second.code_draws())
+
+
+@pytest.mark.parametrize("model", SEVERAL)
+def test_codes_of_every_level_are_means_given_the_means_above(evaluated, model):
+    trained = evaluated(model, 0)
+    batch = next(trained.data.batches("test", 5))
+    means = at_the_means(trained.model, batch.x, batch.y, noise()).z
+    for level, z in enumerate(means):
+        torch.testing.assert_close(trained.codes("test", 5, level)[0].mu, z[0])
+    assert torch.equal(trained.kl("test", 5), torch.cat([trained.kl("test", 5, level) for level in (0, 1)], 1))
+
+
+@pytest.mark.parametrize("model", OTHERS)
+def test_a_model_with_means_is_not_asked_for_many_draws(evaluated, model):
+    trained, asked = evaluated(model, 0), []
+    infer = trained.model.infer
+    trained.model.infer = lambda x, y, k, *more, **named: (asked.append(k), infer(x, y, k, *more, **named))[1]
+    trained.reconstruct(next(trained.data.batches("test", 4)).x)
+    trained.codes("test", 4)
+    assert set(asked) == {1}
+    assert len(asked) <= 3
+
+
+@pytest.mark.parametrize(
+    "words", [["objective=iwae"], ["objective=iwae", "objective.piwae=true", "objective.groups=5"]]
+)
+@pytest.mark.parametrize("model", [*SEVERAL, "token_mlp"])
+def test_importance_weighted_bounds_train_on_every_structure_with_densities(cli, model, words):
+    """PIWAE asks the model which parameters infer and which generate, instead of naming its modules."""
+    ended = cli("train", *words_of(model), *words, "objective.samples=5", "logger=none", "metrics=loss_terms",
+                "figures=none", "hydra.run.dir=run")  # fmt: skip
+    assert ended.status == 0, ended.err
+    assert scores_of(Path("run"))["test/iwae_bound"] >= scores_of(Path("run"))["test/elbo"] - 1e-3

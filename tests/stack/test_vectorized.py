@@ -74,3 +74,13 @@ def test_no_stack_of_none(cli):
     ended = cli("train", "-m", *WORDS, "beta=1,2", "launcher=vectorized", "launcher.most=0")
     assert ended.status == 2
     assert "launcher.most=0" in ended.err
+
+
+def test_data_that_cannot_be_reseeded_cost_the_stack_and_not_the_sweep(cli, tmp_path, monkeypatch):
+    def refuse(self, seed):
+        raise AttributeError("reseeded")
+
+    monkeypatch.setattr("vae_lab.data.dataset.Dataset.reseeded", refuse)
+    ended = cli("train", "-m", *WORDS, "beta=1,4", "launcher=vectorized", "logger=none", "sweep=mine")
+    assert ended.status == 0, ended.err
+    assert len(list((tmp_path / "outputs" / "sweeps" / "mine").glob("*/results.json"))) == 2
