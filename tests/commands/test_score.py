@@ -142,7 +142,7 @@ BAD = {
     "images=nan.npy": "image 17 has values that are NaN",
     "images=rgb.npy": "3 channels, the dataset has 1; type channels=grey",
     "images=wide.npy": "images of 8×9, the dataset's are 8×8",
-    "images=few.npy": "50 given, fid needs 129 images, one more than its 128 features",
+    "images=few.npy": "50 images are given, fid needs 129, one more than its 128 features",
     "images=negative.npy": "rescale them, or type range=1",
     "images=doubt.npy": "may mean 0–1 or 0–255; type range=1 or range=255",
     "images=over.npy": "may mean 0–1 or 0–255; type range=1 or range=255",

@@ -69,7 +69,7 @@ def test_figures_are_there(finished):
 def test_terminal_shows_parameters_scores_floor_and_folder(finished):
     text = (finished / "stdout.txt").read_text()
     assert "parameters on cpu" in text
-    assert "floor: what real training images reach" in text
+    assert "floor: the score of real training images" in text
     assert "Everything is in run" in text
 
 
