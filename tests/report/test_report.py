@@ -18,7 +18,7 @@ def printed(scores: Scores, title: str = "model=cnn", folder: str = "outputs/run
 
 
 def cells(lines: list[str], score: str) -> list[str]:
-    """The row of a score, cut at two or more blanks."""
+    """The cells of the row of a score; cells are separated by at least two spaces."""
     (row,) = [line for line in lines if line.split()[:1] == [score]]
     return [cell.strip() for cell in row.split("  ") if cell.strip()]
 

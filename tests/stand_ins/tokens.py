@@ -1,4 +1,4 @@
-"""Sequences of tokens: networks, a categorical likelihood, and a dataset of short phrases."""
+"""Networks, a likelihood and a dataset for sequences of tokens."""
 
 import math
 from pathlib import Path
@@ -14,7 +14,7 @@ VOCABULARY = ("a", "cat", "dog", "sees", "hears", "the", "end")
 
 
 class Phrases:
-    """``a cat sees the dog end``: 240 training and 60 test phrases of 6 tokens, labelled by their subject."""
+    """240 training and 60 test phrases of 6 tokens such as ``a cat sees the dog end``, labelled by their subject."""
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
         draws = torch.randint(0, 2, (300, 4), generator=torch.Generator().manual_seed(0))
@@ -36,7 +36,7 @@ class TokenEncoder(nn.Module):
 
 
 class TokenMLP:
-    """Embeddings in, a vector of logits for each position out."""
+    """An MLP whose encoder embeds tokens and whose decoder gives a vector of logits for each position."""
 
     takes = ("tokens",)
 
@@ -52,7 +52,7 @@ class TokenMLP:
 
 
 class Categorical(nn.Module):
-    """Independent tokens given z: log p(x|z) = Σ_t log softmax(params_t)[x_t]."""
+    """Tokens that are independent given z: log p(x|z) = Σ_t log softmax(params_t)[x_t]."""
 
     takes = ("tokens",)
     discrete = True
