@@ -36,12 +36,7 @@ class LogContext:
 
 
 def wandb_logger(
-    context: LogContext,
-    project: str,
-    mode: Mode,
-    name: str | None,
-    group: str | None,
-    tags: list[str],
+    context: LogContext, project: str, mode: Mode, name: str | None, group: str | None, tags: list[str]
 ) -> Logger:
     """A logger for Weights & Biases.
 
