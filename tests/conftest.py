@@ -1,4 +1,4 @@
-"""Fixtures: the program in this process, the program as users start it, and a finished run on digits."""
+"""Fixtures: the program run in this process, the installed program in a new process, and a finished run on digits."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# Test processes run side by side, and each starts programs of its own: one thread each, or they slow one another.
+# Test processes run in parallel and start further processes. With more than one thread, they slow down each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 PROGRAM = Path(sys.executable).parent / "vae-lab"
 TINY = ("dataset=digits", "dataset.limit=16", "batch_size=8", "epochs=1")
@@ -19,7 +19,7 @@ BARE = ("logger=none", "metrics=none", "figures=none")
 
 @dataclass
 class Ended:
-    """How a command ended."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -28,7 +28,7 @@ class Ended:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Classifiers trained by one test process serve the others; nothing of the person's own cache is touched."""
+    """Make all test processes share a cache of trained classifiers. The user's cache and W&B login are not used."""
     shared = tmp_path_factory.getbasetemp().parent / "cache"
     os.environ["VAE_LAB_CACHE"] = str(shared)
     os.environ.pop("WANDB_API_KEY", None)
@@ -37,14 +37,14 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _own_wandb_service():
-    """W&B run in this process leaves its service's address behind; a program started later would write nowhere."""
+    """Remove the address of W&B's service from the environment: with it, later programs would write no W&B files."""
     yield
     os.environ.pop("WANDB_SERVICE", None)
 
 
 @pytest.fixture
 def cli(tmp_path, monkeypatch, capsys) -> Callable[..., Ended]:
-    """The command line, run in this process from an empty folder: quick, since torch is imported once."""
+    """Runs a command line in this process, from an empty folder. This is quick, because torch is already imported."""
     from hydra.core.global_hydra import GlobalHydra
 
     from vae_lab.cli import _main
@@ -64,7 +64,7 @@ def cli(tmp_path, monkeypatch, capsys) -> Callable[..., Ended]:
 
 @pytest.fixture
 def program(tmp_path) -> Callable[..., subprocess.CompletedProcess]:
-    """The installed console script in a process of its own, from an empty folder."""
+    """Runs the installed console script in a new process, from an empty folder."""
 
     def call(*words: str, **options) -> subprocess.CompletedProcess:
         return subprocess.run(
@@ -76,7 +76,7 @@ def program(tmp_path) -> Callable[..., subprocess.CompletedProcess]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
-    """A run on digits with everything on: W&B offline, all fast metrics, all figures. Copy it before writing to it."""
+    """A run on digits with W&B offline, all fast metrics and all figures. Tests must not change it (see `run_copy`)."""
     folder = tmp_path_factory.mktemp("finished")
     words = ["train", "dataset=digits", "likelihood=sigma", "epochs=15", "latent_dim=3", "hydra.run.dir=run"]
     done = subprocess.run([PROGRAM, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300)

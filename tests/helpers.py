@@ -1,4 +1,4 @@
-"""Small stand-ins, and readers of run folders, that several test modules share."""
+"""Small substitutes for models and data, and readers of run folders, shared by several test modules."""
 
 import csv
 import hashlib
@@ -50,7 +50,7 @@ def step(key: int = 0, epoch: float = INF) -> Step:
 
 
 class GivenNoise:
-    """Hands out prepared normal draws, one per call."""
+    """Noise that returns prepared normal draws, one per call."""
 
     def __init__(self, *draws: torch.Tensor) -> None:
         self.draws = list(draws)
@@ -65,7 +65,7 @@ class GivenNoise:
 
 
 class ForbiddenNoise:
-    """Fails a test that draws."""
+    """Noise that fails the test when it is drawn."""
 
     def normal(self, *shape: int) -> torch.Tensor:
         raise AssertionError("noise was drawn")
@@ -83,7 +83,7 @@ class FlowPosterior(DiagonalNormal):
 
 
 def labelled(n: int, x_shape=(1, 8, 8), classes: int = 3, seed: int = 0) -> Examples:
-    """Random images; the first pixel of each is its place, so that it can be told from the others."""
+    """Random images with labels. The first pixel of each image is its index, which identifies the image."""
     pixels = torch.randint(0, 256, (n, *x_shape), generator=gen(seed), dtype=torch.uint8)
     pixels.flatten(1)[:, 0] = torch.arange(n).to(torch.uint8)
     labels = torch.arange(n) % classes
@@ -95,14 +95,14 @@ def bytes_of(images: Examples) -> torch.Tensor:
 
 
 def places(images: torch.Tensor | Examples) -> list[int]:
-    """The places that ``labelled`` wrote into images, as bytes or scaled to [0, 1]."""
+    """The indices that ``labelled`` wrote into images; the images may be bytes or scaled to [0, 1]."""
     images = bytes_of(images) if isinstance(images, Examples) else images
     first = images.flatten(1)[:, 0]
     return (first if images.dtype == torch.uint8 else (first * 255).round()).long().tolist()
 
 
 class GivenSource:
-    """A dataset that is in memory already."""
+    """A source whose examples are already in memory."""
 
     def __init__(self, train: Examples, test: Examples) -> None:
         self.train, self.test = train, test
@@ -112,14 +112,14 @@ class GivenSource:
 
 
 def with_trainer(data: Any, rank: int = 0, world: int = 1) -> Any:
-    """As Lightning attaches one."""
+    """Attach a substitute for Lightning's trainer to a data module."""
     strategy = SimpleNamespace(root_device=torch.device("cpu"))
     data.trainer = SimpleNamespace(strategy=strategy, global_rank=rank, world_size=world)
     return data
 
 
 class FakeData:
-    """Images in memory as metrics and figures see them."""
+    """A dataset in memory, as metrics and figures receive it."""
 
     name = "fake"
 
@@ -150,7 +150,7 @@ class FakeData:
 
 
 class FakeExtractor:
-    """Stands for a network of so many features; those of images are given to :class:`FakeTrained`."""
+    """A substitute for an extractor; the features of images are given to :class:`FakeTrained`."""
 
     def __init__(self, num_features: int = 6, suffix: str = "", sha256: str = "abc") -> None:
         self.num_features, self.suffix, self.sha256 = num_features, suffix, sha256
@@ -161,7 +161,7 @@ class FakeExtractor:
 
 
 class FakeTrained:
-    """A trained model whose every answer is given."""
+    """A substitute for a trained model with prepared results."""
 
     title = "fake model, latent_dim=3"
     device = torch.device("cpu")
@@ -221,22 +221,22 @@ class FakeTrained:
 
 
 def scored(n: int = 60, extractor: FakeExtractor | None = None, **features: torch.Tensor) -> FakeTrained:
-    """n test and n training images of which these features are known; where logits are asked for, they are these."""
+    """A substitute for a trained model: n test and n training images with these features, also used as logits."""
     given = {source: (found, found) for source, found in features.items()}
     return FakeTrained(labelled(n), classifier=extractor or FakeExtractor(), given_features=given)
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    """Of the last checkpoint."""
+    """The weights in the last checkpoint of a run folder."""
     return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
 
 def curves_of(folder: Path) -> list[dict[str, str]]:
-    """Rows of the history without the times, which no run repeats."""
+    """The rows of ``metrics.csv`` without the times, which differ between runs."""
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     return [{key: value for key, value in row.items() if key != "epoch_seconds"} for row in rows]
 
 
 def scores_of(folder: Path) -> dict[str, float]:
-    """All values of ``results.json``."""
+    """The scores in ``results.json``."""
     return json.loads((folder / "results.json").read_text())["metrics"]

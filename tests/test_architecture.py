@@ -1,4 +1,4 @@
-"""Imports point one way; heavy libraries are known where they are needed and nowhere else."""
+"""Tests that imports point in one direction, and that only certain parts of the package import large libraries."""
 
 import ast
 import subprocess
@@ -13,7 +13,8 @@ from vae_lab.config.help import CONF
 
 PACKAGE = Path(vae_lab.__file__).parent
 
-# From the lowest floor up; README describes them in the same order. A room imports from lower floors alone.
+# The rooms (modules and packages directly in vae_lab) by floor, from the lowest up, in the order of the README.
+# A room may import only from lower floors.
 FLOORS = [
     {"errors", "functional", "schedules", "types", "version"},
     {"config", "examples", "likelihoods", "nets", "noise", "priors", "system"},
@@ -28,7 +29,7 @@ FLOORS = [
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-# The root package gives load_run lazily; everything may ask it for the version.
+# The root package is left out: it imports load_run on first use, from a higher floor.
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
 
@@ -40,7 +41,7 @@ MODULES = {module_of(path): path for path in FILES}
 
 
 def imported(path: Path) -> set[str]:
-    """Full names of what a file imports, at its top or inside a function."""
+    """The full names of all imports of a file, at its top or inside a function."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -52,7 +53,7 @@ def imported(path: Path) -> set[str]:
 
 
 def own(path: Path) -> set[str]:
-    """Modules of the package that a file imports, relative to the package."""
+    """The modules of the package that a file imports, as names relative to the package."""
     names = {name.removeprefix("vae_lab.") for name in imported(path) if name.startswith("vae_lab.")}
     return {name for name in names if name in MODULES} - {module_of(path)}
 
@@ -77,7 +78,7 @@ def test_no_module_imports_itself_in_a_circle():
 
 
 def users_of(*libraries: str) -> set[str]:
-    """Rooms that import one of these."""
+    """The rooms that import one of these libraries."""
     tops = {module: {name.split(".")[0] for name in imported(path)} for module, path in MODULES.items()}
     return {room(module) for module, found in tops.items() if found & set(libraries)}
 
@@ -95,7 +96,7 @@ def test_wandb_is_known_to_the_dashboards_alone():
 
 
 def test_pictures_are_drawn_in_one_place():
-    assert users_of("matplotlib") - {"scores"} == {"figures"}  # scores names a type alone
+    assert users_of("matplotlib") - {"scores"} == {"figures"}  # scores imports a type only
 
 
 def test_networks_and_losses_know_no_tools():

@@ -1,4 +1,4 @@
-"""The program as people type at it: help, completion, bad input."""
+"""Tests of the command line: help, completion and invalid input."""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Every option of every group is composed, instantiated and trained for two steps; new ones are picked up."""
+"""Tests that every option of every group can be composed, instantiated and trained for two steps.
+
+New options are tested without a change here.
+"""
 
 import json
 import math
@@ -30,7 +33,8 @@ FIGURES_OF = {
     "default": set(groups()["figures"]) - {"default", "images", "none", "class_samples"},
     "images": {"samples", "label_shares", "novelty"},
 }
-SMALLER = {  # what makes the networks and data of described experiments small, by a line of theirs
+# Overrides that make the networks and data of an experiment small, by a line that its YAML contains.
+SMALLER = {
     "override /model: mlp": ["model.net.encoder=[8]", "model.net.decoder=[8]"],
     "override /model: dcgan": ["model.net.width=4"],
     "override /model: infogan": ["model.net.hidden=16"],
@@ -44,7 +48,7 @@ NOT_HERE = {"gpu": not torch.cuda.is_available(), "mps": not torch.backends.mps.
 
 @pytest.fixture(autouse=True)
 def _small_torchvision(monkeypatch):
-    """Images of the right shape in place of datasets that are not on this machine."""
+    """Replace datasets that would have to be downloaded by random images of the same shape."""
 
     def load(self, root):
         shape = (3, 32, 32) if self.dataset == "CIFAR10" else (1, 28, 28)
@@ -88,7 +92,7 @@ def test_option_trains(cli, tmp_path, group, option):
         assert f"accelerator={option}" in ended.err
         return
     assert ended.status == 0, ended.err
-    assert "MASTER_PORT" not in os.environ  # or the next job would take itself for a part of this one
+    assert "MASTER_PORT" not in os.environ  # otherwise the next job would join this one as a DDP process
     rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
     assert len(rows) == 2
     assert dict(zip(rows[0].split(","), rows[1].split(",")))["step"] == "2"
@@ -101,9 +105,7 @@ def test_option_trains(cli, tmp_path, group, option):
         assert all(math.isfinite(value) for value in scored["metrics"].values())
 
 
-@pytest.mark.parametrize(
-    "launcher", ["sequence", "joblib", "vectorized"]
-)  # the others need a cluster of their own to be tried
+@pytest.mark.parametrize("launcher", ["sequence", "joblib", "vectorized"])  # the other launchers need a cluster
 def test_launcher_carries_out_a_sweep(cli, tmp_path, launcher):
     words = [*TINY, *BARE, "latent_dim=2,3", f"launcher={launcher}", "sweep=mine"]
     ended = cli("train", "-m", *words)
@@ -116,7 +118,9 @@ def test_launcher_carries_out_a_sweep(cli, tmp_path, launcher):
 def test_option_of_a_sweep_plans_it(cli, tmp_path, group, option):
     ended = cli("train", "-m", *TINY, *BARE, "latent_dim=2,3", f"{group}={option}", "dry_run=true")
     elsewhere = {"slurm": "launcher=slurm", "ray": "needs the package ray", "optuna": "needs the package optuna"}
-    assert ended.status == 0 or elsewhere.get(option, "nothing") in ended.err, ended.err  # no cluster, or no extra
+    assert ended.status == 0 or elsewhere.get(option, "nothing") in ended.err, (
+        ended.err
+    )  # refused without a cluster or an extra
     assert ended.status in (0, 2)
     assert not list(tmp_path.iterdir())
 
@@ -194,7 +198,7 @@ def test_weights_that_a_report_experiment_computes_are_resolved(cli, tmp_path, w
     ended = cli("train", f"experiment=report/{name}", *words, "dataset.limit=100", "batch_size=50", *BARE,
                 "metrics=loss_terms", *more, "hydra.sweep.dir=sweep")  # fmt: skip
     assert ended.status == 0, ended.err
-    (found,) = (tmp_path / "sweep").glob("*/results.json")  # what is typed is not varied
+    (found,) = (tmp_path / "sweep").glob("*/results.json")  # a typed key is not varied, so there is one job
     run = load_run(found.parent)
     assert tuple(run.config[key] for key in ("k1", "k2", "beta")) == expected
     assert run.scores["test/loss"] == pytest.approx(

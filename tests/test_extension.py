@@ -1,4 +1,4 @@
-"""An objective that somebody else adds: one Python file, one YAML, in a folder of their own."""
+"""Tests of an objective that a user adds with one Python file and one YAML in a separate package."""
 
 from pathlib import Path
 
@@ -40,18 +40,18 @@ WORDS = [*TINY, *(word for word in BARE if not word.startswith("metrics")), "met
 
 @pytest.fixture
 def package(tmp_path, monkeypatch, request) -> str:
-    """A package of one objective, importable, with a folder of configs."""
-    name = f"lab_{abs(hash(request.node.name))}"  # modules stay imported
+    """An importable package with one objective and a folder of configs."""
+    name = f"lab_{abs(hash(request.node.name))}"  # each test needs another name, because imported modules are cached
     folder = tmp_path / "elsewhere" / name
     (folder / "conf" / "objective").mkdir(parents=True)
     (folder / "conf" / "experiment").mkdir()
     (folder / "__init__.py").touch()
-    (folder / "conf" / "__init__.py").touch()  # for pkg://
+    (folder / "conf" / "__init__.py").touch()  # required by pkg://
     (folder / "sparse.py").write_text(OBJECTIVE)
     (folder / "conf" / "objective" / "mine.yaml").write_text(CHOICE.format(name))
     (folder / "conf" / "experiment" / "sizes.yaml").write_text(SWEEP)
     monkeypatch.syspath_prepend(folder.parent)
-    monkeypatch.setenv("PYTHONPATH", str(folder.parent), prepend=":")  # for processes that a launcher starts
+    monkeypatch.setenv("PYTHONPATH", str(folder.parent), prepend=":")  # for the processes that a launcher starts
     return name
 
 
@@ -71,7 +71,7 @@ def test_it_trains_and_is_scored_and_read_again(cli, tmp_path, package, scheme):
     assert terms["loss"] == pytest.approx(terms["recon"] + 2 * terms["kl"] + 3 * terms["size"], rel=1e-4)
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["choices"]["objective"] == "mine"
     before = scores_of(tmp_path / "run")
-    again = cli("evaluate", "run=run", "metrics=loss_terms", "figures=none")  # without the folder of configs
+    again = cli("evaluate", "run=run", "metrics=loss_terms", "figures=none")  # without the search path
     assert again.status == 0, again.err
     assert scores_of(tmp_path / "run") == before
 

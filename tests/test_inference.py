@@ -36,7 +36,7 @@ def test_the_mean_of_a_flow_that_is_gaussian_is_exact():
 
 
 def test_a_flow_that_ignores_the_image_has_one_mean_whatever_the_batch_is():
-    """Else the scatter of so few draws would pass for units in use."""
+    """Otherwise the variation of the means due to few draws would make unused units look active."""
     model = small_model(posterior=partial(IAF, blocks=2, width=8))
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -1,4 +1,4 @@
-"""The page of published and obtained figures knows every recipe, and its commands exist."""
+"""Tests that the page of published and measured results has every recipe, and that its commands are valid."""
 
 import re
 import shlex
@@ -19,7 +19,7 @@ RECIPES = [name for name in groups()["experiment"] if name.startswith("paper/")]
 
 
 def words_of(row: list[str]) -> list[str]:
-    """The words of the command in a row's last cell."""
+    """The words of the command in the last cell of a row."""
     (command,) = re.findall(r"`(vae-lab train .*?)`", row[-1])
     return shlex.split(command)
 

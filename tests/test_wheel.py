@@ -1,4 +1,4 @@
-"""The wheel holds everything: built, installed into a fresh environment, run from another folder."""
+"""Tests of the wheel: it is built, installed into a new environment and run from another folder."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def wheel(tmp_path_factory) -> Path:
 
 
 def test_wheel_trains_from_any_folder(wheel, tmp_path):
-    """Its dependencies are those of this environment, seen through a path file; the package itself is the wheel's."""
+    """The package comes from the wheel; its dependencies are those of the present environment, added by a path file."""
     python = _environment(tmp_path / "env")
     _run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel], tmp_path)
     site = Path(_run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], tmp_path).strip())
@@ -47,7 +47,7 @@ def test_wheel_trains_from_any_folder(wheel, tmp_path):
 
 @pytest.mark.slow
 def test_wheel_brings_all_it_needs(wheel, tmp_path):
-    """A fresh environment with nothing but what the wheel asks for (some GB of torch)."""
+    """Install the wheel and its dependencies into a new environment, which downloads some GB for torch."""
     python = _environment(tmp_path / "env")
     _run([python, "-m", "pip", "install", "--quiet", wheel], tmp_path)
     _run([python.with_name("vae-lab"), *TRAIN], tmp_path)

@@ -1,10 +1,10 @@
 """vae-lab: an experiment runner for variational autoencoders.
 
-From a notebook: ``run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")`` gives the config, the trained
+In a notebook, ``run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")`` returns the config, the trained
 model, the data and the scores of a run (see :class:`vae_lab.runs.run_folder.Run`).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vae_lab.version import __version__
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from vae_lab.runs.run_folder import Run, load_run
 
 
-def __getattr__(name: str) -> Any:
-    # Imported when first asked for: `vae-lab --help` must not wait for torch.
+def __getattr__(name: str) -> object:
+    # These names are imported on first use, because importing them imports torch, which would delay `vae-lab --help`.
     if name in ("load_run", "Run"):
         from vae_lab.runs import run_folder
 

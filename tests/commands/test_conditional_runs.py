@@ -1,4 +1,4 @@
-"""Conditional runs from the command line: trained, scored, sampled by label, compared."""
+"""Tests of conditional runs from the command line: training, scoring, sampling by label, comparing."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ FULL = ("metrics=[fast,robustness,nll,aggregate_posterior,probe,novelty]", "metr
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """A conditional run on digits whose samples show their labels."""
+    """A conditional run on digits, trained long enough for its samples to show their labels."""
     import subprocess
 
     from conftest import PROGRAM
@@ -139,7 +139,7 @@ def test_factors_of_sprites_are_attributes_from_training_to_samples(cli, tmp_pat
                 "dataset.source.labels=factors", "conditional=true", "model=dense", "dataset.val_share=0.1",
                 *FULL, "hydra.run.dir=run")  # fmt: skip
     assert ended.status == 0, ended.err
-    assert "no labels" in ended.out  # and so no classifier
+    assert "no labels" in ended.out  # so that there is no classifier, either
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["protocol"]["nll"]["given"] == "the images' attributes"
     y = "y=[0,0,1,0.5,0,1,0.5,0.5]"

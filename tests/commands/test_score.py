@@ -1,4 +1,4 @@
-"""``vae-lab score``: images that anyone made, under the protocol of trained runs."""
+"""Tests of ``vae-lab score``, which scores given images under the same protocol as trained runs."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ WORDS = ("dataset=digits", "logger=none", "hydra.run.dir=scored")
 
 
 def digits(split: int = 0) -> np.ndarray:
-    """uint8 [N, 8, 8]: 0 the training images, 1 the test images."""
+    """The images of digits, uint8 [N, 8, 8]: split 0 is the training set, split 1 the test set."""
     images = Digits().load(Path())[split]
     return images.at(torch.arange(len(images)))[0][:, 0].numpy()
 
@@ -37,7 +37,7 @@ def test_training_images_score_as_the_floor_does_and_noise_far_worse(cli, tmp_pa
     values = results(tmp_path)["metrics"]
     assert values["test/fid"] < 2 * values["test/fid_floor"]
     assert values["test/precision"] == pytest.approx(values["test/precision_floor"], abs=0.05)
-    assert values["test/near_copies"] == 1.0  # they are training images
+    assert values["test/near_copies"] == 1.0  # because the given images are the training images
     assert values["test/novelty_closer"] > 0.99
     np.save(tmp_path / "noise.npy", np.random.default_rng(0).random((400, 8, 8), np.float32))
     assert cli("score", "images=noise.npy", *WORDS[:2], "hydra.run.dir=noise").status == 0
@@ -103,7 +103,7 @@ def test_a_finished_folder_is_not_overwritten_and_is_no_run_to_evaluate(cli, tmp
 
 
 def test_it_logs_to_weights_and_biases_offline(program, tmp_path, real):
-    """In a process of its own: W&B leaves the address of its service in the environment, for all that come after."""
+    """This test starts a separate process, because W&B changes the environment variables of its process."""
     done = program("score", f"images={real}", "dataset=digits", "hydra.run.dir=scored", "range=255", "metrics=kid",
                    "figures=none")  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -142,7 +142,7 @@ BAD = {
     "images=nan.npy": "image 17 has values that are NaN",
     "images=rgb.npy": "3 channels, the dataset has 1; type channels=grey",
     "images=wide.npy": "images of 8×9, the dataset's are 8×8",
-    "images=few.npy": "50 given, fid needs 129 images, one more than its 128 features",
+    "images=few.npy": "50 images are given, fid needs 129, one more than its 128 features",
     "images=negative.npy": "rescale them, or type range=1",
     "images=doubt.npy": "may mean 0–1 or 0–255; type range=1 or range=255",
     "images=over.npy": "may mean 0–1 or 0–255; type range=1 or range=255",

@@ -1,4 +1,4 @@
-"""What the README and the design promise of real MNIST runs; minutes each (`make test-slow`)."""
+"""Tests that real MNIST runs keep the promises of the README. Each takes minutes (`make test-slow`)."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whole runs: what a run folder holds, logging, several processes, what is done with a finished run."""
+"""Tests of complete runs: the content of the run folder, loggers, several processes, and commands on finished runs."""
 
 import csv
 import json
@@ -63,13 +63,13 @@ def test_figures_are_there(finished):
     for name in ("reconstructions", "samples", "curves", "latent_space", "kl_per_dimension", "label_shares"):
         with Image.open(finished / "figures" / f"{name}.png") as picture:
             assert min(picture.size) > 200
-            assert np.asarray(picture.convert("L")).std() > 5  # something is drawn
+            assert np.asarray(picture.convert("L")).std() > 5  # the picture is not blank
 
 
 def test_terminal_shows_parameters_scores_floor_and_folder(finished):
     text = (finished / "stdout.txt").read_text()
     assert "parameters on cpu" in text
-    assert "floor: what real training images reach" in text
+    assert "floor: the score of real training images" in text
     assert "Everything is in run" in text
 
 
@@ -157,7 +157,7 @@ def test_early_stopping_stops(cli, tmp_path):
 
 
 def test_accumulated_batches_equal_one_large_batch(cli, tmp_path):
-    """AE has no noise, so two half batches of one order and a whole batch give the same gradients."""
+    """Without noise, two half batches give the same gradients as one full batch with the images in the same order."""
     words = ["dataset=digits", "dataset.limit=64", "objective=ae", "epochs=2", "optimizer=sgd", "lr=1e-3", *BARE]
     assert cli("train", *words, "batch_size=32", "hydra.run.dir=whole").status == 0
     assert cli("train", *words, "batch_size=16", "training.accumulate=2", "hydra.run.dir=halves").status == 0
@@ -218,7 +218,7 @@ def test_ddp_trains_in_two_processes_also_in_a_sweep(program, tmp_path):
     assert len(folders) == 2
     for folder in folders:
         (row,) = curves_of(folder)
-        assert int(row["step"]) == math.ceil(1293 // 2 / 128)  # each process took half of the images
+        assert int(row["step"]) == math.ceil(1293 // 2 / 128)  # each process trains on half of the images
     assert not (tmp_path / "outputs").exists()
 
 
@@ -251,7 +251,7 @@ def test_evaluate_robustness_draws_its_figures_and_writes_a_row_per_image(cli, r
     assert sorted(int(row["index"]) for row in rows) == list(range(360))
     results = json.loads((run_copy / "results.json").read_text())
     mean = sum(float(row["elbo"]) for row in rows) / 360
-    assert mean == pytest.approx(results["metrics"]["test/elbo"], abs=1)  # other draws of z
+    assert mean == pytest.approx(results["metrics"]["test/elbo"], abs=1)  # the two means are of different draws of z
     assert "anomaly_scores" not in (run_copy / "results.json").read_text().replace("anomaly_scores.csv", "")
     assert results["metrics"]["test/ood_auroc_uniform_recon"] > 0.99
     assert "none of fashion_mnist, kmnist, mnist, cifar10" in ended.out

@@ -16,7 +16,7 @@ from vae_lab.features.classifier import classifier_for
 
 
 def folder_of(root: Path, table: str, files: tuple[str, ...] = ("a.png", "b.png", "c.png", "d.png")) -> Path:
-    """Image i is of the grey 10 · i."""
+    """A folder with a table of attributes, in which all pixels of image i have the value 10 · i."""
     for i, name in enumerate(files):
         (root / "pics" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (8, 8), 10 * i).save(root / "pics" / name)

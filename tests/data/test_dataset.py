@@ -143,7 +143,7 @@ def test_n_images_are_drawn_once_and_stand_in_order():
 
 
 def test_n_images_meet_no_period_in_the_order_of_all():
-    """MNIST's training images have one: every second stretch of a stride would be of one kind."""
+    """MNIST's training images are ordered with a period. A fixed stride could pick images of only one kind."""
     drawn = _drawn(60_000, 10_000)
     for part in drawn.split(1000):
         assert 400 < (part % 2).sum() < 600

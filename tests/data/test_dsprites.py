@@ -18,12 +18,12 @@ TOTAL = math.prod(SIZES)
 def _small(monkeypatch, tmp_path):
     monkeypatch.setattr(dsprites, "SIZES", SIZES)
     monkeypatch.setattr(dsprites, "SIDE", SIDE)
-    monkeypatch.setattr(dsprites, "_AT_ONCE", 50)  # does not divide 360
+    monkeypatch.setattr(dsprites, "_AT_ONCE", 50)  # 50 does not divide 360, so that the last block is smaller
     monkeypatch.setenv("VAE_LAB_CACHE", str(tmp_path / "cache"))
 
 
 def fake(folder: Path, **changed) -> np.ndarray:
-    """The published file's layout in small; gives its images."""
+    """Write a small file in the format of the published one, and return its images."""
     folder.mkdir(parents=True, exist_ok=True)
     imgs = np.random.default_rng(0).integers(0, 2, (TOTAL, SIDE, SIDE)).astype(np.uint8)
     values = np.stack(np.unravel_index(np.arange(TOTAL), SIZES), 1)

@@ -14,7 +14,7 @@ GREY, RGB = (1, 8, 9), (3, 8, 9)
 
 
 def draws(*shape: int, seed: int = 0) -> np.ndarray:
-    """Floats in [0, 1) with 0 and nearly 1 among them."""
+    """Random floats in [0, 1) that contain 0 and a value close to 1."""
     values = np.random.default_rng(seed).random(shape)
     values.flat[0], values.flat[1] = 0, 0.999
     return values
@@ -30,7 +30,7 @@ def saved(folder: Path, array: np.ndarray, name: str = "images.npy") -> str:
 
 
 def written(folder: Path, images: np.ndarray, suffix: str = ".png") -> str:
-    """Bytes [N, H, W] or [N, H, W, 3] as image files."""
+    """Write bytes [N, H, W] or [N, H, W, 3] as image files, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for i, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{i:03d}{suffix}")
@@ -108,7 +108,7 @@ def test_black_and_white_is_0_and_1(tmp_path):
 @pytest.mark.parametrize(
     "array",
     [
-        (draws(5, 8, 9) > 0.5).astype(np.uint8),  # 0 and 1
+        (draws(5, 8, 9) > 0.5).astype(np.uint8),  # only the values 0 and 1
         (draws(5, 8, 9) * 30).astype(np.uint8),
         np.zeros((5, 8, 9), np.int64),
         draws(5, 8, 9) * 2,

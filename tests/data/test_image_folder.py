@@ -18,7 +18,7 @@ def _cache(tmp_path_factory, monkeypatch):
 
 
 def put(path: Path, value: int = 0, size=(8, 8), mode: str = "L") -> Path:
-    """An image whose pixels all have the value; size is (height, width)."""
+    """Write an image whose pixels all have the same value; ``size`` is (height, width)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, (size[1], size[0]), value if mode == "L" else (value,) * 3).save(path)
     return path

@@ -18,7 +18,7 @@ def whole():
 
 @pytest.fixture(scope="module")
 def sprites(whole):
-    """Canvases by shape, scale and orientation."""
+    """The canvases, indexed by shape, scale and orientation."""
     return whole[0].stored.canvases.unflatten(0, (3, SCALES, 40))
 
 
@@ -27,7 +27,7 @@ def place(shape=0, scale=0, orientation=0, x=0, y=0) -> torch.Tensor:
 
 
 def middle(image: torch.Tensor) -> tuple[float, float]:
-    """Column and row of the centre of mass."""
+    """The column and the row of the centre of mass."""
     rows, columns = torch.nonzero(image, as_tuple=True)
     return columns.double().mean().item(), rows.double().mean().item()
 
@@ -88,7 +88,7 @@ def test_positions_lie_around_the_middle(whole):
 
 def test_scale_is_the_length_of_a_side(sprites):
     sides = (sprites[0, :, 0] > 0).any(1).sum(1)
-    assert sides.tolist() == [11, 13, 15, 17, 19, 21]  # odd: the centre is the middle of a pixel
+    assert sides.tolist() == [11, 13, 15, 17, 19, 21]  # odd, so that the centre is the middle of a pixel
     widest = 2 * RADIUS * math.sqrt(0.5)
     assert sides[-1] == pytest.approx(widest, abs=1)
 

@@ -25,7 +25,7 @@ MNIST = Path(os.environ.get("VAE_LAB_DATA", "nowhere")) / "MNIST" / "raw"
 
 
 def halves(n: int, seed: int = 0) -> Examples:
-    """Bright above (label 0) or below (label 1), in noise."""
+    """Noisy images whose upper half (label 0) or lower half (label 1) is bright."""
     labels = torch.arange(n) % 2
     pixels = torch.randint(0, 60, (n, 1, 8, 8), generator=gen(seed), dtype=torch.uint8)
     pixels[labels == 0, :, :4] += 180
@@ -109,7 +109,7 @@ def test_saving_twice_gives_the_same_hash(net, tmp_path):
 
 @pytest.fixture
 def trainings(tmp_path, monkeypatch) -> list[Examples]:
-    """An empty cache, and the training sets of the classifiers that were asked for."""
+    """An empty cache, and a list of the training sets with which classifiers were trained since."""
     monkeypatch.setenv("VAE_LAB_CACHE", str(tmp_path))
     calls: list[Examples] = []
 

@@ -16,7 +16,7 @@ from vae_lab.features.inception import _downloaded, inception_features
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> Path:
-    """A file like the published one, its numbers random: about 91 MiB."""
+    """A file in the format of the published one, about 91 MiB, with random weights."""
     file = tmp_path_factory.mktemp("inception") / "random.pth"
     with torch.random.fork_rng(), pytest.MonkeyPatch.context() as patch:
         torch.manual_seed(0)
@@ -115,7 +115,7 @@ def test_images_of_other_channels_are_refused(weights, channels):
 
 
 class Evil:
-    """A pickle that writes a file when it is read carelessly."""
+    """An object whose pickle creates a file when it is loaded without protection."""
 
     def __init__(self, place: Path) -> None:
         self.place = place

@@ -17,7 +17,7 @@ def folder(monkeypatch, tmp_path):
 
 
 class Counted:
-    """Features and logits, and how often they were computed."""
+    """Returns fixed features and logits, and counts its calls."""
 
     def __init__(self, seed: int = 0) -> None:
         self.calls = 0

@@ -1,4 +1,4 @@
-"""Decoder outputs and images that the tests of likelihoods share."""
+"""Decoder outputs and images shared by the tests of likelihoods."""
 
 import torch
 from helpers import gen

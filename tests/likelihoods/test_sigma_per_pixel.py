@@ -58,7 +58,7 @@ def test_sigma_per_pixel_in_scoring_is_the_running_one():
     expected = normal_log_prob(params, target, variance.sqrt())
     torch.testing.assert_close(likelihood.eval().log_prob(params, target), expected)
     assert torch.equal(likelihood.log_prob(params + 3, target), likelihood.log_prob(params + 3, target))
-    torch.testing.assert_close(likelihood.mse, variance)  # never refitted
+    torch.testing.assert_close(likelihood.mse, variance)  # scoring does not change it
     torch.testing.assert_close(likelihood.logs()["sigma"], variance.sqrt().mean())
     again = SigmaPerPixel(SHAPE)
     again.load_state_dict(likelihood.state_dict())
@@ -92,7 +92,7 @@ def test_a_batch_of_one_image_has_a_sigma(likelihood):
 
 
 def predicted(k: int = 3, b: int = 5) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Parameters of mean and of log σ, and a target."""
+    """Parameters of the mean, parameters of log σ, and a target."""
     params, target = pair(k, b)
     return params, torch.randn((k, b, *SHAPE), generator=gen(3)), target
 

@@ -50,7 +50,7 @@ def test_a_derivative_within_a_loss_leaves_plain_state_behind(training):
     torch.func.grad(lambda x: norm(x).square().sum())(x)
     assert slope.isfinite().all()
     assert (norm.running_mean == 0).all()
-    norm(x)  # a wrapper left behind would fail here
+    norm(x)  # this call fails if a wrapper of torch.func is left in the state
 
 
 def test_three_stacked_are_three_alone():

@@ -7,7 +7,7 @@ from vae_lab.nets.made import MADE
 
 
 def jacobians(made, context=None, seed=0):
-    """Of each of the outputs by the inputs: [outputs, D, D]."""
+    """The Jacobian of each output with respect to the inputs: [outputs, D, D]."""
     draws = gen(seed)
     with torch.no_grad():
         for parameter in made.parameters():
@@ -38,7 +38,7 @@ def test_a_network_narrower_than_the_input_stays_autoregressive():
 
 def test_every_output_depends_on_the_context_also_the_first():
     made = MADE(3, 30, 2, outputs=2, context=4, act="tanh")
-    jacobians(made, torch.zeros(4))  # fills the weights
+    jacobians(made, torch.zeros(4))  # called because it sets random weights
     context = torch.randn(4, generator=gen())
     assert (torch.func.jacrev(lambda c: made(torch.zeros(3), c))(context) != 0).all()
 

@@ -1,4 +1,4 @@
-"""The networks of the published recipes: any image size, and the papers' own numbers of parameters."""
+"""Tests of the networks of published recipes: they take any image size and have the papers' numbers of parameters."""
 
 import pytest
 import torch
@@ -42,11 +42,11 @@ def test_shapes_match_and_every_parameter_learns(net, shape):
     [
         # β-VAE, table 1: 4096-1200-1200 and 10-1200-1200-1200-4096
         (MLP([1200, 1200], [1200, 1200, 1200], "relu", "tanh"), (1, 64, 64), 10, (6_357_600, 7_814_896)),
-        # FactorVAE: 32-32-64-64, 128 and back
+        # FactorVAE: 32-32-64-64, 128, and the reverse in the decoder
         (Strided([32, 32, 64, 64], 128), (1, 64, 64), 10, (246_592, 248_833)),
-        # VampPrior: two gated layers of 300, each two linear maps
+        # VampPrior: two gated layers of 300, each with two linear maps
         (MLP([300, 300], [300, 300], gated=True), (1, 28, 28), 40, (471_000 + 180_600, 24_600 + 180_600 + 235_984)),
-        # InfoVAE's code: 64-128, 1024 and back
+        # the code of InfoVAE: 64-128, 1024, and the reverse in the decoder
         (
             Strided([64, 128], 1024), (1, 28, 28), 20,
             (1088 + 131_200 + 6_423_552, 21_504 + 6_428_800 + 131_136 + 1025),
@@ -56,7 +56,7 @@ def test_shapes_match_and_every_parameter_learns(net, shape):
             DCGAN(128), (1, 28, 28), 8,
             (2176 + 524_544 + 2_097_664 + 8_389_632 + 3840, 451_584 + 8_389_120 + 2_097_408 + 4097 + 1536),
         ),
-        # σ-VAE's code: 32, 64, 128 and back
+        # the code of σ-VAE: 32, 64, 128, and the reverse in the decoder
         (SigmaCNN(32), (1, 28, 28), 20, (320 + 32_832 + 204_928, 131_712 + 294_976 + 73_760 + 801)),
     ],
     ids=["higgins", "kim_mnih", "tomczak", "zhao", "tolstikhin", "rybkin"],
@@ -94,7 +94,7 @@ def test_only_the_named_networks_hold_running_means():
 
 def test_weight_norm_separates_length_per_output():
     block = ResNet([4], 8).decoder(3, (1, 8, 8)).layers[5]
-    lengths = block.body[0].parametrizations.weight.original0  # of a transposed convolution: inputs come first
+    lengths = block.body[0].parametrizations.weight.original0  # axis 0 of a transposed convolution: inputs
     assert lengths.shape == (1, 4, 1, 1)
 
 

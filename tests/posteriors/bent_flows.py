@@ -1,4 +1,4 @@
-"""Posterior flows with few small steps, as they start and with every weight drawn."""
+"""Small posterior flows for tests, with their initial weights or with random weights."""
 
 from functools import partial
 
@@ -23,11 +23,11 @@ def fresh(name, latent_dim=3, features=4):
 
 
 def bent(name, latent_dim=3, features=4, scale=0.7, seed=0):
-    """A flow whose every weight is drawn, so that no step of it is the identity."""
+    """A flow with random weights, so that none of its steps is the identity."""
     flow, draws = fresh(name, latent_dim, features), gen(seed)
     with torch.no_grad():
         for parameter in flow.parameters():
             parameter.copy_(scale * torch.randn(parameter.shape, generator=draws))
-        for parameter in flow.base.parameters():  # or a wide Gaussian saturates what follows
+        for parameter in flow.base.parameters():  # with a wide Gaussian, the steps after it would saturate
             parameter.mul_(0.3)
     return flow

@@ -1,4 +1,4 @@
-"""What holds for the steps of one posterior flow each."""
+"""Tests of the steps of single posterior flows."""
 
 import math
 
@@ -36,7 +36,7 @@ def test_every_other_block_of_iaf_runs_backwards():
 
 
 def test_a_gate_starts_nearly_open():
-    """Section 4 of arXiv 1606.04934: s "close to +1 or +2" at the start."""
+    """Section 4 of arXiv 1606.04934 asks for s "close to +1 or +2" at the start of training."""
     flow = fresh("iaf")
     h, eps = torch.randn(2, 4, generator=gen()), torch.randn(1, 2, 3, generator=gen(1))
     plain = flow.base.normal(h)

@@ -1,4 +1,4 @@
-"""What holds for every posterior flow."""
+"""Properties that every posterior flow has."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ each = pytest.mark.parametrize("name", FLOWS)
 
 def as_identity(name):
     flow = fresh(name)
-    if name == "iaf":  # its gate is open in the limit alone
+    if name == "iaf":  # its gates approach 1 but never reach it
         for block in flow.steps:
             torch.nn.init.constant_(block.made.last.bias[3:], 100)
     return flow
@@ -37,7 +37,7 @@ def test_an_identity_flow_is_the_diagonal_gaussian(name):
 
 @each
 def test_a_flow_draws_the_noise_that_a_gaussian_draws(name):
-    """One draw per sample: runs with and without a flow see the same noise."""
+    """Flows draw once per sample, so that runs with and without a flow see the same noise."""
     flow = as_identity(name)
     plain = DiagonalNormal(4, 3)
     plain.load_state_dict(flow.base.state_dict())
@@ -47,7 +47,7 @@ def test_a_flow_draws_the_noise_that_a_gaussian_draws(name):
 
 @each
 def test_log_determinants_are_those_of_autograd(name):
-    """log q(z) = log N(ε) − log |det ∂z/∂ε|, the base's reparameterisation included."""
+    """log q(z) = log N(ε) − log |det ∂z/∂ε|, where z(ε) includes the reparameterisation of the base."""
     flow = bent(name)
     h = torch.randn(1, 4, generator=gen())
     mixing = 0
@@ -66,7 +66,7 @@ def test_log_determinants_are_those_of_autograd(name):
 
 @each
 def test_log_q_integrates_to_1(name):
-    """∫ over a cell of the plane dz = E_q[1(z in the cell) / q(z)]: the cells that hold draws have their own area."""
+    """The area of a cell of the plane is ∫ dz = E_q[1(z in the cell) / q(z)], estimated for cells that hold draws."""
     flow, cells = bent(name, latent_dim=2, scale=0.5), 40
     z, log_q, _ = flow(torch.randn(1, 4, generator=gen()), 200_000, SeededNoise("cpu", 0))
     z, log_q = z[:, 0].detach(), log_q[:, 0].detach()
@@ -91,7 +91,7 @@ def test_samples_and_images_do_not_touch_each_other(name):
 
 @each
 def test_the_flow_differs_from_image_to_image(name):
-    """The steps themselves read the features, not the Gaussian alone."""
+    """The steps read the features of the image, as the Gaussian of the base does."""
     flow = bent(name)
     for head in (flow.base.mu, flow.base.log_var):
         torch.nn.init.zeros_(head.weight)
@@ -105,7 +105,7 @@ def test_every_parameter_learns(name):
     model = small_model(posterior=FLOWS[name])
     objective = ELBO(1, 1, 2, "B", Constant())
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(2):  # what feeds a layer of zeros has no gradient at first
+    for _ in range(2):  # layers before a layer of zeros have no gradient in the first step
         optimizer.zero_grad()
         objective(model, random_batch(), step()).loss.backward()
         optimizer.step()

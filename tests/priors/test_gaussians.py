@@ -19,7 +19,7 @@ def test_the_mixture_density_is_that_of_torch_distributions():
 
 
 def test_narrow_components_far_out_keep_their_precision():
-    """The square is multiplied out: in float32 this would be off by whole nats."""
+    """The implementation expands the square, which in float32 would give errors of more than a nat here."""
     mu, log_var = torch.full((2, 3), 50.0), torch.full((2, 3), math.log(1e-6))
     found = Gaussians(torch.full((2,), -math.log(2)), mu, log_var).log_prob(mu[:1])
     assert found.item() == pytest.approx(3 * -0.5 * math.log(2 * math.pi * 1e-6), abs=1e-4)

@@ -1,4 +1,4 @@
-"""What holds for every prior; the number of components is small here."""
+"""Properties that every prior has, tested with few components."""
 
 from functools import partial
 
@@ -39,7 +39,7 @@ def model_with(prior, posterior=DiagonalNormal, latent_dim=2) -> SingleLevel:
 
 
 def encoded_by(mu, log_var):
-    """An encoder for which every image has the same posterior."""
+    """An encoder that gives every image the same posterior."""
     return lambda u: Normal(torch.full((len(u), 2), float(mu)), torch.full((len(u), 2), float(log_var)))
 
 
@@ -58,7 +58,7 @@ def test_log_prior_integrates_to_1(name):
 
 @each
 def test_draws_follow_the_density(name):
-    """E_p[f] over draws is ∫ f p dz over a grid, for the first two moments."""
+    """For the first two moments f, the mean of f over draws equals ∫ f p dz over a grid."""
     model = model_with(PRIORS[name])
     axis = torch.linspace(-9, 9, 500)
     grid = torch.cartesian_prod(axis, axis)
@@ -94,7 +94,7 @@ def test_many_components_that_coincide_equal_the_plain_prior_too():
 
 
 def test_a_model_with_one_component_at_the_standard_normal_has_its_elbo():
-    """Over many samples: its KL is sampled, that against N(0, I) is not."""
+    """Many samples are needed, because the KL to a mixture is sampled, while that to N(0, I) has a closed form."""
     objective, batch = ELBO(1, 1, 5000, "B", Constant()), random_batch()
     plain, one = (model_with(prior).eval() for prior in (StandardNormal, partial(MixturePrior, components=1, spread=1)))
     one.load_state_dict(plain.state_dict(), strict=False)

@@ -18,7 +18,7 @@ def printed(scores: Scores, title: str = "model=cnn", folder: str = "outputs/run
 
 
 def cells(lines: list[str], score: str) -> list[str]:
-    """The row of a score, cut at two or more blanks."""
+    """The cells of the row of a score; cells are separated by at least two spaces."""
     (row,) = [line for line in lines if line.split()[:1] == [score]]
     return [cell.strip() for cell in row.split("  ") if cell.strip()]
 
@@ -28,7 +28,7 @@ SCORES = {"test/fid": 12.3456, "test/fid_floor": 2.5, "test/elbo": -1234.56, "te
 
 def test_every_score_has_one_row_and_floors_stand_in_their_column():
     lines = printed(Scores(SCORES))
-    assert "floor: what real training images reach" in " ".join(lines)
+    assert "floor: the score of real training images" in " ".join(lines)
     assert cells(lines, "fid") == ["fid", "12.35", "2.5"]
     assert cells(lines, "elbo") == ["elbo", "-1234.6"]
     assert cells(lines, "active_units") == ["active_units", "7"]
@@ -38,7 +38,7 @@ def test_every_score_has_one_row_and_floors_stand_in_their_column():
 def test_a_floor_without_its_score_keeps_a_row():
     lines = printed(Scores({"test/kid_floor": 0.5, "test/elbo": -3.0}))
     assert cells(lines, "kid_floor") == ["kid_floor", "0.5"]
-    assert "what real training images reach" not in " ".join(lines)
+    assert "the score of real training images" not in " ".join(lines)
 
 
 def test_the_floor_of_features_with_a_suffix_stands_beside_its_score():

@@ -1,4 +1,4 @@
-"""The one line that tells a run's key settings."""
+"""Tests of the line that states the key settings of a run."""
 
 import pytest
 from conftest import BARE, TINY

@@ -1,4 +1,4 @@
-"""Runs that were interrupted, killed, moved or damaged, and what resuming makes of them."""
+"""Tests of resuming runs that were interrupted, killed, moved or damaged."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ STATEFUL = ["train", "dataset=digits", "epochs=8", "batch_size=8", "likelihood=s
 
 
 def _stop_in_the_middle(words: list[str], folder: Path, how: signal.Signals, after_epochs: int = 3):
-    """Start a run, send it a signal in the middle of a later epoch, and return the process with its output."""
+    """Start a run, send it a signal in the middle of a later epoch, and return its exit status and its output."""
     process = subprocess.Popen(
         [PROGRAM, *words, f"hydra.run.dir={folder.name}"], cwd=folder.parent, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -31,7 +31,7 @@ def _stop_in_the_middle(words: list[str], folder: Path, how: signal.Signals, aft
     time.sleep(0.1)
     process.send_signal(how)
     out, err = process.communicate(timeout=60)
-    assert not (folder / "results.json").exists(), "it was through before the signal came"
+    assert not (folder / "results.json").exists(), "the run ended before the signal arrived"
     return process.returncode, out, err
 
 
@@ -91,7 +91,7 @@ def test_run_stopped_while_scoring_is_scored_by_resume(cli, run_copy):
 
 
 def test_best_survives_a_move_of_the_folder(cli, tmp_path):
-    """Later epochs are made worse by a jump of the learning rate; best.ckpt must stay that of an early one."""
+    """A raised learning rate makes the epoch after resuming worse, so best.ckpt must stay that of an earlier epoch."""
     words = ["dataset=digits", "epochs=3", *BARE, "hydra.run.dir=run"]
     assert cli("train", *words).status == 0
     (tmp_path / "run" / "results.json").unlink()

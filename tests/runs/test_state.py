@@ -1,4 +1,4 @@
-"""What a run folder says of itself; one process at a time."""
+"""Tests of the state of a run folder, and of the lock that admits one process at a time."""
 
 import subprocess
 import sys

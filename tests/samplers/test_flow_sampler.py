@@ -14,7 +14,7 @@ def silent(steps, _):
 
 
 def banana(n: int = 6000) -> torch.Tensor:
-    """x ~ N(0, 1), y ~ N(x², 0.3²), its density known."""
+    """Draws of x ~ N(0, 1) and y ~ N(x², 0.3²), whose density is ``log_banana``."""
     x = torch.randn(n, generator=gen())
     return torch.stack([x, x.square() + 0.3 * torch.randn(n, generator=gen(1))], 1)
 
@@ -25,7 +25,7 @@ def log_banana(z: torch.Tensor) -> torch.Tensor:
 
 
 def moved(block: AutoregressiveBlock) -> AutoregressiveBlock:
-    """Away from the identity that it starts at."""
+    """Change the weights of a block at random, because a new block is the identity."""
     with torch.no_grad():
         for parameter in block.parameters():
             parameter += 0.3 * torch.randn(parameter.shape, generator=gen(parameter.numel()))
@@ -64,7 +64,7 @@ def test_the_log_determinant_is_that_of_autograds_jacobian(order):
 
 def test_a_known_density_is_learnt(fitted):
     z = banana(4000) + 0
-    gap = (log_banana(z) - fitted.log_prob(z)).mean().item()  # KL of the flow from the banana
+    gap = (log_banana(z) - fitted.log_prob(z)).mean().item()  # KL from the banana to the flow
     assert -0.02 < gap < 0.08
     gaussian = GMM(1)
     gaussian.fit(z, SeededNoise("cpu", 0), silent)

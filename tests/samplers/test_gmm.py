@@ -20,7 +20,7 @@ def silent(steps, _):
 
 
 def mixture(n: int = 6000) -> torch.Tensor:
-    """Draws of three tilted Gaussians, in float32 as codes are."""
+    """Draws of three correlated Gaussians, in float32 as codes are."""
     which = torch.multinomial(WEIGHTS, n, replacement=True, generator=gen())
     eps = torch.randn(n, 2, 1, generator=gen(1))
     return MEANS[which] + (FACTORS[which] @ eps).squeeze(-1)
@@ -86,7 +86,7 @@ def test_log_p_is_of_codes_in_their_own_scale():
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_nearly_singular_codes_are_sampled_as_they_lie(scale):
-    """On a line in three dimensions, with a hundred-thousandth of spread beside it; the last dimension is constant."""
+    """The codes lie on a line in three dimensions with a deviation of 1e-5; the fourth dimension is constant."""
     along = torch.randn(4000, 1, generator=gen(), dtype=torch.float64)
     beside = 1e-5 * torch.randn(4000, 3, generator=gen(1), dtype=torch.float64)
     codes = torch.cat([along * torch.tensor([1.0, 2.0, -1.0]) + beside, torch.full((4000, 1), 7.0)], 1).float() * scale

@@ -1,4 +1,4 @@
-"""What every sampler of ``conf/sampler`` keeps: a new one is picked up by itself."""
+"""Properties of every sampler in ``conf/sampler``; new samplers are tested without a change here."""
 
 import io
 
@@ -94,7 +94,7 @@ def test_aggregate_gives_the_codes_themselves_each_as_often():
 
 
 class Line(torch.nn.Module):
-    """x ↦ (x − w)², its minimum at the codes' mean; counts what it is called with."""
+    """The loss (x − w)², whose minimum is at the mean of the codes; it records the batches that it is called with."""
 
     def __init__(self, diverges: bool = False) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ def test_training_leaves_out_the_same_share_in_every_epoch():
     assert len(line.seen) == 9
     assert all(torch.equal(epoch, epochs[0]) for epoch in epochs)
     assert (len(epochs[0]), told["held_out_codes"]) == (75, 25)
-    assert not torch.equal(line.seen[0], line.seen[3])  # in another order
+    assert not torch.equal(line.seen[0], line.seen[3])  # the order differs between epochs
 
 
 def test_training_keeps_the_best_epoch_and_ends_when_none_is_better():

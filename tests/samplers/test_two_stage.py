@@ -20,13 +20,13 @@ def vae(dims: int = 2, seed: int = 0) -> SecondVAE:
 
 
 def linear(f: float, gamma: float) -> SecondVAE:
-    """x = f u + γ ε in one dimension, whose posterior q(u|x) is known and encoded exactly."""
+    """The model x = f u + γ ε in one dimension, with an encoder that gives the exact posterior q(u|x)."""
     made = vae(1)
     precision = 1 + f**2 / gamma**2
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.zero_()
-        made.decoder.last.weight[0, -1] = f  # the input that is given once more
+        made.decoder.last.weight[0, -1] = f  # the decoder's last layer also receives its input u
         made.encoder.last.weight[0, -1] = f / gamma**2 / precision
         made.encoder.last.bias[1] = -math.log(precision)
         made.log_gamma.fill_(math.log(gamma))

@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic and writing, and one race of a few steps. Nothing here is timed."""
+"""Tests of the benchmark's arithmetic and tables, and one race of a few steps. No test measures time."""
 
 import subprocess
 import sys
@@ -107,7 +107,7 @@ def test_the_limit_is_the_best_rate_over_the_operations_of_an_image():
 def test_operations_of_a_linear_network_are_counted_whole():
     case = Case("dense", 28, 1, 128, 128, 2)
     weights = [p.numel() for p in common.VAE(case).parameters() if p.ndim == 2]
-    first = weights[0]  # its input needs no gradient, so two products instead of three, each 2 operations per weight
+    first = weights[0]  # no gradient of its input: two products, not three, of 2 operations per weight each
     assert limit.operations(case) == 6 * sum(weights) - 2 * first
 
 
@@ -140,7 +140,7 @@ def test_the_loss_is_that_of_vae_lab():
     zero = torch.tensor(0.0)
     loss = job(Batch(x, x, None), Step(zero, zero, SeededNoise("cpu", "mine"), "model", 4096)).loss
     torch.manual_seed(0)
-    assert vae.loss(x).item() == pytest.approx(loss.item(), rel=2e-3)  # other noise, many images
+    assert vae.loss(x).item() == pytest.approx(loss.item(), rel=2e-3)  # the noise differs, but averages out
 
 
 def test_synthetic_digits_are_in_the_format_of_mnist(tmp_path):
@@ -222,7 +222,7 @@ def test_each_piece_has_its_place_in_the_docs():
         made = report.pieces(results)
         assert len(made) == 6
         missing = {name for name in made if begin(name) not in text}
-        assert missing == (set() if kind == "cpu" else {"ratios on gpu"})  # the README has tables of the CPU only
+        assert missing == (set() if kind == "cpu" else {"ratios on gpu"})  # the README has tables for the CPU only
 
 
 def test_a_race_of_a_few_steps(tmp_path):

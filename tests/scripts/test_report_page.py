@@ -1,4 +1,4 @@
-"""The sentences of the report's page follow the scores, whichever way they fall."""
+"""Tests that the sentences of the report page agree with the scores, whatever the scores are."""
 
 import importlib.util
 from pathlib import Path

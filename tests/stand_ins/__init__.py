@@ -1,1 +1,1 @@
-"""Small models, networks and data of other structures than the package has: the contract is tested on them."""
+"""Small models, networks and data with structures that the package does not have, to test its interfaces with."""

@@ -1,4 +1,4 @@
-"""Discrete codes on a grid: each position takes the nearest of K vectors, with a straight-through gradient."""
+"""A model with discrete codes on a grid: each position takes the nearest of K vectors (straight-through gradient)."""
 
 import math
 

@@ -13,7 +13,7 @@ VOCABULARY = ("a", "cat", "dog", "sees", "hears", "the", "end")
 
 
 class Phrases:
-    """``a cat sees the dog end``: 240 training and 60 test phrases of 6 tokens, labelled by their subject."""
+    """240 training and 60 test phrases of 6 tokens such as ``a cat sees the dog end``, labelled by their subject."""
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
         draws = torch.randint(0, 2, (300, 4), generator=torch.Generator().manual_seed(0))
@@ -35,7 +35,7 @@ class TokenEncoder(nn.Module):
 
 
 class TokenMLP:
-    """Embeddings in, a vector of logits for each position out."""
+    """An MLP whose encoder embeds tokens and whose decoder gives a vector of logits for each position."""
 
     takes = ("tokens",)
 

@@ -1,4 +1,7 @@
-"""Two levels, inferred top-down as in a ladder VAE: q(z₂|x) q(z₁|z₂, x), the decoder's output made on the way."""
+"""A model of two levels with top-down inference, as in a ladder VAE: q(z₂|x) q(z₁|z₂, x).
+
+Inference also computes the decoder's output.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +12,7 @@ from vae_lab.types import Architecture, Latents, Likelihood, Noise, Normal, Shap
 
 
 class TopDown(nn.Module):
-    """q(z₁|z₂, x) weighs the encoder's estimate and p(z₁|z₂) by their precisions (arXiv 1602.02282, equation 17)."""
+    """In q(z₁|z₂, x), the encoder's estimate and p(z₁|z₂) are weighted by precision (arXiv 1602.02282, equation 17)."""
 
     conditional = deterministic = standard_prior = kl_trains_prior = False
     inference = ("encoder.", "d1.", "q2.")

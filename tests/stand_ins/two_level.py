@@ -1,4 +1,4 @@
-"""Two levels, inferred bottom-up: q(z₁|x) q(z₂|z₁), p(z₂) p(z₁|z₂) p(x|z₁)."""
+"""A model of two levels with bottom-up inference: q(z₁|x) q(z₂|z₁) and p(z₂) p(z₁|z₂) p(x|z₁)."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ from vae_lab.types import Architecture, Latents, Likelihood, Noise, Normal, Shap
 
 
 class Gaussian(nn.Module):
-    """Features [..., F] to a diagonal Gaussian [..., D]."""
+    """A network that maps features [..., F] to a diagonal Gaussian [..., D]."""
 
     def __init__(self, features: int, dims: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The compiled loss: the same draws and numbers, what is left to the job itself, and when compiling is worth it."""
+"""Tests of the compiled loss: it gives the same numbers, falls back to the job, and is used only if it pays off."""
 
 import shutil
 
@@ -24,7 +24,7 @@ def job() -> Job:
 
 @pytest.fixture
 def traced(monkeypatch):
-    """Dynamo traces as ever, and nothing is handed to a C++ compiler."""
+    """Make torch.compile trace functions without compiling them to C++; the result lists the calls."""
     compile_ = torch.compile
     calls = []
 

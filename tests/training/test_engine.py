@@ -1,4 +1,4 @@
-"""The training step: where a batch stands, and one step held against one written by hand."""
+"""Tests of the training step: the place of a batch, and one step compared with a loop written by hand."""
 
 import copy
 
@@ -14,7 +14,7 @@ from vae_lab.training.job import Job
 from vae_lab.types import Step
 
 CPU = torch.device("cpu")
-UNUSED = (pytest.fail, pytest.fail)  # there is one phase
+UNUSED = (pytest.fail, pytest.fail)  # functions that are called only with several phases
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_the_last_batches_of_an_epoch_may_be_fewer(batch, batches, accumulate, f
 def test_objectives_see_optimizer_steps_and_epochs():
     at = Place(2, 3, 4, 2)
     assert at.count(CPU).item() == 5
-    assert Place(1, 0, 10, 4).count(CPU).item() == 3  # the last two batches of an epoch make a step of their own
+    assert Place(1, 0, 10, 4).count(CPU).item() == 3  # the last two batches of an epoch form a separate step
     assert at.time(CPU).item() == 2.75
 
 

@@ -11,7 +11,7 @@ from vae_lab.training.job import Job
 
 
 class TwoPhases(Autoencoder):
-    """With a network of its own, as a discriminator is."""
+    """An objective with a second phase that trains a network of the objective, like a discriminator."""
 
     phases = {"model": ("model.",), "discriminator": ("objective.",)}  # noqa: RUF012
 

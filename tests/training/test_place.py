@@ -1,4 +1,4 @@
-"""Where a batch stands in its optimizer step."""
+"""Tests of the place of a batch in its optimizer step."""
 
 import torch
 

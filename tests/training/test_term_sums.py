@@ -1,4 +1,4 @@
-"""Means over images, of one job and of several."""
+"""Tests of the means of terms over images, for one job and for several."""
 
 import math
 
@@ -25,8 +25,8 @@ def test_means_weigh_batches_by_their_images():
     expected = {"loss": 2.0, "recon": 4.0, "discriminator_loss": 6.0, "discriminator_accuracy": 2.0}
     assert sums.recent(here) == [expected]
     sums.add(terms(8.0), 4)
-    assert sums.recent(here)[0]["loss"] == 8.0  # since it was last asked for
-    assert sums.close(here)[0]["loss"] == 5.0  # of the epoch
+    assert sums.recent(here)[0]["loss"] == 8.0  # the mean since the previous call
+    assert sums.close(here)[0]["loss"] == 5.0  # the mean over the epoch
     assert sums.close(here) == []
 
 

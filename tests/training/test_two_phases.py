@@ -1,4 +1,4 @@
-"""Whole runs of an objective with two phases: optimizers, steps, resuming, clipping, several processes."""
+"""Tests of complete runs with two phases: optimizers, steps, resuming, clipping, several processes."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""``vae-lab evaluate``: score a finished run again, into the same folder and the same logger's run."""
+"""``vae-lab evaluate``: scores a finished run again; results go to its run folder and to its run in the logger."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,17 +22,23 @@ from vae_lab.scores import Scores
 
 
 def evaluate(config: Node, console: Console) -> Scores:
-    """Compute the metrics and figures that the config asks for; scores of other metrics stay as they were.
+    """Compute the metrics and figures of the config; the run keeps its scores from other metrics.
 
-    With a sampler: those that concern generated images, under its name.
+    If the config has a sampler, only metrics and figures of generated images are computed, and their names contain the
+    name of the sampler.
+
+    Args:
+        config: the resolved config of the command.
+        console: shows progress and scores.
 
     Raises:
-        UserError: not a finished run, a file of it is damaged, or nothing that is asked for depends on the sampler.
+        UserError: the run is not finished, one of its files is damaged, or no requested metric or figure depends on the
+            sampler.
     """
     settings = check(EvaluateConfig, config)
     _refuse_what_no_sampler_changes(settings)
     folder = Path(settings.run)
-    # Two evaluations at once would each write results that lack the other's.
+    # Without the lock, two evaluations at the same time would overwrite each other's results.
     with in_use(folder) if folder.is_dir() else nullcontext():
         return _evaluate(run_folder.load_finished(folder), settings, config, console)
 
@@ -59,12 +65,12 @@ def _evaluate(run: run_folder.Run, settings: EvaluateConfig, config: Node, conso
 
 
 def _refuse_what_no_sampler_changes(settings: EvaluateConfig) -> None:
-    asked = [
+    requested = [
         f"{group}={','.join(nodes)}"
         for group, nodes in (("metrics", settings.metrics), ("figures", settings.figures))
         if nodes
     ]
-    if settings.sampler and asked and not (of_images(settings.metrics) or of_images(settings.figures)):
+    if settings.sampler and requested and not (of_images(settings.metrics) or of_images(settings.figures)):
         raise UserError(
-            f"{' '.join(asked)}: none of it depends on the sampler; type metrics=fid, or leave sampler= out"
+            f"{' '.join(requested)}: none of it depends on the sampler; type metrics=fid, or leave sampler= out"
         )

@@ -1,11 +1,10 @@
-"""``vae-lab sample``: examples that a finished run generates, as an array, a grid or text, and single files."""
+"""``vae-lab sample``: generates examples with a finished run, and writes them as an array and as images or text."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-import torch
 from rich.console import Console
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from vae_lab.config.hydra_errors import slug
 from vae_lab.config.node import Node
 from vae_lab.config.schema import SampleConfig, check
 from vae_lab.errors import UserError
-from vae_lab.evaluation.conditions import told_y
+from vae_lab.evaluation.conditions import Word, told_y
 from vae_lab.evaluation.fitting import at_hand, name_of
 from vae_lab.evaluation.sampled import source_of
 from vae_lab.evaluation.trained import PRIOR, Evaluation
@@ -25,22 +24,23 @@ from vae_lab.runs import run_folder
 from vae_lab.system.files import write_atomically
 from vae_lab.types import Sampler
 
-GRID = 1024  # images that a grid shows at most
+GRID = 1024  # largest number of images in a grid
 
 
 def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
-    """Write ``<out>/n<n>-seed<seed>.npy`` and a view of the same name: a ``.png`` grid of images, a ``.txt`` of tokens.
+    """Write ``<out>/n<n>-seed<seed>.npy`` and a readable version: a ``.png`` grid of images, or a ``.txt`` of tokens.
 
-    The array is float32 [n, C, H, W] in [0, 1] for images. With ``y=7`` the names end in ``-y7`` (with several labels,
-    example i has label i modulo their number), with a sampler in its name.
+    For images, the array is float32 [n, C, H, W] in [0, 1]. With ``y=7`` the names end in ``-y7``; of L labels, example
+    i has label i modulo L. With a sampler, the names end in the name of the sampler.
 
     Args:
-        config: resolved.
-        console: prints the names of the files.
-        sampler_typed: whether numbers of the sampler were typed; otherwise an earlier fit is used as it is.
+        config: the resolved config of the command.
+        console: shows the names of the files.
+        sampler_typed: whether the user typed settings of the sampler; if not, an earlier fit is used whatever its
+            settings.
 
     Raises:
-        UserError: not a finished run, or a file is there already.
+        UserError: the run is not finished, or a file already exists.
     """
     settings = check(SampleConfig, config)
     run = run_folder.load_finished(settings.run)
@@ -55,7 +55,7 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
 def _source(
     settings: SampleConfig, run: run_folder.Run, config: Node, console: Console, sampler_typed: bool
 ) -> tuple[str, str, Sampler | None]:
-    """Title and source of the examples, for pictures, and the sampler (None: the prior), fitted now if need be."""
+    """The title and the source of the examples, for the grid, and the fitted sampler (None: the prior)."""
     name, title, device = name_of(config), title_of(run.config), device_for(settings.accelerator)
     run.job.to(device)
     if not name:
@@ -66,7 +66,7 @@ def _source(
 
 
 class _Files:
-    """The files that are written: the array, its view, and single images where a folder for them was typed."""
+    """The files to write: the array, its readable version, and single images if the user typed a folder for them."""
 
     def __init__(self, settings: SampleConfig, run: run_folder.Run, sampler: str | None) -> None:
         self.values = values_from(run.environment.get("values"))
@@ -79,26 +79,30 @@ class _Files:
         self.singles = Path(settings.dir).expanduser() if settings.dir else None
         if self.singles is not None and self.values.kind != "images":
             raise UserError(
-                f"dir={settings.dir} is for images, and this run generates {self.values.kind}; leave it out"
+                f"dir={settings.dir} is for images, and this run generates {self.values.kind}; leave dir= out"
             )
 
     def refuse_present(self) -> None:
-        """Refuse to overwrite.
+        """Refuse to overwrite files.
 
         Raises:
-            UserError: names the file that is there already.
+            UserError: names the file or the folder that already exists.
         """
         for path, option in ((self.array, "out"), (self.view, "out"), (self.singles, "dir")):
             if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
                 raise UserError(
-                    f"{path} is there already and is not overwritten; type {option}=<another folder> or seed=…"
+                    f"{path} already exists and is not overwritten; type {option}=<another folder> or seed=…"
                 )
 
     def write(self, examples: Tensor, draw: Callable[[IO[bytes]], None]) -> None:
-        """Write all of them; ``draw`` writes the picture of images to a file.
+        """Write all files.
+
+        Args:
+            examples: [n, *x_shape].
+            draw: writes the grid of images to an open file.
 
         Raises:
-            UserError: a folder cannot be written.
+            UserError: a folder cannot be written to.
         """
         for folder, option in ((self.folder, "out"), (self.singles, "dir")):
             try:
@@ -121,16 +125,18 @@ class _Files:
             raise _unwritable(self.folder, "out", why) from why
 
     def written(self, n: int) -> str:
-        """The names of the files, for the terminal."""
+        """The names of the n examples' files, for the terminal."""
         names = "\n".join(str(path) for path in (self.array, self.view) if path is not None)
         return names + (f" and {n:,} PNGs in {self.singles}" if self.singles else "")
 
 
 def _unwritable(folder: Path | None, option: str, why: OSError) -> UserError:
-    return UserError(f"{folder} cannot be written ({why.strerror}); type {option}=<a folder that can>")
+    return UserError(f"{folder} cannot be written ({why.strerror}); type {option}=<a writable folder>")
 
 
-def _grid_png(images: torch.Tensor, run: run_folder.Run, y: Any, title: str, source: str, file: Any) -> None:
+def _grid_png(
+    images: Tensor, run: run_folder.Run, y: Word | list[Word] | None, title: str, source: str, file: IO[bytes]
+) -> None:
     from vae_lab.figures.samples import sample_figure
 
     shown = images[:GRID]
@@ -138,13 +144,13 @@ def _grid_png(images: torch.Tensor, run: run_folder.Run, y: Any, title: str, sou
     if run.model.conditional:
         source = f"{source}, {'y drawn as in training' if y is None else f'y={told_y(y)}'}"
         if isinstance(y, list) and not run.environment["attributes"]:
-            columns = max(1, round(columns / len(y))) * len(y)  # a column is of one label
+            columns = max(1, round(columns / len(y))) * len(y)  # every column shows one label
     sample_figure(shown, columns, title, source).savefig(file, format="png")
 
 
-def _write_singles(images: torch.Tensor, folder: Path) -> None:
+def _write_singles(images: Tensor, folder: Path) -> None:
     from torchvision.transforms.v2.functional import to_pil_image
 
     digits = len(str(len(images) - 1))
     for i, image in enumerate(images):
-        to_pil_image(image).save(folder / f"{i:0{digits}d}.png")  # grey stays grey
+        to_pil_image(image).save(folder / f"{i:0{digits}d}.png")  # a grey image is saved as grey

@@ -1,4 +1,4 @@
-"""``vae-lab score``: the scores of images that anyone made, in a run folder of their own."""
+"""``vae-lab score``: scores given images, from any source, and writes the results to a separate run folder."""
 
 import shlex
 import sys
@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -14,40 +13,66 @@ from torch import Tensor
 
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make, make_all
+from vae_lab.config.node import Node
 from vae_lab.config.schema import ScoreConfig, check
+from vae_lab.data.dataset import Dataset
 from vae_lab.data.given_images import GivenImages
 from vae_lab.errors import UserError
 from vae_lab.evaluation.outputs import score as run_scores
-from vae_lab.evaluation.scoring import Scoring
-from vae_lab.metrics.common.image_scores import images_compared
+from vae_lab.evaluation.scoring import FeaturesFor, Scoring
+from vae_lab.metrics.common.image_scores import ImageMetric, images_compared
 from vae_lab.noise import generator
 from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import print_scores, tracker
 from vae_lab.runs import run_folder
 from vae_lab.runs.build import make_data
 from vae_lab.scores import Scores
+from vae_lab.types import Progress
 
 
 class ScoredImages(Scoring):
-    """Given images in the place of samples: drawn without replacement, in an order that the seed fixes."""
+    """Scoring with given images in the place of samples, taken without replacement in an order that the seed fixes.
 
-    def __init__(self, given: GivenImages, *args: Any) -> None:
-        super().__init__(*args)
+    Args:
+        given: the images to score.
+        data, seed, device, title, progress, features: see :class:`Scoring`.
+    """
+
+    def __init__(
+        self,
+        given: GivenImages,
+        data: Dataset,
+        seed: int,
+        device: torch.device,
+        title: str,
+        progress: Progress,
+        features: FeaturesFor,
+    ) -> None:
+        super().__init__(data, seed, device, title, progress, features)
         self.given, self.available = given, len(given)
         self.sampler = f"given images, {given.path.name}"
         self._order = torch.randperm(len(given), generator=generator("cpu", self.seed, "given images"))
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
-        """n of the images; the first n are the same whatever n is."""
+        """Yield n of the given images; a larger n yields the same images first."""
         for index in self._order[:n].split(size):
             yield self.given.at(index).to(self.device)
 
 
-def score_images(config: dict[str, Any], run_dir: Path, console: Console, sweep: str | None = None) -> Scores:
-    """Score, picture, log; the folder's ``config.yaml`` and ``results.json`` are written last.
+def score_images(config: Node, run_dir: Path, console: Console, sweep: str | None = None) -> Scores:
+    """Compute metrics and figures of given images, and send them to the logger.
+
+    ``config.yaml``, ``environment.json`` and ``results.json`` are written after everything else, so that the folder of
+    a command that failed does not count as a run.
+
+    Args:
+        config: the resolved config of the command.
+        run_dir: the folder to write to; it is created if it does not exist.
+        console: shows progress and scores.
+        sweep: the sweep that the command is a job of.
 
     Raises:
-        UserError: the images or what is asked of them; nothing was written then.
+        UserError: the images or the config are not valid; nothing has been written then.
     """
     started = time.perf_counter()
     settings = check(ScoreConfig, config)
@@ -86,18 +111,18 @@ def score_images(config: dict[str, Any], run_dir: Path, console: Console, sweep:
     return scores
 
 
-def _refuse_what_needs_a_model(asked: Mapping[str, Mapping[str, Any]]) -> None:
-    for group, parts in asked.items():
+def _refuse_what_needs_a_model(requested: Mapping[str, Mapping[str, object]]) -> None:
+    for group, parts in requested.items():
         for name, part in parts.items():
             if not getattr(part, "of_images", False):
                 raise UserError(
-                    f"{group}: {name} needs a trained model, and images alone are given; type {group}=images"
+                    f"{group}: {name} needs a trained model, and only images are given; type {group}=images"
                 )
-    if not asked["metrics"]:
+    if not requested["metrics"]:
         raise UserError("metrics=none leaves nothing to score; type metrics=images")
 
 
-def _refuse_too_few(scoring: ScoredImages, metrics: Mapping[str, Any], config: dict[str, Any]) -> None:
+def _refuse_too_few(scoring: ScoredImages, metrics: Mapping[str, ImageMetric], config: Node) -> None:
     if scoring.extractor is None:
         raise UserError(
             f"dataset={config['dataset']['name']} has no labels to train a feature classifier on; "
@@ -107,9 +132,9 @@ def _refuse_too_few(scoring: ScoredImages, metrics: Mapping[str, Any], config: d
         least, n = metric.least(scoring.extractor), images_compared(scoring, metric.samples)
         if n < least:
             few = (
-                f"images={config['images']}: {len(scoring.given)} given"
+                f"images={config['images']}: {len(scoring.given)} images are given"
                 if n == len(scoring.given)
-                else (f"dataset={config['dataset']['name']}: {n} to compare with")
+                else f"dataset={config['dataset']['name']}: there are {n} images to compare with"
             )
             why = f", one more than its {least - 1} features" if name == "fid" else ""
-            raise UserError(f"{few}, {name} needs {least} images{why}; to leave it out: metrics=images ~metrics.{name}")
+            raise UserError(f"{few}, {name} needs {least}{why}; to leave it out, type metrics=images ~metrics.{name}")

@@ -1,8 +1,7 @@
-"""Composes data, model, objective, training, scores and pictures from a resolved config: the only wiring."""
+"""``vae-lab train``: trains, scores and draws a run, and resumes one that was interrupted."""
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -11,6 +10,7 @@ from rich.console import Console
 
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
+from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig, check
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import Interrupted
@@ -29,40 +29,46 @@ from vae_lab.training.lit import LitJob
 from vae_lab.training.progress import ProgressLine
 from vae_lab.training.trainer import callbacks_of, interruptible, make_trainer
 
-Node = dict[str, Any]
-
 
 def train(
     config: Node, run_dir: Path, console: Console, sweep: str | None = None, command: str | None = None
 ) -> Scores:
-    """Start a run in an empty folder.
+    """Train and score a new run.
 
     Args:
-        config: resolved.
-        run_dir: made if it is missing.
-        console: where progress and scores are shown.
+        config: the resolved config of the run.
+        run_dir: the folder to write to, which must not hold a run; it is created if it does not exist.
+        console: shows progress and scores.
         sweep: the sweep that the run is a job of.
-        command: what one would type for this run alone, if not what was typed.
+        command: the command that starts this run alone; None: the command line of this process.
 
     Raises:
-        UserError: something in the config or the data is wrong; nothing was written then.
+        UserError: the config is not valid, or the data are missing or do not fit it; nothing has been written then.
         RunFailed: the loss became NaN.
-        Interrupted: Ctrl-C or SIGTERM.
+        Interrupted: Ctrl-C or SIGTERM stopped the run.
     """
     return _carry_out(begin(prepare(config, run_dir), sweep, command), console)
 
 
 def resume(run_dir: Path, console: Console) -> Scores:
-    """Go on with an interrupted run: weights, optimizer, schedules, epoch, curves, W&B run.
+    """Continue an interrupted run from its last checkpoint, and score it.
+
+    Weights, optimizer, schedules, epoch, ``metrics.csv`` and the W&B run are continued.
+
+    Args:
+        run_dir: the run folder.
+        console: shows progress and scores.
 
     Raises:
-        UserError: it is finished, not a run folder, or its last checkpoint is damaged.
+        UserError: the folder is not a run folder, its run is finished, or its last checkpoint is damaged.
+        RunFailed: the loss became NaN.
+        Interrupted: Ctrl-C or SIGTERM stopped the run.
     """
     return _carry_out(ActiveRun(prepare_again(run_dir)), console)
 
 
 def train_worker(run_dir: Path) -> None:
-    """The part of a DDP process other than the first: training alone, from the folder that the first one made."""
+    """Train as an additional DDP process, with the config that the first process wrote; nothing is scored or logged."""
     run = run_folder.load_run(run_dir)
     settings = check(TrainConfig, run.config)
     quieten()
@@ -71,7 +77,6 @@ def train_worker(run_dir: Path) -> None:
 
 
 def _carry_out(run: ActiveRun, console: Console) -> Scores:
-    """Train, score, picture, log."""
     scores = None
     try:
         print_plan(console, run.title, run.data, run.environment)
@@ -94,7 +99,7 @@ def _trainer_fit(
     job: Job,
     loggers: list[Logger],
 ) -> pl.Trainer:
-    """Train to the end, from the last checkpoint where there is one."""
+    """Train to the last epoch, starting from the last checkpoint if there is one."""
     callbacks = [ProgressLine(console), *callbacks_of(settings, run_dir)]
     trainer = make_trainer(settings, run_dir, callbacks, loggers, _strategy(settings.accelerator.strategy, job))
     make_scheduler, interval = settings.scheduler.make, settings.scheduler.interval
@@ -110,26 +115,32 @@ def _trainer_fit(
         log_every=settings.training.log_every,
         loss=_loss(settings, job, data, device_for(settings.accelerator), console),
     )
-    distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp of one process is one, too
+    distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp with one process, too
     with several_processes(run_dir, distributed), interruptible(trainer):
         trainer.fit(lit, datamodule=data, ckpt_path=last_checkpoint(run_dir), weights_only=True)
     return trainer
 
 
 def _loss(settings: TrainConfig, job: Job, data: Dataset, device: torch.device, console: Console) -> Compiled | None:
-    """The compiled loss, where it is asked for or where it pays; told to the person where that was left open."""
+    """The compiled loss; None if the loss is not compiled. With compile=auto, the choice is printed."""
     batch = next(data.batches("val", n=8))
-    compiles, why = choose(settings.compile, job, batch, settings.batch_size, len(data.train), settings.epochs, device)
+    compiles, reason = choose(
+        settings.compile, job, batch, settings.batch_size, len(data.train), settings.epochs, device
+    )
     say = partial(console.print, style="dim", markup=False, highlight=False, soft_wrap=True)
-    if why:
-        say(why)
+    if reason:
+        say(reason)
     return Compiled(job, settings.batch_size, say if settings.compile == "auto" else None) if compiles else None
 
 
-def _strategy(name: str, job: Job) -> Any:
-    """DDP must be told where a phase, or a deterministic objective, leaves parameters without gradient."""
-    whole = len(job.objective.phases) == 1 and job.objective.variational
-    return name if name != "ddp" or whole else "ddp_find_unused_parameters_true"
+def _strategy(name: str, job: Job) -> str:
+    """The name of Lightning's strategy.
+
+    With several phases, or a deterministic objective, some parameters have no gradient in a step. DDP waits for them
+    unless it looks for unused parameters.
+    """
+    all_have_gradients = len(job.objective.phases) == 1 and job.objective.variational
+    return name if name != "ddp" or all_have_gradients else "ddp_find_unused_parameters_true"
 
 
 def _resume_advice(run_dir: Path) -> str:
@@ -137,6 +148,6 @@ def _resume_advice(run_dir: Path) -> str:
     saved = (
         f"{epochs} epoch{'s are' if epochs > 1 else ' is'} saved"
         if epochs
-        else "no epoch was through, so it starts from the beginning"
+        else "no epoch was completed, so training will start from the beginning"
     )
-    return f"stopped; {saved}. Go on with: vae-lab train resume={run_dir}"
+    return f"stopped; {saved}. To continue, type vae-lab train resume={run_dir}"

@@ -1,1 +1,1 @@
-"""What a person sees of a run: the terminal, titles, dashboards."""
+"""Reports of a run to the user: terminal output, titles and loggers."""

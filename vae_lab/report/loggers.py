@@ -1,68 +1,72 @@
-"""Where metrics go beside ``metrics.csv``: Weights & Biases, TensorBoard, or nowhere.
+"""Loggers that receive metrics in addition to ``metrics.csv``: Weights & Biases and TensorBoard.
 
-A logger is one factory here and one YAML in ``conf/logger``.
+Every logger has a factory in this module and a YAML in ``conf/logger``.
 """
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from netrc import NetrcParseError, netrc
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlparse
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
+from vae_lab.config.node import Node
 from vae_lab.errors import UserError
 from vae_lab.scores import Scores
+
+if TYPE_CHECKING:
+    import wandb
+
+Mode = Literal["auto", "online", "offline"]
 
 
 @dataclass
 class LogContext:
-    """What a logger needs to know of its run."""
+    """The facts about a run that its logger needs."""
 
     run_dir: Path
-    config: dict[str, Any]  # resolved
+    config: Node  # the resolved config
     run_id: str  # stays the same when the run is resumed or evaluated
     sweep: str | None  # the sweep that the run is a job of
 
 
 def wandb_logger(
-    context: LogContext,
-    project: str,
-    mode: Literal["auto", "online", "offline"],
-    name: str | None,
-    group: str | None,
-    tags: list[str],
+    context: LogContext, project: str, mode: Mode, name: str | None, group: str | None, tags: list[str]
 ) -> Logger:
-    """W&B, online where the person is logged in, else offline: no account, no question, no network."""
+    """A logger for Weights & Biases.
+
+    Args:
+        context: the run.
+        project: the W&B project.
+        mode: "auto" logs online if the user is logged in and W&B can be reached, and otherwise offline, for which
+            neither an account nor a network is needed.
+        name: the name of the W&B run; None: the name of the run folder.
+        group: the group of the W&B run; None: the sweep of the run.
+        tags: tags in addition to the names of model, objective, likelihood and dataset.
+
+    Raises:
+        UserError: ``mode`` is "online", and W&B cannot be reached.
+    """
     import wandb
 
     choices = context.config.get("choices", {})
     automatic = [choices[key] for key in ("model", "objective", "likelihood", "dataset") if choices.get(key)]
-    options: dict[str, Any] = {
-        "project": project,
-        "name": name or context.run_dir.name,
-        "group": group or context.sweep,
-        "tags": [*automatic, *tags],
-        "id": context.run_id,
-        "dir": str(context.run_dir),
-        "resume": "allow",
-    }
-    asked = os.environ.get("WANDB_MODE", "online")  # W&B's own switch: online, offline, disabled
-    online = mode == "online" or (mode == "auto" and asked == "online" and _logged_in())
-    run = None
-    if online:
-        try:
-            run = wandb.init(mode="online", settings=_settings(init_timeout=20), **options)
-        except Exception as why:  # no network, a key that is no longer valid, a server that is down
-            if mode == "online":
-                raise UserError(
-                    f"logger.mode=online: W&B cannot be reached ({' '.join(str(why).split())[:120]}); log in with "
-                    "`wandb login`, or type logger.mode=offline"
-                ) from why
-    if run is None:
-        run = wandb.init(mode="disabled" if asked == "disabled" else "offline", settings=_settings(), **options)
+    start = partial(
+        wandb.init,
+        project=project,
+        name=name or context.run_dir.name,
+        group=group or context.sweep,
+        tags=[*automatic, *tags],
+        id=context.run_id,
+        dir=str(context.run_dir),
+        resume="allow",
+    )
+    run = _start_run(start, mode)
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     logger = WandbLogger(experiment=run)
@@ -70,15 +74,27 @@ def wandb_logger(
     return logger
 
 
-def _settings(**more: Any) -> Any:
+def _start_run(start: "Callable[..., wandb.Run]", mode: Mode) -> "wandb.Run":
+    """Call ``start`` with the mode that the config and the environment ask for, and with settings."""
     import wandb
 
-    # A run of its own each time: jobs that are trained as one stack have theirs open side by side.
-    return wandb.Settings(silent=True, console="off", reinit="create_new", **more)
+    # "create_new" lets several W&B runs be open in one process, as for jobs that are trained as one stack.
+    settings = partial(wandb.Settings, silent=True, console="off", reinit="create_new")
+    from_environment = os.environ.get("WANDB_MODE", "online")  # W&B's variable: online, offline or disabled
+    if mode == "online" or (mode == "auto" and from_environment == "online" and _logged_in()):
+        try:
+            return start(mode="online", settings=settings(init_timeout=20))
+        except Exception as why:  # there is no network, the key is not valid any more, or the server is down
+            if mode == "online":
+                raise UserError(
+                    f"logger.mode=online: W&B cannot be reached ({' '.join(str(why).split())[:120]}); log in with "
+                    "`wandb login`, or type logger.mode=offline"
+                ) from why
+    return start(mode="disabled" if from_environment == "disabled" else "offline", settings=settings())
 
 
 def _logged_in() -> bool:
-    """Whether a key is at hand, without asking wandb: that would ask the network or the person."""
+    """Whether an API key is available. The wandb package is not asked, because it may use the network or prompt."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
@@ -88,7 +104,11 @@ def _logged_in() -> bool:
 
 
 def tensorboard_logger(context: LogContext) -> Logger:
-    """TensorBoard files in ``<run>/tensorboard``."""
+    """A logger that writes TensorBoard files to ``<run>/tensorboard``.
+
+    Raises:
+        UserError: the package tensorboard is not installed.
+    """
     try:
         logger = TensorBoardLogger(str(context.run_dir), name="tensorboard", version="", default_hp_metric=False)
     except ModuleNotFoundError as why:
@@ -98,14 +118,14 @@ def tensorboard_logger(context: LogContext) -> Logger:
 
 
 def log_scores(logger: Logger, scores: Scores, step: int) -> None:
-    """Final scores; W&B shows them in its run table."""
+    """Log final scores; on W&B they also appear in the table of runs."""
     if isinstance(logger, WandbLogger):
         logger.experiment.summary.update(scores.values)
     logger.log_metrics(scores.values, step=step)
 
 
 def log_figure(logger: Logger, name: str, path: Path, step: int) -> None:
-    """A picture that lies in the run folder."""
+    """Log a figure that is saved in the run folder."""
     if isinstance(logger, WandbLogger):
         logger.log_image(f"figures/{name}", [str(path)], step=step)
     elif isinstance(logger, TensorBoardLogger):
@@ -115,7 +135,7 @@ def log_figure(logger: Logger, name: str, path: Path, step: int) -> None:
 
 
 def close(loggers: list[Logger], failed: bool) -> None:
-    """End every logger's run; the next job of a sweep would otherwise write into this one's."""
+    """Close loggers. Otherwise the next job of a sweep would write into the run of this one."""
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.experiment.finish(exit_code=int(failed))

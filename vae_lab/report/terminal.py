@@ -1,8 +1,7 @@
-"""What a person reads on the terminal before and after training."""
+"""Terminal output before and after training."""
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,23 +9,23 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from vae_lab.config.node import Node
 from vae_lab.examples import Data
 from vae_lab.scores import Scores
+from vae_lab.types import Progress, T
 
-T = TypeVar("T")
 
+def tracker(console: Console) -> Progress:
+    """A wrapper of iterables that shows a progress line if the console is a terminal."""
 
-def tracker(console: Console) -> Any:
-    """(iterable, description) to the same iterable with a progress line on a terminal."""
-
-    def follow(steps: Iterable[T], description: str) -> Iterable[T]:
+    def follow(steps: Iterable[T], description: str, /) -> Iterable[T]:
         return track(steps, description, console=console, transient=True, disable=not console.is_terminal)
 
     return follow
 
 
-def print_plan(console: Console, title: str, data: Data, environment: dict[str, Any]) -> None:
-    """What is about to be trained on what."""
+def print_plan(console: Console, title: str, data: Data, environment: Node) -> None:
+    """Print the run that starts: its title, its number of parameters, its device and the sizes of its data."""
     console.print(f"[bold]{escape(title)}[/bold]", highlight=False, soft_wrap=True)
     console.print(
         f"{environment['parameters']:,} parameters on {environment['device']}; "
@@ -38,42 +37,42 @@ def print_plan(console: Console, title: str, data: Data, environment: dict[str, 
 
 
 def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) -> None:
-    """The closing table, how it came about, what could not be scored and why, and the folder."""
+    """Print the table of scores, how they were computed, notes about scores that are missing, and the run folder."""
     if scores.values:
         console.print(_table(scores, title))
     if _floors(scores):
-        prior = " (mmd: draws of the prior)" if "test/mmd_floor" in scores.values else ""
-        console.print(f"floor: what real training images reach{prior}", style="dim")
-    for told, names in _protocols(scores).items():
-        console.print(f"{', '.join(names)}: {told}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        prior = " (mmd: of draws from the prior)" if "test/mmd_floor" in scores.values else ""
+        console.print(f"floor: the score of real training images{prior}", style="dim")
+    for protocol, names in _protocols(scores).items():
+        console.print(f"{', '.join(names)}: {protocol}", style="dim", markup=False, highlight=False, soft_wrap=True)
     for name, about in scores.protocol.get("samplers", {}).items():
-        told = f"sampler={name}: {about['sampler']}, fitted to {about['codes']} in {about['seconds']:.3g} s"
-        console.print(told, style="dim", markup=False, highlight=False, soft_wrap=True)
+        fit = f"sampler={name}: {about['sampler']}, fitted to {about['codes']} in {about['seconds']:.3g} s"
+        console.print(fit, style="dim", markup=False, highlight=False, soft_wrap=True)
     for note in scores.notes:
         console.print(note, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Everything is in {run_dir}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _protocols(scores: Scores) -> dict[str, list[str]]:
-    """The protocols of scores of images in one line each, with the metrics that share it."""
-    found: dict[str, list[str]] = {}
+    """One line for each protocol of scores of images, and the metrics that were computed under it."""
+    metrics: dict[str, list[str]] = {}
     for name, protocol in scores.protocol.items():
         if isinstance(protocol, dict) and "extractor_sha256" in protocol:
-            told = f"{protocol['images']:,} images, {protocol['features']}, sha256 {protocol['extractor_sha256'][:12]}…"
-            found.setdefault(told, []).append(name)
-    return found
+            line = f"{protocol['images']:,} images, {protocol['features']}, sha256 {protocol['extractor_sha256'][:12]}…"
+            metrics.setdefault(line, []).append(name)
+    return metrics
 
 
 def _floors(scores: Scores) -> set[str]:
-    """Names of floors whose scores are there, too."""
+    """The names of all floors whose score is present, too."""
     return {name for name in scores.values if name.removesuffix("_floor") in scores.values.keys() - {name}}
 
 
 def _table(scores: Scores, title: str) -> Table:
-    """One row per score; what real images reach under the same protocol stands beside it."""
+    """A table with one row per score, and the floor of the score in a column of this row."""
     table = Table(title=f"Test scores: {escape(title)}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     floors = _floors(scores)
-    table.add_column("score", overflow="fold")  # a name is whole, or it cannot be looked up
+    table.add_column("score", overflow="fold")  # long names are wrapped, not shortened, so that they can be looked up
     table.add_column("value", justify="right")
     if scores.intervals:
         table.add_column("95 %", justify="right")

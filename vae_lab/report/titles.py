@@ -1,14 +1,12 @@
-"""The one line that states a run's key settings."""
+"""The title of a run: one line with its key settings."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from vae_lab.config.node import Node
 from vae_lab.config.reads import default_of, model_reads, name_of_model
 from vae_lab.config.weights import has_kl_weight
 
 
-def title_of(config: Mapping[str, Any]) -> str:
-    """The run's key settings in one line, for pictures and tables."""
+def title_of(config: Node) -> str:
+    """The key settings of a run in one line, for figures and tables."""
     choices = config.get("choices", {})
     weights = f"β={config['beta']:g}" if config["k1"] == 1 else f"k1={config['k1']:g}, k2={config['k2']:g}"
     parts = [
@@ -16,14 +14,14 @@ def title_of(config: Mapping[str, Any]) -> str:
         f"on {config['dataset']['name']}",
         *_latent_sizes(config),
         *([weights] if has_kl_weight(config["objective"]) else []),
-        *_unusual(config),
+        *_non_defaults(config),
         f"{config['epochs']} epoch{'s' if config['epochs'] > 1 else ''}",
         f"seed {config['seed']}",
     ]
     return ", ".join(parts)
 
 
-def _latent_sizes(config: Mapping[str, Any]) -> list[str]:
+def _latent_sizes(config: Node) -> list[str]:
     """``latent_dim=16``, or the ``latent_dims`` of a model that lists its levels."""
     if model_reads(config, "latent_dim"):
         return [f"latent_dim={config['latent_dim']}"]
@@ -31,8 +29,8 @@ def _latent_sizes(config: Mapping[str, Any]) -> list[str]:
     return [f"latent_dims=[{','.join(map(str, dims))}]"] if dims else []
 
 
-def _unusual(config: Mapping[str, Any]) -> list[str]:
-    """Settings that change what a picture means, where they are not the defaults."""
+def _non_defaults(config: Node) -> list[str]:
+    """Those settings that are needed to interpret a figure and do not have their default value."""
     dataset, objective = config["dataset"], config["objective"]
     schedule = config.get("choices", {}).get("beta_schedule")
     noise = f"noise σ={dataset.get('noise_std', 0):g} on {100 * dataset.get('noise_share', 0):g} %"
@@ -46,11 +44,11 @@ def _unusual(config: Mapping[str, Any]) -> list[str]:
         noise: dataset.get("noise_std"),
         f"{dataset.get('limit')} training images": dataset.get("limit"),
     }
-    return [*_of_the_model(config), *(text for text, applies in shown.items() if applies)]
+    return [*_model_options(config), *(text for text, applies in shown.items() if applies)]
 
 
-def _of_the_model(config: Mapping[str, Any]) -> list[str]:
-    """Another posterior or prior than the default, and a condition, where the model reads them."""
+def _model_options(config: Node) -> list[str]:
+    """The posterior and the prior if they are not the defaults, and ``conditional``; only what the model reads."""
     chosen = {group: config.get("choices", {}).get(group) for group in ("posterior", "prior")}
     shown = [
         f"{option} {group}"

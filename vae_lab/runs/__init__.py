@@ -1,1 +1,1 @@
-"""A run folder: prepared, active, read back; and the state it is in."""
+"""Runs: how they are prepared and carried out, and how their folders are written, read and checked."""

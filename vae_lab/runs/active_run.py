@@ -1,8 +1,7 @@
-"""A run between its first and its last file: its folder is taken, its loggers are open, its clock runs."""
+"""A run in progress, from claiming its folder and opening its loggers to writing its results."""
 
 import time
 import uuid
-from typing import Any
 
 import torch
 from pytorch_lightning.loggers import Logger
@@ -23,11 +22,20 @@ from vae_lab.scores import Scores
 from vae_lab.system.files import read_history
 
 
-def begin(prepared: Prepared, sweep: str | None = None, command: str | None = None, **environment: Any) -> "ActiveRun":
-    """Take the folder, write what the run is, open its loggers; ``environment`` goes into ``environment.json``.
+def begin(
+    prepared: Prepared, sweep: str | None = None, command: str | None = None, **environment: object
+) -> "ActiveRun":
+    """Claim the run folder, write ``environment.json`` and ``config.yaml``, and open the loggers.
+
+    Args:
+        prepared: the run, of which nothing has been written yet.
+        sweep: the sweep that the run is a job of.
+        command: the command that starts this run alone; None: the command line of this process.
+        environment: additional entries for ``environment.json``.
 
     Raises:
-        UserError: the folder is taken, or a logger cannot be had; nothing is left in the folder then.
+        UserError: the folder already holds a run or cannot be written, or a logger cannot be opened. The folder then
+            contains nothing of this run.
     """
     config, data, run_dir = prepared.config, prepared.data, prepared.run_dir
     run_folder.claim(run_dir)
@@ -45,16 +53,20 @@ def begin(prepared: Prepared, sweep: str | None = None, command: str | None = No
         **environment,
     }
     run_folder.write_environment(run_dir, prepared.environment)
-    run_folder.write_config(run_dir, config)  # its presence makes the folder a run that can be resumed
+    run_folder.write_config(run_dir, config)  # written last: a folder with a config.yaml counts as a run
     try:
         return ActiveRun(prepared)
-    except UserError:  # a logger that cannot be had: nothing was trained
+    except UserError:  # a logger cannot be opened
         run_folder.withdraw(run_dir)
         raise
 
 
 class ActiveRun:
-    """A run whose loggers are open and whose clock runs, until it is closed."""
+    """A run whose loggers are open and whose wall time is measured, until it is closed.
+
+    Args:
+        prepared: the run; its environment has been written to the run folder.
+    """
 
     def __init__(self, prepared: Prepared) -> None:
         assert prepared.environment is not None
@@ -67,7 +79,15 @@ class ActiveRun:
         self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
 
     def score(self, console: Console, device: torch.device, step: int) -> Scores:
-        """Of the best weights: metrics, figures, the sampler's; kept in the folder and with the loggers."""
+        """Compute the config's metrics and figures with the best weights, and the sampler's if the config has one.
+
+        They are saved in the run folder and sent to the loggers.
+
+        Args:
+            console: shows progress.
+            device: the device to compute on.
+            step: the number of optimizer steps taken, under which the loggers file the scores.
+        """
         self._started = self._started or time.perf_counter()
         epoch = load_weights(self.job, self.run_dir / "checkpoints" / "best.ckpt")
         history, features = read_history(self.run_dir / "metrics.csv"), make(self.settings.features)
@@ -78,13 +98,18 @@ class ActiveRun:
         return score_sampler(evaluation, self.config, self.run_dir, self.loggers, step)
 
     def hold(self) -> None:
-        """Its clock stops until it is scored: other runs are, that were trained with it."""
+        """Stop measuring wall time until :meth:`score` is called, while other runs of the same stack are scored."""
         if self._started:
             self.environment["wall_seconds"] += time.perf_counter() - self._started
         self._started = None
 
     def close(self, scores: Scores | None) -> None:
-        """Note the time that it took and end the loggers' runs, once; with scores, the run is finished."""
+        """Write the wall time and close the loggers; further calls have no effect.
+
+        Args:
+            scores: are written to ``results.json``, which marks the run as finished; None: the run was interrupted or
+                failed.
+        """
         if not self._is_open:
             return
         self._is_open = False

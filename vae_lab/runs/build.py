@@ -1,4 +1,4 @@
-"""From a resolved config to data, model and objective."""
+"""Builds the dataset, the model and the objective that a resolved config describes."""
 
 from functools import partial
 from pathlib import Path
@@ -18,22 +18,23 @@ from vae_lab.types import Shape
 
 
 def make_data(config: Node) -> Dataset:
-    """The dataset, loaded."""
+    """The dataset of a config, with its examples loaded."""
     dataset: Dataset = make(config["dataset"], root=data_root(config["data_dir"]))
     return dataset
 
 
 def make_job(config: Node, x_shape: Shape, y_size: int, values: Values | None = None) -> Job:
-    """Model and objective with fresh weights that depend on the seed alone.
+    """The model and the objective of a config, with initial weights that depend only on the config's seed.
 
-    The likelihood, where its YAML has ``_partial_: true``, and the model are given what their constructors have
-    parameters for: ``x_shape``, ``vocabulary`` (the number of tokens), and for the model ``y_size`` and ``latent_dim``.
+    The model receives those of the arguments ``x_shape``, ``vocabulary`` (the number of tokens), ``y_size`` and
+    ``latent_dim`` that its constructor has parameters for. A likelihood whose YAML has ``_partial_: true`` receives
+    ``x_shape`` and ``vocabulary`` in the same way.
 
     Args:
-        config: resolved.
-        x_shape: shape of one example.
-        y_size: the number of classes or attributes; 0 where there are none.
-        values: what the numbers of an example mean; images by default.
+        config: the resolved config of a run.
+        x_shape: the shape of one example.
+        y_size: the number of classes or attributes; 0 if the dataset has neither.
+        values: the meaning of the numbers in an example; images by default.
     """
     values = values or ImageBytes()
     about = {"x_shape": x_shape, **({"vocabulary": len(values.vocabulary)} if isinstance(values, Tokens) else {})}
@@ -48,10 +49,10 @@ def make_job(config: Node, x_shape: Shape, y_size: int, values: Values | None = 
 
 
 def load_weights(job: Job, checkpoint: Path) -> int:
-    """Put a checkpoint's weights into the job; returns its epoch, counted from 1.
+    """Load the weights of a checkpoint into the job, and return the epoch of the checkpoint, counted from 1.
 
     Raises:
-        UserError: the file is missing, damaged or of another model.
+        UserError: the file is missing, is damaged, or holds the weights of another model.
     """
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -60,6 +61,6 @@ def load_weights(job: Job, checkpoint: Path) -> int:
         return int(content["epoch"]) + 1
     except FileNotFoundError as why:
         raise UserError(f"{checkpoint} is missing; the run has no weights to load") from why
-    except Exception as why:  # a damaged archive makes torch raise a dozen kinds
+    except Exception as why:  # torch raises many types of exception for a damaged archive
         reason = shorten(str(why), 120, placeholder="…")
         raise UserError(f"{checkpoint} is truncated, corrupt or of another model ({reason})") from why

@@ -1,10 +1,9 @@
-"""From a config, or an interrupted run's folder, to all that a run consists of: made and tried, nothing written."""
+"""Builds and tests all parts of a run, from a config or from the folder of an interrupted run; writes nothing."""
 
 import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -19,28 +18,33 @@ from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.runs import run_folder
 from vae_lab.runs.build import load_weights, make_data, make_job
-from vae_lab.training.job import Job
+from vae_lab.training.job import Job, MakeOptimizer
 from vae_lab.types import Step
 
 
 @dataclass
 class Prepared:
-    """What a run is made of. Nothing of it is written yet, or it is a run that goes on."""
+    """The parts of a run that can start: either a new run, of which nothing is written yet, or an interrupted one."""
 
     settings: TrainConfig
     config: Node
     run_dir: Path
     data: Dataset
     job: Job
-    environment: Node | None = None  # as written; None: of a run that was not begun
-    epochs_done: int = 0  # that its last checkpoint holds
+    environment: Node | None = None  # the content of environment.json; None: a new run
+    epochs_done: int = 0  # epochs completed at the last checkpoint
 
 
 def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepared:
-    """Make and try what a new run consists of; ``data`` is that of the config, where it is loaded already.
+    """Build and test the parts of a new run.
+
+    Args:
+        config: the resolved config of the run.
+        run_dir: the folder that the run will be written to.
+        data: the dataset of the config, if it is already loaded.
 
     Raises:
-        UserError: something in the config or the data is wrong.
+        UserError: the config is not valid, or the data are missing or do not fit it.
     """
     settings = check(TrainConfig, config)
     refuse_what_is_not_read(config)
@@ -51,18 +55,25 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     job = make_job(config, data.x_shape, data.y_size, data.values)
     _refuse_other_values(config, job, data)
     _try_objective(job, data)
-    for own in job.own_optimizers.values():
-        _try_optimizer(settings, own)
+    for make_optimizer in job.own_optimizers.values():
+        _try_optimizer(settings, make_optimizer)
     if settings.accelerator.devices > len(data.val):
-        raise UserError(f"accelerator.devices={settings.accelerator.devices}: only {len(data.val)} validation images")
+        raise UserError(
+            f"accelerator.devices={settings.accelerator.devices}: there are only {len(data.val)} validation "
+            f"{data.values.kind}; type accelerator.devices={len(data.val)}"
+        )
     return Prepared(settings, config, run_dir, data, job)
 
 
 def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
-    """What an interrupted run consists of, with its last weights; ``data`` as in :func:`prepare`.
+    """Build the parts of an interrupted run, with the weights of its last checkpoint.
+
+    Args:
+        run_dir: the run folder.
+        data: the dataset of the run, if it is already loaded.
 
     Raises:
-        UserError: it is finished, not a run folder, or its last checkpoint is damaged.
+        UserError: the folder is not a run folder, its run is finished, or its last checkpoint is damaged.
     """
     run = run_folder.load_run(run_dir, key="resume")
     if run.status == "finished":
@@ -77,20 +88,20 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
     last, epochs = last_checkpoint(run_dir), 0
     if last is not None:
         try:
-            epochs = load_weights(job, last)  # before anything starts
+            epochs = load_weights(job, last)  # loaded here so that a damaged file is found before training starts
         except UserError as why:
             raise UserError(f"{why}; remove {last} to train this run from the beginning") from why
     return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs)
 
 
 def last_checkpoint(run_dir: Path) -> Path | None:
-    """That a run goes on from; None where there is none."""
+    """The checkpoint that an interrupted run resumes from; None if the run has not saved one."""
     path = run_dir / "checkpoints" / "last.ckpt"
     return path if path.exists() else None
 
 
 def quieten() -> None:
-    """Leave out what libraries say to their developers."""
+    """Silence messages of libraries that are of no use to the user."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for text in (".*does not have many workers.*", ".*Checkpoint directory .* exists.*", ".*lr_scheduler.step.*",
@@ -100,7 +111,11 @@ def quieten() -> None:
 
 
 def _refuse_other_values(config: Node, job: Job, data: Dataset) -> None:
-    """Refuse a model or a likelihood that is made for another kind of values than the dataset holds."""
+    """Refuse a model or a likelihood that does not accept the kind of values of the dataset.
+
+    Raises:
+        UserError: names the model or the likelihood, and the dataset.
+    """
     model, likelihood = job.model, job.model.likelihood
     chosen = config.get("choices", {}).get("likelihood") or type(likelihood).__name__
     for key, name, part in (("model", name_of_model(config), model), ("likelihood", chosen, likelihood)):
@@ -113,11 +128,15 @@ def _refuse_other_values(config: Node, job: Job, data: Dataset) -> None:
 
 
 def _try_objective(job: Job, data: Dataset) -> None:
-    """What does not combine is refused by the objective's first call: have it now, before anything is written."""
+    """Call the objective once, because it refuses unsuitable models in its first call.
+
+    Raises:
+        UserError: the objective, the model and the data do not fit together.
+    """
     if data.binarize and job.model.likelihood.fits_sigma:
         raise UserError(
-            f"dataset.binarize={data.binarize}: on black and white pixels a learned σ falls towards 0, and its density "
-            "says nothing; type likelihood=bernoulli"
+            f"dataset.binarize={data.binarize}: on black and white pixels a learned σ falls towards 0, which makes "
+            "the density meaningless; type likelihood=bernoulli"
         )
     zero = torch.tensor(0.0)
     batch = next(data.batches("val", n=2))
@@ -128,12 +147,16 @@ def _try_objective(job: Job, data: Dataset) -> None:
     job.train()
 
 
-def _try_optimizer(settings: TrainConfig, make_optimizer: Any) -> None:
-    """Have torch judge the optimizer's and the scheduler's numbers before anything is written."""
+def _try_optimizer(settings: TrainConfig, make_optimizer: MakeOptimizer) -> None:
+    """Build the optimizer and the scheduler once, so that torch checks their arguments.
+
+    Raises:
+        UserError: torch refuses an argument, or the scheduler needs another interval.
+    """
     try:
         optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(1))])
         scheduler = make(settings.scheduler.make)(optimizer) if settings.scheduler.make else None
     except (TypeError, ValueError) as why:
-        raise UserError(f"optimizer or scheduler: {' '.join(str(why).split())}; see --cfg job for their keys") from why
+        raise UserError(f"optimizer or scheduler: {' '.join(str(why).split())}; --cfg job shows their keys") from why
     if isinstance(scheduler, ReduceLROnPlateau) and settings.scheduler.interval == "step":
         raise UserError("scheduler.interval=step: val/loss is known once per epoch; type scheduler.interval=epoch")

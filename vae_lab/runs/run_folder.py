@@ -1,4 +1,4 @@
-"""Reads and writes run folders; what resuming, evaluating, sampling and notebooks stand on."""
+"""Reads and writes run folders, for training, resuming, evaluating, sampling and notebooks."""
 
 import json
 import os
@@ -7,17 +7,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import yaml
 from torch import Tensor
 
+from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
 from vae_lab.config.schema import TrainConfig, check
 from vae_lab.data.cache import data_root
@@ -30,8 +31,7 @@ from vae_lab.examples import values_from
 from vae_lab.report.titles import title_of
 from vae_lab.runs.build import load_weights, make_data, make_job
 from vae_lab.scores import Conditions, Scores
-from vae_lab.system.files import write_atomically, write_json
-from vae_lab.training.history import read_history
+from vae_lab.system.files import read_history, write_atomically, write_json
 from vae_lab.training.job import Job
 from vae_lab.types import Model, RunPath, Sampler
 from vae_lab.version import __version__
@@ -50,40 +50,40 @@ _PACKAGES = (
 
 @dataclass
 class Run:
-    """A finished or interrupted run, as ``vae_lab.load_run`` gives it.
+    """A finished or interrupted run, as ``vae_lab.load_run`` returns it.
 
     >>> run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")
     >>> run.scores["test/fid"], run.config["beta"], run.history[-1]["val/loss"]
     >>> x = run.sample(16)                                    # [16, C, H, W] in [0, 1]
     >>> sevens = run.sample(16, y=7)                          # of a conditional run
-    >>> x = run.sample(16, sampler="gmm")                     # of a mixture fitted to the codes
+    >>> x = run.sample(16, sampler="gmm")                     # codes from a mixture fitted to the training codes
     >>> latents = run.model.infer(x, None, 1, run.evaluation.noise("mine"))
 
-    Weights and images are read when first asked for.
+    Weights and data are read from disk when they are first used.
     """
 
     path: Path
-    config: dict[str, Any]  # resolved
-    status: str  # 'finished', or 'interrupted' where there is no results.json
-    scores: dict[str, float]  # 'test/elbo' etc.; empty while interrupted
-    protocol: dict[str, Any]  # how each score came about
-    arrays: dict[str, list[Any]]  # scores that are not one number
-    intervals: dict[str, tuple[float, float]]  # 95 %, of the scores that have one
+    config: Node  # the resolved config
+    status: str  # 'finished', or 'interrupted' if there is no results.json
+    scores: dict[str, float]  # 'test/elbo' etc.; empty if the run is interrupted
+    protocol: Node  # how each score was computed
+    arrays: dict[str, list[Any]]  # results that are more than one number
+    intervals: dict[str, tuple[float, float]]  # 95 % intervals, for the scores that have one
     meanings: dict[str, str]  # unit and direction of each score
-    notes: list[str]  # sentences for the person: a collapse, a score that was left out and why
-    environment: dict[str, Any]  # versions, device, seed, wall time, parameters
+    notes: list[str]  # sentences for the user, e.g. about a collapse, or why a score was left out
+    environment: Node  # versions, device, seed, wall time, parameters
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
     data_dir: str | None = field(default=None, repr=False)
 
     @cached_property
     def data(self) -> Dataset:
-        """The dataset of the run: ``train``, ``val`` and ``test`` as bytes, ``batches()`` as tensors."""
+        """The dataset of the run; its ``batches()`` are examples as the model receives them."""
         chosen = self.data_dir or self.config["data_dir"] or os.environ.get("VAE_LAB_DATA")
         return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
 
     @cached_property
     def job(self) -> Job:
-        """Model and objective with the weights of the epoch of lowest val/loss."""
+        """The model and the objective, with the weights of the epoch of lowest val/loss."""
         values = values_from(self.environment.get("values"))
         job = make_job(self.config, tuple(self.environment["x_shape"]), self.environment.get("y_size", 0), values)
         load_weights(job, self.path / "checkpoints" / "best.ckpt")
@@ -96,7 +96,7 @@ class Run:
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """What metrics and figures are called with: ``FID()(run.evaluation)``."""
+        """The argument of metrics and figures, as in ``FID()(run.evaluation)``."""
         device = torch.device("cpu")
         return Evaluation(self.job, self.data, self.config["seed"], device, title_of(self.config), self.history)
 
@@ -107,27 +107,37 @@ class Run:
         y: Word | Sequence[Word] | None = None,
         sampler: str | Sampler = "prior",
     ) -> Tensor:
-        """n decoded means of draws from the prior or another sampler, [n, C, H, W] in [0, 1].
+        """Draw n codes from the prior or from another sampler, and return the decoded means.
 
         Args:
-            n: how many.
-            seed: of the draws.
-            y: of a conditional run: a label (its name or number), several in turn, or the values of all attributes;
-                None: drawn as in training. z is the same whatever y is.
-            sampler: an option of the group ``sampler``, fitted now and saved where it was not before; or a fitted one.
+            n: the number of examples.
+            seed: the seed of the draws.
+            y: for a conditional run: a label (its name or number), several labels that alternate, or the values of all
+                attributes; None: drawn as in training. The codes do not depend on y.
+            sampler: the name of an option of the group ``sampler``, which is fitted and saved if it has not been yet;
+                or a fitted sampler.
+
+        Returns:
+            [n, *x_shape] on the CPU: images [n, C, H, W] in [0, 1].
 
         Raises:
-            UserError: the run is not conditional, or has no such label; there is no such sampler.
+            UserError: the run is not conditional, there is no such label, or there is no such sampler.
         """
         device, conditions = next(self.job.parameters()).device, self.conditions(y)
         fitted = None if sampler == "prior" else sampler
         if isinstance(fitted, str):
             fitted, _ = at_hand(self.evaluation, fitted, self.path)
-        made = decoded_draws(self.model, n, device, seed, "sample command", conditions=conditions, sampler=fitted)
-        return torch.cat(list(made)).cpu()
+        examples = decoded_draws(self.model, n, device, seed, "sample command", conditions=conditions, sampler=fitted)
+        return torch.cat(list(examples)).cpu()
 
     def conditions(self, y: Word | Sequence[Word] | None = None) -> Conditions:
-        """The y of samples: what was typed, else drawn as in training; none of a run that is not conditional."""
+        """The labels or attributes of generated examples: those given, or otherwise drawn as in training.
+
+        The result gives None for a run that is not conditional.
+
+        Raises:
+            UserError: y is given although the run is not conditional, or there is no such label.
+        """
         if self.model.conditional:
             if y is None:
                 return as_in_training(self.data.train)
@@ -138,10 +148,14 @@ class Run:
 
 
 def load_run(path: RunPath, key: str = "run") -> Run:
-    """Read a run folder; ``key`` is what a person typed it behind.
+    """Read a run folder.
+
+    Args:
+        path: the folder.
+        key: the option that the user typed the folder for, named in messages.
 
     Raises:
-        UserError: it is not one, or a file in it is damaged.
+        UserError: it is not a run folder, or a file in it is damaged.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -150,7 +164,7 @@ def load_run(path: RunPath, key: str = "run") -> Run:
         raise UserError(f"{key}={path}: not a run folder (no config.yaml in it); type {key}=outputs/<date>/<run>")
     config = current(_read(folder / "config.yaml", yaml.safe_load))
     if "images" in config:
-        raise UserError(f"{key}={path}: scores of given images, not a trained run; its numbers are in results.json")
+        raise UserError(f"{key}={path}: this is not a trained run but scores of given images; they are in results.json")
     try:
         check(TrainConfig, config)
     except UserError as why:
@@ -169,15 +183,15 @@ def load_run(path: RunPath, key: str = "run") -> Run:
         meanings=results.get("meanings", {}),
         notes=results.get("notes", []),
         environment=environment,
-        history=_read(folder / "metrics.csv", lambda _: read_history(folder / "metrics.csv")),
+        history=_read_history(folder / "metrics.csv"),
     )
 
 
 def load_finished(path: RunPath) -> Run:
-    """A run that has been scored.
+    """Read the folder of a run that has been trained and scored.
 
     Raises:
-        UserError: also where it was interrupted.
+        UserError: as in :func:`load_run`, and if the run is not finished.
     """
     run = load_run(path)
     if run.status != "finished":
@@ -185,25 +199,34 @@ def load_finished(path: RunPath) -> Run:
     return run
 
 
-def _read(path: Path, parse: Any) -> Any:
+def _read(path: Path, parse: Callable[[str], object]) -> Node:
     try:
         content = parse(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict | list):
-            raise ValueError("not a mapping")
-        return content
     except FileNotFoundError as why:
-        if path.name == "metrics.csv":
-            return []
         raise UserError(f"{path} is missing: the run folder is incomplete") from why
-    except (ValueError, KeyError, yaml.YAMLError, UnicodeDecodeError) as why:
-        raise UserError(f"{path} is damaged ({' '.join(str(why).split())[:120]})") from why
+    except (ValueError, KeyError, yaml.YAMLError) as why:
+        _refuse_damaged(path, why)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged (not a mapping)")
+    return content
+
+
+def _read_history(path: Path) -> list[dict[str, float]]:
+    try:
+        return read_history(path)
+    except ValueError as why:
+        _refuse_damaged(path, why)
+
+
+def _refuse_damaged(path: Path, why: Exception) -> NoReturn:
+    raise UserError(f"{path} is damaged ({' '.join(str(why).split())[:120]})") from why
 
 
 def claim(run_dir: Path) -> None:
-    """Make sure that the folder can take a new run.
+    """Create the folder of a new run, or check that the existing folder is free and can be written to.
 
     Raises:
-        UserError: a run is in it already, or it cannot be written.
+        UserError: the folder already holds a run, or cannot be written to.
     """
     if (run_dir / "results.json").exists():
         raise UserError(f"{run_dir} holds a finished run, which is never overwritten; choose another hydra.run.dir")
@@ -216,12 +239,12 @@ def claim(run_dir: Path) -> None:
         (run_dir / ".writable").unlink()
     except OSError as why:
         raise UserError(
-            f"{run_dir} cannot be written ({why.strerror}); type hydra.run.dir=<a folder that can>"
+            f"{run_dir} cannot be written ({why.strerror}); type hydra.run.dir=<a writable folder>"
         ) from why
 
 
 def withdraw(run_dir: Path) -> None:
-    """Take back what a run wrote that never began; one that has trained is left alone."""
+    """Remove the files of a run that failed before training; a run with checkpoints is left unchanged."""
     if (run_dir / "checkpoints").exists():
         return
     for name in ("config.yaml", "environment.json"):
@@ -229,20 +252,26 @@ def withdraw(run_dir: Path) -> None:
     shutil.rmtree(run_dir / "wandb", ignore_errors=True)
 
 
-def write_config(run_dir: Path, config: dict[str, Any]) -> None:
-    """``config.yaml``: enough to run it again."""
+def write_config(run_dir: Path, config: Node) -> None:
+    """Write ``config.yaml``, from which the run can be repeated."""
     with write_atomically(run_dir / "config.yaml") as file:
         yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
 
 
-def describe_environment(config: dict[str, Any], device: torch.device, command: str | None = None) -> dict[str, Any]:
-    """What ``environment.json`` says of versions and machine."""
+def describe_environment(config: Node, device: torch.device, command: str | None = None) -> Node:
+    """The entries of ``environment.json`` about versions, the machine and the command.
+
+    Args:
+        config: the resolved config.
+        device: the device that is used.
+        command: the command line to record; None: that of this process, as ``vae-lab train``.
+    """
     return {
         "vae_lab": __version__,
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
         "git_commit": _git_commit(),
-        "command": command or shlex.join(["vae-lab", "train", *sys.argv[1:]]),  # the word was taken out for Hydra
+        "command": command or shlex.join(["vae-lab", "train", *sys.argv[1:]]),  # argv lacks "train"
         "data_dir": str(data_root(config["data_dir"])),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": processor(),
@@ -251,13 +280,13 @@ def describe_environment(config: dict[str, Any], device: torch.device, command: 
     }
 
 
-def write_environment(run_dir: Path, environment: dict[str, Any]) -> None:
-    """``environment.json``."""
+def write_environment(run_dir: Path, environment: Node) -> None:
+    """Write ``environment.json``."""
     write_json(run_dir / "environment.json", environment)
 
 
 def write_results(run_dir: Path, scores: Scores) -> None:
-    """``results.json``, last of all: its presence means finished."""
+    """Write ``results.json``. It is the last file of a run, and its presence marks the run as finished."""
     write_json(
         run_dir / "results.json",
         {
@@ -280,16 +309,16 @@ def _version(package: str) -> str | None:
 
 
 def _git_commit() -> str | None:
-    """The commit of vae-lab itself, where it runs from a checkout."""
+    """The commit of vae-lab itself; None if it does not run from a git checkout."""
     here = Path(__file__).parents[2]
     if not (here / ".git").exists():
         return None
-    found = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None
+    done = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
 
 
 def processor() -> str:
-    """The processor's name and its cores: what machines are told apart by."""
+    """The name of the processor and its number of cores, which tell machines apart."""
     cpuinfo = Path("/proc/cpuinfo")
     names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
     name = names[0].partition(":")[2].strip() if names else platform.processor()

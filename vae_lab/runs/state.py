@@ -1,35 +1,38 @@
-"""The state of run folders, read without torch: what is finished, under way, failed, and whether it is the same run."""
+"""The state of a run folder: whether its run is finished, failed, interrupted or in use, and how far it has got.
+
+This module does not import torch, so that sweeps can be planned without waiting for it.
+"""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
 
+from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
 from vae_lab.errors import UserError
 from vae_lab.system.files import YAML_LOADER, write_json
 
-Node = dict[str, Any]
-
 FAILURE = "failure.json"
 _LOCK = ".lock"
-_ELSEWHERE = ("data_dir", "choices", "logger", "resume")  # where data lie and logs go changes no number
+_WITHOUT_EFFECT = ("data_dir", "choices", "logger", "resume")  # top-level keys that change no score and no figure
 
 
 @contextmanager
 def in_use(folder: Path, wait: bool = False) -> Iterator[None]:
-    """Only one process at a time works in a run folder; the system itself lets go when a process dies.
+    """Lock a run folder inside the block, so that only one process at a time works in it.
+
+    The operating system releases the lock if the process dies.
 
     Args:
-        folder: made if it is missing.
-        wait: for as long as another process has it.
+        folder: the run folder; it is created if it does not exist.
+        wait: wait for as long as another process holds the lock.
 
     Raises:
-        UserError: another process has it.
+        UserError: another process holds the lock, and ``wait`` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
@@ -45,7 +48,7 @@ def in_use(folder: Path, wait: bool = False) -> Iterator[None]:
 
 
 def is_in_use(folder: Path) -> bool:
-    """Whether a process works in the folder right now."""
+    """Whether a process holds the lock of the folder."""
     if not (folder / _LOCK).exists():
         return False
     try:
@@ -56,7 +59,7 @@ def is_in_use(folder: Path) -> bool:
 
 
 def status_of(folder: Path) -> str:
-    """``finished``, ``failed``, ``interrupted`` or, where nothing was begun, ``new``."""
+    """The status of a run: ``finished``, ``failed``, ``interrupted``, or ``new`` if it has not been started."""
     if (folder / "results.json").is_file():
         return "finished"
     if (folder / FAILURE).is_file():
@@ -65,7 +68,7 @@ def status_of(folder: Path) -> str:
 
 
 def share_done(folder: Path, epochs: int) -> float:
-    """How much of its epochs a run has behind it, 0 to 1."""
+    """The share of its epochs that a run has completed, from 0 to 1."""
     path = folder / "metrics.csv"
     if not path.is_file():
         return 0.0
@@ -74,13 +77,13 @@ def share_done(folder: Path, epochs: int) -> float:
 
 
 def write_failure(folder: Path, reason: str) -> None:
-    """Leave word of why a run failed; what it wrote stays, so that it can be tried again."""
+    """Record why a run failed. All other files of the run are kept, so that it can be tried again."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / FAILURE, {"status": "failed", "reason": reason})
 
 
 def failure_of(folder: Path) -> str:
-    """Why a run failed, or an empty string."""
+    """The reason why a run failed; an empty string if it did not fail, or if the file is damaged."""
     try:
         return str(json.loads((folder / FAILURE).read_text(encoding="utf-8"))["reason"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -88,14 +91,14 @@ def failure_of(folder: Path) -> str:
 
 
 def identity(config: Node) -> str:
-    """Equal for configs that give the same numbers and pictures on one machine."""
-    kept = {key: value for key, value in config.items() if key not in _ELSEWHERE}
+    """A string that is equal for two configs if they give the same scores and figures on the same machine."""
+    kept = {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
     accelerator = {key: value for key, value in config["accelerator"].items() if key != "kind"}
     return json.dumps({**kept, "accelerator": accelerator}, sort_keys=True, default=str)
 
 
 def saved_config(folder: Path) -> Node | None:
-    """The config of a run folder; None where there is none that can be read."""
+    """The config of a run folder; None if it is missing or damaged."""
     try:
         config = current(yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=YAML_LOADER))
         return config if isinstance(config, dict) and isinstance(config.get("accelerator"), dict) else None
