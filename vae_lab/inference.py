@@ -1,7 +1,11 @@
-"""The posterior of a model as numbers: its mean on every level, and its moments.
+"""Mean and variance of a model's posterior q(z|x), on every level and for every kind of posterior.
 
-A Gaussian posterior states its mean. In a hierarchy the Gaussian of a level depends on the sample of the level above,
-so that consistent means come from inference without noise. A flow has no mean in closed form; its draws are averaged.
+- Gaussian posterior: its parameters are the mean and the variance.
+- Hierarchy of Gaussians: the Gaussian of a level depends on the sample of the level above. Inference without noise
+  (:class:`~vae_lab.noise.NoNoise`) gives means that are consistent with each other.
+- Posterior without a mean in closed form (flows): both moments are estimated from :data:`DRAWS` draws.
+
+Two functions take ``noise``, which makes the noise of a purpose: ``partial(SeededNoise, device, seed)`` is one.
 """
 
 from collections.abc import Callable
@@ -13,17 +17,23 @@ from torch import Tensor
 from vae_lab.noise import NoNoise
 from vae_lab.types import Latents, Model, Noise, Normal
 
-DRAWS = 32  # of a posterior without a mean in closed form
-_SMALLEST = 1e-12  # variance; that of a deterministic code
+DRAWS = 32  # draws from a posterior without a mean in closed form
+_SMALLEST = 1e-12  # smallest variance that is returned; the variance of a deterministic code
 
 
 def at_the_means(model: Model, x: Tensor, y: Tensor | None, noise: Noise) -> Latents:
-    """One latent per example, [1, B, ...] on each level: the mean of its Gaussian, given the means above.
+    """Latents of one sample per example: on each level, the mean of its Gaussian given the means above, [1, B, ...].
 
-    A level without a Gaussian (a discrete code, a flow) is where inference without noise puts it.
+    A level without a Gaussian (a discrete code, a flow) has the value that inference without noise gives.
+
+    Args:
+        model: infers the latents.
+        x: examples [B, *x_shape].
+        y: labels or attributes of the examples, for a conditional model.
+        noise: replaced by its mean; see :class:`~vae_lab.noise.NoNoise`.
     """
     latents = model.infer(x, y, 1, NoNoise(noise))
-    # z is the mean already; taken from q, it leaves the posterior's log σ² without a gradient.
+    # z is equal to q.mu here, but it was computed through σ too; q.mu leaves log σ² without a gradient.
     return replace(latents, z=tuple(z if q is None else q.mu for z, q in zip(latents.z, latents.q)))
 
 
@@ -33,7 +43,16 @@ def has_means(model: Model, latents: Latents) -> bool:
 
 
 def mean_latents(model: Model, x: Tensor, y: Tensor | None, noise: Callable[[str], Noise]) -> Latents:
-    """Latents [1, B, ...] at the posterior's mean; where it has none in closed form, at that of :data:`DRAWS` draws."""
+    """Latents at the posterior's mean, [1, B, ...] on each level.
+
+    Where the mean has no closed form, it is the mean of :data:`DRAWS` draws.
+
+    Args:
+        model: infers the latents.
+        x: examples [B, *x_shape].
+        y: labels or attributes of the examples, for a conditional model.
+        noise: makes the noise of a purpose.
+    """
     latents = at_the_means(model, x, y, noise("codes"))
     if has_means(model, latents):
         return latents
@@ -44,10 +63,17 @@ def mean_latents(model: Model, x: Tensor, y: Tensor | None, noise: Callable[[str
 def posterior_moments(
     model: Model, x: Tensor, y: Tensor | None, noise: Callable[[str], Noise]
 ) -> tuple[tuple[Normal, ...], Latents]:
-    """μ and log σ² of every level, each [B, ...], and the latents of one draw, whose KL is that of the posterior.
+    """Mean and log-variance of every level, each [B, ...], and the latents of one draw, which hold the posterior's KL.
 
-    The draws of a flow are the same for all examples and come in pairs ±ε. So the mean of a posterior that does not
-    depend on the example is the same for all examples to the last digit, and the mean of a Gaussian is exact.
+    Where the moments are estimated, all examples share the same draws, which come in pairs ±ε. The estimated mean of a
+    posterior that does not depend on the example is therefore equal for all examples to the last digit, and the
+    estimated mean of a Gaussian is exact.
+
+    Args:
+        model: infers the latents.
+        x: examples [B, *x_shape].
+        y: labels or attributes of the examples, for a conditional model.
+        noise: makes the noise of a purpose.
     """
     latents = model.infer(x, y, 1, noise("codes"))
     if model.deterministic:
@@ -67,10 +93,10 @@ class _Shared:
         self.noise = noise
 
     def normal(self, *shape: int) -> Tensor:
-        """N(0, 1)."""
+        """Draws from N(0, 1) of the given shape."""
         half = self.noise.normal(shape[0] // 2, 1, *shape[2:])
         return torch.cat([half, -half]).expand(shape)
 
     def uniform(self, *shape: int) -> Tensor:
-        """U[0, 1)."""
+        """Draws from U[0, 1) of the given shape, each the same for all examples."""
         return self.noise.uniform(shape[0], 1, *shape[2:]).expand(shape)

@@ -1,6 +1,23 @@
-"""Noise as a function of its key: the same (seed, step, phase, rank) always gives the same draws.
+"""Random draws as a function of a key: the same key always gives the same draws.
 
-Nothing in a forward pass calls a global generator, so a resumed run needs no saved random state.
+A key is a sequence of integers and words, e.g. (seed, "train", batch, phase, rank). No forward pass uses a global
+generator, so a resumed run needs no saved random state.
+
+>>> SeededNoise("cpu", 0, "train", 17).normal(2, 3).equal(SeededNoise("cpu", 0, "train", 17).normal(2, 3))
+True
+>>> SeededNoise("cpu", 0, "train", 17).normal(2, 3).equal(SeededNoise("cpu", 0, "train", 18).normal(2, 3))
+False
+
+All classes here implement :class:`vae_lab.types.Noise`. A compiled or a stacked step cannot seed generators; its draws
+are recorded once and then made beforehand:
+
+>>> recorded = NotedNoise(SeededNoise("cpu", 0))
+>>> _ = recorded.normal(4, 2), recorded.uniform(4)  # in practice a forward pass
+>>> recorded.asked
+[('normal', (4, 2)), ('uniform', (4,))]
+>>> draws = drawn(SeededNoise("cpu", 1), recorded.asked)
+>>> GivenNoise(draws).normal(4, 2).equal(SeededNoise("cpu", 1).normal(4, 2))
+True
 """
 
 from collections.abc import Sequence
@@ -13,17 +30,29 @@ from torch import Tensor
 
 from vae_lab.types import Noise
 
-Asked = list[tuple[Literal["normal", "uniform"], tuple[int, ...]]]  # draws, in the order in which they are wanted
+Asked = list[tuple[Literal["normal", "uniform"], tuple[int, ...]]]  # kind and shape of each draw, in order
 
 
 def generator(device: torch.device | str, *key: int | str) -> torch.Generator:
-    """A generator on ``device`` seeded by a key of whole numbers and words, the same on every machine."""
+    """A random generator on ``device``, seeded by a hash of the key, which is the same on every machine.
+
+    Args:
+        device: where the generator draws.
+        key: integers and words.
+    """
     digest = blake2b(repr(key).encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 class SeededNoise:
-    """Draws that depend on the key alone, in the order in which they are asked for."""
+    """Draws that depend only on the key and on the order of the calls.
+
+    The generator is made at the first draw, so that an instance that is not used costs nothing.
+
+    Args:
+        device: where the draws are made.
+        key: integers and words.
+    """
 
     def __init__(self, device: torch.device | str, *key: int | str) -> None:
         self.device = torch.device(device)
@@ -43,13 +72,17 @@ class SeededNoise:
 
 
 class NoNoise:
-    """Noise at its centre: normal draws of 0 and uniform draws of ½.
+    """Noise replaced by its mean: normal draws are 0 and uniform draws are ½.
 
-    A model that infers with it has every level at the mean of its Gaussian, given the means of the levels above: the
-    consistent posterior means of a hierarchy.
+    A model that infers with it puts every level at the mean of its Gaussian, given the means of the levels above. In a
+    hierarchy these are posterior means that are consistent with each other.
+
+    >>> NoNoise(SeededNoise("cpu", 0)).normal(3)
+    tensor([0., 0., 0.])
 
     Args:
-        noise: asked for every draw all the same, so that later draws from it do not depend on whether noise was wanted.
+        noise: the noise that is replaced. It still makes each draw, so that its later draws are the same with and
+            without the replacement.
     """
 
     def __init__(self, noise: Noise) -> None:
@@ -60,12 +93,19 @@ class NoNoise:
         return torch.zeros_like(self.noise.normal(*shape))
 
     def uniform(self, *shape: int) -> Tensor:
-        """One half everywhere."""
+        """A tensor of the given shape that is filled with ½."""
         return torch.full_like(self.noise.uniform(*shape), 0.5)
 
 
 class NotedNoise:
-    """Draws as another noise does, and notes in ``asked`` what was asked for."""
+    """Passes every draw on to another noise, and records its kind and shape.
+
+    Args:
+        noise: makes the draws.
+
+    Attributes:
+        asked: the recorded draws, in order.
+    """
 
     def __init__(self, noise: Noise) -> None:
         self.noise = noise
@@ -83,14 +123,20 @@ class NotedNoise:
 
 
 class GivenNoise:
-    """Hands out draws that were made beforehand, where none can be made: in a compiled or a stacked step."""
+    """Returns draws that were made beforehand, one per call, whatever shape is requested.
+
+    It is used inside compiled and stacked steps, in which no generator can be seeded.
+
+    Args:
+        draws: the tensors to return, in order; see :func:`drawn`.
+    """
 
     def __init__(self, draws: Sequence[Tensor]) -> None:
         self.draws = draws
         self.used = 0
 
     def normal(self, *shape: int) -> Tensor:
-        """The next draw."""
+        """The next tensor."""
         self.used += 1
         return self.draws[self.used - 1]
 
@@ -98,5 +144,10 @@ class GivenNoise:
 
 
 def drawn(noise: Noise, asked: Asked) -> list[Tensor]:
-    """All that a step will ask for, in that order: the same draws as if it asked itself."""
+    """Make all draws of a step beforehand: the same values, in the same order, as if the step made them itself.
+
+    Args:
+        noise: makes the draws.
+        asked: kind and shape of each, as recorded by :class:`NotedNoise`.
+    """
     return [noise.normal(*shape) if kind == "normal" else noise.uniform(*shape) for kind, shape in asked]

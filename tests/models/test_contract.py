@@ -403,7 +403,7 @@ def test_auxiliary_losses_count_in_every_objective_and_are_logged(made_of, objec
         ("top_down", ["latent_dim=4"], "latent_dim=4: model=top_down does not read latent_dim; leave it out"),
         ("two_level", ["objective=beta_tcvae"], "objective=beta_tcvae needs one level of latents"),
         ("two_level", ["objective=factor_vae"], "objective=factor_vae needs one level"),
-        ("grid_codes", ["objective=iwae"], "objective=iwae weighs samples by their densities"),
+        ("grid_codes", ["objective=iwae"], "objective=iwae needs the densities of the latents"),
         ("grid_codes", ["objective.estimator=A"], "objective.estimator=A needs the densities"),
         ("token_mlp", ["likelihood=mse"], "likelihood=mse is for images, and dataset=phrases holds tokens"),
         ("token_mlp", ["model=cnn"], "convolutions need images"),

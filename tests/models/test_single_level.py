@@ -57,7 +57,7 @@ def test_a_posterior_that_says_nothing_is_refused():
         def forward(self, h, k, noise):
             return super().forward(h, k, noise)[0], None, None
 
-    with pytest.raises(TypeError, match="gives log_q"):
+    with pytest.raises(TypeError, match="must return log_q"):
         infer(small_model(posterior=Silent))
 
 

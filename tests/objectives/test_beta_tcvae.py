@@ -162,5 +162,5 @@ def test_a_flow_another_prior_and_several_levels_are_refused():
 
 
 def test_a_capacity_is_refused():
-    with pytest.raises(UserError, match="beta_schedule=capacity is for the KL as a whole; type objective=elbo"):
+    with pytest.raises(UserError, match="beta_schedule=capacity is for the complete KL; type objective=elbo"):
         tcvae(schedule=Capacity(25, 10))

@@ -144,7 +144,7 @@ def test_a_batch_of_one_gives_finite_numbers():
 @pytest.mark.parametrize("latent_dim", [2, 4])
 def test_latents_of_another_size_are_refused(latent_dim):
     for phase in FactorVAE.phases:
-        with pytest.raises(UserError, match="objective=factor_vae needs one level of latent_dim numbers"):
+        with pytest.raises(UserError, match="objective=factor_vae needs one level of latent vectors"):
             factor(latent_dim=latent_dim)(small_model(), random_batch(), at(phase))
 
 

@@ -161,7 +161,7 @@ def test_several_levels_take_the_plain_gradient_alone():
     ids=["codes", "no densities"],
 )
 def test_latents_without_densities_are_refused(changes):
-    with pytest.raises(UserError, match=r"objective=iwae weighs samples by their densities.*type objective=elbo"):
+    with pytest.raises(UserError, match=r"objective=iwae needs the densities of the latents.*type objective=elbo"):
         IWAE(5)(with_latents(**changes), random_batch(), step())
 
 

@@ -36,5 +36,7 @@ def test_the_phases_of_piwae_part_the_parameters():
 
 
 def test_piwae_without_groups_is_refused():
-    with pytest.raises(UserError, match=r"piwae=true needs groups for the encoder; type e\.g\. objective\.groups=5"):
+    with pytest.raises(
+        UserError, match=r"piwae=true needs several groups for the encoder; type e\.g\. objective\.groups=5"
+    ):
         IWAE(50, piwae=True)

@@ -100,7 +100,9 @@ def test_counting_leaves_the_job_as_it_was():
 def test_without_a_compiler_it_is_refused_or_left_out(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert choose("auto", job(), random_batch(), 5, 1000, 10**9, CPU)[0] is False
-    with pytest.raises(UserError, match="no C\\+\\+ compiler; install one, or type compile=false"):
+    with pytest.raises(
+        UserError, match="needs a C\\+\\+ compiler, which was not found; install it, or type compile=false"
+    ):
         choose(True, job(), random_batch(), 5, 1000, 1, CPU)
     assert choose(False, job(), random_batch(), 5, 1000, 10**9, CPU) == (False, "")
 

@@ -1,6 +1,18 @@
-"""p(x|z): how an image is scored against what the decoder says. All values are nats per image.
+"""Likelihoods p(x|z): distributions of an example given the decoder's output, in nats per example.
 
-A decoder gives ``params`` [K, B, C', H, W] without bounds; each likelihood says what they mean. Targets are in [0, 1].
+A decoder's output ``params`` [K, B, C', H, W] is unbounded; each likelihood defines what it means and which C' it needs
+(``params_shape``). Targets [B, C, H, W] are images with values in [0, 1]. In the equations x is a target, x̂ =
+sigmoid(params) is the decoded mean, D = C·H·W is the number of values, SSE = Σ (x − x̂)² is the sum of squared errors,
+and ε is standard-normal noise. :class:`vae_lab.types.Likelihood` is the interface.
+
+>>> import torch
+>>> likelihood = Gaussian(sigma=0.1)
+>>> params = torch.zeros(7, 5, *likelihood.params_shape((1, 28, 28)))  # K = 7 samples of B = 5 examples
+>>> target = torch.rand(5, 1, 28, 28)
+>>> likelihood.log_prob(params, target).shape  # log p(target|z), summed over the pixels
+torch.Size([7, 5])
+>>> likelihood.mean(params).shape  # x̂
+torch.Size([7, 5, 1, 28, 28])
 """
 
 from vae_lab.likelihoods.bernoulli import Bernoulli

@@ -1,4 +1,4 @@
-"""Black and white pixels."""
+"""The Bernoulli likelihood of black and white pixels."""
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,11 @@ from vae_lab.types import Noise, Shape
 
 
 class Bernoulli(nn.Module):
-    """Independent pixels, p = sigmoid(params): −log p = Σ cross-entropy, on logits.
+    """Independent binary pixels with probability p = sigmoid(params) of being white.
 
-    A likelihood for binary images (``dataset.binarize``). On grey levels the same expression is a loss, not a
-    log-probability: published tables use binarised images.
+    −log p(x|z) = −Σ (x log p + (1 − x) log (1 − p)), computed from the logits. This is a likelihood for binary images
+    (``dataset.binarize``). For grey levels the same expression is only a loss and not a log-probability; published
+    tables use binarised images.
     """
 
     takes = ("images",)
@@ -20,35 +21,35 @@ class Bernoulli(nn.Module):
     fits_sigma = False
 
     def params_shape(self, x_shape: Shape) -> Shape:
-        """One logit for each pixel."""
+        """One logit for each pixel: ``x_shape``."""
         return x_shape
 
     def no_likelihood(self, target: Tensor) -> str:
-        """Grey levels have no probability under this likelihood."""
+        """The reason, where the targets contain grey levels; an empty string where all values are 0 or 1."""
         if bool(((target == 0) | (target == 1)).all()):
             return ""
         return "grey levels have no probability under likelihood=bernoulli; train with dataset.binarize=dynamic"
 
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
-        """[K, B]."""
+        """log p(target|z): params [K, B, C, H, W] and target [B, C, H, W] to [K, B] nats."""
         target = target.expand_as(params)
         return -sum_values(F.binary_cross_entropy_with_logits(params, target, reduction="none"))
 
     def recon_offset(self, values: int) -> float:
-        """``recon`` is the whole −log p."""
+        """0: ``recon`` is the complete −log p."""
         return 0.0
 
     def mean(self, params: Tensor) -> Tensor:
-        """P(x = 1), in [0, 1]."""
+        """The probability p of white, in [0, 1], of the shape of ``params``."""
         return torch.sigmoid(params)
 
     def sample(self, params: Tensor, noise: Noise) -> Tensor:
-        """Black and white pixels."""
+        """A black and white image: 0 or 1 for each pixel."""
         return (noise.uniform(*params.shape) < self.mean(params)).to(params.dtype)
 
     def observe(self, params: Tensor, target: Tensor) -> None:
-        """Nothing is kept."""
+        """Do nothing: this likelihood has no running state."""
 
     def logs(self) -> dict[str, Tensor]:
-        """Nothing to log."""
+        """No terms: this likelihood has no running state."""
         return {}

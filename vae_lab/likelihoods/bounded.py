@@ -1,4 +1,4 @@
-"""The part that the Gaussian likelihoods share: their mean is an image, whose values lie in [0, 1]."""
+"""The base class of the Gaussian likelihoods, whose mean is an image with values in [0, 1]."""
 
 import torch
 from torch import Tensor, nn
@@ -8,38 +8,42 @@ from vae_lab.types import Shape
 
 
 class Bounded(nn.Module):
-    """A Gaussian likelihood whose mean is the sigmoid of the decoder's output, without running state or offset."""
+    """A Gaussian likelihood whose mean is x̂ = sigmoid(params), without running state and without an offset of recon.
+
+    Subclasses define ``log_prob`` and ``sample``, and override the defaults below where they differ.
+    """
 
     takes = ("images",)
     discrete = False
     fits_sigma = False
 
     def params_shape(self, x_shape: Shape) -> Shape:
-        """One number for each value of the image."""
+        """One number for each value of the image: ``x_shape``."""
         return x_shape
 
     def no_likelihood(self, target: Tensor) -> str:
-        """A density of any image."""
+        """An empty string: the density is defined for every image."""
         return ""
 
     def mean(self, params: Tensor) -> Tensor:
-        """The expected image, in [0, 1]."""
+        """The expected image x̂, in [0, 1]: [K, B, C, H, W]."""
         return torch.sigmoid(params)
 
     def squared_error(self, params: Tensor, target: Tensor) -> Tensor:
-        """Σ (x − x̂)² over the image: [K, B]."""
+        """The sum of squared errors Σ (x − x̂)² over the image: [K, B]."""
         mean = self.mean(params)
-        return sum_values(mse_loss(mean, target.expand_as(mean), reduction="none"))  # one pass, the square takes two
+        # mse_loss makes one pass over memory; a difference and a square make two.
+        return sum_values(mse_loss(mean, target.expand_as(mean), reduction="none"))
 
     def recon_offset(self, values: int) -> float:
-        """``recon`` is the whole −log p."""
+        """0: ``recon`` is the complete −log p."""
         return 0.0
 
     def observe(self, params: Tensor, target: Tensor) -> None:
-        """Nothing is kept."""
+        """Do nothing: there is no running state."""
 
     def logs(self) -> dict[str, Tensor]:
-        """Nothing to log."""
+        """No terms: there is no running state."""
         return {}
 
 

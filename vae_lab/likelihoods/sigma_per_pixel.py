@@ -1,4 +1,4 @@
-"""A σ of its own for every pixel, the same in all images, at its optimum (after arXiv 2006.13202, section 4)."""
+"""A Gaussian likelihood with one σ per pixel position, shared by all images (after arXiv 2006.13202, section 4)."""
 
 from typing import Annotated
 
@@ -14,19 +14,20 @@ from vae_lab.types import Noise, Shape
 
 
 class SigmaPerPixel(Bounded):
-    """N(x; x̂, diag σ*²) with one σ per value of an image; their mean is logged as ``sigma``.
+    """N(x; x̂, diag σ*²) with one σ*_p for each value p of an image, computed in closed form.
 
-    While training, σ*_p² is the mean squared error of value p over the batch (and all K samples), so that recon =
-    Σ_p ½ (log 2πσ*_p² + 1). For val and test it is a running mean, as that of :class:`~vae_lab.likelihoods.Sigma`.
+    In training, σ*_p² is the mean squared error of value p over the batch and all K samples, so that recon =
+    Σ_p ½ (log 2πσ*_p² + 1). In validation and test it is a running mean, as in :class:`~vae_lab.likelihoods.Sigma`.
+    The mean of all σ_p is logged as ``sigma``.
 
-    A value that never varies would have σ = 0 and give −∞ to the loss. Each σ is therefore ``floor`` at least, which is
-    the optimum among such σ; recon of such a value ends at log σ + ½ log 2π, −5.1 nats at the floor of the paper's
-    code. A likelihood is comparable under one floor only.
+    A value that never varies would have σ = 0, and its loss would be −∞. Therefore no σ is smaller than ``floor``; the
+    clamped σ is the optimum under this constraint. The recon of a value that never varies tends to log σ + ½ log 2π,
+    which is −5.1 nats at the floor of the paper's code. Likelihoods are comparable only if their floors are equal.
 
     Args:
-        x_shape: C, H, W of the images.
-        rate: of the running mean.
-        floor: the smallest σ, in units of the [0, 1] range; e⁻⁶ in the paper's code.
+        x_shape: shape C, H, W of the images.
+        rate: smallest weight of a new batch in the running mean.
+        floor: smallest σ, in units of the [0, 1] range; it is e⁻⁶ in the paper's code.
     """
 
     mse: Tensor
@@ -42,25 +43,30 @@ class SigmaPerPixel(Bounded):
         self.register_buffer("steps", torch.tensor(0.0))
 
     def observe(self, params: Tensor, target: Tensor) -> None:
-        """Fold this batch's mean squared errors into the running σ²."""
+        """Update the running σ² with the mean squared errors of this batch."""
         with torch.no_grad():
             batch = self._optimum((target - self.mean(params)).square())
             self.mse, self.steps = running_mean(self.mse, batch, self.steps, self.rate)
 
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
-        """−½ Σ_p ((x_p − x̂_p)²/σ_p² + log 2πσ_p²): [K, B]."""
+        """log p(target|z) = −½ Σ_p ((x_p − x̂_p)²/σ_p² + log 2πσ_p²).
+
+        Args:
+            params: [K, B, C, H, W].
+            target: [B, C, H, W]. The result is [K, B] nats.
+        """
         error = (target - self.mean(params)).square()
         variance = self._optimum(error.detach()) if self.training else self.mse
         return -0.5 * sum_values(error / variance + LOG_2PI + torch.log(variance))
 
     def _optimum(self, error: Tensor) -> Tensor:
-        """σ*² of each value: squared errors [K, B, C, H, W] to [C, H, W]."""
+        """The optimal σ*² of each value: squared errors [K, B, C, H, W] to [C, H, W]."""
         return error.mean((0, 1)).clamp(min=self.floor**2)
 
     def sample(self, params: Tensor, noise: Noise) -> Tensor:
-        """x̂ + σ ε with the trained σ."""
+        """A draw x̂ + σ ε with the running σ, of the shape of ``params``."""
         return self.mean(params) + torch.sqrt(self.mse) * noise.normal(*params.shape)
 
     def logs(self) -> dict[str, Tensor]:
-        """The mean over pixels of the σ that val and test are scored with."""
+        """``sigma``: the mean over pixels of the running σ, with which validation and test are scored."""
         return {"sigma": torch.sqrt(self.mse).mean()}

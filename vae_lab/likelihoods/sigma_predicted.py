@@ -1,4 +1,4 @@
-"""A σ for every pixel of every image, predicted by the decoder (the per-pixel variance of arXiv 2006.13202)."""
+"""A Gaussian likelihood whose decoder predicts σ of every pixel (the per-pixel variance of arXiv 2006.13202)."""
 
 import math
 from typing import Annotated
@@ -14,13 +14,13 @@ from vae_lab.types import Noise, Shape
 
 
 class SigmaPredicted(Bounded):
-    """N(x; x̂(z), diag σ(z)²): the decoder gives twice as many channels, those of x̂ and then those of log σ.
+    """N(x; x̂(z), diag σ(z)²): the decoder's output has 2 C channels, first those of x̂, then those of log σ.
 
-    Where a pixel is predicted exactly σ would become 0; log σ = a + softplus(s − a), a = log floor, keeps it above the
-    floor and lets a gradient through, as the paper's code does.
+    σ of a pixel that is predicted exactly would tend to 0. Therefore log σ = a + softplus(s − a), where s is the
+    decoder's output and a = log floor. It is larger than a and still has a gradient, as in the paper's code.
 
     Args:
-        floor: the smallest σ, in units of the [0, 1] range; e⁻⁶ in the paper's code.
+        floor: lower bound of σ, in units of the [0, 1] range; it is e⁻⁶ in the paper's code.
     """
 
     fits_sigma = True
@@ -34,11 +34,11 @@ class SigmaPredicted(Bounded):
         return (2 * x_shape[0], *x_shape[1:])
 
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
-        """Σ_p log N(x_p; x̂_p, σ_p²): [K, B]."""
+        """log p(target|z) = Σ_p log N(x_p; x̂_p, σ_p²): params [K, B, 2 C, H, W], target [B, C, H, W] to [K, B] nats."""
         return sum_values(log_normal(target, self.mean(params), 2 * self.log_sigma(params)))
 
     def mean(self, params: Tensor) -> Tensor:
-        """The expected image [..., C, H, W], in [0, 1]."""
+        """The expected image x̂ in [0, 1]: [..., 2 C, H, W] to [..., C, H, W]."""
         return torch.sigmoid(params.chunk(2, -3)[0])
 
     def log_sigma(self, params: Tensor) -> Tensor:
@@ -46,6 +46,6 @@ class SigmaPredicted(Bounded):
         return self.log_floor + F.softplus(params.chunk(2, -3)[1] - self.log_floor)
 
     def sample(self, params: Tensor, noise: Noise) -> Tensor:
-        """x̂ + σ ε."""
+        """A draw x̂ + σ ε: params [K, B, 2 C, H, W] to [K, B, C, H, W]."""
         mean = self.mean(params)
         return mean + torch.exp(self.log_sigma(params)) * noise.normal(*mean.shape)

@@ -1,17 +1,22 @@
-"""β-TCVAE: the KL in three parts, each with its weight (Chen et al. 2018, arXiv 1802.04942, equations 2 and 4).
+"""β-TCVAE: the KL split into three parts, each with its own weight (Chen et al. 2018, arXiv 1802.04942).
 
-E_x KL[q(z|x) ‖ p(z)] = I(z; x) + KL[q(z) ‖ Π_j q(z_j)] + Σ_j KL[q(z_j) ‖ p(z_j)]: mutual information (MI), total
-correlation (TC), dimension-wise KL. loss = k1 · recon + α · MI + k2 · TC + γ · dimension-wise KL: the paper's β is k2.
+Decomposition (equation 2): E_x KL[q(z|x) ‖ p(z)] = I(z; x) + KL[q(z) ‖ Π_j q(z_j)] + Σ_j KL[q(z_j) ‖ p(z_j)]. The parts
+are the mutual information (MI), the total correlation (TC) and the dimension-wise KL.
 
-q(z) = (1/N) Σ_n q(z|x_n) over the N training images is estimated from a batch of B (appendix C):
+Loss (equation 4), in nats per example: k1 · recon + α · MI + k2 · TC + γ · dimension-wise KL. The paper's β is k2.
 
-- 'weighted', minibatch-weighted sampling, the paper's: q(z_i) ≈ (1/NB) Σ_j q(z_i|x_j). A lower bound, and low by the
-  factor N where many posteriors overlap: there ``tc`` is logged up to (D − 1) log N too high, ``mi`` log N too high
-  and ``dimension_kl`` D log N too low. The gradients do not see these constants.
-- 'stratified', minibatch-stratified sampling: unbiased for q(z), and so without them. Take it to read the numbers.
+The aggregate posterior q(z) = (1/N) Σ_n q(z|x_n) over the N training examples is estimated from a batch of B examples
+(appendix C):
 
-The parts add up to log q(z|x) − log p(z) exactly, since each is a difference at the same samples; that, and not the
-closed form, is ``kl`` here, as under estimator=A of objective=elbo.
+- 'weighted' is minibatch-weighted sampling, the estimator of the paper: q(z_i) ≈ (1/NB) Σ_j q(z_i|x_j). It is a lower
+  bound, which is too low by the factor N where many posteriors overlap. In this case ``tc`` is logged up to
+  (D − 1) log N too high, ``mi`` log N too high and ``dimension_kl`` D log N too low. These constants do not affect the
+  gradients.
+- 'stratified' is minibatch-stratified sampling. It is unbiased for q(z) and therefore free of these constants; choose
+  it to interpret the logged values.
+
+The parts sum to log q(z|x) − log p(z) exactly, because each is a difference of log densities at the same samples. This
+sum, and not the closed form, is logged as ``kl``, as with estimator=A of objective=elbo.
 """
 
 import math
@@ -29,25 +34,26 @@ from vae_lab.objectives.terms import elbo_logs, loss_terms, mean_recon, run_mode
 from vae_lab.schedules import Capacity
 from vae_lab.types import Batch, LossTerms, Model, Normal, Step
 
-_AT_ONCE = 2**24  # numbers [rows, B, D] that are held; a batch of 1,000 in scoring would need gigabytes otherwise
+_AT_ONCE = 2**24  # largest number of values [rows, B, D] in memory; scoring a batch of 1,000 would need gigabytes
 
 
 class BetaTCVAE(nn.Module):
-    """The weighted decomposition, with L latent samples per image.
+    """The ELBO with a weight for each part of the KL; the equations are in the module's docstring.
+
+    It needs one level of Gaussian latents and the prior N(0, I). In training, memory grows with L·B²·D; without
+    gradients it is bounded.
 
     Args:
         k1: weight of the reconstruction term.
         k2: weight of the total correlation, β of the paper.
         alpha: weight of the mutual information.
         gamma: weight of the dimension-wise KL.
-        samples: L.
-        estimator: of log q(z), see above.
-        schedule: (TC [], epoch []) to what k2 multiplies.
-
-    Memory grows with L·B²·D in training; without gradients it is bounded.
+        samples: L, the number of latent samples per example.
+        estimator: 'weighted' or 'stratified': how log q(z) is estimated from a batch.
+        schedule: maps (TC [], epoch []) to the tensor [] that k2 multiplies; see :mod:`vae_lab.schedules`.
 
     Raises:
-        UserError: the schedule aims at a number of nats, which is the KL's and not the TC's.
+        UserError: the schedule is a capacity, which is a number of nats of the complete KL and not of the TC.
     """
 
     k1: Tensor
@@ -70,7 +76,9 @@ class BetaTCVAE(nn.Module):
     ) -> None:
         super().__init__()
         if isinstance(schedule, Capacity):
-            raise UserError("beta_schedule=capacity is for the KL as a whole; type objective=elbo or another schedule")
+            raise UserError(
+                "beta_schedule=capacity is for the complete KL; type objective=elbo or another beta_schedule"
+            )
         for name, weight in {"k1": k1, "k2": k2, "alpha": alpha, "gamma": gamma}.items():
             self.register_buffer(name, torch.tensor(float(weight)), persistent=False)
         self.samples = samples
@@ -78,7 +86,7 @@ class BetaTCVAE(nn.Module):
         self.schedule = schedule
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
-        """The loss on one batch; logs recon, kl, elbo, mi, tc and dimension_kl."""
+        """The loss on one batch. It logs recon, kl, elbo, mi, tc and dimension_kl."""
         out = run_model(model, batch, step, self.samples, densities=True)
         z, q = one_gaussian(model, out.latents, "beta_tcvae")
         log_q, log_p = out.latents.log_q, out.latents.log_p  # [K, B]
@@ -94,33 +102,49 @@ class BetaTCVAE(nn.Module):
 
 
 def log_aggregate(z: Tensor, q: Normal, log_weights: Tensor) -> tuple[Tensor, Tensor]:
-    """log q(z) and Σ_j log q(z_j) at samples z [K, B, D], each [K, B], by weights of the posteriors [B, B]."""
-    images, dims = q.mu.shape
-    rows = max(1, _AT_ONCE // (images * dims))
+    """Estimates of log q(z) and of Σ_j log q(z_j) at given samples, each [K, B] in nats.
+
+    Args:
+        z: samples [K, B, D].
+        q: the posteriors of the batch, with moments [B, D].
+        log_weights: log weights [B, B] of posterior j (second index) in the estimate at the sample of example i.
+    """
+    size, dims = q.mu.shape
+    rows = max(1, _AT_ONCE // (size * dims))
     parts = []
     for z_k in z:
-        for some, weights in zip(z_k.split(rows), log_weights.split(rows)):
-            pairs = log_normal(some.unsqueeze(1), q.mu, q.log_var)  # [rows, B, D]
+        for part, weights in zip(z_k.split(rows), log_weights.split(rows)):
+            pairs = log_normal(part.unsqueeze(1), q.mu, q.log_var)  # [rows, B, D]
             joint = torch.logsumexp(pairs.sum(2) + weights, 1)
             parts.append(torch.stack([joint, torch.logsumexp(pairs + weights.unsqueeze(2), 1).sum(1)]))
     joint, product = torch.cat(parts, 1).unflatten(1, z.shape[:2])
     return joint, product
 
 
-def weighted(batch: int, images: int) -> Tensor:
-    """log 1/(NB) for each pair: [B, B] (appendix C.1)."""
-    return torch.full((batch, batch), -math.log(images * batch))
+def weighted(batch: int, train_size: int) -> Tensor:
+    """Log weights of minibatch-weighted sampling: log 1/(NB) for each pair, [B, B] (appendix C.1).
+
+    Args:
+        batch: B, the number of examples in the batch.
+        train_size: N, the number of training examples.
+    """
+    return torch.full((batch, batch), -math.log(train_size * batch))
 
 
-def stratified(batch: int, images: int) -> Tensor:
-    """Log weights [B, B] of x_j at z_i, each row summing to 1 (appendix C.2).
+def stratified(batch: int, train_size: int) -> Tensor:
+    """Log weights of minibatch-stratified sampling: those of posterior j at the sample of example i, [B, B].
 
-    An image's own posterior counts 1/N, as it does in q(z); the M = B − 1 others share the rest, (M − 1) of them with
-    1/M and one with (N − M)/(NM). Where the batch is as large as the training set, N is taken to be B.
+    The weights of each row sum to 1 (appendix C.2). The example's own posterior has weight 1/N, as in q(z). The
+    M = B − 1 others share the rest: M − 1 of them have weight 1/M and one has (N − M)/(NM). Where the batch is as large
+    as the training set or larger, N = B.
+
+    Args:
+        batch: B, the number of examples in the batch.
+        train_size: N, the number of training examples.
     """
     if batch == 1:
         return torch.zeros(1, 1)
-    others, total = batch - 1, max(images, batch)
+    others, total = batch - 1, max(train_size, batch)
     weights = torch.full((batch, batch), 1 / others)
     weights.fill_diagonal_(1 / total)
     index = torch.arange(batch)

@@ -1,8 +1,11 @@
-"""DIP-VAE: the ELBO and a penalty that draws the covariance of q(z) to the identity (arXiv 1711.00848).
+"""DIP-VAE: the ELBO and a penalty that draws the covariance of q(z) to the identity (Kumar et al. 2018).
 
-loss = k1 · recon + k2 · KL + λ_od Σ_{i≠j} C_ij² + λ_d Σ_i (C_ii − 1)² (Kumar et al. 2018, equations 6 and 7). C is
-Cov_x[μ(x)] for DIP-VAE-I and Cov_q(z)[z] = Cov_x[μ(x)] + E_x[diag σ²(x)] for DIP-VAE-II, of the batch alone and divided
-by B (not B − 1), so that a single image has covariance 0.
+Loss (arXiv 1711.00848, equations 6 and 7), in nats per example:
+
+    k1 · recon + k2 · KL + λ_od Σ_{i≠j} C_ij² + λ_d Σ_i (C_ii − 1)²
+
+The covariance C [D, D] is Cov_x[μ(x)] for DIP-VAE-I, and Cov_q(z)[z] = Cov_x[μ(x)] + E_x[diag σ²(x)] for DIP-VAE-II. It
+is computed from the present batch and divided by B (not B − 1), so that a single example has covariance 0.
 """
 
 from collections.abc import Callable
@@ -18,15 +21,17 @@ from vae_lab.types import Batch, LossTerms, Model, Normal, Step
 
 
 class DIPVAE(nn.Module):
-    """The ELBO with both penalties.
+    """The ELBO with both penalties on the covariance; the equations are in the module's docstring.
+
+    It needs one level of Gaussian latents and the prior N(0, I).
 
     Args:
         k1, k2: weights of the reconstruction term and of the KL term.
         lambda_od: weight of the squared covariances off the diagonal.
         lambda_d: weight of the squared distances of the variances from 1.
         covariance: 'means' for DIP-VAE-I, 'codes' for DIP-VAE-II.
-        samples: latent samples per image, for recon.
-        schedule: (mean KL [], epoch []) to what k2 multiplies.
+        samples: latent samples per example, for recon.
+        schedule: maps (mean KL [], epoch []) to the tensor [] that k2 multiplies; see :mod:`vae_lab.schedules`.
     """
 
     k1: Tensor
@@ -55,7 +60,7 @@ class DIPVAE(nn.Module):
         self.schedule = schedule
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
-        """The loss on one batch; logs recon, kl, elbo and both penalties: off_diagonal and diagonal."""
+        """The loss on one batch. It logs recon, kl, elbo and both penalties, off_diagonal and diagonal."""
         out = run_model(model, batch, step, self.samples)
         _, q = one_gaussian(model, out.latents, "dip_vae_ii" if self.of_codes else "dip_vae_i")
         recon, kl = mean_recon(out), mean_kl(out)
@@ -67,13 +72,18 @@ class DIPVAE(nn.Module):
 
 
 def covariance(q: Normal, of_codes: bool) -> Tensor:
-    """Of the posterior means μ [B, D], or of codes drawn from the posteriors: [D, D]."""
+    """The covariance over a batch of the posterior means or of codes drawn from the posteriors: [D, D].
+
+    Args:
+        q: the posteriors, with moments [B, D].
+        of_codes: whether the covariance is that of codes (DIP-VAE-II), or that of the means (DIP-VAE-I).
+    """
     centred = q.mu - q.mu.mean(0)
     of_means = centred.T @ centred / len(centred)
     return of_means + torch.diag(q.log_var.exp().mean(0)) if of_codes else of_means
 
 
 def penalties(c: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ_{i≠j} C_ij² and Σ_i (C_ii − 1)²: [] each."""
+    """Both penalties of a covariance C [D, D]: Σ_{i≠j} C_ij² and Σ_i (C_ii − 1)², each []."""
     variances = c.diagonal()
     return (c - torch.diag(variances)).square().sum(), (variances - 1).square().sum()

@@ -1,14 +1,23 @@
-"""The evidence lower bound: loss = k1 · recon + k2 · KL[q(z|x) ‖ p(z)], in nats per image.
+"""The (weighted) evidence lower bound: loss = k1 · recon + k2 · KL[q(z|x) ‖ p(z)], in nats per example.
 
-k1 = k2 = 1 is the VAE (Kingma & Welling 2013, arXiv 1312.6114); k1 = 1, k2 = β the β-VAE (Higgins et al. 2017). Both
-terms are added: a loss of recon *minus* KL, as some handouts print it, is a sign error.
+k1 = k2 = 1 is the VAE (Kingma & Welling 2013, arXiv 1312.6114), whose loss is the negative ELBO less the likelihood's
+constant. k1 = 1, k2 = β is the β-VAE (Higgins et al. 2017). Both terms are added: a loss of recon *minus* KL, as some
+handouts print it, is a sign error.
 
-Two numbers let the posterior keep some information at no cost; both change what k2 multiplies, and no logged ``kl``:
+Two settings allow the posterior some information at no cost. Both change the term that k2 multiplies, but not the
+logged ``kl``:
 
-- ``free_bits`` λ: Σ_j max(λ, mean KL_j) over latent dimensions j, the mean being the batch's (Kingma et al. 2016, arXiv
-  1606.04934, equation 15). A KL that is known of a whole level only (a flow, estimator A) counts as one dimension.
-- ``min_rate`` δ: max(δ, KL) of the whole. It has the aim of the δ-VAE (Razavi et al. 2019, arXiv 1901.03416), a rate of
-  at least δ, but not its means: there the families of q and p rule out less, here nothing is gained below δ.
+- ``free_bits`` λ replaces the KL by Σ_j max(λ, KL_j), where KL_j is the batch mean of the KL of latent dimension j
+  (Kingma et al. 2016, arXiv 1606.04934, equation 15). A KL that is known only for a complete level (a flow, estimator
+  A) counts as one dimension.
+- ``min_rate`` δ replaces the KL by max(δ, KL). Like the δ-VAE (Razavi et al. 2019, arXiv 1901.03416) it aims at a rate
+  of at least δ. Departure: the δ-VAE restricts the families of q and p so that no smaller rate is possible; here a
+  smaller rate is possible, but does not lower the loss.
+
+>>> from vae_lab.schedules import Linear
+>>> beta_vae = ELBO(k1=1, k2=4, samples=1, estimator="B", schedule=Linear(epochs=10))  # warm-up to β = 4
+
+See :mod:`vae_lab.objectives.terms` for an example of the model, the batch and the step with which it is called.
 """
 
 from collections.abc import Callable
@@ -24,17 +33,17 @@ from vae_lab.types import Batch, LossTerms, Model, Step
 
 
 class ELBO(nn.Module):
-    """The (weighted) ELBO with L latent samples per image.
+    """The (weighted) ELBO with L latent samples per example; the equations are in the module's docstring.
 
     Args:
         k1: weight of the reconstruction term.
         k2: weight of the KL term.
         samples: L.
-        estimator: 'B' takes the KL in closed form; 'A' estimates it by log q(z|x) − log p(z) at the L samples
-            (arXiv 1312.6114, equations 6 and 7).
-        schedule: (mean KL [], epoch []) to what k2 multiplies.
-        free_bits: λ in nats per latent dimension; 0: off.
-        min_rate: δ in nats per image; 0: off.
+        estimator: 'B' uses the closed form of the KL, where there is one; 'A' estimates the KL by log q(z|x) − log p(z)
+            at the L samples (arXiv 1312.6114, equations 6 and 7).
+        schedule: maps (mean KL [], epoch []) to the tensor [] that k2 multiplies; see :mod:`vae_lab.schedules`.
+        free_bits: λ in nats per latent dimension; 0 switches it off.
+        min_rate: δ in nats per example; 0 switches it off.
     """
 
     k1: Tensor
@@ -52,11 +61,11 @@ class ELBO(nn.Module):
         samples: PositiveInt,
         estimator: Literal["A", "B"],
         schedule: Callable[[Tensor, Tensor], Tensor],
-        free_bits: NonNegativeFloat = 0.0,  # earlier runs do not name them
+        free_bits: NonNegativeFloat = 0.0,  # runs saved by earlier versions omit both
         min_rate: NonNegativeFloat = 0.0,
     ) -> None:
         super().__init__()
-        # Buffers, not numbers: jobs that are trained as one stack differ in them.
+        # These are buffers because jobs that differ in them can be trained as one stack.
         for name, number in {"k1": k1, "k2": k2, "free_bits": free_bits, "min_rate": min_rate}.items():
             self.register_buffer(name, torch.tensor(float(number)), persistent=False)
         self.has_floors = free_bits > 0 or min_rate > 0
@@ -65,7 +74,7 @@ class ELBO(nn.Module):
         self.schedule = schedule
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
-        """The loss on one batch; logs recon, kl and elbo."""
+        """The loss on one batch. It logs recon, kl and elbo."""
         out = run_model(model, batch, step, self.samples, densities=self.sampled_kl)
         if self.sampled_kl:
             out = with_sampled_kl(out)
@@ -75,11 +84,11 @@ class ELBO(nn.Module):
         return loss_terms(loss, elbo_logs(recon, kl, out.offset), out)
 
     def _floored(self, out: Pass) -> Tensor:
-        """The KL with λ of each dimension and δ of the whole as least values: []."""
+        """The mean KL, with λ as the least value of each dimension and δ as that of the sum: []."""
         per_dimension = (at_least(self.free_bits, part.mean((0, 1))) for part in out.latents.kl)
         return at_least(self.min_rate, sum_tensors(part.sum() for part in per_dimension))
 
 
 def at_least(floor: Tensor, x: Tensor) -> Tensor:
-    """max(floor, x) elementwise, or x itself where the floor is 0 (a sampled KL may be negative)."""
+    """max(floor, x) elementwise. A floor of 0 means no floor, because a sampled KL may be negative."""
     return torch.where(floor > 0, torch.maximum(x, floor), x)

@@ -1,13 +1,18 @@
-"""FactorVAE: the ELBO and the total correlation, told by a discriminator (Kim & Mnih 2018, arXiv 1802.05983).
+"""FactorVAE: the ELBO and the total correlation, which a discriminator estimates (Kim & Mnih 2018, arXiv 1802.05983).
 
-Phase 'model' (equation 2): loss = k1 · recon + k2 · KL + γ · TC, where TC = KL[q(z) ‖ Π_j q(z_j)] ≈ mean(D_0 − D_1)(z),
-the difference of the discriminator's two outputs, whose softmax is the probability of each side.
-Phase 'discriminator' (algorithm 2): the cross-entropy of telling codes from permuted ones. Each is of B codes of the
-present batch, drawn anew, with every dimension of the second half permuted over the batch by itself. The paper draws a
-second batch for these; here, as in disentanglement_lib, they are second draws from the posteriors of the same images.
+Each batch is used in two phases:
 
-What is logged as ``loss``, in train, val and test alike, leaves γ · TC out: the discriminator learns from epoch to
-epoch, and the best epoch would be that of the worst discriminator. ``tc`` stands beside it.
+- 'model' (equation 2) trains the model: loss = k1 · recon + k2 · KL + γ · TC, in nats per example, where
+  TC = KL[q(z) ‖ Π_j q(z_j)] ≈ mean(D_0(z) − D_1(z)). D_0 and D_1 are the two logits of the discriminator, whose softmax
+  gives the probabilities that z is from q(z) and from Π_j q(z_j).
+- 'discriminator' (algorithm 2) trains the discriminator: the loss is its cross-entropy at distinguishing B codes of the
+  batch from B permuted ones, of which each dimension is permuted over the batch independently.
+
+Departure: the paper encodes a second batch for the permuted codes. Here, as in disentanglement_lib, they are second
+draws from the posteriors of the same examples.
+
+The logged ``loss`` excludes γ · TC, in training, validation and test. The discriminator improves from epoch to epoch;
+with the TC included, the best epoch would be the one with the worst discriminator. ``tc`` is logged separately.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,18 +31,19 @@ from vae_lab.types import Batch, Latents, LossTerms, Model, Noise, Step
 
 
 class FactorVAE(nn.Module):
-    """The ELBO with a penalty on the total correlation, and the discriminator that measures it.
+    """The ELBO with a penalty on the total correlation, and the discriminator that estimates it.
+
+    The discriminator's weights get no gradient in phase 'model', and the model's weights get none in phase
+    'discriminator'. The equations are in the module's docstring.
 
     Args:
         k1, k2: weights of the reconstruction term and of the KL term.
         gamma: weight of the total correlation.
-        latent_dim: D, of the codes that the discriminator sees.
-        width, depth: of the discriminator's hidden layers.
-        samples: latent samples per image.
-        schedule: (mean KL [], epoch []) to what k2 multiplies.
-        discriminator_optimizer: parameters to the discriminator's own optimizer.
-
-    The discriminator's weights get no gradient in phase 'model', nor the model's in phase 'discriminator'.
+        latent_dim: D, the size of the codes.
+        width, depth: size and number of the discriminator's hidden layers.
+        samples: latent samples per example.
+        schedule: maps (mean KL [], epoch []) to the tensor [] that k2 multiplies; see :mod:`vae_lab.schedules`.
+        discriminator_optimizer: makes the discriminator's optimizer from its parameters.
     """
 
     k1: Tensor
@@ -71,21 +77,26 @@ class FactorVAE(nn.Module):
         self.discriminator = nn.Sequential(*hidden, nn.Linear(width, 2))
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
-        """The loss of the phase; logs loss (without γ · TC), recon, kl, elbo and tc, or the accuracy."""
-        return self._tell(model, batch, step) if step.phase == "discriminator" else self._train(model, batch, step)
+        """The loss of the step's phase on one batch.
 
-    def _train(self, model: Model, batch: Batch, step: Step) -> LossTerms:
+        Phase 'model' logs loss (without γ · TC), recon, kl, elbo and tc; phase 'discriminator' logs its accuracy.
+        """
+        if step.phase == "discriminator":
+            return self._discriminator_terms(model, batch, step)
+        return self._model_terms(model, batch, step)
+
+    def _model_terms(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         out = run_model(model, batch, step, self.samples)
         recon, kl = mean_recon(out), mean_kl(out)
         fixed = {name: p.detach() for name, p in self.discriminator.named_parameters()}
         logits = functional_call(self.discriminator, fixed, self._codes(out.latents).flatten(0, 1)).float()
         tc = (logits[:, 0] - logits[:, 1]).mean()
         elbo = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
-        judged = loss_terms(elbo, elbo_logs(recon, kl, out.offset), out)
-        logs = {"loss": judged.loss.detach(), **judged.logs, "tc": tc.detach()}
-        return LossTerms(judged.loss + self.gamma * tc, logs)
+        without_tc = loss_terms(elbo, elbo_logs(recon, kl, out.offset), out)
+        logs = {"loss": without_tc.loss.detach(), **without_tc.logs, "tc": tc.detach()}
+        return LossTerms(without_tc.loss + self.gamma * tc, logs)
 
-    def _tell(self, model: Model, batch: Batch, step: Step) -> LossTerms:
+    def _discriminator_terms(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         with torch.no_grad():
             codes = self._codes(model.infer(batch.x, batch.y, 2, step.noise))
             both = torch.cat([codes[0], permuted(codes[1], step.noise)])
@@ -95,13 +106,18 @@ class FactorVAE(nn.Module):
         return LossTerms(F.cross_entropy(logits, side), {"accuracy": accuracy})
 
     def _codes(self, latents: Latents) -> Tensor:
-        """[K, B, D]."""
+        """The codes of the only level: [K, B, D]."""
         z = latents.z[0]
         if len(latents.z) != 1 or latents.codes is not None or z.shape[2:] != (self.latent_dim,):
-            raise UserError("objective=factor_vae needs one level of latent_dim numbers; type objective=elbo")
+            raise UserError(
+                "objective=factor_vae needs one level of latent vectors of size latent_dim; type objective=elbo"
+            )
         return z
 
 
 def permuted(z: Tensor, noise: Noise) -> Tensor:
-    """Each dimension of z [B, D] permuted over the batch by itself: draws from Π_j q(z_j) (algorithm 1)."""
+    """Codes z [B, D] with each dimension permuted over the batch independently: draws from Π_j q(z_j).
+
+    Source: algorithm 1 of the paper.
+    """
     return z.gather(0, noise.uniform(*z.shape).argsort(0))

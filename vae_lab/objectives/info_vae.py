@@ -1,11 +1,13 @@
-"""The InfoVAE: loss = recon + (1 − α) · KL[q(z|x) ‖ p(z)] + (α + λ − 1) · MMD²(q(z), p(z)), nats per image.
+"""InfoVAE: loss = recon + (1 − α) · KL[q(z|x) ‖ p(z)] + (α + λ − 1) · MMD²(q(z), p(z)), in nats per example.
 
-Zhao et al. 2017 (arXiv 1706.02262). α = 0, λ = 1 is the ELBO; α = 1 the MMD-VAE, whose codes need to be like the prior
-only all together. With z = μ(x) that is the WAE-MMD (Tolstikhin et al. 2018, arXiv 1711.01558, algorithm 2): loss =
-recon + λ · MMD².
+Source: Zhao et al. 2017, arXiv 1706.02262. Special cases:
 
-MMD² is the unbiased U-statistic between the batch's codes and as many prior draws; it may fall below 0. Departure: the
-authors of the InfoVAE have the biased estimate, whose pairs of a draw with itself add a constant to it.
+- α = 0, λ = 1 is the ELBO.
+- α = 1 is the MMD-VAE: only the distribution q(z) of all codes together must be close to the prior, not each q(z|x).
+- α = 1 with z = μ(x) is the WAE-MMD, loss = recon + λ · MMD² (Tolstikhin et al. 2018, arXiv 1711.01558, algorithm 2).
+
+MMD² is the unbiased U-statistic between the codes of the batch and as many draws from the prior; it may be below 0.
+Departure: the authors of the InfoVAE use the biased estimate, to which the pairs of a draw with itself add a constant.
 """
 
 from collections.abc import Sequence
@@ -25,15 +27,21 @@ KERNELS = {"imq": imq_kernel, "rbf": rbf_kernel}
 
 
 class InfoVAE(nn.Module):
-    """Reconstruction, a weighted KL, and the distance of all codes together from the prior.
+    """Reconstruction, a weighted KL, and the MMD between the codes of the batch and the prior.
+
+    The equations are in the module's docstring.
 
     Args:
-        alpha: α; the KL of each image's posterior is weighed by 1 − α.
-        scale: λ; the MMD is weighed by α + λ − 1.
-        kernel: 'imq', the sum of inverse multiquadratics, or 'rbf', of Gaussians.
-        scales: the kernels' widths, C = 2 · latent_dim · s for each s.
-        samples: latent samples per image (L); each set of one sample per image is held against the prior by itself.
-        deterministic: encode to the posterior's mean: no KL, and no bound on the likelihood.
+        alpha: α; the weight of the KL is 1 − α.
+        scale: λ; the weight of the MMD is α + λ − 1.
+        kernel: 'imq' for a sum of inverse multiquadratics, 'rbf' for a sum of Gaussians.
+        scales: factors s of the kernels' widths C = 2 · latent_dim · s.
+        samples: L, the number of latent samples per example. The MMD is computed for each set of one sample per example
+            and averaged over the L sets.
+        deterministic: encode to the posterior's mean. The loss then has no KL and is no bound on the likelihood.
+
+    Raises:
+        UserError: α + λ < 1, or ``deterministic`` is combined with α ≠ 1 or with several samples.
     """
 
     kl_weight: Tensor
@@ -52,21 +60,21 @@ class InfoVAE(nn.Module):
     ) -> None:
         super().__init__()
         if alpha + scale < 1:
-            raise UserError(f"objective.alpha={alpha:g} objective.scale={scale:g} rewards a distance from the prior; "
+            raise UserError(f"objective.alpha={alpha:g} objective.scale={scale:g} rewards distance from the prior; "
                             f"type objective.scale={1 - alpha:g} or more")  # fmt: skip
         if deterministic and (alpha != 1 or samples != 1):
-            raise UserError("objective.deterministic=true has one code per image and no KL to weigh; "
+            raise UserError("objective.deterministic=true has one code per example and no KL term; "
                             "type objective.alpha=1 objective.samples=1")  # fmt: skip
-        # Buffers, not numbers: jobs that are trained as one stack differ in them.
+        # These are buffers because jobs that differ in them can be trained as one stack.
         self.register_buffer("kl_weight", torch.tensor(1.0 - alpha), persistent=False)
         self.register_buffer("mmd_weight", torch.tensor(alpha + scale - 1.0), persistent=False)
         self.kernel, self.scales = KERNELS[kernel], tuple(scales)
-        self.log = "mmd" if kernel == "imq" else f"mmd_{kernel}"  # ``mmd`` is also a score, under the first kernel
+        self.log = "mmd" if kernel == "imq" else f"mmd_{kernel}"  # the score ``mmd`` uses the first kernel
         self.samples, self.deterministic = samples, deterministic
         self.variational = not deterministic
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
-        """The loss on one batch; logs recon, kl, elbo and mmd (or mmd_rbf), the WAE recon and mmd alone."""
+        """The loss on one batch. It logs recon, kl, elbo and mmd (or mmd_rbf), without kl and elbo if deterministic."""
         out = run_model(model, batch, step, self.samples, deterministic=self.deterministic)
         recon, distance = mean_recon(out), self._mmd(model, batch, out.latents, step.noise)
         loss = recon + self.mmd_weight * distance
@@ -78,15 +86,15 @@ class InfoVAE(nn.Module):
         return loss_terms(loss, {**logs, self.log: distance}, out)
 
     def _mmd(self, model: Model, batch: Batch, latents: Latents, noise: Noise) -> Tensor:
-        """Mean over the L samples of MMD²: draws of one image do not count as draws of q(z) that differ: []."""
+        """MMD² averaged over the L sets of one sample per example, []: draws of one example are not independent."""
         if latents.codes is not None or len(latents.z) > 1:
-            raise UserError("this objective holds one level of continuous codes against the prior; "
+            raise UserError("this objective compares one level of continuous codes with the prior; "
                             "type objective=elbo, or model=cnn")  # fmt: skip
-        images = len(batch.x)
-        if images < 2:
-            return latents.z[0].new_zeros(())  # one code says nothing of a distribution
-        priors = [model.prior_sample(images, batch.y, noise)[0][0] for _ in range(self.samples)]
-        with torch.autocast(latents.z[0].device.type, enabled=False):  # differences of large products
-            found = [mmd(z.flatten(1).float(), prior.flatten(1).float(), self.scales, self.kernel)
-                     for z, prior in zip(latents.z[0], priors)]  # fmt: skip
-        return torch.stack(found).mean()
+        size = len(batch.x)
+        if size < 2:
+            return latents.z[0].new_zeros(())  # the estimate is defined for at least two codes
+        priors = [model.prior_sample(size, batch.y, noise)[0][0] for _ in range(self.samples)]
+        with torch.autocast(latents.z[0].device.type, enabled=False):  # distances are differences of large products
+            values = [mmd(z.flatten(1).float(), prior.flatten(1).float(), self.scales, self.kernel)
+                      for z, prior in zip(latents.z[0], priors)]  # fmt: skip
+        return torch.stack(values).mean()

@@ -1,13 +1,17 @@
-"""Importance-weighted bounds: loss = −L_k, L_k = E log (1/k) Σ_i w_i, w = p(x|z) p(z) / q(z|x), nats per image.
+"""Importance-weighted bounds: loss = −L_k with L_k = E log (1/k) Σ_i w_i and w_i = p(x|z_i) p(z_i) / q(z_i|x).
 
-IWAE (Burda et al. 2016, arXiv 1509.00519, equation 8): k = 1 is the ELBO, and L_k rises with k towards log p(x). Where
-k is large the encoder's gradient is lost in noise (Rainforth et al. 2018, arXiv 1802.04537). What helps: the doubly
-reparameterised gradient (IWAE-DReG of Tucker et al. 2018, arXiv 1810.04152), which has the same mean and less variance;
-MIWAE, the mean of the bounds of disjoint groups; PIWAE, that mean for the encoder and the whole bound for the decoder;
-CIWAE, a share of the ELBO beside the bound.
+The k samples z_i are drawn from q(z|x); all values are in nats per example. L_1 is the ELBO, and L_k rises with k
+towards log p(x) (IWAE; Burda et al. 2016, arXiv 1509.00519, equation 8). Where k is large, the signal-to-noise ratio of
+the encoder's gradient is small (Rainforth et al. 2018, arXiv 1802.04537). Remedies:
 
-Departure from the papers: none in the bounds. As with every objective the loss leaves out the likelihood's constant
-where ``recon`` does, so that k = 1 gives the loss of objective=elbo (estimator A).
+- IWAE-DReG: the doubly reparameterised gradient, which has the same mean and less variance (Tucker et al. 2018, arXiv
+  1810.04152).
+- MIWAE: the mean of the bounds of disjoint groups of samples.
+- PIWAE: the MIWAE bound for the encoder and L_k for the decoder.
+- CIWAE: a convex combination of the ELBO and L_k.
+
+The bounds are those of the papers. As in every objective, the loss excludes the constant of the likelihood that
+``recon`` excludes, so that k = 1 gives the loss of objective=elbo (estimator A).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,24 +27,27 @@ from vae_lab.functional import log_mean_exp, log_normal
 from vae_lab.objectives.terms import Pass, elbo_logs, loss_terms, mean_kl, mean_recon, run_model
 from vae_lab.types import GENERATION, INFERENCE, Batch, Latents, LossTerms, Model, Step
 
-AT_ONCE = 4096  # images decoded at a time in scoring: k = 50 and the 1,000 images of a test batch would take gigabytes
+AT_ONCE = 4096  # examples decoded at once in scoring: a test batch of 1,000 with k = 50 would take gigabytes
 
 
 class IWAE(nn.Module):
-    """The importance-weighted bound of k samples per image.
+    """The importance-weighted bound of k samples per example; the equations are in the module's docstring.
 
-    Training decodes k · batch_size images per step and keeps their activations: its time and memory are k times those
-    of the ELBO less the encoder's share.
+    A training step decodes k · batch_size examples and keeps their activations, so that the decoder's time and memory
+    are k times those of the ELBO with one sample.
 
     Args:
-        samples: k.
-        gradient: 'plain' differentiates the bound; 'dreg' gives the encoder the doubly reparameterised gradient and
-            the decoder the plain one. It needs one level of Gaussian posteriors.
-        groups: M of MIWAE: the samples are split into so many, and their bounds (each of k/M samples) averaged; 1 is
-            the IWAE, M = k the ELBO.
-        piwae: the groups are for the encoder and posterior alone, which are updated in a phase of their own with draws
-            of their own: a step takes twice the time.
-        elbo_share: β of CIWAE: β · ELBO + (1 − β) · bound is maximised, the ELBO from the same samples.
+        samples: k, the number of latent samples per example.
+        gradient: 'plain' differentiates the bound. 'dreg' gives the encoder the doubly reparameterised gradient and
+            the decoder the plain one; it needs one level of Gaussian posteriors.
+        groups: M of MIWAE, the number of groups of k/M samples whose bounds are averaged. M = 1 is the IWAE, M = k the
+            ELBO.
+        piwae: use the groups only for the encoder and the posterior, which are updated in a separate phase with
+            separate draws. A step takes twice the time.
+        elbo_share: β of CIWAE: β · ELBO + (1 − β) · bound is maximised. The ELBO uses the same samples.
+
+    Raises:
+        UserError: ``groups`` does not divide ``samples``, or ``piwae`` is set with a single group.
     """
 
     elbo_share: Tensor
@@ -62,16 +69,18 @@ class IWAE(nn.Module):
                 f"objective.groups={groups} does not divide objective.samples={samples}; type objective.groups=1"
             )
         if piwae and groups == 1:
-            raise UserError("objective.piwae=true needs groups for the encoder; type e.g. objective.groups=5 as well")
+            raise UserError(
+                "objective.piwae=true needs several groups for the encoder; type e.g. objective.groups=5 as well"
+            )
         self.samples, self.gradient, self.groups, self.piwae = samples, gradient, groups, piwae
-        self.stackable = gradient != "dreg"  # its hook on a gradient is an error under vmap
+        self.stackable = gradient != "dreg"  # hooks on gradients are an error under vmap
         if piwae:
             self.phases = {"model": (GENERATION,), "encoder": (INFERENCE,)}
-        # A buffer, not a number: jobs that are trained as one stack differ in it.
+        # This is a buffer because jobs that differ in it can be trained as one stack.
         self.register_buffer("elbo_share", torch.tensor(float(elbo_share)), persistent=False)
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
-        """The loss on one batch; logs recon, kl and elbo, and ``iwae_bound`` = L_k of all k samples."""
+        """The loss on one batch. It logs recon, kl, elbo and ``iwae_bound`` = L_k of all k samples."""
         size = len(batch.x) if model.training else max(1, AT_ONCE // self.samples)
         parts = _split(batch, size)
         return _mean([self._terms(model, part, step) for part in parts], [len(part.x) for part in parts])
@@ -85,28 +94,33 @@ class IWAE(nn.Module):
         return loss_terms(loss, {**logs, "iwae_bound": log_mean_exp(log_w.detach()).mean()}, out)
 
     def bound(self, log_w: Tensor, groups: int) -> Tensor:
-        """β · ELBO + (1 − β) · mean over groups of L_{k/M}: log w [k, B] to [B] nats, to be maximised."""
+        """The bound that is maximised: β · ELBO + (1 − β) · mean over groups of L_{k/M}, [B] in nats.
+
+        Args:
+            log_w: log w of all samples, [k, B].
+            groups: M.
+        """
         grouped = log_mean_exp(log_w.unflatten(0, (groups, -1)), 1).mean(0)
         return self.elbo_share * log_w.mean(0) + (1 - self.elbo_share) * grouped
 
     def _log_weights(self, model: Model, batch: Batch, out: Pass, groups: int) -> Tensor:
-        """log w [k, B]; under 'dreg' with the gradients that make differentiating the bound the DReG estimator."""
+        """Log w [k, B]. With 'dreg', its gradients are such that differentiating the bound gives the DReG estimator."""
         latents = out.latents
         if self.gradient == "plain":
             if latents.codes is not None or latents.log_q is None or latents.log_p is None:
-                raise UserError("objective=iwae weighs samples by their densities, which this model has not; "
+                raise UserError("objective=iwae needs the densities of the latents, which this model does not have; "
                                 "type objective=elbo, or model=cnn")  # fmt: skip
             return out.log_px + latents.log_p - latents.log_q
         z, log_q = _only_through_z(latents)
         log_w = out.log_px + model.log_prior(latents.z, batch.y) - log_q
-        stacked = model.training and torch.is_grad_enabled() and not self.piwae  # under vmap, where a hook is an error
-        if z.requires_grad or stacked:  # in the phase of PIWAE's decoder there is no gradient to z
+        stacked = model.training and torch.is_grad_enabled() and not self.piwae  # vmap: a hook raises
+        if z.requires_grad or stacked:  # z has no gradient in the phase that trains PIWAE's decoder
             scale = self._dreg_scale(log_w.detach(), groups)
             z.register_hook(lambda grad: grad * scale.reshape(*scale.shape, *[1] * (grad.dim() - 2)))
         return log_w
 
     def _dreg_scale(self, log_w: Tensor, groups: int) -> Tensor:
-        """What ∂ bound/∂z is multiplied with: a weight v in the bound's gradient becomes v²: [k, B]."""
+        """The factors [k, B] of ∂ bound/∂z that turn a weight v in the bound's gradient into v²."""
         grouped = log_w.unflatten(0, (groups, -1))
         v = torch.softmax(grouped, 1).flatten(0, 1)
         share, rest = self.elbo_share / len(v), (1 - self.elbo_share) / groups
@@ -114,7 +128,7 @@ class IWAE(nn.Module):
 
 
 def _only_through_z(latents: Latents) -> tuple[Tensor, Tensor]:
-    """z and log q(z|x) [k, B] as a function of z alone, without its direct gradient to μ and σ."""
+    """Samples z and log q(z|x) [k, B], which has a gradient to z but no direct gradient to μ and σ."""
     q = latents.q[0] if len(latents.q) == 1 and latents.codes is None else None
     if q is None:
         raise UserError("objective.gradient=dreg needs one level of Gaussian posteriors (posterior=diagonal); "
@@ -124,20 +138,20 @@ def _only_through_z(latents: Latents) -> tuple[Tensor, Tensor]:
 
 
 def _split(batch: Batch, size: int) -> list[Batch]:
-    """Parts of so many images."""
+    """The batch in parts of at most ``size`` examples."""
     if len(batch.x) <= size:
         return [batch]
     y = [None] * len(batch.x) if batch.y is None else batch.y.split(size)
     return [Batch(*part) for part in zip(batch.x.split(size), batch.target.split(size), y)]
 
 
-def _mean(parts: list[LossTerms], images: list[int]) -> LossTerms:
-    """Terms of a whole batch from those of its parts."""
+def _mean(parts: list[LossTerms], sizes: list[int]) -> LossTerms:
+    """The terms of a complete batch, from those of its parts and their numbers of examples."""
     if len(parts) == 1:
         return parts[0]
 
-    def over(values: list[Tensor]) -> Tensor:
-        return torch.stack([value * n for value, n in zip(values, images)]).sum() / sum(images)
+    def mean(values: list[Tensor]) -> Tensor:
+        return torch.stack([value * n for value, n in zip(values, sizes)]).sum() / sum(sizes)
 
-    logs = {name: over([part.logs[name] for part in parts]) for name in parts[0].logs}
-    return LossTerms(over([part.loss for part in parts]), logs)
+    logs = {name: mean([part.logs[name] for part in parts]) for name in parts[0].logs}
+    return LossTerms(mean([part.loss for part in parts]), logs)

@@ -1,4 +1,4 @@
-"""Checks and helpers for objectives that look into q(z|x): one level of latents, Gaussian, against N(0, I)."""
+"""Access to q(z|x) for objectives that need its parameters or its density, with an error where they are missing."""
 
 from dataclasses import replace
 
@@ -10,15 +10,16 @@ from vae_lab.types import Latents, Model, Normal
 
 
 def one_gaussian(model: Model, latents: Latents, name: str) -> tuple[Tensor, Normal]:
-    """The samples z [K, B, D] of the only level and its posterior, with moments [B, D].
+    """The samples z [K, B, D] of the only level and its Gaussian posterior, with moments [B, D].
 
     Args:
-        model: says whether its prior is N(0, I).
-        latents: as inferred.
-        name: the objective's name, as typed.
+        model: its prior must be N(0, I).
+        latents: the latents that the model inferred.
+        name: the objective's name as the user typed it, for the error.
 
     Raises:
-        UserError: there are several levels, discrete codes, a posterior without a density (flows), or another prior.
+        UserError: there are several levels, discrete codes, a posterior without a density at an arbitrary z (flows), or
+            another prior.
     """
     z, q = latents.z[0], latents.q[0]
     several = len(latents.z) != 1 or latents.codes is not None
@@ -29,9 +30,10 @@ def one_gaussian(model: Model, latents: Latents, name: str) -> tuple[Tensor, Nor
 
 
 def with_sampled_kl(out: Pass) -> Pass:
-    """The same pass with log q(z|x) − log p(z) [K, B, 1] over all levels as its only KL.
+    """The same pass, with its KL replaced by the estimate log q(z|x) − log p(z) over all levels, [K, B, 1] nats.
 
-    The pass must have been made with ``densities=True``.
+    Args:
+        out: a pass with the densities of the latents (``densities=True``).
 
     Raises:
         UserError: the model has no densities.

@@ -1,15 +1,19 @@
-"""Regularised autoencoders: a smooth decoder in place of noise (Ghosh et al. 2020, arXiv 1903.12436, equation 7).
+"""Regularised autoencoders (RAE): a smooth decoder instead of noisy codes (Ghosh et al. 2020, arXiv 1903.12436).
 
-loss = recon + β · ½‖z‖² + λ · L_reg at z = μ(x), per image and summed over pixels and latent dimensions. L_reg is
+Loss (equation 7): recon + β · ½‖z‖² + λ · L_reg at z = μ(x), per example and summed over pixels and latent dimensions.
+The penalty L_reg is one of:
 
-- 'l2' (RAE-L2): ‖θ‖², the squares of all weights of the decoder (biases are left free, as in the authors' code);
-- 'gradient' (RAE-GP): ‖∂x̂/∂z‖², the squared Frobenius norm of the Jacobian of the decoded mean image x̂(z). It is
-  estimated by ‖(∂x̂/∂z) v‖² with one v ~ N(0, I) per image, which is right on average, by forward-mode
-  differentiation. The authors' code takes the mean square of the D numbers ∂‖x̂‖²/∂z instead.
+- 'l2' (RAE-L2): ‖θ‖², the sum of the squares of all weights of the decoder. Biases are not penalised, as in the
+  authors' code.
+- 'gradient' (RAE-GP): ‖∂x̂/∂z‖², the squared Frobenius norm of the Jacobian of the decoded mean x̂(z). Its unbiased
+  estimate ‖(∂x̂/∂z) v‖², with one v ~ N(0, I) per example, is computed by forward-mode differentiation. Departure: the
+  authors' code uses the mean square of the D numbers ∂‖x̂‖²/∂z.
 
-Their code averages recon over the pixels and z² over its dimensions: β here is their weight · 2 · pixels / D, and λ of
-'l2' their weight · pixels. There is no KL and no bound on the likelihood; samples are decoded from what is fitted to
-the codes after training (``sampler=``).
+Their code averages recon over the pixels and z² over its dimensions. Therefore β here is their weight · 2 · pixels / D,
+and λ of 'l2' is their weight · pixels.
+
+The loss has no KL and is no bound on the likelihood. New samples are decoded from a distribution that is fitted to the
+codes after training (``sampler=``).
 """
 
 import warnings
@@ -27,12 +31,14 @@ Codes = tuple[Tensor, ...]
 
 
 class RAE(nn.Module):
-    """Reconstruction from the posterior's mean, small codes, a smooth decoder; log σ² of the posterior is untrained.
+    """Reconstruction from the posterior's mean, with penalties on large codes and on a decoder that is not smooth.
+
+    log σ² of the posterior is not trained. The equations are in the module's docstring.
 
     Args:
         code_weight: β of the paper.
         decoder_weight: λ of the paper.
-        penalty: L_reg, see above.
+        penalty: L_reg, 'l2' or 'gradient'.
     """
 
     code_weight: Tensor
@@ -51,7 +57,7 @@ class RAE(nn.Module):
         self.penalty = penalty
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
-        """The loss on one batch; logs recon, half_z2 (½‖z‖²) and the penalty."""
+        """The loss on one batch. It logs recon, half_z2 (½‖z‖²) and penalty_l2 or penalty_gradient."""
         out = run_model(model, batch, step, k=1, deterministic=True)
         recon, z = mean_recon(out), out.latents.z
         half_z2 = 0.5 * sum_tensors(part.square().sum() / len(batch.x) for part in z)
@@ -62,10 +68,10 @@ class RAE(nn.Module):
 
 
 def squared_weights(model: Model) -> Tensor:
-    """The sum of the squares of a decoder's weights: [].
+    """The sum of the squares of the weights of ``model.decoder``, without its biases: [].
 
     Raises:
-        UserError: the model has no part that is called decoder.
+        UserError: the model has no module named ``decoder``.
     """
     decoder = getattr(model, "decoder", None)
     if not isinstance(decoder, nn.Module):
@@ -74,13 +80,20 @@ def squared_weights(model: Model) -> Tensor:
 
 
 def squared_jacobian(model: Model, z: Codes, y: Tensor | None, step: Step) -> Tensor:
-    """An estimate of ‖∂x̂/∂z‖² from one direction per image, averaged over the images: []."""
+    """An unbiased estimate of ‖∂x̂/∂z‖² from one random direction per example, averaged over the examples: [].
+
+    Args:
+        model: decodes.
+        z: codes of each level, [1, B, ...].
+        y: labels or attributes of the examples, for a conditional model.
+        step: provides the noise for the directions.
+    """
 
     def x_hat(z: Codes) -> Tensor:
         return model.likelihood.mean(model.decode(z, y).float())
 
     directions = tuple(step.noise.normal(*part.shape) for part in z)
-    with warnings.catch_warnings():  # torch deprecates what its own forward mode is made with
+    with warnings.catch_warnings():  # torch's forward mode uses a function that torch deprecates
         warnings.simplefilter("ignore", FutureWarning)
         change = torch.func.jvp(x_hat, (z,), (directions,))[1]  # [1, B, C, H, W]
     return change.flatten(2).square().sum(2).mean()

@@ -1,8 +1,26 @@
-"""The steps that every objective takes: run the model on a batch, read recon, kl and elbo off it, return the terms.
+"""The steps that objectives share: run the model on a batch, compute recon, kl and elbo, and return the loss terms.
 
->>> out = run_model(model, batch, step, k=1)
->>> recon, kl = mean_recon(out), mean_kl(out)
->>> return loss_terms(recon + kl, elbo_logs(recon, kl, out.offset), out)
+With them, the loss of the VAE takes three lines:
+
+>>> def negative_elbo(model, batch, step):
+...     out = run_model(model, batch, step, k=1)
+...     recon, kl = mean_recon(out), mean_kl(out)
+...     return loss_terms(recon + kl, elbo_logs(recon, kl, out.offset), out)
+
+It can be called on any model and batch:
+
+>>> import torch
+>>> from vae_lab.likelihoods import Bernoulli
+>>> from vae_lab.models.single_level import SingleLevel
+>>> from vae_lab.nets.dense import Dense
+>>> from vae_lab.noise import SeededNoise
+>>> from vae_lab.posteriors import DiagonalNormal
+>>> model = SingleLevel(Dense(width=16, depth=1), DiagonalNormal, Bernoulli(), x_shape=(1, 8, 8), latent_dim=2)
+>>> x = torch.rand(5, 1, 8, 8).round()
+>>> step = Step(torch.tensor(0.0), torch.tensor(0.0), SeededNoise("cpu", 0), "model", train_size=1000)
+>>> terms = negative_elbo(model, Batch(x, x, None), step)
+>>> terms.loss.shape, sorted(terms.logs)
+(torch.Size([]), ['elbo', 'kl', 'recon'])
 """
 
 import math
@@ -18,36 +36,38 @@ from vae_lab.types import Batch, Latents, LossTerms, Model, Step
 
 @dataclass
 class Pass:
-    """The result of running a model on a batch."""
+    """The result of running a model on a batch of B examples, with K latent samples each."""
 
     latents: Latents
-    params: Tensor  # [K, B, *params_shape]
-    log_px: Tensor  # [K, B] nats, log p(target|z)
-    offset: float  # nats of −log p(x|z) that the reported recon leaves out
+    params: Tensor  # the decoder's output, [K, B, *params_shape]
+    log_px: Tensor  # log p(target|z), [K, B] nats
+    offset: float  # nats per example of −log p(x|z) that the reported recon leaves out
 
 
 def run_model(
     model: Model, batch: Batch, step: Step, k: int, densities: bool = False, deterministic: bool = False
 ) -> Pass:
-    """Infer k latents per example, decode them, let the likelihood observe (while training), score the target.
+    """Infer k latents per example, decode them, and compute log p(target|z).
+
+    In training mode the likelihood also updates its running state (``Likelihood.observe``).
 
     Args:
         model: in training or evaluation mode.
         batch: B examples.
-        step: gives the noise.
+        step: provides the noise.
         k: latent samples per example.
         densities: also compute log q(z|x) and log p(z).
-        deterministic: the only latent is the posterior's mean, on every level given the means above it.
+        deterministic: instead of drawing, use the posterior's mean on every level, given the means above it.
 
     Raises:
-        UserError: ``deterministic`` does not fit the model.
+        UserError: ``deterministic`` was requested for a model without posterior means, or whose prior needs a KL term.
     """
     if deterministic:
         latents = infer_means(model, batch, step)
     else:
         latents = model.infer(batch.x, batch.y, k, step.noise, densities)
     params = latents.params if latents.params is not None else model.decode(latents.z, batch.y)
-    params = params.float()  # mixed precision would round a sum over pixels to 8 bits
+    params = params.float()  # in mixed precision, a sum over pixels would be rounded to 8 bits
     if model.training:
         model.likelihood.observe(params, batch.target)
     log_px = model.likelihood.log_prob(params, batch.target)
@@ -58,10 +78,11 @@ def infer_means(model: Model, batch: Batch, step: Step) -> Latents:
     """Latents at the mean of every level, each [1, B, ...].
 
     Raises:
-        UserError: the posterior has no mean in closed form (flows), or the prior has parameters that only a KL trains.
+        UserError: the posterior has no mean in closed form (flows), or the prior has parameters that only a KL term
+            trains.
     """
     if model.kl_trains_prior:
-        raise UserError("this objective has no KL that a prior could learn from; type prior=standard")
+        raise UserError("this objective has no KL term that would train the prior; type prior=standard")
     latents = at_the_means(model, batch.x, batch.y, step.noise)
     if not has_means(model, latents):
         raise UserError("this objective needs a posterior with a mean; type posterior=diagonal or objective=elbo")
@@ -69,17 +90,17 @@ def infer_means(model: Model, batch: Batch, step: Step) -> Latents:
 
 
 def mean_recon(out: Pass) -> Tensor:
-    """−log p(x|z) less the likelihood's offset, averaged over samples and examples: [] nats per example."""
+    """−log p(x|z) less the likelihood's offset, averaged over samples and examples: [], in nats per example."""
     return -out.offset - out.log_px.mean()
 
 
 def mean_kl(out: Pass) -> Tensor:
-    """KL summed over dimensions and levels, averaged over samples and examples: [] nats per example."""
+    """The KL, summed over dimensions and levels and averaged over samples and examples: [], in nats per example."""
     return sum_tensors(kl.sum() / (kl.shape[0] * kl.shape[1]) for kl in out.latents.kl)
 
 
 def sum_tensors(tensors: Iterable[Tensor]) -> Tensor:
-    """The sum of at least one tensor."""
+    """The sum of one or more tensors; ``sum`` would add the number 0 to the first."""
     first, *others = tensors
     for other in others:
         first = first + other
@@ -87,7 +108,13 @@ def sum_tensors(tensors: Iterable[Tensor]) -> Tensor:
 
 
 def elbo_logs(recon: Tensor, kl: Tensor, offset: float) -> dict[str, Tensor]:
-    """``recon``, ``kl`` and ``elbo`` = −(recon + offset) − kl, batch means, always unweighted."""
+    """The terms ``recon``, ``kl`` and ``elbo`` = −(recon + offset) − kl, without weights and detached.
+
+    Args:
+        recon: batch mean of the reconstruction term, [].
+        kl: batch mean of the KL, [].
+        offset: nats per example that recon leaves out.
+    """
     recon, kl = recon.detach(), kl.detach()
     return {"recon": recon, "kl": kl, "elbo": -offset - (recon + kl)}
 
@@ -97,8 +124,8 @@ def loss_terms(loss: Tensor, logs: dict[str, Tensor], out: Pass) -> LossTerms:
 
     Args:
         loss: the objective's loss, [].
-        logs: its terms, each []; they are detached here.
-        out: the pass that the loss was computed from.
+        logs: the terms to log, each []; they are detached here.
+        out: the pass from which the loss was computed.
     """
     logs = {name: value.detach() if value.requires_grad else value for name, value in logs.items()}
     for name, values in out.latents.aux.items():

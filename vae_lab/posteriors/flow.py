@@ -1,7 +1,7 @@
-"""What the posterior flows have in common (Rezende & Mohamed 2015, arXiv 1505.05770, section 3).
+"""The base class of the posteriors that are normalising flows (Rezende & Mohamed 2015, arXiv 1505.05770, section 3).
 
-z₀ ~ N(μ(h), diag σ²(h)), then invertible steps z_t = f_t(z_{t−1}, h): by equation 5
-log q(z_T|x) = log q(z₀|x) − Σ_t log |det ∂z_t/∂z_{t−1}|, in nats.
+A sample z₀ ~ N(μ(h), diag σ²(h)) passes through invertible steps z_t = f_t(z_{t−1}, h), where h are the encoder's
+features. By equation 5, log q(z_T|x) = log q(z₀|x) − Σ_t log |det ∂z_t/∂z_{t−1}|, in nats.
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,14 @@ from vae_lab.types import Noise, Normal
 
 
 class Flow(nn.Module):
-    """A diagonal Gaussian and steps, each of which maps (z [K, B, D], h [B, F]) to (z, log |det| [K, B]).
+    """A diagonal Gaussian, followed by invertible steps.
 
-    The density is known at the samples alone, so there is no Normal to return.
+    The density is known only at the samples, so that no Gaussian q is returned.
+
+    Args:
+        features: F, the size of the encoder's output.
+        latent_dim: D, the size of z.
+        steps: modules that map (z [K, B, D], h [B, F]) to (z' [K, B, D], log |det ∂z'/∂z| [K, B]).
     """
 
     def __init__(self, features: int, latent_dim: int, steps: Iterable[nn.Module]) -> None:
@@ -25,7 +30,7 @@ class Flow(nn.Module):
         self.steps = nn.ModuleList(steps)
 
     def forward(self, h: Tensor, k: int, noise: Noise) -> tuple[Tensor, Tensor | None, Normal | None]:
-        """Features [B, F] to z [K, B, D] and log q(z|x) [K, B] nats."""
+        """Features [B, F] to (z [K, B, D], log q(z|x) [K, B] in nats, None)."""
         q = self.base.normal(h)
         z = reparameterize(q.mu, q.log_var, noise.normal(k, *q.mu.shape))
         log_q = log_normal(z, q.mu, q.log_var).sum(-1)

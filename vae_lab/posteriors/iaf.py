@@ -1,7 +1,8 @@
 """Inverse autoregressive flow (Kingma et al. 2016, arXiv 1606.04934, algorithm 1).
 
-Each block reads z through a masked network, [m, s] = MADE(z, h), and z' = σ ⊙ z + (1 − σ) ⊙ m with σ = sigmoid(s). As
-m_j and s_j depend on z before j alone, log |det ∂z'/∂z| = Σ_j log σ_j. Every other block runs in the reverse order.
+Each block computes [m, s] = MADE(z, h) by a masked network, σ = sigmoid(s), and z' = σ ⊙ z + (1 − σ) ⊙ m. m_j and s_j
+depend only on the dimensions of z before j, so that log |det ∂z'/∂z| = Σ_j log σ_j. Every second block uses the reverse
+order of the dimensions.
 """
 
 from collections.abc import Sequence
@@ -14,17 +15,17 @@ from torch.nn.functional import logsigmoid
 from vae_lab.nets.made import MADE
 from vae_lab.posteriors.flow import Flow
 
-OPEN = 2.0  # s at the start: "sufficiently positive, such as close to +1 or +2" (section 4)
+OPEN = 2.0  # initial s: "sufficiently positive, such as close to +1 or +2" (section 4)
 
 
 class IAFBlock(nn.Module):
-    """One gated step. It starts at m = 0 and σ = sigmoid(2), where a diagonal Gaussian stays one.
+    """One gated step. Its initial m = 0 and σ = sigmoid(2) map a diagonal Gaussian to a diagonal Gaussian.
 
     Args:
-        features: F, of the encoder's output, which is the context itself.
-        latent_dim: D. With D = 1 there is nothing before, and the block scales and shifts by h.
-        width: hidden units.
-        order: place of each dimension.
+        features: F, the size of the encoder's output, which is the context h of the masked network.
+        latent_dim: D, the size of z. With D = 1 no dimension precedes another, and m and s depend only on h.
+        width: number of hidden units of the masked network.
+        order: position of each dimension in the autoregressive order.
     """
 
     def __init__(self, features: int, latent_dim: int, width: PositiveInt, order: Sequence[int]) -> None:
@@ -35,14 +36,21 @@ class IAFBlock(nn.Module):
         nn.init.constant_(self.made.last.bias[latent_dim:], OPEN)
 
     def forward(self, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """z [K, B, D] and features h [B, F] to z' and log |det| [K, B]."""
+        """z [K, B, D] and features h [B, F] to z' [K, B, D] and log |det ∂z'/∂z| [K, B]."""
         m, s = self.made(z, h).float().unbind(-2)
         gate = torch.sigmoid(s)
         return gate * z + (1 - gate) * m, logsigmoid(s).sum(-1)
 
 
 class IAF(Flow):
-    """``blocks`` gated steps of ``width`` hidden units behind a diagonal Gaussian."""
+    """A diagonal Gaussian, followed by gated autoregressive steps.
+
+    Args:
+        features: F, the size of the encoder's output.
+        latent_dim: D, the size of z.
+        blocks: number of steps.
+        width: number of hidden units of each step's masked network.
+    """
 
     def __init__(self, features: int, latent_dim: int, blocks: PositiveInt, width: PositiveInt) -> None:
         orders = (range(latent_dim), range(latent_dim - 1, -1, -1))

@@ -1,11 +1,11 @@
 """Planar flow (Rezende & Mohamed 2015, arXiv 1505.05770, section 4.1).
 
-z' = z + û tanh(wᵀz + b), log |det ∂z'/∂z| = log |1 + (1 − tanh²(wᵀz + b)) wᵀû|. It is invertible where wᵀû > −1
-(appendix A.1), which û = u + (m(wᵀu) − wᵀu) w/‖w‖² ensures: wᵀû = m(wᵀu). u, w and b are linear in the encoder's
-features, so that each image has a flow of its own.
+One step is z' = z + û tanh(wᵀz + b), with log |det ∂z'/∂z| = log |1 + (1 − tanh²(wᵀz + b)) wᵀû|. It is invertible if
+wᵀû > −1 (appendix A.1). This is ensured by û = u + (m(wᵀu) − wᵀu) w/‖w‖², for which wᵀû = m(wᵀu). u, w and b are linear
+functions of the encoder's features, so that every example has a different flow.
 
-Departure: m(x) = −1 + softplus(x + log(e − 1)), where the paper has −1 + log(1 + eˣ). m(0) = 0 then, and u = 0 is the
-identity.
+Departure: m(x) = −1 + softplus(x + log(e − 1)), where the paper has m(x) = −1 + log(1 + eˣ). Then m(0) = 0, so that
+u = 0 gives the identity.
 """
 
 import math
@@ -21,11 +21,11 @@ SHIFT = math.log(math.e - 1)
 
 
 class PlanarStep(nn.Module):
-    """One step; with u = 0 it starts as the identity.
+    """One planar step. Its initial u = 0 makes it the identity.
 
     Args:
-        features: F, of the encoder's output.
-        latent_dim: D.
+        features: F, the size of the encoder's output.
+        latent_dim: D, the size of z.
     """
 
     def __init__(self, features: int, latent_dim: int) -> None:
@@ -37,7 +37,7 @@ class PlanarStep(nn.Module):
         nn.init.zeros_(self.u.bias)
 
     def forward(self, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """z [K, B, D] and features h [B, F] to z' and log |det| [K, B]."""
+        """z [K, B, D] and features h [B, F] to z' [K, B, D] and log |det ∂z'/∂z| [K, B]."""
         u, w, b = self.u(h).float(), self.w(h).float(), self.b(h).float()
         wu = (w * u).sum(-1, keepdim=True)
         bounded = softplus(wu + SHIFT) - 1
@@ -48,7 +48,13 @@ class PlanarStep(nn.Module):
 
 
 class Planar(Flow):
-    """``blocks`` planar steps behind a diagonal Gaussian."""
+    """A diagonal Gaussian, followed by planar steps.
+
+    Args:
+        features: F, the size of the encoder's output.
+        latent_dim: D, the size of z.
+        blocks: number of steps.
+    """
 
     def __init__(self, features: int, latent_dim: int, blocks: PositiveInt) -> None:
         super().__init__(features, latent_dim, (PlanarStep(features, latent_dim) for _ in range(blocks)))

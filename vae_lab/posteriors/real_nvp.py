@@ -1,7 +1,8 @@
 """Real NVP as a posterior flow (Dinh et al. 2017, arXiv 1605.08803, equations 4 to 6).
 
-Each block keeps one half of z and moves the other: z'_b = z_b ⊙ exp(s(z_a, h)) + t(z_a, h), so log |det ∂z'/∂z| = Σ s.
-Halves swap roles from block to block. s is a tanh times a learned scale, as in the paper's section 4.1.
+Each block leaves one half of z unchanged, z'_a = z_a, and maps the other to z'_b = z_b ⊙ exp(s(z_a, h)) + t(z_a, h).
+Therefore log |det ∂z'/∂z| = Σ_j s_j. h are the encoder's features. The halves swap roles from block to block. s is a
+tanh times a learned scale, as in section 4.1 of the paper.
 """
 
 import torch
@@ -14,13 +15,13 @@ from vae_lab.posteriors.flow import Flow
 
 
 class Coupling(nn.Module):
-    """One block; with s = t = 0 it starts as the identity.
+    """One coupling block. Its initial s = t = 0 make it the identity.
 
     Args:
-        features: F, of the encoder's output.
-        kept, moved: dimensions of the two parts.
-        width: hidden units.
-        first: the kept part comes first.
+        features: F, the size of the encoder's output.
+        kept, moved: numbers of dimensions that are left unchanged and that are transformed.
+        width: number of hidden units.
+        first: whether the unchanged dimensions come first.
     """
 
     def __init__(self, features: int, kept: int, moved: int, width: PositiveInt, first: bool) -> None:
@@ -35,7 +36,7 @@ class Coupling(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """z [K, B, D] and features h [B, F] to z' and log |det| [K, B]."""
+        """z [K, B, D] and features h [B, F] to z' [K, B, D] and log |det ∂z'/∂z| [K, B]."""
         kept, moved = z.split(self.sizes, -1) if self.first else z.split(self.sizes, -1)[::-1]
         raw, shift = self.out(silu(self.z(kept) + self.h(h))).float().chunk(2, -1)
         log_scale = self.scale * torch.tanh(raw)
@@ -44,10 +45,16 @@ class Coupling(nn.Module):
 
 
 class RealNVP(Flow):
-    """``blocks`` coupling layers of ``width`` hidden units behind a diagonal Gaussian.
+    """A diagonal Gaussian, followed by coupling blocks.
+
+    Args:
+        features: F, the size of the encoder's output.
+        latent_dim: D, the size of z.
+        blocks: number of coupling blocks.
+        width: number of hidden units of each block.
 
     Raises:
-        UserError: one latent dimension has no halves.
+        UserError: ``latent_dim`` is 1, which cannot be split into two halves.
     """
 
     def __init__(self, features: int, latent_dim: int, blocks: PositiveInt, width: PositiveInt) -> None:

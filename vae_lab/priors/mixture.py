@@ -1,7 +1,4 @@
-"""A learned mixture of Gaussians: p(z) = Σ_m w_m N(z; μ_m, diag σ_m²), a baseline of arXiv 1705.07120.
-
-Weights, means and variances are trained with the model, by the KL's log p(z).
-"""
+"""A learned mixture of Gaussians as the prior, a baseline of arXiv 1705.07120."""
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
@@ -12,9 +9,16 @@ from vae_lab.types import Encode, Noise, Shape
 
 
 class MixturePrior(nn.Module):
-    """At the start all weights are equal, all σ 1, the first mean 0 and the others drawn from N(0, ``spread``² I).
+    """p(z) = Σ_m w_m N(z; μ_m, diag σ_m²), whose weights, means and variances are trained with the model.
 
-    With one component it starts as N(0, I).
+    They are trained by the term −log p(z) of the KL. Initially all weights are equal, all σ are 1, the first mean is 0,
+    and the other means are drawn from N(0, spread² I). With one component the prior is initially N(0, I).
+
+    Args:
+        latent_dim: D, the size of z.
+        x_shape: not used; priors are all constructed with it.
+        components: number of components M.
+        spread: standard deviation of the initial means.
     """
 
     standard = False
@@ -28,11 +32,11 @@ class MixturePrior(nn.Module):
         self.logits = nn.Parameter(torch.zeros(components))
 
     def log_prob(self, z: Tensor, encode: Encode) -> Tensor:
-        """log p(z): [K, B, D] to [K, B] nats."""
+        """log p(z): [K, B, D] to [K, B] in nats."""
         return self._gaussians().log_prob(z)
 
     def sample(self, n: int, noise: Noise, encode: Encode) -> Tensor:
-        """n draws: [n, D]."""
+        """n draws from p(z): [n, D]."""
         return self._gaussians().sample(n, noise)
 
     def _gaussians(self) -> Gaussians:

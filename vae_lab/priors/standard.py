@@ -1,4 +1,4 @@
-"""The prior of the VAE: p(z) = N(0, I) (arXiv 1312.6114, section 3)."""
+"""The standard-normal prior of the VAE."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,14 @@ from vae_lab.types import Encode, Noise, Shape
 
 
 class StandardNormal(nn.Module):
-    """Nothing to learn. Against it the KL of a Gaussian posterior has a closed form."""
+    """p(z) = N(0, I) (arXiv 1312.6114, section 3).
+
+    It has no parameters. The KL from a Gaussian posterior to it has a closed form.
+
+    Args:
+        latent_dim: D, the size of z.
+        x_shape: not used; priors are all constructed with it.
+    """
 
     standard = True
 
@@ -16,9 +23,9 @@ class StandardNormal(nn.Module):
         self.latent_dim = latent_dim
 
     def log_prob(self, z: Tensor, encode: Encode) -> Tensor:
-        """log N(z; 0, I): [K, B, D] to [K, B] nats."""
+        """log N(z; 0, I): [K, B, D] to [K, B] in nats."""
         return log_normal(z).sum(-1)
 
     def sample(self, n: int, noise: Noise, encode: Encode) -> Tensor:
-        """n draws: [n, D]."""
+        """n draws from N(0, I): [n, D]."""
         return noise.normal(n, self.latent_dim)

@@ -1,10 +1,12 @@
-"""The VampPrior (Tomczak & Welling 2018, arXiv 1705.07120): p(z) = (1/K) Σ_k q(z|u_k).
+"""The VampPrior: a mixture of posteriors at learned inputs (Tomczak & Welling 2018, arXiv 1705.07120).
 
-The pseudo-inputs u_k are images that are learned with the model and go through its encoder: K encodings more in every
-step, which with K = 500 and batches of 128 takes 2.7 times as long (one CPU thread, model=dense and cnn). As in the
-authors' code they pass a clamp to [0, 1] (a hard tanh, by the model that encodes them), beyond which they have no
-gradient. Nothing is kept between
-calls, so that nothing goes stale: in a NLL of many samples the encodings are 15 % of the time.
+p(z) = (1/K) Σ_k q(z|u_k), where the pseudo-inputs u_k are images that are trained with the model and pass through its
+encoder. These are K more encodings in each step: with K = 500 and batches of 128, a step takes 2.7 times as long (one
+CPU thread, model=dense and cnn). As in the authors' code, pseudo-inputs are clamped to [0, 1] by a hard tanh (in the
+model, before they are encoded); values outside this range have no gradient.
+
+The encodings are not cached between calls, so that they are never out of date. They take 15 % of the time of a NLL with
+many samples.
 """
 
 import math
@@ -19,13 +21,16 @@ from vae_lab.types import Encode, Noise, Shape
 
 
 class VampPrior(nn.Module):
-    """A mixture of posteriors, all weights equal.
+    """p(z) = (1/K) Σ_k q(z|u_k), a mixture of posteriors with equal weights.
 
     Args:
-        latent_dim: D; the encoder's, here without use.
-        x_shape: what the encoder sees.
-        components: K.
-        mean, std: each value of the pseudo-inputs starts at a draw from N(mean, std²).
+        latent_dim: not used; priors are all constructed with it.
+        x_shape: shape C, H, W of the encoder's input.
+        components: K, the number of pseudo-inputs.
+        mean, std: the initial values of the pseudo-inputs are drawn from N(mean, std²).
+
+    Raises:
+        UserError: the examples are not images.
     """
 
     standard = False
@@ -35,15 +40,17 @@ class VampPrior(nn.Module):
     ) -> None:
         super().__init__()
         if len(x_shape) != 3:
-            raise UserError("prior=vamp learns images as pseudo-inputs, and this dataset has none; type prior=standard")
+            raise UserError(
+                "prior=vamp learns images as pseudo-inputs, but this dataset has no images; type prior=standard"
+            )
         self.u = nn.Parameter(mean + std * torch.randn(components, *x_shape))
 
     def log_prob(self, z: Tensor, encode: Encode) -> Tensor:
-        """log p(z): [K, B, D] to [K, B] nats."""
+        """log p(z): [K, B, D] to [K, B] in nats."""
         return self._gaussians(encode).log_prob(z)
 
     def sample(self, n: int, noise: Noise, encode: Encode) -> Tensor:
-        """n draws: [n, D]."""
+        """n draws from p(z): [n, D]."""
         return self._gaussians(encode).sample(n, noise)
 
     def _gaussians(self, encode: Encode) -> Gaussians:

@@ -1,4 +1,4 @@
-"""``best.ckpt`` by val/loss and ``last.ckpt`` after each epoch."""
+"""Checkpoints of a run: ``best.ckpt`` has the lowest val/loss, ``last.ckpt`` is written after every epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,15 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 
 class Checkpoint(ModelCheckpoint):
-    """Keeps one file in a run folder, also where the folder was moved since the run was interrupted.
+    """A checkpoint callback that keeps one file and may be resumed in a run folder that was moved.
 
-    Lightning forgets the best value when the path has changed; the next epoch, however bad, would then count as best.
+    Lightning discards the best value when the path has changed, and the next epoch would then count as the best in any
+    case. Here the paths in the saved state are replaced by those of the present folder.
+
+    Args:
+        folder: folder of the checkpoints.
+        name: name of the file, without its suffix.
+        monitor: metric whose lowest value selects the epoch to keep; None keeps the last epoch.
     """
 
     def __init__(self, folder: Path, name: str, monitor: str | None = None) -> None:
@@ -18,7 +24,7 @@ class Checkpoint(ModelCheckpoint):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As Lightning does, with the paths of where the folder is now."""
+        """Restore the state of the callback, with the paths of the present folder."""
 
         def here(path: str) -> str:
             return str(Path(str(self.dirpath)) / Path(path).name) if path else path
@@ -29,5 +35,8 @@ class Checkpoint(ModelCheckpoint):
 
 
 def checkpoints(folder: Path) -> list[Checkpoint]:
-    """Best before last: the state that last.ckpt holds must know what best has come to."""
+    """The callbacks that write ``best.ckpt`` and ``last.ckpt``.
+
+    ``best`` comes first, because the state in ``last.ckpt`` must include the result of ``best`` for the same epoch.
+    """
     return [Checkpoint(folder, "best", monitor="val/loss"), Checkpoint(folder, "last")]

@@ -1,4 +1,4 @@
-"""A job's loss through ``torch.compile``, and whether that pays."""
+"""Compilation of a job's loss by ``torch.compile``, and the decision whether it saves time (``compile=auto``)."""
 
 import copy
 import importlib.util
@@ -19,20 +19,22 @@ from vae_lab.types import Batch, LossTerms, Step
 
 Choice = Literal[True, False, "auto"]
 
-_PAYS = 600.0  # seconds of training, as guessed below: compiling takes 10 to 20 of them and gains a tenth of the rest
-_CORE, _LAUNCHES = 60e9, 1e-3  # operations per second of a core; seconds that a GPU waits for Python in a step
+# Estimated seconds of training from which compiling pays: it takes 10 to 20 s and saves a tenth of the rest.
+_PAYS = 600.0
+_CORE, _LAUNCHES = 60e9, 1e-3  # operations per second of one core; seconds per step that a GPU waits for Python
 
 
 class Compiled:
-    """The same loss as the job's, compiled for batches of one size; others (an epoch's last) are computed as ever.
+    """The loss of a job, compiled for batches of one size. Other batches (the last of an epoch) are not compiled.
 
-    A compiled step cannot seed a generator: what noise each phase asks for is noted once, on a copy of the job, and is
-    then drawn before every step. The draws are the same as without.
+    A compiled step cannot seed a random generator. The draws that each phase requests are therefore recorded once, on a
+    copy of the job, and are then made before every step. They are the same draws as without compilation.
 
     Args:
         job: model and objective.
-        size: of the batches.
-        give_up: called with the reason where torch cannot compile the job, which is then computed as ever; None: raise.
+        size: number of examples in the batches to compile for.
+        give_up: called with the reason if torch cannot compile the job, which then runs without compilation. None: an
+            error is raised instead.
     """
 
     def __init__(self, job: Job, size: int, give_up: Callable[[str], None] | None) -> None:
@@ -43,10 +45,10 @@ class Compiled:
         self._works = True
 
     def __call__(self, batch: Batch, step: Step) -> LossTerms:
-        """The loss and its terms on one batch.
+        """The loss and its terms on one batch, with the signature of the job.
 
         Raises:
-            RunFailed: torch cannot compile it, and nobody is to be told that it is computed as ever.
+            RunFailed: torch cannot compile the job, and ``give_up`` is None.
         """
         if len(batch.x) != self.size or not self._works:
             return self.job(batch, step)
@@ -55,14 +57,15 @@ class Compiled:
         return self._functions[step.phase](batch, step.count, step.epoch, drawn(step.noise, self._asked[step.phase]))
 
     def _first(self, batch: Batch, step: Step) -> LossTerms:
-        phase, images, job = step.phase, step.train_size, self.job
+        """The first compiled step of a phase: record its draws, compile, and run it."""
+        phase, train_size, job = step.phase, step.train_size, self.job
         with torch.no_grad():
             noted = NotedNoise(SeededNoise(batch.x.device, "noted"))
-            copy.deepcopy(job)(batch, Step(step.count, step.epoch, noted, phase, images))
+            copy.deepcopy(job)(batch, Step(step.count, step.epoch, noted, phase, train_size))
         self._asked[phase] = noted.asked
 
         def loss(batch: Batch, count: Tensor, epoch: Tensor, draws: list[Tensor]) -> LossTerms:
-            return job(batch, Step(count, epoch, GivenNoise(draws), phase, images))  # type: ignore[no-any-return]
+            return job(batch, Step(count, epoch, GivenNoise(draws), phase, train_size))  # type: ignore[no-any-return]
 
         self._functions[phase] = torch.compile(loss, dynamic=False)
         draws = drawn(step.noise, noted.asked)
@@ -74,14 +77,15 @@ class Compiled:
                 raise RunFailed(f"compile=true: torch cannot compile this job ({reason}); type compile=false") from why
             self._works = False
             self.give_up(f"compile=auto: torch cannot compile this job ({reason}), so it is not compiled")
-            return job(batch, Step(step.count, step.epoch, GivenNoise(draws), phase, images))  # type: ignore[no-any-return]
+            again = Step(step.count, step.epoch, GivenNoise(draws), phase, train_size)
+            return job(batch, again)  # type: ignore[no-any-return]
 
 
 def _forget_compiled() -> None:
-    """Drop what an earlier run in this process compiled.
+    """Discard the functions that earlier runs in this process compiled.
 
-    torch counts it as versions of this run's functions, of which it compiles a limited number. There is no public name
-    for this call.
+    torch counts them as versions of the present run's functions and compiles only a limited number of versions. There
+    is no public name for this call.
     """
     torch._dynamo.reset()
 
@@ -89,53 +93,62 @@ def _forget_compiled() -> None:
 def choose(
     choice: Choice, job: Job, batch: Batch, batch_size: int, images: int, epochs: int, device: torch.device
 ) -> tuple[bool, str]:
-    """Whether to compile, with a sentence that says why where it was left open; the same whenever it is asked.
+    """Whether to compile, and a sentence that explains the decision if it was left to the program.
+
+    The decision never depends on measured time, so that a resumed run decides the same.
 
     Args:
-        choice: as typed.
+        choice: the value of ``compile`` that the user typed.
         job: model and objective, on the CPU.
-        batch: a few images, there.
-        batch_size: of training.
-        images: in the training set.
-        epochs: over them.
-        device: where training will be.
+        batch: a few examples, on the CPU.
+        batch_size: number of examples in a training batch.
+        images: number of examples in the training set.
+        epochs: number of epochs.
+        device: the device of training.
 
     Raises:
-        UserError: it was asked for and there is no compiler.
+        UserError: the user asked for compilation, but there is no compiler.
     """
-    lacking = _lacking(device)
+    missing = _missing_compiler(device)
     if choice is not True and choice is not False:
-        seconds = _guessed(job, batch, batch_size, images, epochs, device)
+        seconds = _estimated_seconds(job, batch, batch_size, images, epochs, device)
         about = f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{max(1, seconds):.0f} s"
-        told = f"about {about} of training, and compiling pays from {_PAYS / 60:.0f} minutes on"
-        if seconds < _PAYS or lacking:
-            return False, f"compile=auto: not compiled ({lacking or told})"
-        return True, f"compile=auto: compiled, which takes 10 to 20 s now ({told})"
-    if choice and lacking:
-        raise UserError(f"compile=true: {lacking}; install one, or type compile=false")
+        estimate = f"training takes about {about}, and compiling saves time from {_PAYS / 60:.0f} minutes on"
+        if seconds < _PAYS or missing:
+            return False, f"compile=auto: not compiled ({f'{missing} was not found' if missing else estimate})"
+        return True, f"compile=auto: compiled, which takes 10 to 20 s now ({estimate})"
+    if choice and missing:
+        raise UserError(f"compile=true needs {missing}, which was not found; install it, or type compile=false")
     return choice, ""
 
 
-def _lacking(device: torch.device) -> str:
-    """What is missing for compiling, or an empty string."""
+def _missing_compiler(device: torch.device) -> str:
+    """The name of the compiler that torch needs on this device, if it is missing; else an empty string."""
     if device.type == "cuda":
-        return "" if importlib.util.find_spec("triton") else "there is no triton"
+        return "" if importlib.util.find_spec("triton") else "the package triton"
     compilers = [os.environ.get("CXX", "g++"), "clang++", "cl"]
-    return "" if any(shutil.which(name) for name in compilers) else "there is no C++ compiler"
+    return "" if any(shutil.which(name) for name in compilers) else "a C++ compiler"
 
 
-def _guessed(job: Job, batch: Batch, batch_size: int, images: int, epochs: int, device: torch.device) -> float:
-    """Seconds of training by counting, not by the clock: the choice must not depend on what else runs."""
+def _estimated_seconds(
+    job: Job, batch: Batch, batch_size: int, images: int, epochs: int, device: torch.device
+) -> float:
+    """Estimated seconds of training.
+
+    The estimate counts operations and does not measure time, because the decision must not depend on the load of the
+    machine.
+    """
     if device.type != "cpu":
         return epochs * images / batch_size * _LAUNCHES
-    with FlopCounterMode(display=False) as counted:
+    with FlopCounterMode(display=False) as counter:
         for terms in _losses(copy.deepcopy(job), batch, images):
             terms.loss.backward()
-    operations = counted.get_total_flops() / len(batch.x) * images * epochs
+    operations = counter.get_total_flops() / len(batch.x) * images * epochs
     return operations / (_CORE * torch.get_num_threads())
 
 
 def _losses(job: Job, batch: Batch, images: int) -> Iterator[LossTerms]:
+    """The loss of each phase on the batch."""
     zero = torch.tensor(0.0)
     for phase in job.objective.phases:
         yield job(batch, Step(zero, zero, SeededNoise("cpu", "counted"), phase, images))

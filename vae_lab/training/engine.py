@@ -1,13 +1,24 @@
-"""The training step: one batch through every phase of a job.
+"""The training step: one batch passes through every phase of a job.
 
-For each phase in turn: noise, loss, backward, clip, step. Lightning calls this several times in a row
-(:class:`~vae_lab.data.batches.Groups`). What is the same in every step is looked up once, in the constructor: around a
-network as small as MNIST's, each of Lightning's properties and hooks counts.
+Each phase in turn computes its loss, the gradients, and, at the last batch of an accumulation, clips the gradients and
+steps its optimizer. Lightning's module calls this for several batches in a row (:class:`~vae_lab.data.batches.Groups`).
+Everything that is the same in all steps is looked up once, in the constructor: with networks as small as those for
+MNIST, the time of each of Lightning's properties and hooks is noticeable.
+
+:class:`Place` computes all that depends on the position of a batch:
+
+>>> at = Place(epoch=1, batch=3, batches=10, accumulate=4)  # the 4th of 10 batches in the 2nd epoch
+>>> at.position, at.first, at.last, at.together
+(13, False, True, 4)
+>>> at.count(torch.device("cpu")), at.time(torch.device("cpu"))  # 3 optimizer steps per epoch; 1.3 epochs
+(tensor(3.), tensor(1.3000))
+>>> Place(epoch=1, batch=9, batches=10, accumulate=4).together  # the last step of an epoch has the 2 remaining batches
+2
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,67 +29,85 @@ from vae_lab.types import Batch, LossTerms, Step
 
 @dataclass(frozen=True)
 class Place:
-    """Where in training a batch stands."""
+    """The position of a batch in training. Epochs and batches are counted from 0."""
 
     epoch: int
-    batch: int  # in the epoch
-    batches: int  # of an epoch
+    batch: int  # position in the epoch
+    batches: int  # number of batches in an epoch
     accumulate: int  # batches per optimizer step
 
     @property
     def position(self) -> int:
-        """Batches before this one, of all epochs."""
+        """Number of batches before this one, in all epochs."""
         return self.epoch * self.batches + self.batch
 
     @property
     def first(self) -> bool:
-        """Whether gradients start from nothing."""
+        """Whether this is the first batch of an optimizer step, before which gradients are cleared."""
         return self.batch % self.accumulate == 0
 
     @property
     def together(self) -> int:
-        """Batches of the optimizer step that this one belongs to; the last few of an epoch may be fewer."""
+        """Number of batches in the optimizer step of this batch; the last step of an epoch may have fewer."""
         return min(self.accumulate, self.batches - (self.batch - self.batch % self.accumulate))
 
     @property
     def last(self) -> bool:
-        """Whether the optimizers step after this batch."""
+        """Whether this is the last batch of an optimizer step, after which the optimizers step."""
         return self.batch % self.accumulate == self.together - 1
 
     def count(self, device: torch.device) -> Tensor:
-        """Optimizer steps so far, as objectives see it: []."""
-        of_an_epoch = -(-self.batches // self.accumulate)
-        steps = self.epoch * of_an_epoch + self.batch // self.accumulate
-        return torch.full((), float(steps), device=device)  # filled there: no transfer
+        """Optimizer steps before this batch, as objectives see them: []."""
+        steps_per_epoch = -(-self.batches // self.accumulate)
+        steps = self.epoch * steps_per_epoch + self.batch // self.accumulate
+        return torch.full((), float(steps), device=device)  # filled on the device, without a transfer
 
     def time(self, device: torch.device) -> Tensor:
-        """Epochs so far, with their fraction: []."""
+        """Epochs before this batch, with a fraction: []."""
         return torch.full((), self.position / self.batches, device=device)
+
+
+class PhaseOptimizer(Protocol):
+    """The part of an optimizer that a training step uses.
+
+    Lightning's wrappers, which count the steps, and the optimizers of torch both implement it.
+    """
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The parameters with their settings, e.g. the learning rate."""
+
+    def step(self) -> object:
+        """Update the parameters by their gradients; the result is not used."""
+
+
+# Any: the annotations of Lightning's hooks for an optimizer are narrower than what the hooks accept.
+OptimizerHook = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One of the objective's phases, and what it updates."""
+    """One phase of the objective, with the parameters that it updates."""
 
     name: str
-    optimizer: Any  # Lightning's, which counts the steps
+    optimizer: PhaseOptimizer
     parameters: Sequence[nn.Parameter]
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Takes batches.
+    """Trains on one batch at a time.
 
     Args:
-        loss: the job itself, or what computes the same faster.
-        phases: in the order in which they take a batch.
-        seed, rank: of the noise.
-        images: in the training set.
-        device: where batches are.
-        backward: what gives the parameters their gradients.
-        clip: bounds an optimizer's gradients; None: nothing does.
-        isolate, release: before and after a phase, where there are several: with the phase's optimizer, take the
-            gradients of all other parameters out, and let them in again.
+        loss: the job, or its compiled equivalent.
+        phases: the phases, in the order in which they use a batch.
+        seed, rank: key of the noise.
+        images: number of examples in the training set.
+        device: the device of the batches.
+        backward: computes the gradients of a loss [].
+        clip: clips the gradients of an optimizer's parameters; None: they are not clipped.
+        isolate, release: called with the phase's optimizer before and after each phase if there are several phases.
+            ``isolate`` disables the gradients of all other parameters, and ``release`` enables them again.
     """
 
     loss: Callable[[Batch, Step], LossTerms]
@@ -88,21 +117,29 @@ class Engine:
     images: int
     device: torch.device
     backward: Callable[[Tensor], None]
-    clip: Callable[[Any], None] | None
-    isolate: Callable[[Any], None]
-    release: Callable[[Any], None]
+    clip: OptimizerHook | None
+    isolate: OptimizerHook
+    release: OptimizerHook
 
     def take(self, batch: Batch, at: Place) -> dict[str, LossTerms]:
-        """Train on one batch: phase -> the loss and its terms, still on the device."""
+        """Train on one batch.
+
+        Args:
+            batch: the examples, on the device.
+            at: the position of the batch in training.
+
+        Returns:
+            The loss and its terms of each phase, by the phase's name. They stay on the device.
+        """
         count, time = at.count(self.device), at.time(self.device)
-        found = {}
+        terms_of_phases = {}
         for i, phase in enumerate(self.phases):
             noise = SeededNoise(self.device, self.seed, "train", at.position, i, self.rank)
-            if len(self.phases) > 1:  # or a phase would leave gradients on what others update
+            if len(self.phases) > 1:  # otherwise, the parameters of other phases would get gradients
                 self.isolate(phase.optimizer)
             terms = self.loss(batch, Step(count, time, noise, phase.name, self.images))
             if at.first:
-                for parameter in phase.parameters:  # 4 µs; zero_grad takes 100
+                for parameter in phase.parameters:  # takes 4 µs; zero_grad takes 100 µs
                     parameter.grad = None
             self.backward(terms.loss if at.together == 1 else terms.loss / at.together)
             if at.last:
@@ -111,5 +148,5 @@ class Engine:
                 phase.optimizer.step()
             if len(self.phases) > 1:
                 self.release(phase.optimizer)
-            found[phase.name] = terms
-        return found
+            terms_of_phases[phase.name] = terms
+        return terms_of_phases

@@ -1,4 +1,4 @@
-"""``metrics.csv``: one row per epoch with train and validation terms, learning rate and pure training time."""
+"""The history of a run, ``metrics.csv``: one row per epoch with loss terms, learning rate and training time."""
 
 import csv
 import time
@@ -11,7 +11,15 @@ from vae_lab.system.files import read_history, write_atomically
 
 
 class History(pl.Callback):
-    """Rewrites the file after each epoch, whole, so that no row is ever cut; a resumed run goes on in it."""
+    """Writes ``metrics.csv`` after each epoch. A resumed run continues the same file.
+
+    The complete file is replaced atomically, so that an interruption never leaves an incomplete row. A row has the keys
+    ``epoch`` and ``step``, the terms ``train/…`` and ``val/…``, ``lr``, and ``epoch_seconds``, the seconds of training
+    in the epoch without validation.
+
+    Args:
+        path: the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -19,19 +27,19 @@ class History(pl.Callback):
         self._started = self._seconds = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the rows of the epochs that the checkpoint holds."""
+        """Keep the rows of the epochs that the checkpoint includes."""
         self.rows = [row for row in read_history(self.path) if row["epoch"] < trainer.current_epoch]
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The clock of training starts."""
+        """Start the clock of the epoch."""
         self._started, self._seconds = _now(pl_module.device), 0.0
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The clock of training stops: the last batch of the epoch is through."""
+        """Stop the clock: the last training batch of the epoch is done."""
         self._seconds = _now(pl_module.device) - self._started
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add the row of the epoch, before its checkpoint is written."""
+        """Add the row of the epoch, before the checkpoint of the epoch is written."""
         row = {"epoch": float(trainer.current_epoch), "step": float(steps_taken(trainer))}
         terms = {k: v.item() for k, v in trainer.callback_metrics.items() if k.startswith(("train/", "val/"))}
         timing = {"lr": trainer.optimizers[0].param_groups[0]["lr"], "epoch_seconds": self._seconds}
@@ -43,12 +51,12 @@ class History(pl.Callback):
 
 
 def steps_taken(trainer: pl.Trainer) -> int:
-    """Optimizer steps so far; Lightning counts those of every phase."""
+    """Optimizer steps so far, per phase; Lightning's ``global_step`` counts the steps of all phases."""
     return trainer.global_step // max(1, len(trainer.optimizers))
 
 
 def write_history(path: Path, rows: list[dict[str, float]]) -> None:
-    """One line per row; whole numbers stay whole."""
+    """Write one line per row; ``epoch`` and ``step`` are written as integers, other values with six digits."""
     with write_atomically(path) as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[-1]), restval="", extrasaction="ignore")
         writer.writeheader()
@@ -58,6 +66,7 @@ def write_history(path: Path, rows: list[dict[str, float]]) -> None:
 
 
 def _now(device: torch.device) -> float:
+    """The time in seconds, after all work on the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

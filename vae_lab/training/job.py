@@ -1,4 +1,4 @@
-"""A job: a model and the objective it is trained with, as one module with one call."""
+"""A job: a model and the objective that trains it, as one module with one call."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -12,11 +12,13 @@ MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 class Job(nn.Module):
-    """The module that the training step and the scores call. Parameters are named ``model.…`` and ``objective.…``.
+    """A model and its objective. Parameters are named ``model.…`` and ``objective.…``.
+
+    ``job(batch, step)`` returns the loss and its terms; training and scores both call it.
 
     Args:
-        model: an ``nn.Module``.
-        objective: an ``nn.Module``, too.
+        model: the model, an ``nn.Module``.
+        objective: the objective, an ``nn.Module``.
 
     Raises:
         UserError: a parameter belongs to no phase of the objective, or to several.
@@ -34,11 +36,11 @@ class Job(nn.Module):
             if sum(name.startswith(of_phase) for of_phase in prefixes.values()) != 1:
                 raise UserError(
                     f"the phases of {type(objective).__name__} do not say which of them trains {name}; "
-                    "type another objective, or leave out the option that brings that part"
+                    "type another objective, or leave out the option that adds this part"
                 )
 
     def forward(self, batch: Batch, step: Step) -> LossTerms:
-        """The loss and its terms on one batch, with the likelihood's running state among the terms."""
+        """The loss and its terms on one batch; phase 'model' adds the likelihood's terms, e.g. the learned σ."""
         terms = self.objective(self.model, batch, step)
         if step.phase != "model":
             return terms
@@ -47,10 +49,10 @@ class Job(nn.Module):
     def prefixes(self, phase: str) -> tuple[str, ...]:
         """Prefixes of the names of the parameters that a phase updates."""
         roles = {INFERENCE: self.model.inference, GENERATION: self.model.generation}
-        found: list[str] = []
+        names: list[str] = []
         for prefix in self.objective.phases[phase]:
-            found += [f"model.{name}" for name in roles[prefix]] if prefix in roles else [prefix]
-        return tuple(found)
+            names += [f"model.{name}" for name in roles[prefix]] if prefix in roles else [prefix]
+        return tuple(names)
 
     def parameters_of(self, phase: str) -> Iterator[nn.Parameter]:
         """The parameters that the optimizer of a phase updates."""
@@ -59,7 +61,7 @@ class Job(nn.Module):
 
     @property
     def own_optimizers(self) -> Mapping[str, MakeOptimizer]:
-        """Optimizers that the objective brings, by phase; the other phases use that of the run."""
+        """The optimizers that the objective defines, by phase. Other phases use the optimizer of the run."""
         return getattr(self.objective, "optimizers", {})
 
     @property
@@ -69,5 +71,5 @@ class Job(nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers are trained."""
+        """Number of trainable parameters."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)

@@ -1,4 +1,4 @@
-"""The LightningModule: optimizers, epochs, logging. The step itself is the engine's, the maths the objective's."""
+"""The LightningModule of a job: optimizers, epochs, logging. The training step itself is the engine's."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.plugins.precision import Precision
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -21,35 +22,44 @@ from vae_lab.types import Batch, Group, LossTerms, Step
 
 
 class Float32(Precision):
-    """Steps the optimizer and no more: the hooks that Lightning calls from within cost 1 % of a dense step."""
+    """Lightning's float32 precision without the hooks inside an optimizer step, which take 1 % of a dense step."""
 
-    def optimizer_step(  # type: ignore[override]  # Lightning's own differs from its base, too
-        self, optimizer: Any, model: Any, closure: Callable[[], Any], **kwargs: Any
-    ) -> Any:
-        """As Lightning does without anyone at ``on_before_optimizer_step``."""
+    def optimizer_step(  # type: ignore[override]  # the signature of Lightning's method differs from its base, too
+        self, optimizer: Optimizer, model: pl.LightningModule, closure: Callable[[], object], **kwargs: Any
+    ) -> object:
+        """Step the optimizer without the closure, which would call ``on_before_optimizer_step``."""
         return optimizer.step(**kwargs)
 
 
-def precision_of(typed: str, lightnings: str | None) -> dict[str, Any]:
-    """What a Trainer is told; earlier runs name Lightning's own word."""
-    name = lightnings or {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[typed]
+def precision_of(typed: str, saved: str | None) -> dict[str, Any]:
+    """The Trainer's keyword arguments for a precision.
+
+    Args:
+        typed: 'fp32', 'bf16' or 'fp16', as the user types it.
+        saved: Lightning's name of the precision, which configs of earlier versions contain instead.
+    """
+    name = saved or {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[typed]
     return {"plugins": [Float32()]} if name == "32-true" else {"precision": name}
 
 
 class LitJob(pl.LightningModule):
     """Trains a :class:`~vae_lab.training.job.Job`.
 
+    Lightning's automatic optimization is switched off; each training step is one call of
+    :class:`~vae_lab.training.engine.Engine` per batch.
+
     Args:
         job: model and objective.
-        optimizer: parameters to an optimizer; each phase gets one, this or that which the objective brings for it.
-        scheduler: optimizer to a learning-rate scheduler, or None.
-        scheduler_interval: 'epoch' or 'step': how often the scheduler moves.
-        images: in the training set.
-        seed: of all noise in training.
-        clip: largest norm of a gradient, or None.
+        optimizer: makes an optimizer from its parameters. Each phase has one optimizer; the objective may define a
+            different one for a phase.
+        scheduler: makes a learning-rate scheduler from an optimizer; None: the learning rate is constant.
+        scheduler_interval: 'epoch' or 'step': how often the scheduler steps.
+        images: number of examples in the training set.
+        seed: seed of all noise in training.
+        clip: largest norm of a gradient; None: gradients are not clipped.
         accumulate: batches per optimizer step.
         log_every: optimizer steps between two points of the ``step/…`` curves.
-        loss: what computes the job's loss in training, where that is not the job itself.
+        loss: computes the loss in training in place of the job, e.g. its compiled equivalent.
     """
 
     engine: Engine
@@ -78,8 +88,8 @@ class LitJob(pl.LightningModule):
         self.train_terms, self.val_terms = TermSums(), TermSums()
         self.recent: dict[str, float] = {}  # terms since the last point of the curves
 
-    def configure_optimizers(self) -> Any:
-        """One optimizer per phase, each with its scheduler."""
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler | ReduceLROnPlateau]]:
+        """One optimizer per phase, and one scheduler per optimizer if there is a schedule."""
         own = self.job.own_optimizers
         phases = self.job.objective.phases
         optimizers = [own.get(phase, self.make_optimizer)(list(self.job.parameters_of(phase))) for phase in phases]
@@ -87,7 +97,7 @@ class LitJob(pl.LightningModule):
         return optimizers, schedulers
 
     def on_train_start(self) -> None:
-        """The engine takes what it needs of Lightning once."""
+        """Make the engine, with everything that it needs from Lightning."""
         phases = [
             Phase(name, optimizer, list(self.job.parameters_of(name)))
             for name, optimizer in zip(self.job.objective.phases, self._optimizers())
@@ -101,33 +111,34 @@ class LitJob(pl.LightningModule):
             rank=self.global_rank,
             images=self.images,
             device=self.device,
-            backward=Tensor.backward if plain else self.manual_backward,  # which waits for others, or scales the loss
+            # Lightning's function also synchronises several processes, and scales the loss in fp16.
+            backward=Tensor.backward if plain else self.manual_backward,
             clip=clip,
             isolate=self.toggle_optimizer,
             release=self.untoggle_optimizer,
         )
 
     def training_step(self, group: Group, group_idx: int) -> None:
-        """Several batches in a row, each as if it had come alone."""
+        """Train on several batches in a row, with the same result as one call for each."""
         epoch = self.current_epoch
         for number, batch in enumerate(group.batches, group.first):
             at = Place(epoch, number, group.epoch_batches, self.accumulate)
             self.train_terms.add(self.engine.take(batch, at), len(batch.x))
             if at.last and self.scheduler_interval == "step":
                 for scheduler in self._schedulers():
-                    scheduler.step()
+                    scheduler.step()  # type: ignore[call-arg]  # a plateau schedule with this interval is refused
             if (at.position + 1) % (self.log_every * self.accumulate) == 0:
                 self._log_recent()
 
     def _log_recent(self) -> None:
-        """Means since the last such point go to the progress line and, as ``step/…``, to the loggers."""
+        """Log the means since the last point as ``step/…``, and keep them for the progress line."""
         (self.recent,) = self.train_terms.recent(self._over_processes)
         self._refuse_nan(self.recent)
         for logger in self.loggers:
             logger.log_metrics({f"step/{k}": v for k, v in self.recent.items()}, step=steps_taken(self.trainer))
 
     def on_train_epoch_end(self) -> None:
-        """The epoch-wise schedulers move."""
+        """Step the schedulers that step once per epoch."""
         if self.scheduler_interval == "epoch":
             for scheduler in self._schedulers():
                 if isinstance(scheduler, ReduceLROnPlateau):
@@ -136,14 +147,14 @@ class LitJob(pl.LightningModule):
                     scheduler.step()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The objective with every schedule at its end, so that epochs compare."""
+        """Compute the objective with every schedule at its final value, so that epochs are comparable."""
         noise = SeededNoise(self.device, self.seed, "val", batch_idx, self.global_rank)
         forever = torch.tensor(float("inf"), device=self.device)
         terms = self.job(batch, Step(torch.zeros_like(forever), forever, noise, "model", self.images))
         self.val_terms.add({"model": terms}, len(batch.x))
 
     def on_validation_epoch_end(self) -> None:
-        """Means of both splits, once per epoch: callbacks and checkpoints find them in ``callback_metrics``."""
+        """Log the means of both splits, which callbacks and checkpoints read from ``callback_metrics``."""
         self._report("train", self.train_terms)
         self._report("val", self.val_terms)
 
@@ -153,18 +164,23 @@ class LitJob(pl.LightningModule):
         self.log_dict({f"{split}/{k}": v for k, v in means.items()})
 
     def _over_processes(self, x: Tensor) -> Tensor:
+        """The sum of x over all processes."""
         return cast(Tensor, self.trainer.strategy.reduce(x, reduce_op="sum"))
 
     def _refuse_nan(self, means: dict[str, float]) -> None:
-        """Raised before a checkpoint is written, so the last one is good."""
+        """Raise before a checkpoint is written, so that the last checkpoint is usable.
+
+        Raises:
+            RunFailed: a term is NaN or infinite.
+        """
         reason = why_diverged(means, self.current_epoch, steps_taken(self.trainer))
         if reason:
             raise RunFailed(reason)
 
-    def _optimizers(self) -> list[Any]:
+    def _optimizers(self) -> list[LightningOptimizer]:
         optimizers = self.optimizers()
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
-    def _schedulers(self) -> Iterator[Any]:
+    def _schedulers(self) -> Iterator[LRScheduler | ReduceLROnPlateau]:
         schedulers = self.lr_schedulers() or []
         yield from schedulers if isinstance(schedulers, list) else [schedulers]

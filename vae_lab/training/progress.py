@@ -1,35 +1,47 @@
-"""One line for the whole of training: epoch, loss terms, time left. Off a terminal, one line per epoch."""
+"""The progress of training: on a terminal one line with epoch, loss terms and time left, elsewhere a line per epoch."""
 
-from typing import Any
+from typing import cast
 
 import pytorch_lightning as pl
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from vae_lab.training.lit import LitJob
+
 
 def term_text(terms: dict[str, float], prefix: str = "") -> str:
-    """``loss 30.1  recon 18.0  kl 12.1``, of the terms with that prefix."""
+    """The main terms in one line, e.g. ``loss 30.1  recon 18.0  kl 12.1``.
+
+    Args:
+        terms: values by name.
+        prefix: start of the names to show, e.g. 'val/'; it is not shown.
+    """
     named = ((name, terms.get(prefix + name)) for name in ("loss", "recon", "kl"))
     return "  ".join(f"{name} {value:.4g}" for name, value in named if value is not None)
 
 
 class ProgressLine(pl.Callback):
-    """Shows training on a console."""
+    """Shows the progress of training on a console.
+
+    Args:
+        console: where it is shown. If it is not a terminal, one line is printed per epoch.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.progress: Progress | None = None
-        self.task: Any = None
+        self.task = TaskID(0)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the line where the run starts, or where a resumed one goes on."""
+        """Show the line, with the batches of earlier epochs as completed if the run is resumed."""
         if not trainer.is_global_zero or not self.console.is_terminal:
             return
         per_epoch, epochs = int(trainer.num_training_batches), int(trainer.max_epochs or 0)
@@ -43,33 +55,35 @@ class ProgressLine(pl.Callback):
         self.progress.start()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Name the epoch."""
+        """Show the number of the epoch."""
         if self.progress:
             self.progress.update(self.task, description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Move on by a batch."""
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Advance by one, and show the present loss terms."""
         if self.progress:
-            self.progress.update(self.task, advance=1, terms=term_text(pl_module.recent))
+            self.progress.update(self.task, advance=1, terms=term_text(cast(LitJob, pl_module).recent))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Off a terminal, say how the epoch went."""
+        """Print the loss terms of the epoch if the console is not a terminal."""
         if trainer.is_global_zero and not self.progress:
-            found = {k: v.item() for k, v in trainer.callback_metrics.items()}
-            text = "  ".join(f"{split}: {term_text(found, f'{split}/')}" for split in ("train", "val"))
+            means = {k: v.item() for k, v in trainer.callback_metrics.items()}
+            text = "  ".join(f"{split}: {term_text(means, f'{split}/')}" for split in ("train", "val"))
             epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
             self.console.print(f"{epoch}  {text}", soft_wrap=True, highlight=False)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the line away."""
+        """Remove the line."""
         self.stop()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Take the line away."""
+        """Remove the line."""
         self.stop()
 
     def stop(self) -> None:
-        """Take the line away, if it is there."""
+        """Remove the line, if it is shown."""
         if self.progress:
             self.progress.stop()
             self.progress = None

@@ -1,15 +1,15 @@
-"""Lightning's trainer as it is set up here, for one run or for several that are trained as one."""
+"""Lightning's trainer and its callbacks, with the settings of a run."""
 
 import contextlib
 import os
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins import CheckpointIO
 
 from vae_lab.config.devices import device_for
 from vae_lab.config.schema import TrainConfig
@@ -25,17 +25,28 @@ def make_trainer(
     folder: Path,
     callbacks: list[Callback],
     loggers: list[Logger],
-    strategy: Any = "auto",
+    strategy: str = "auto",
     epochs: int | None = None,
-    plugins: Sequence[Any] = (),
+    plugins: Sequence[CheckpointIO] = (),
 ) -> pl.Trainer:
-    """Lightning's trainer, for one run or for several that are trained as one."""
+    """Make Lightning's trainer for one run, or for several runs that are trained as one stack.
+
+    Args:
+        settings: the settings of the run.
+        folder: the run folder.
+        callbacks: Lightning's callbacks.
+        loggers: Lightning's loggers.
+        strategy: Lightning's name of the strategy for several processes.
+        epochs: number of epochs; None: that of the settings.
+        plugins: writers of checkpoints that replace Lightning's.
+    """
     precision = precision_of(settings.precision, settings.accelerator.precision)
     device = device_for(settings.accelerator)
     if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or the same run gives other numbers next time
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, CUDA results differ between runs
     else:
-        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"  # by Lightning's 1, optimizers look for a GPU in every step
+        # Lightning sets this to 1, which makes every optimizer step query NVML for a GPU.
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
         keep_freed_memory()
     return pl.Trainer(
         accelerator=settings.accelerator.kind,
@@ -49,7 +60,7 @@ def make_trainer(
         deterministic="warn" if device.type == "cuda" else None,
         default_root_dir=folder,
         num_sanity_val_steps=0,
-        use_distributed_sampler=False,  # batches are shared among processes by EpochOrder
+        use_distributed_sampler=False,  # EpochOrder distributes the batches among processes
         enable_progress_bar=False,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_model_summary=False,
@@ -57,7 +68,7 @@ def make_trainer(
 
 
 def callbacks_of(settings: TrainConfig, run_dir: Path) -> list[Callback]:
-    """What keeps a run's history and checkpoints, and may end it early."""
+    """The callbacks that write a run's history and checkpoints, and that stop it early if ``patience`` is set."""
     stopping = settings.training.patience
     return [
         History(run_dir / "metrics.csv"),
@@ -68,7 +79,16 @@ def callbacks_of(settings: TrainConfig, run_dir: Path) -> list[Callback]:
 
 @contextlib.contextmanager
 def interruptible(trainer: pl.Trainer) -> Iterator[None]:
-    """Lightning ends the program on Ctrl-C and SIGTERM; here it becomes an exception that says how to resume."""
+    """Turn Lightning's exit of the program on Ctrl-C or SIGTERM into a KeyboardInterrupt.
+
+    The caller catches it and tells the user how to resume. The progress line is removed in any case.
+
+    Args:
+        trainer: the trainer that runs inside the context.
+
+    Raises:
+        KeyboardInterrupt: training was interrupted.
+    """
     try:
         yield
     except SystemExit as stop:

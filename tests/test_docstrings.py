@@ -1,0 +1,18 @@
+"""The examples in docstrings give what they say."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import vae_lab
+
+MODULES = [module.name for module in pkgutil.walk_packages(vae_lab.__path__, "vae_lab.")]
+OF_A_SKETCH = {"vae_lab.runs.run_folder", "vae_lab.config.composing"}  # their examples need a run folder, a command
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in OF_A_SKETCH])
+def test_examples_in_docstrings_hold(name):
+    found = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.failed == 0
