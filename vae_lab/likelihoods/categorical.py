@@ -15,6 +15,7 @@ class Categorical(nn.Module):
     Args:
         vocabulary: V, the number of tokens of the dataset.
 
+    >>> import torch
     >>> likelihood = Categorical(vocabulary=3)
     >>> likelihood.log_prob(torch.zeros(1, 2, 5, 3), torch.zeros(2, 5, dtype=torch.long))  # 5 log ⅓
     tensor([[-5.4931, -5.4931]])
