@@ -77,7 +77,7 @@ def singly(groups):
 
 def test_groups_hold_all_batches_in_order():
     batches = with_trainer(data()).train_dataloader().batches
-    groups = Groups(batches, values=3 * batches.sampler.batch_size * batches.images.stored[0].numel())
+    groups = Groups(batches, values=3 * batches.sampler.batch_size * batches.examples.stored[0].numel())
     assert groups.size == 3
     seen = [(group.first, group.epoch_batches, shown(list(group.batches))) for group in groups]
     assert [first for first, _, _ in seen] == list(range(0, len(batches), 3))

@@ -128,7 +128,7 @@ def test_values_that_may_mean_either_are_asked_for(tmp_path, array):
 def test_negative_values_are_refused_unless_they_are_to_be_clamped(tmp_path, low, high):
     array = low + (high - low) * draws(5, 8, 9)
     path = saved(tmp_path, array)
-    assert "0 is black here: rescale them" in refusal(path)
+    assert "but 0 must mean black; rescale them" in refusal(path)
     given = GivenImages(path, GREY, 1)
     torch.testing.assert_close(every(given)[:, 0], torch.from_numpy(array).float().clamp(0, 1))
     outside = int(((array < -1e-5) | (array > 1 + 1e-5)).sum())

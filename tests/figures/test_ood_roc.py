@@ -36,4 +36,4 @@ def test_each_kind_has_a_panel_and_each_score_a_curve():
 
 def test_an_autoencoder_has_one_curve():
     (axes,) = OODROC()(fake("uniform", by=("recon",))).axes
-    assert [line.get_label() for line in axes.get_lines()] == ["recon: 0.667", "blind: 0.5"]
+    assert [line.get_label() for line in axes.get_lines()] == ["recon: 0.667", "chance: 0.5"]

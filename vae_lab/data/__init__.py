@@ -1,1 +1,1 @@
-"""Datasets and what feeds them to the model; knows nothing of models."""
+"""Datasets, and the batches made from them. Nothing here depends on models."""

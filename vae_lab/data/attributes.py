@@ -1,7 +1,7 @@
-"""``attributes.csv`` beside the images of a folder: what is known of each, as numbers.
+"""Reads ``attributes.csv``, the file in an image folder that gives numeric attributes of each image.
 
-The first column is called ``file`` and holds paths within the folder; each further column is an attribute and its head
-the name. Numbers are taken as they are; about −1 … 1 suits a network best.
+The first column is called ``file`` and holds paths relative to the folder. Each of the other columns is an attribute,
+named by its header. The numbers are used without scaling; values between about −1 and 1 suit a network best.
 """
 
 import csv
@@ -19,30 +19,30 @@ FILE = "attributes.csv"
 
 @dataclass
 class Attributes:
-    """The table, row by file."""
+    """The attributes of all images in a folder, by file."""
 
     folder: Path
     names: tuple[str, ...]
-    rows: dict[str, list[float]]
+    rows: dict[str, list[float]]  # path relative to the folder -> values
 
     def of(self, files: Sequence[Path]) -> Tensor:
-        """Of these images: float [M, A].
+        """Return the attributes of these images: float [M, A].
 
         Raises:
-            UserError: an image has no row.
+            UserError: an image has no row in the file.
         """
         places = [file.relative_to(self.folder).as_posix() for file in files]
         missing = next((place for place in places if place not in self.rows), None)
         if missing is not None:
-            raise UserError(f"{self.folder / FILE} has no row for {missing}; add it, or take the image away")
+            raise UserError(f"{self.folder / FILE} has no row for {missing}; add one, or remove the image")
         return torch.tensor([self.rows[place] for place in places])
 
 
 def read_attributes(folder: Path) -> Attributes | None:
-    """The table of a folder; None where it has none.
+    """Return the attributes of a folder's images, or None if it has no ``attributes.csv``.
 
     Raises:
-        UserError: it has no column ``file``, no attribute, or what is no number.
+        UserError: the file has no column ``file``, no attribute, or a value that is not a finite number.
     """
     path = folder / FILE
     if not path.is_file():

@@ -1,10 +1,10 @@
-"""Cuts batches out of images held in memory: by index, scaled to [0, 1] on the device, no worker processes."""
+"""Makes batches of examples held in memory: selected by index, scaled on the device, without worker processes."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,9 +16,18 @@ from vae_lab.types import Batch, Group
 
 
 class EpochOrder:
-    """The order of the images in an epoch, a function of (seed, epoch), cut into batches and shared among ranks.
+    """The order of the examples in an epoch, split among processes and into batches.
 
-    Lightning calls ``set_epoch`` before each epoch, as on any loader's ``sampler``.
+    The order depends only on the seed and the epoch. Lightning calls ``set_epoch`` before each epoch, as it does for
+    the ``sampler`` of any loader.
+
+    Args:
+        n: number of examples.
+        batch_size: examples per batch and process.
+        seed: determines the order, together with the epoch.
+        shuffle: True in training; otherwise the examples keep their order.
+        rank: index of this process.
+        world: number of processes.
     """
 
     def __init__(self, n: int, batch_size: int, seed: int, shuffle: bool, rank: int = 0, world: int = 1) -> None:
@@ -27,16 +36,19 @@ class EpochOrder:
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
+        """Set the epoch whose order is used next."""
         self.epoch = epoch
 
     @property
     def share(self) -> int:
-        """Images per rank: equal for all while training, else the ranks would wait for each other for ever."""
+        """The number of examples of this process.
+
+        In training it is equal for all processes; otherwise they would wait for each other forever.
+        """
         return self.n // self.world if self.shuffle else len(range(self.rank, self.n, self.world))
 
     def places(self) -> Tensor:
-        """This rank's images, in the epoch's order: long [share]."""
+        """Return the indices of this process's examples, in the epoch's order: long [share]."""
         if self.shuffle:
             order = torch.randperm(self.n, generator=generator("cpu", self.seed, "order", self.epoch))
         else:
@@ -44,7 +56,7 @@ class EpochOrder:
         return order[self.rank :: self.world][: self.share]
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Index tensors of at most ``batch_size``."""
+        """Yield the indices of one batch after the other, each long [≤ batch_size]."""
         yield from self.places().split(self.batch_size)
 
     def __len__(self) -> int:
@@ -52,15 +64,16 @@ class EpochOrder:
 
 
 class Batches:
-    """An iterable of :class:`Batch`, made anew in each epoch."""
+    """An iterable over the batches of an epoch, each made when it is asked for."""
 
-    def __init__(self, images: Examples, order: EpochOrder, corruption: Corruption, device: torch.device) -> None:
-        # On a GPU the bytes live there for good, if they take a small part of it; else batches travel.
+    def __init__(self, examples: Examples, order: EpochOrder, corruption: Corruption, device: torch.device) -> None:
+        # Examples that fill less than a quarter of the GPU's memory stay there; otherwise each batch is copied to it.
         if device.type == "cuda":
             room = 0.25 * torch.cuda.get_device_properties(device).total_memory
-            images = _moved(images, device) if images.stored.nbytes < room else images
-        self.images = images
-        self.sampler = order  # the two names that Lightning looks for
+            examples = _moved(examples, device) if examples.stored.nbytes < room else examples
+        self.examples = examples
+        # Lightning reads the attributes sampler and batch_sampler.
+        self.sampler = order
         self.batch_sampler = None
         self.corruption = corruption
         self.device = device
@@ -70,28 +83,60 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         order, size = self.sampler, self.sampler.batch_size
-        places = order.places().to(self.images.stored.device)
-        epoch = self.images.part(places)  # places and labels are looked up once, and cut: a batch copies images alone
+        places = order.places().to(self.examples.stored.device)
+        # Indices and labels are gathered once per epoch, so that each batch has to gather only its examples.
+        epoch = self.examples.part(places)
         labels = None if epoch.y is None else epoch.y.to(self.device).split(size)
         assert epoch.chosen is not None
         for i, (where, index) in enumerate(zip(epoch.chosen.split(size), places.to(self.device).split(size))):
             noise = SeededNoise(self.device, order.seed, "data", order.epoch if order.shuffle else 0, i, order.rank)
-            clean = self.images.values.ready(epoch.stored_at(where), self.device)
+            clean = self.examples.values.ready(epoch.stored_at(where), self.device)
             x, target = self.corruption(clean, index, noise, training=order.shuffle)
             yield Batch(x, target, None if labels is None else labels[i])
 
 
-class Groups:
-    """The same batches, several at a time.
+class _Order(Protocol):
+    """An order of examples, as Lightning's ``sampler``: of one seed, or of several seeds in a stack."""
 
-    What Lightning does around a training step (hooks, bookkeeping) takes as long as a third of a small network's step;
-    this way it is paid once per group. Large images make small groups, so that progress is shown often.
+    batch_size: int
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch whose order is used next."""
+
+
+class _Batches(Protocol):
+    """Batches of one seed (:class:`Batches`), or of several seeds in a stack."""
+
+    @property
+    def examples(self) -> Examples:
+        """The examples that the batches are made of."""
+
+    @property
+    def sampler(self) -> _Order:
+        """The order of the examples."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+class Groups:
+    """The given batches in groups of several consecutive ones.
+
+    Lightning's work around a training step (hooks, bookkeeping) takes as long as a third of a small network's step.
+    With groups it is done once per group instead of once per batch. Large examples make small groups, so that progress
+    is shown often.
+
+    Args:
+        batches: the batches of an epoch.
+        values: the largest number of values in the examples of a group.
+        most: the largest number of batches in a group.
     """
 
-    def __init__(self, batches: Any, values: int = 2_000_000, most: int = 16) -> None:
-        self.batches = batches  # Batches, or several side by side
+    def __init__(self, batches: _Batches, values: int = 2_000_000, most: int = 16) -> None:
+        self.batches = batches
         self.sampler, self.batch_sampler = batches.sampler, None
-        per_batch = batches.sampler.batch_size * math.prod(batches.images.stored.shape[1:])
+        per_batch = batches.sampler.batch_size * math.prod(batches.examples.stored.shape[1:])
         self.size = max(1, min(most, values // per_batch))
 
     def __len__(self) -> int:
@@ -103,6 +148,6 @@ class Groups:
             yield Group(islice(batches, self.size), first, total)
 
 
-def _moved(images: Examples, device: torch.device) -> Examples:
-    targets, chosen = (None if part is None else part.to(device) for part in (images.targets, images.chosen))
-    return replace(images, stored=images.stored.to(device), targets=targets, chosen=chosen)
+def _moved(examples: Examples, device: torch.device) -> Examples:
+    targets, chosen = (None if part is None else part.to(device) for part in (examples.targets, examples.chosen))
+    return replace(examples, stored=examples.stored.to(device), targets=targets, chosen=chosen)

@@ -1,4 +1,4 @@
-"""What is done to images on their way to the model: binarisation, and noise for denoising."""
+"""Changes to images before the model receives them: binarisation, and noise for denoising."""
 
 from typing import Literal
 
@@ -14,15 +14,16 @@ Binarize = Literal["dynamic", "static"]
 
 
 class Corruption:
-    """Clean images [B, C, H, W] to what the encoder sees and what the likelihood scores.
+    """Makes the encoder's input and the likelihood's target from clean images [B, C, H, W].
 
     Args:
-        n_train: size of the training set.
-        seed: chooses which training images are noisy.
-        binarize: 'dynamic' draws each pixel anew from Bernoulli(grey level) each time it is shown, as in published
-            likelihood tables; 'static' images are binary already when they come here.
-        noise_std: σ of the Gaussian noise added to ``x`` (the target stays clean), then clamped to [0, 1].
-        noise_share: part of the training images that get it: the same ones in all epochs, with new noise each time.
+        n_train: number of training images.
+        seed: determines which training images are noisy.
+        binarize: 'dynamic' draws each pixel from Bernoulli(grey level) every time that the image is used, as in
+            published likelihood tables; 'static' changes nothing here, since the images are already binary.
+        noise_std: σ of the Gaussian noise added to the input, which is then clamped to [0, 1]; the target stays clean.
+        noise_share: fraction of the training images that are noisy: the same images in all epochs, with new noise each
+            time.
     """
 
     def __init__(
@@ -35,7 +36,14 @@ class Corruption:
         self.noisy[order[: round(noise_share * n_train)]] = True
 
     def __call__(self, clean: Tensor, index: Tensor, noise: Noise, training: bool) -> tuple[Tensor, Tensor]:
-        """(x, target); noise is added to training images only."""
+        """Return the input and the target; noise is added in training only.
+
+        Args:
+            clean: images [B, C, H, W] in [0, 1].
+            index: their positions in the training set, long [B].
+            noise: the source of random draws.
+            training: whether these are training images.
+        """
         target = drawn_binary(clean, noise) if self.binarize == "dynamic" else clean
         if not training or self.noise_std == 0:
             return target, target
@@ -46,12 +54,12 @@ class Corruption:
 
 
 def drawn_binary(grey: Tensor, noise: Noise) -> Tensor:
-    """0 or 1, each by a draw from Bernoulli(grey level)."""
+    """Draw each pixel as 0 or 1 from Bernoulli(grey level)."""
     return (noise.uniform(*grey.shape) < grey).to(grey.dtype)
 
 
 def binarize_once(pixels: Stored) -> Tensor:
-    """Bytes to 0 or 255 by one fixed draw from Bernoulli(grey level) per pixel."""
+    """Return the images with pixels of 0 or 255, drawn from Bernoulli(grey level); every call gives the same draw."""
     fixed = torch.Generator().manual_seed(0)
     out = torch.empty(tuple(pixels.shape), dtype=torch.uint8)
     for index in torch.arange(len(pixels)).split(10_000):

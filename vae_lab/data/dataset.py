@@ -1,4 +1,4 @@
-"""A dataset as Lightning's data module: a source whose examples are split, held in memory and cut into batches."""
+"""A Lightning data module that splits the examples of a source, holds them in memory and makes batches of them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,26 +25,27 @@ from vae_lab.types import Batch, Group, Noise, Shape
 class Dataset(pl.LightningDataModule):
     """Train, validation and test examples of one dataset: images, sequences of tokens or real vectors.
 
-    Validation is a share of the training examples, taken by a fixed shuffle that no option changes; test examples are
-    used only when a trained model is scored.
+    The validation set is a fraction of the training examples, chosen by a fixed shuffle that no option changes. Test
+    examples are used only when a trained model is scored.
 
     Args:
         name: the dataset's name in results.
         source: reads the examples.
         root: the folder that holds datasets.
         batch_size: examples per batch and process.
-        seed: of the order of training examples and of their noise.
-        val_share: share of the training examples that is held out for validation.
-        limit: use only this many training examples (validation and test stay complete).
-        binarize: 'dynamic' or 'static' draws black and white pixels from the grey levels of images.
-        noise_std: σ of the noise on training images, in units of the [0, 1] range.
-        noise_share: share of the training images that are noisy.
+        seed: determines the order of the training examples and their noise.
+        val_share: fraction of the training examples that is held out for validation.
+        limit: number of training examples to use; None: all. The validation and test sets stay complete.
+        binarize: 'dynamic' or 'static' draws the pixels of images black or white; see
+            :class:`~vae_lab.data.corruption.Corruption`.
+        noise_std: σ of the noise on training images, for pixels in [0, 1].
+        noise_share: fraction of the training images that are noisy.
 
     Raises:
-        UserError: the examples are missing or damaged, too few for a batch, or an option does not fit them.
+        UserError: the examples are missing, damaged or too few for a batch, or an option does not suit them.
     """
 
-    name: str  # type: ignore[assignment]  # Lightning allows None, which no dataset here is called
+    name: str  # type: ignore[assignment]  # Lightning declares str | None; here it is never None
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class Dataset(pl.LightningDataModule):
         self.pool, self.test = source.load(root)
         self._refuse_image_options(binarize, noise_std, noise_share)
         self.train, self.val = self._split(val_share, limit)
-        # The examples as a model receives them: those of train, val and test, binarised where that is done once.
+        # The examples as a model receives them, which differ from self.train etc. if they are binarised once.
         self._received = {"train": self.train, "val": self.val, "test": self.test}
         if binarize == "static":
             self._received = self._binarized(self._received)
@@ -85,7 +86,7 @@ class Dataset(pl.LightningDataModule):
             raise UserError(f"{key} is for images, and {self.name} holds {self.values.kind}; leave it out")
 
     def _split(self, val_share: float, limit: int | None) -> tuple[Examples, Examples]:
-        """Training and validation examples."""
+        """Return the training and the validation examples."""
         order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(0))
         held_out = max(1, round(val_share * len(self.pool)))
         val = self.pool.part(order[:held_out].sort().values)
@@ -103,16 +104,17 @@ class Dataset(pl.LightningDataModule):
         return train, val
 
     def _binarized(self, parts: dict[str, Examples]) -> dict[str, Examples]:
-        """The same parts with every pixel drawn black or white once."""
+        """Return the parts with every pixel drawn black or white once."""
         if not isinstance(self.pool.stored, Tensor):
             raise UserError(
                 f"dataset.binarize=static: the images of {self.name} are black and white already; leave it out"
             )
+        # Training and validation examples share the memory of the pool, so that it is drawn only once.
         drawn = {id(part.stored): binarize_once(part.stored) for part in (self.pool, self.test)}
         return {split: replace(part, stored=drawn[id(part.stored)]) for split, part in parts.items()}
 
     def reseeded(self, seed: int) -> "Dataset":
-        """The same examples, sharing their memory, in the order and with the noise of another seed."""
+        """Return a copy that shares the examples' memory and has the order and the noise of another seed."""
         other = copy(self)
         other.seed, other.corruption = seed, self._corrupt(seed=seed)
         return other
@@ -129,65 +131,74 @@ class Dataset(pl.LightningDataModule):
 
     @property
     def y_size(self) -> int:
-        """How many numbers tell what is known of an image: classes, or attributes; 0 where there are none."""
+        """Number of classes or attributes; 0 if there are none."""
         return len(self.train.attributes or self.train.classes)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the labels; empty where there are none."""
+        """Names of the labels; empty if there are none."""
         return self.train.classes
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Names of the attributes; empty where there are none."""
+        """Names of the attributes; empty if there are none."""
         return self.train.attributes
 
     @property
     def factors(self) -> Factors | None:
-        """The known factors of variation, where the images were made from them."""
+        """The known factors of variation, or None if the examples were not made from any."""
         return self.pool.factors
 
     def train_dataloader(self) -> Groups:
-        """Training images in a new order each epoch, this process's share of them, several batches at a time."""
+        """Return this process's training batches, in groups, in a different order in each epoch."""
         return Groups(self.loader("train", shuffle=True))
 
     def val_dataloader(self) -> Batches:
-        """Batches of validation images in their order, this process's share of them."""
+        """Return this process's validation batches, in a fixed order."""
         return self.loader("val", shuffle=False)
 
     def transfer_batch_to_device(
         self, batch: Batch | Group, device: torch.device, dataloader_idx: int
     ) -> Batch | Group:
-        """Batches are made on the device; Lightning would copy them."""
+        """Return the batch unchanged: batches are made on the device, and Lightning would copy them."""
         return batch
 
-    def loader(self, split: str, shuffle: bool, moved: Examples | None = None) -> Batches:
-        """Batches for the trainer's process; ``moved`` is the split where it was brought to the device before."""
-        images = moved or self._received[split]
+    def loader(self, split: str, shuffle: bool, on_device: Examples | None = None) -> Batches:
+        """Return the batches of a split for this process of the trainer.
+
+        Args:
+            split: 'train', 'val' or 'test'.
+            shuffle: True in training.
+            on_device: the examples of the split if they were already copied to the device.
+        """
+        examples = on_device or self._received[split]
         strategy = self.trainer.strategy  # type: ignore[union-attr]
         rank, world = self.trainer.global_rank, self.trainer.world_size  # type: ignore[union-attr]
         size = self.batch_size if shuffle else max(self.batch_size, 512)
-        order = EpochOrder(len(images), size, self.seed, shuffle, rank, world)
-        return Batches(images, order, self.corruption, strategy.root_device)
+        order = EpochOrder(len(examples), size, self.seed, shuffle, rank, world)
+        return Batches(examples, order, self.corruption, strategy.root_device)
 
     def batches(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Batch]:
-        """n images of a split by a fixed draw, in order, as the model meets them when it is scored."""
+        """Yield n examples of a split, chosen by a fixed draw, as the model receives them when it is scored."""
         part = self._received[split]
         part = part.part(_drawn(len(part), n))
         yield from Batches(part, EpochOrder(len(part), size, 0, shuffle=False), self.corruption, self.device)
 
     def clean(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
-        """n unchanged examples of a split or the 'pool' by a fixed draw, [size, *x_shape] at a time."""
+        """Yield n unchanged examples of a split or of the 'pool', [size, *x_shape] at a time.
+
+        The examples are chosen by the same fixed draw as in :meth:`batches`; images are in [0, 1].
+        """
         part: Examples = getattr(self, split)
         for index in _drawn(len(part), n).split(size):
             yield self.values.ready(part.at(index)[0], self.device)
 
     def as_received(self, clean: Tensor, noise: Noise) -> Tensor:
-        """Images in [0, 1] from elsewhere as the model would receive them: binarised where its own images are."""
+        """Return other images in [0, 1] as the model would receive them: binarised if the images of the dataset are."""
         return drawn_binary(clean, noise) if self.binarize else clean
 
     def fingerprint(self, split: str, n: int | None = None) -> str:
-        """Hash of the stored values that :meth:`clean` would read: 16 hexadecimal digits."""
+        """Return a hash of the stored values that :meth:`clean` would read: 16 hexadecimal digits."""
         part: Examples = getattr(self, split)
         digest = hashlib.sha256(str(self.x_shape).encode())
         for index in _drawn(len(part), n).split(1000):
@@ -196,9 +207,10 @@ class Dataset(pl.LightningDataModule):
 
 
 def _drawn(total: int, n: int | None) -> Tensor:
-    """n places in order, drawn once and for all; every place where n is None or more.
+    """Return n of ``total`` positions in ascending order, by a fixed draw; all positions if n is None or too large.
 
-    Not every so-many-th image: the order of MNIST's training images has a period, and a stride meets it.
+    The positions are random rather than evenly spaced: the order of MNIST's training images has a period, which a
+    constant step would meet.
     """
     if n is None or n >= total:
         return torch.arange(total)

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: 1,797 real scans of 8×8 pixels that ship in that package.
+"""scikit-learn's handwritten digits: 1,797 scans of 8×8 pixels that are part of that package.
 
 Alpaydin & Kaynak 1998 (UCI "Optical Recognition of Handwritten Digits", its test part).
 """
@@ -13,10 +13,10 @@ TEST_SIZE = 360
 
 
 class Digits:
-    """1,437 training and 360 test images, parted by a fixed shuffle. Nothing is downloaded."""
+    """1,437 training and 360 test images, split by a fixed shuffle. Nothing is downloaded."""
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
-        """Train and test; ``root`` is not used."""
+        """Return the training and the test examples; ``root`` is not used."""
         from sklearn.datasets import load_digits
 
         data = load_digits()

@@ -1,8 +1,9 @@
-"""dSprites (Matthey et al. 2017): the published file, read where it lies; 737,280 images, 64×64, black and white.
+"""dSprites (Matthey et al. 2017), read from the published file: 737,280 black-and-white images of 64×64 pixels.
 
-Factors: shape 3, scale 6, orientation 40, x 32, y 32, y changing fastest; its sixth factor, colour, has one value. The
-first and the last orientation are the same angle. The file is read as a stream, packed to one bit per pixel (377 MB)
-into the cache and mapped into memory; images are unpacked when they are asked for.
+Factors and their numbers of values: shape 3, scale 6, orientation 40, x 32, y 32, with y changing fastest. The sixth
+factor of the file, colour, has a single value. The first and the last orientation are the same angle. The file is read
+as a stream and packed to one bit per pixel. The packed images (377 MB) are stored in the cache and mapped into memory;
+an image is unpacked when it is used.
 """
 
 import math
@@ -10,7 +11,7 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 import torch
@@ -24,24 +25,24 @@ from vae_lab.examples import Examples
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 SIZES = (3, 6, 40, 32, 32)
 SIDE = 64
-_AT_ONCE = 8192  # images
+_AT_ONCE = 8192  # images that are packed in one step
 
 
 class DSprites:
-    """The images and their factors.
+    """The dSprites images and their factors.
 
     Args:
-        labels: 'shape' alone, or all 'factors' as attributes (then there are no class labels).
+        labels: 'shape': the shape is the class label; 'factors': all factors are attributes, without class labels.
     """
 
     def __init__(self, labels: Known = "shape") -> None:
         self.labels = labels
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
-        """Train and test, which share their bytes.
+        """Return the training and the test examples, which share their memory.
 
         Raises:
-            UserError: the file is missing, damaged or laid out in another way.
+            UserError: the file is missing, damaged or not the published one.
         """
         places = (root / FILE, root / "dsprites" / FILE)
         file = next((place for place in places if place.is_file()), None)
@@ -55,7 +56,7 @@ class DSprites:
 
 
 class PackedPixels:
-    """Black and white images held as bits, :class:`vae_lab.examples.Stored` unpacked when they are asked for.
+    """Black-and-white images stored as bits and unpacked when used; implements :class:`vae_lab.examples.Stored`.
 
     Args:
         bits: uint8 [M, side² / 8], the first pixel in the highest bit.
@@ -69,29 +70,29 @@ class PackedPixels:
 
     @property
     def device(self) -> torch.device:
-        """Where the bits are."""
+        """The device that holds the bits."""
         return self.bits.device
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the bits."""
+        """Bytes of memory that the packed images take."""
         return self.bits.nbytes
 
     def __len__(self) -> int:
         return len(self.bits)
 
-    def __getitem__(self, index: Any) -> Tensor:
-        """Long [N] to uint8 [N, 1, side, side], 0 or 255."""
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """Return the images at positions, long [N], as uint8 [N, 1, side, side] of 0 or 255."""
         bits = self.bits[index].unsqueeze(-1) >> self._shifts & 1
         return (bits * 255).reshape(*bits.shape[:-2], 1, self.side, self.side)
 
     def to(self, device: torch.device) -> "PackedPixels":
-        """The same on another device."""
+        """Return the same images on another device."""
         return PackedPixels(self.bits.to(device), self.side)
 
 
 def _packed(file: Path) -> Tensor:
-    """Bits of every image, from the cache where this very file was packed before."""
+    """Return the bits of all images; the file is packed only if the cache does not have it yet."""
     about = file.stat()
     cached = cache_dir("images") / f"dsprites-{about.st_size}-{about.st_mtime_ns}.npy"
     if not cached.exists():
@@ -102,7 +103,8 @@ def _packed(file: Path) -> Tensor:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as why:
             raise UserError(
                 f"dataset=dsprites: {file} is truncated, corrupt or not the published file "
-                f"({' '.join(str(why).split())[:160]}); put that there, or type dataset=sprites, which needs no file"
+                f"({' '.join(str(why).split())[:160]}); put the published file there, or type dataset=sprites, "
+                "which needs no file"
             ) from why
         finally:
             unfinished.unlink(missing_ok=True)
@@ -110,7 +112,7 @@ def _packed(file: Path) -> Tensor:
 
 
 def _pack(file: Path, out: Path) -> None:
-    """Images of the archive to bits, some thousands at a time."""
+    """Write the bits of all images in the archive, a few thousand images at a time."""
     from rich.progress import track
 
     total, values = math.prod(SIZES), SIDE**2
@@ -126,7 +128,11 @@ def _pack(file: Path, out: Path) -> None:
 
 
 def _check_order(archive: zipfile.ZipFile) -> None:
-    """The factors' values must count up like the digits of a number, or addresses would be wrong."""
+    """Check that the factors' values count up like the digits of a number; positions are computed from them.
+
+    Raises:
+        ValueError: they do not.
+    """
     with archive.open("latents_classes.npy") as stream:
         classes = np.lib.format.read_array(stream, allow_pickle=False)
     expected = np.stack(np.unravel_index(np.arange(math.prod(SIZES)), SIZES), 1)
@@ -134,10 +140,14 @@ def _check_order(archive: zipfile.ZipFile) -> None:
         raise ValueError("latents_classes does not count through colour, shape, scale, orientation, x and y")
 
 
-def _check_header(stream: Any, shape: tuple[int, ...]) -> None:
-    """Bytes in C order, of this shape."""
+def _check_header(stream: IO[bytes], shape: tuple[int, ...]) -> None:
+    """Check that the array has this shape and holds bytes in C order.
+
+    Raises:
+        ValueError: it does not.
+    """
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    found, fortran, kind = read(stream)
-    if found != shape or fortran or kind != np.uint8:
-        raise ValueError(f"imgs is {kind} {found} instead of uint8 {shape}")
+    actual_shape, fortran_order, dtype = read(stream)
+    if actual_shape != shape or fortran_order or dtype != np.uint8:
+        raise ValueError(f"imgs is {dtype} {actual_shape} instead of uint8 {shape}")

@@ -1,13 +1,14 @@
-"""Images that somebody made: a folder of image files or a ``.npy`` array, checked before anything is computed.
+"""Images given by the user: a folder of image files or a ``.npy`` array, checked before any score is computed.
 
-What cannot be known from the file (0–1 or 0–255, another number of channels) is asked for, never guessed.
+If the files leave open how they are to be read (values in 0–1 or 0–255, other channels than the dataset's), an error
+asks the user for it; nothing is guessed.
 """
 
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -18,11 +19,11 @@ from vae_lab.errors import UserError
 from vae_lab.types import Shape
 
 Channels = Literal["grey", "rgb"]
-BLOCK = 1000  # images that are looked at at once
-ROUNDING = 1e-5  # what counts as 0 or 1 still
-CLEARLY_BYTES = 32  # a largest value above it cannot mean 0–1
+BLOCK = 1000  # images that are checked at a time
+ROUNDING = 1e-5  # how far values may lie outside their range and still count as rounding errors
+CLEARLY_BYTES = 32  # if the largest value is above this, the range cannot be 0–1
 
-_LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # ITU-R BT.601, as Pillow
+_LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # ITU-R BT.601, as in Pillow
 
 
 class _Source(Protocol):
@@ -30,27 +31,27 @@ class _Source(Protocol):
 
     count: int
     shape: Shape  # C, H, W
-    about: dict[str, Any]
+    about: dict[str, str]  # entries for the protocol
 
     def read(self, index: Sequence[int]) -> np.ndarray:
-        """Those images [n, C, H, W], values as they are in the file."""
+        """Return the images at these positions [n, C, H, W], with the values of the file."""
 
     def digest(self) -> str:
-        """SHA-256 of the files."""
+        """Return the SHA-256 of the files."""
 
 
 class GivenImages:
-    """Images of a file or folder as floats in [0, 1], of the dataset's shape.
+    """The images of a file or folder as floats in [0, 1], in the shape of a dataset's images.
 
     Args:
-        path: a folder with image files (also in folders inside), or a ``.npy`` file [N, H, W], [N, C, H, W] or
+        path: a folder with image files (also in its subfolders), or a ``.npy`` file [N, H, W], [N, C, H, W] or
             [N, H, W, C].
-        x_shape: C, H, W of the dataset that they are held against.
-        largest: the value that means white, 1 or 255; null where the file leaves no doubt.
-        channels: 'grey' turns RGB into grey, 'rgb' repeats grey three times; null: they must be right.
+        x_shape: C, H, W of the dataset that the images are compared with.
+        largest: the value that means white, 1 or 255; None if the files make it clear.
+        channels: 'grey' converts RGB to grey, 'rgb' repeats grey three times; None if no conversion is needed.
 
     Raises:
-        UserError: anything about them is wrong or in doubt; the message says what to type.
+        UserError: the images do not suit the dataset, or it is unclear how to read them; the message says what to do.
     """
 
     def __init__(self, path: str, x_shape: Shape, largest: int | None = None, channels: Channels | None = None) -> None:
@@ -59,9 +60,9 @@ class GivenImages:
             raise UserError(f"images={path}: no such file or folder; type images=<folder of images> or <file>.npy")
         source: _Source = _Folder(place) if place.is_dir() else _Array(place, x_shape)
         self._source, self.path = source, place
-        self.largest, told = _white(source, path, largest)
+        self.largest, values = _white(source, path, largest)
         self._convert = _conversion(source.shape, x_shape, path, channels)
-        self.about = {"images": str(place), **source.about, "values": told, "sha256": source.digest()}
+        self.about = {"images": str(place), **source.about, "values": values, "sha256": source.digest()}
         if self._convert:
             self.about["channels"] = f"{source.shape[0]} turned into {x_shape[0]}"
 
@@ -69,7 +70,7 @@ class GivenImages:
         return self._source.count
 
     def at(self, index: Tensor) -> Tensor:
-        """The images at positions [n]: [n, C, H, W] in [0, 1]."""
+        """Return the images at positions [n]: [n, C, H, W] in [0, 1]."""
         x = torch.from_numpy(self._source.read(index.tolist()).astype(np.float32)) / self.largest
         x = x.clamp(0, 1)
         if self._convert == "grey":
@@ -78,7 +79,7 @@ class GivenImages:
 
 
 class _Folder:
-    """Image files, decoded when asked for; all headers are read first."""
+    """Image files in a folder, decoded when used; the headers of all files are read at once to check their sizes."""
 
     def __init__(self, folder: Path) -> None:
         self.files = image_files(folder)
@@ -96,7 +97,7 @@ class _Folder:
         self.about = {"kind": f"{self.count:,} image files of {_shown(first)}"}
 
     def read(self, index: Sequence[int]) -> np.ndarray:
-        with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
+        with ThreadPoolExecutor() as pool:  # threads help because decoding releases the global interpreter lock
             return np.stack(list(pool.map(self._decoded, index)))
 
     def _decoded(self, i: int) -> np.ndarray:
@@ -112,6 +113,7 @@ class _Folder:
 
 
 def _header(file: Path) -> Shape:
+    """Return C, H, W of an image file without decoding it."""
     from PIL import Image
 
     try:
@@ -125,17 +127,17 @@ def _header(file: Path) -> Shape:
 
 
 class _Array:
-    """A ``.npy`` file, read piece by piece."""
+    """A ``.npy`` file, mapped into memory and read a block at a time."""
 
     def __init__(self, file: Path, x_shape: Shape) -> None:
         if file.suffix != ".npy":
-            raise UserError(f"images={file}: neither a folder nor a .npy file; save the array by numpy.save")
+            raise UserError(f"images={file}: neither a folder nor a .npy file; save the array with numpy.save")
         try:
             self.array = np.load(file, mmap_mode="r", allow_pickle=False)
             if not isinstance(self.array, np.ndarray):
                 raise ValueError("an archive of several arrays")
         except (ValueError, OSError, EOFError) as why:
-            raise UserError(f"images={file} is damaged or no array of numbers; numpy.save writes one") from why
+            raise UserError(f"images={file} is damaged or no array of numbers; save one with numpy.save") from why
         if self.array.dtype.kind not in "buif":
             raise UserError(f"images={file}: numbers are needed, not {self.array.dtype}")
         self.file, self.layout, self.shape = file, *_layout(file, self.array.shape, x_shape)
@@ -156,7 +158,11 @@ class _Array:
 
 
 def _layout(file: Path, shape: Shape, x_shape: Shape) -> tuple[str, Shape]:
-    """What the axes are, and C, H, W."""
+    """Return the names of the axes, and C, H, W.
+
+    Raises:
+        UserError: the array does not have 3 or 4 axes, or its axis of channels is unclear.
+    """
     if len(shape) == 3:
         return "N, H, W", (1, *shape[1:])
     if len(shape) == 4:
@@ -172,42 +178,62 @@ def _layout(file: Path, shape: Shape, x_shape: Shape) -> tuple[str, Shape]:
 
 
 def _white(source: _Source, path: str, asked: int | None) -> tuple[int, str]:
-    """The value that means white, and what is said of the values; all of them are looked at."""
-    low, high, outside, whole = float("inf"), -float("inf"), 0, True
+    """Return the value that means white, and a description of the values. All images are checked.
+
+    Args:
+        source: the images.
+        path: the path as the user typed it, for messages.
+        asked: 1 or 255, as the user typed it; None: derived from the values.
+
+    Raises:
+        UserError: a value is not finite, or the range of the values is wrong or unclear.
+    """
+    low, high, outside, integers = float("inf"), -float("inf"), 0, True
     for index in np.array_split(np.arange(source.count), -(-source.count // BLOCK)):
         part = source.read(index.tolist())
         if part.dtype.kind == "f" and not np.isfinite(part).all():
             bad = int(index[~np.isfinite(part).reshape(len(part), -1).all(1)][0])
-            raise UserError(f"images={path}: image {bad} has values that are NaN or infinite; mend it or leave it out")
+            raise UserError(f"images={path}: image {bad} has values that are NaN or infinite; repair or remove it")
         low, high = min(low, float(part.min())), max(high, float(part.max()))
-        whole = whole and part.dtype.kind in "bui"
+        integers = integers and part.dtype.kind in "bui"
         outside += int(((part < -ROUNDING) | (part > (asked or np.inf) * (1 + ROUNDING))).sum())
     span = f"values from {low:g} to {high:g}"
     if asked is None and low < -ROUNDING:
-        raise UserError(f"images={path}: {span}; 0 is black here: rescale them, or type range=1 or range=255 to clamp")
+        raise UserError(
+            f"images={path}: {span}, but 0 must mean black; rescale them, or type range=1 or range=255 to clamp them"
+        )
     if asked is None:
-        asked = _evident(path, source, span, high, whole)
+        asked = _evident(path, source, span, high, integers)
     if outside:
         span += f" ({outside:,} outside 0–{asked} clamped)"
     return asked, f"{span}, read as 0–{asked}"
 
 
-def _evident(path: str, source: _Source, span: str, high: float, whole: bool) -> int:
-    """1 or 255, where the values leave no doubt."""
+def _evident(path: str, source: _Source, span: str, high: float, integers: bool) -> int:
+    """Return the value that means white, 1 or 255, if the values make it clear.
+
+    Raises:
+        UserError: they do not, or they lie in neither range.
+    """
     if high > (1 if isinstance(source, _Folder) else CLEARLY_BYTES):
         if high <= 255 * (1 + ROUNDING):
             return 255
         raise UserError(f"images={path}: {span}; 0–1 or 0–255 is needed: rescale them")
-    if high <= 1 + ROUNDING and (not whole or (isinstance(source, _Array) and source.array.dtype.kind == "b")):
+    if high <= 1 + ROUNDING and (not integers or (isinstance(source, _Array) and source.array.dtype.kind == "b")):
         return 1
     raise UserError(f"images={path}: {span} may mean 0–1 or 0–255; type range=1 or range=255")
 
 
 def _conversion(shape: Shape, x_shape: Shape, path: str, asked: Channels | None) -> Channels | None:
+    """Return the conversion of channels that the images need, which the user must have asked for.
+
+    Raises:
+        UserError: height, width or channels do not suit the dataset.
+    """
     if shape[1:] != x_shape[1:]:
         raise UserError(
             f"images={path}: images of {shape[1]}×{shape[2]}, the dataset's are {x_shape[1]}×{x_shape[2]}; "
-            "scale them first, or choose another dataset="
+            "scale them first, or type another dataset="
         )
     needed: Channels | None = None
     if shape[0] != x_shape[0]:
@@ -220,7 +246,7 @@ def _conversion(shape: Shape, x_shape: Shape, path: str, asked: Channels | None)
             f"type channels={needed} to {'turn them grey' if needed == 'grey' else 'repeat the grey one'}"
         )
     if asked and not needed:
-        raise UserError(f"channels={asked}: the images have {shape[0]} channels as the dataset; leave it out")
+        raise UserError(f"channels={asked}: the images have {shape[0]} channels like the dataset's; leave it out")
     return needed
 
 

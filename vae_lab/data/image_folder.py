@@ -1,7 +1,7 @@
-"""Any folder of images: with one folder per class, with ready ``train``/``test`` folders, or all in one heap.
+"""A dataset read from a folder of images, with or without a folder per class and folders ``train`` and ``test``.
 
-``folder/*.png``; ``folder/<class>/*.png``; ``folder/train/…`` and ``folder/test/…`` with either of these inside. An
-``attributes.csv`` in the folder takes the place of the class folders.
+The layouts are ``folder/*.png``, ``folder/<class>/*.png``, and ``folder/train/…`` and ``folder/test/…`` with either of
+these inside. If the folder has an ``attributes.csv``, class folders are ignored.
 """
 
 import hashlib
@@ -24,15 +24,19 @@ _MODES = {1: "L", 3: "RGB"}
 
 
 class ImageFolder:
-    """Images read once into memory as bytes; where they do not fit, into a memory-mapped file in the cache.
+    """The images of a folder, decoded once into memory, or if they do not fit into a memory-mapped file in the cache.
 
     Args:
-        path: the folder; relative to ``data_dir`` unless absolute or found from here.
-        height, width: size to which images are scaled (bilinear, the short side first, then the centre is cut out);
-            null takes the size of the images, which must then all be equal.
-        channels: 1 (grey) or 3 (RGB); null takes that of the first image.
-        test_share: part set aside for testing by a fixed shuffle, where there is no ``test`` folder.
-        memory_gb: the most that is held in memory.
+        path: the folder, absolute or relative to the working directory or to ``data_dir``.
+        height, width: size in pixels. Images are scaled (bilinear) until they just cover it, and the centre is cut
+            out. None: the size of the images, which must then be the same for all.
+        channels: 1 (grey) or 3 (RGB); None: that of the first image.
+        test_share: fraction of the images that is held out for testing by a fixed shuffle, if there are no folders
+            ``train`` and ``test``.
+        memory_gb: images that take more than this many GiB are read from a memory-mapped file.
+
+    Raises:
+        UserError: an option has a value that is not allowed.
     """
 
     def __init__(
@@ -55,26 +59,30 @@ class ImageFolder:
         self.memory = int(memory_gb * 2**30)
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
-        """Train and test images."""
+        """Return the training and the test examples.
+
+        Raises:
+            UserError: the folder is missing or has no images, or its files do not fit together.
+        """
         folder = next((p for p in (self.path, root / self.path) if p.is_dir()), None)
         if folder is None:
             raise UserError(
                 f"dataset=image_folder: there is no folder {self.path} here or in {root}; "
                 "type dataset.source.path=<folder of images>"
             )
-        shape, table = self._shape(image_files(folder)), read_attributes(folder)
+        shape, attributes = self._shape(image_files(folder)), read_attributes(folder)
         if (folder / "train").is_dir() and (folder / "test").is_dir():
-            train, test = (self._read(folder / part, shape, table) for part in ("train", "test"))
+            train, test = (self._read(folder / part, shape, attributes) for part in ("train", "test"))
             if train.classes != test.classes:
                 raise UserError(f"{folder}: train and test have different class folders; make them the same")
             return train, test
-        everything = self._read(folder, shape, table)
-        order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))
-        cut = max(1, round(self.test_share * len(everything)))
-        return everything.part(order[cut:].sort().values), everything.part(order[:cut].sort().values)
+        examples = self._read(folder, shape, attributes)
+        order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))
+        cut = max(1, round(self.test_share * len(examples)))
+        return examples.part(order[cut:].sort().values), examples.part(order[:cut].sort().values)
 
     def _shape(self, files: Sequence[Path]) -> tuple[int, int, int]:
-        """C, H, W from the config, else from the first image."""
+        """Return C, H, W, from the config or from the first image."""
         if not files:
             raise UserError(f"dataset=image_folder: no image ({', '.join(sorted(SUFFIXES))}) in {self.path}")
         with opened(files[0]) as first:
@@ -82,13 +90,13 @@ class ImageFolder:
             height, width = self.size[0] or first.height, self.size[1] or first.width
         return channels, height, width
 
-    def _read(self, folder: Path, shape: tuple[int, int, int], table: Attributes | None) -> Examples:
+    def _read(self, folder: Path, shape: tuple[int, int, int], attributes: Attributes | None) -> Examples:
         files = image_files(folder)
         if not files:
             raise UserError(f"dataset=image_folder: no image in {folder}")
-        if table is not None:
-            known = table.of(files)  # before the images are read
-            return Examples(self._pixels(files, shape), known, attributes=table.names)
+        if attributes is not None:
+            targets = attributes.of(files)  # first, so that a missing row is reported before all images are decoded
+            return Examples(self._pixels(files, shape), targets, attributes=attributes.names)
         classes = tuple(sorted({p.relative_to(folder).parts[0] for p in files if p.parent != folder}))
         labels = None
         if classes and all(p.parent != folder for p in files):
@@ -113,15 +121,15 @@ class ImageFolder:
     def _decode(self, files: Sequence[Path], out: np.ndarray) -> None:
         from rich.progress import track
 
-        def one(i: int) -> None:
+        def decode(i: int) -> None:
             out[i] = self._image(files[i], out.shape[1:])
 
-        with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
-            for _ in track(pool.map(one, range(len(files))), "reading images", len(files), transient=True):
+        with ThreadPoolExecutor() as pool:  # threads help because decoding releases the global interpreter lock
+            for _ in track(pool.map(decode, range(len(files))), "reading images", len(files), transient=True):
                 pass
 
     def _image(self, file: Path, shape: Sequence[int]) -> np.ndarray:
-        """One image as bytes [C, H, W]."""
+        """Return one image as bytes [C, H, W]."""
         channels, height, width = shape
         with opened(file) as image:
             image = eight_bits(image).convert(_MODES[channels])
@@ -129,31 +137,31 @@ class ImageFolder:
                 if self.size[0] is None:
                     raise UserError(
                         f"{file} is {image.height}×{image.width}, the first image {height}×{width}; "
-                        "type dataset.source.height=… dataset.source.width=… to scale all to one size"
+                        "type dataset.source.height=… dataset.source.width=… to scale all images to one size"
                     )
                 image = _fit(image, height, width)
             return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey to 8-bit: Pillow's own conversion would cut everything above 255 off."""
+    """Return a 16-bit grey image with 8 bits. Pillow's conversion would set all values above 255 to 255."""
     if not image.mode.startswith("I"):
         return image
     return Image.fromarray((np.asarray(image, np.uint32) // 257).astype(np.uint8))
 
 
 def _fit(image: Image.Image, height: int, width: int) -> Image.Image:
-    """Scale until the image just covers height × width, then cut out the centre."""
+    """Return the image scaled until it just covers height × width, and cropped to its centre."""
     from PIL import ImageOps
 
     return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
 
 
 def opened(file: Path) -> Image.Image:
-    """An image, read whole.
+    """Return an image, with its pixels read.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: the file cannot be read as an image.
     """
     try:
         image = Image.open(file)
@@ -164,6 +172,6 @@ def opened(file: Path) -> Image.Image:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """All images in a folder and the folders inside, by name."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return sorted(p for p in found if p.is_file())
+    """Return all image files in a folder and its subfolders, sorted by path."""
+    files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return sorted(p for p in files if p.is_file())

@@ -1,4 +1,4 @@
-"""The interface of a source of examples: two sets, read from a folder."""
+"""The interface of a source of examples, which reads a training and a test set from a folder."""
 
 from pathlib import Path
 from typing import Protocol
@@ -8,10 +8,10 @@ from vae_lab.examples import Examples
 
 
 class Source(Protocol):
-    """Reads the examples of a dataset. Named by the ``source`` of a YAML in ``conf/dataset``."""
+    """Reads the examples of a dataset. A file in ``conf/dataset`` names its source under the key ``source``."""
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
-        """The training and the test examples from ``root``, downloaded to it where that is possible.
+        """Return the training and the test examples in ``root``, after downloading them if necessary and possible.
 
         Raises:
             UserError: the files are missing and cannot be downloaded, or are truncated or corrupt.
@@ -19,7 +19,7 @@ class Source(Protocol):
 
 
 def unavailable(name: str, where: Path, why: str) -> UserError:
-    """The error for a missing dataset: its name, the folder that was searched, and an option that works offline."""
+    """Return the error for a missing dataset, which names the folder searched and a dataset that works offline."""
     return UserError(
         f"dataset={name} is not in {where} and could not be downloaded ({why}); type data_dir=<folder that has it>, "
         "or dataset=digits, which needs no download"

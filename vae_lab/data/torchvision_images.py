@@ -1,11 +1,13 @@
 """MNIST, Fashion-MNIST, KMNIST and CIFAR-10, read and downloaded by torchvision."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vae_lab.data.source import unavailable
 from vae_lab.errors import UserError
@@ -16,45 +18,59 @@ _TEST_SIZE = 10_000
 _OPTION = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "KMNIST": "kmnist", "CIFAR10": "cifar10"}
 
 
+class _Opened(Protocol):
+    """A dataset of torchvision whose files were read."""
+
+    data: np.ndarray | Tensor
+    targets: Sequence[int] | Tensor
+    classes: Sequence[str]
+
+
+class _Reader(Protocol):
+    """A dataset class of torchvision."""
+
+    def __call__(self, root: str, *, train: bool, download: bool) -> _Opened: ...
+
+
 class TorchvisionImages:
-    """One of torchvision's datasets, in torchvision's own folder layout below ``data_dir``."""
+    """One of torchvision's datasets, in torchvision's folder layout below ``data_dir``."""
 
     def __init__(self, dataset: Literal["MNIST", "FashionMNIST", "KMNIST", "CIFAR10"]) -> None:
         self.dataset = dataset
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
-        """Train and test images; a download is tried only where there is nothing."""
+        """Return the training and the test examples; they are downloaded if their folder is missing or empty."""
         from torchvision import datasets
 
-        kind = getattr(datasets, self.dataset)
-        folder = self._folder(kind, root)
+        reader: _Reader = getattr(datasets, self.dataset)
+        folder = self._folder(reader, root)
         if not folder.is_dir() or not any(folder.iterdir()):
-            self._download(kind, root, folder)
+            self._download(reader, root, folder)
         sizes = {"train": _TRAIN_SIZE[self.dataset], "test": _TEST_SIZE}
-        train, test = (self._read(kind, root, folder, split, size) for split, size in sizes.items())
+        train, test = (self._read(reader, root, folder, split, size) for split, size in sizes.items())
         return train, test
 
     def present(self, root: Path) -> Examples | None:
-        """Test images where the files lie in ``root`` already, else None: never a download.
+        """Return the test examples if the files are in ``root`` already, else None; nothing is downloaded.
 
         Raises:
-            UserError: they are truncated or corrupt.
+            UserError: the files are truncated or corrupt.
         """
         from torchvision import datasets
 
-        kind = getattr(datasets, self.dataset)
-        folder = self._folder(kind, root)
-        return self._read(kind, root, folder, "test", _TEST_SIZE) if folder.is_dir() else None
+        reader: _Reader = getattr(datasets, self.dataset)
+        folder = self._folder(reader, root)
+        return self._read(reader, root, folder, "test", _TEST_SIZE) if folder.is_dir() else None
 
-    def _folder(self, kind: Any, root: Path) -> Path:
-        return root / getattr(kind, "base_folder", f"{self.dataset}/raw")
+    def _folder(self, reader: _Reader, root: Path) -> Path:
+        return root / getattr(reader, "base_folder", f"{self.dataset}/raw")
 
-    def _read(self, kind: Any, root: Path, folder: Path, split: str, size: int) -> Examples:
+    def _read(self, reader: _Reader, root: Path, folder: Path, split: str, size: int) -> Examples:
         try:
-            data = kind(str(root), train=split == "train", download=False)
+            data = reader(str(root), train=split == "train", download=False)
             if len(data.data) != size or len(data.targets) != size:
                 raise ValueError(f"{len(data.data)} images and {len(data.targets)} labels instead of {size}")
-        except Exception as why:  # whatever a damaged file makes its reader raise
+        except Exception as why:  # torchvision's readers raise many kinds of errors for damaged files
             raise UserError(
                 f"dataset={_OPTION[self.dataset]}: the {split} files in {folder} are missing, truncated or corrupt "
                 f"({_one_line(why)}); delete that folder to download them again, or type data_dir=<another folder>"
@@ -64,12 +80,13 @@ class TorchvisionImages:
         classes = tuple(name.split(" - ")[0] for name in data.classes)
         return Examples(images, torch.as_tensor(data.targets).long(), classes)
 
-    def _download(self, kind: Any, root: Path, folder: Path) -> None:
+    def _download(self, reader: _Reader, root: Path, folder: Path) -> None:
         existed = root.exists()
         try:
             for train in (True, False):
-                kind(str(root), train=train, download=True)
+                reader(str(root), train=train, download=True)
         except (OSError, RuntimeError, EOFError) as why:
+            # torchvision creates its folders before it downloads; those that stayed empty are removed again.
             for empty in (folder, folder.parent, root):
                 if (empty != root or not existed) and empty.is_dir() and not any(empty.iterdir()):
                     empty.rmdir()
@@ -77,7 +94,10 @@ class TorchvisionImages:
 
 
 def _one_line(error: BaseException) -> str:
-    """What went wrong; of a failed download the network's own words, once instead of for each mirror."""
+    """Return the error's message in one line.
+
+    A failed download is described by the network's error alone, which torchvision repeats for each mirror.
+    """
     network = re.search(r"<urlopen error (.*?)>", str(error))
     if network:
         return network.group(1)

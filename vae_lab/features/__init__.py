@@ -1,1 +1,1 @@
-"""Frozen networks in whose features images are compared."""
+"""Frozen networks whose features are used to compare images."""

@@ -1,15 +1,13 @@
-"""The frozen classifier whose features and labels the scores of images stand on.
+"""The frozen classifier whose features and labels are used to score images.
 
-Inception's ImageNet features say little about digits, so images are scored by a small network trained on the dataset's
-own labels. The one for MNIST ships with the package; for other labelled datasets it is trained once and cached. Scores
-by different classifiers cannot be compared: the SHA-256 of the weights stands beside every one of them.
+Inception's ImageNet features say little about digits, so images are scored by a small network that is trained on the
+labels of the dataset. The classifier for MNIST is part of the package; for other labelled datasets one is trained once
+and cached. Scores by different classifiers cannot be compared, so every score is saved with the SHA-256 of the weights.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -21,18 +19,18 @@ from torchvision.transforms import v2
 from vae_lab.data.cache import cache_dir
 from vae_lab.examples import Data, Examples
 from vae_lab.scores import Extractor, Generated
-from vae_lab.types import Shape
+from vae_lab.types import Progress, Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
-MAX_IMAGES = 60_000  # training images that an epoch on demand uses at most
+MAX_IMAGES = 60_000  # largest number of training images per epoch
 
 
 class ConvClassifier(nn.Module):
-    """Three 3×3 convolutions, one hidden layer whose outputs are the features, one linear layer on them.
+    """Three 3×3 convolutions, a hidden layer whose outputs are the features, and a linear layer for the logits.
 
-    No batch normalisation: its frozen statistics make such a network misread images that are paler or softer than those
-    it has learnt, as samples of a VAE are. Takes images [N, C, H, W] in [0, 1] of any size from 8×8 up, large ones
-    averaged down to about 32×32; gives features [N, 128] and logits [N, classes].
+    It maps images [N, C, H, W] in [0, 1] of any size from 8×8 to features [N, 128] and logits [N, classes]. Large
+    images are first averaged down to about 32×32. There is no batch normalisation: with its frozen statistics, the
+    network would misclassify images that are paler or softer than its training images, as samples of a VAE are.
     """
 
     num_features = 128
@@ -42,9 +40,9 @@ class ConvClassifier(nn.Module):
         super().__init__()
         self.name, self.sha256, self.test_accuracy = name, "", float("nan")
         places = (min(7, x_shape[1] // 4), min(7, x_shape[2] // 4))
-        smaller = max(1, round(min(x_shape[1:]) / 32))  # 64×64 at full size would cost four times as much
+        factor = max(1, round(min(x_shape[1:]) / 32))  # 64×64 pixels would take four times as long at full size
         self.body = nn.Sequential(
-            *([nn.AvgPool2d(smaller)] if smaller > 1 else []),
+            *([nn.AvgPool2d(factor)] if factor > 1 else []),
             nn.Conv2d(x_shape[0], 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(),
             nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveMaxPool2d(places),
@@ -55,27 +53,27 @@ class ConvClassifier(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     @property
-    def about(self) -> dict[str, Any]:
-        """For protocols."""
+    def about(self) -> dict[str, str | float]:
+        """Entries for protocols."""
         features = f"{self.name} classifier, {self.num_features}-d"
         return {"features": features, "extractor_sha256": self.sha256, "classifier_test_accuracy": self.test_accuracy}
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images to (features, logits)."""
+        """Map images to features and logits."""
         features = self.body(x) if self.training else self._body_in_place(x)
         return features, self.head(self.dropout(features))
 
     def _body_in_place(self, x: Tensor) -> Tensor:
-        """The same numbers in 0.7 of the time: each ReLU in place, and after the largest were picked, not before."""
-        waits = False
+        """Compute ``self.body(x)`` in 0.7 of the time, with ReLUs in place and after max pooling, not before it."""
+        pending = False  # whether a ReLU still has to be applied
         for layer in self.body:
             if isinstance(layer, nn.ReLU):
-                waits = True
+                pending = True
                 continue
-            if waits and not isinstance(layer, nn.MaxPool2d | nn.AdaptiveMaxPool2d):
-                x, waits = x.relu_(), False
+            if pending and not isinstance(layer, nn.MaxPool2d | nn.AdaptiveMaxPool2d):
+                x, pending = x.relu_(), False
             x = layer(x)
-        return x.relu_() if waits else x
+        return x.relu_() if pending else x
 
 
 def train_classifier(
@@ -85,11 +83,23 @@ def train_classifier(
     epochs: int,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    progress: Callable[[Iterable[int], str], Iterable[int]] = lambda steps, _: steps,
+    progress: Progress = lambda steps, _: steps,
 ) -> ConvClassifier:
-    """Adam with a one-cycle learning rate on slightly turned, moved and scaled images.
+    """Train a classifier with AdamW and a one-cycle learning rate on slightly rotated, moved and scaled images.
 
-    Accuracy is measured once, on the test images, after training.
+    Its accuracy is measured once, on the test images after training.
+
+    Args:
+        train: training images with class labels.
+        test: test images with class labels.
+        name: name of the dataset.
+        epochs: passes over the training images; an epoch has at most ``MAX_IMAGES``.
+        seed: determines the initial weights and the order and the distortion of the images.
+        device: the device to train on.
+        progress: shows the progress.
+
+    Returns:
+        The classifier, frozen.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -119,25 +129,25 @@ def train_classifier(
 
 
 def freeze(net: ConvClassifier) -> ConvClassifier:
-    """For good: evaluation mode, no gradients."""
+    """Put the network into evaluation mode and turn off its gradients."""
     net.eval().requires_grad_(False)
     return net
 
 
 @torch.no_grad()
 def accuracy(net: ConvClassifier, images: Examples) -> float:
-    """Share of images whose label the network reads right."""
-    device, right = next(net.parameters()).device, 0
+    """Return the fraction of images that the network classifies correctly."""
+    device, correct = next(net.parameters()).device, 0
     for index in torch.arange(len(images)).split(1000):
         pixels, y = images.at(index)
         assert y is not None
-        right += int((net(pixels.to(device).float() / 255)[1].argmax(1).cpu() == y).sum())
-    return right / len(images)
+        correct += int((net(pixels.to(device).float() / 255)[1].argmax(1).cpu() == y).sum())
+    return correct / len(images)
 
 
 def save_classifier(net: ConvClassifier, path: Path) -> None:
-    """Weights and what they are, atomically."""
-    about: dict[str, Any] = {"name": net.name, "test_accuracy": net.test_accuracy}
+    """Write the weights, with the name and the accuracy of the classifier, atomically to a file."""
+    about = {"name": net.name, "test_accuracy": net.test_accuracy}
     unfinished = path.with_suffix(".part")
     state = {key: value.contiguous() for key, value in net.state_dict().items()}
     save_file(state, unfinished, metadata={"about": json.dumps(about)})
@@ -145,7 +155,7 @@ def save_classifier(net: ConvClassifier, path: Path) -> None:
 
 
 def load_classifier(path: Path, x_shape: Shape, classes: int) -> ConvClassifier:
-    """A frozen classifier with the hash of its file."""
+    """Load a frozen classifier and the hash of its file."""
     with safe_open(path, "pt") as file:
         about = json.loads(file.metadata()["about"])
     net = ConvClassifier(x_shape, classes, about["name"])
@@ -155,10 +165,11 @@ def load_classifier(path: Path, x_shape: Shape, classes: int) -> ConvClassifier:
     return freeze(net)
 
 
-def classifier_for(
-    data: Data, device: torch.device, progress: Callable[[Iterable[int], str], Iterable[int]]
-) -> ConvClassifier | None:
-    """The classifier of a dataset: shipped, cached, or trained now; None where there are no labels to learn."""
+def classifier_for(data: Data, device: torch.device, progress: Progress) -> ConvClassifier | None:
+    """Return the classifier of a dataset; None if the dataset has fewer than two classes.
+
+    It is loaded from the package or the cache if it is there; otherwise it is trained and cached.
+    """
     if data.test.labels is None or len(data.classes) < 2:
         return None
     path = SHIPPED / f"{data.name}_classifier.safetensors"
@@ -171,12 +182,12 @@ def classifier_for(
 
 
 def classifier_features(generated: Generated) -> Extractor | None:
-    """``features=classifier``: those of the dataset's own classifier; None where the dataset has no labels."""
+    """Return the extractor of ``features=classifier``, the classifier of the dataset; None if there are no labels."""
     return generated.classifier
 
 
 def _fingerprint(data: Data) -> str:
-    """Hash of the images and labels that a classifier would learn, and of its layers."""
+    """Return a hash of the classifier's training images and labels, and of its layers."""
     network = ConvClassifier(data.x_shape, len(data.classes))
     digest = hashlib.sha256(f"{network}{data.classes}{data.fingerprint('pool', MAX_IMAGES)}".encode())
     assert data.pool.labels is not None

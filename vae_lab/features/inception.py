@@ -1,13 +1,12 @@
-"""``features=inception``: torch-fidelity's Inception v3, with the weights that published FIDs stand on.
+"""``features=inception``: torch-fidelity's Inception v3, with the weights that are used for published FIDs.
 
-Pool features (2048) and unbiased logits (1008) of images that are clamped to [0, 1], rounded to bytes, repeated to
-three channels where they are grey, and scaled to 299×299 as TensorFlow 1 does it (Heusel et al. 2017, Parmar et al.
-2022, arXiv 2104.11222). ImageNet features say little about digits: ``features=classifier`` is the default.
+Images are clamped to [0, 1], rounded to bytes, repeated to three channels if they are grey, and scaled to 299×299 as
+TensorFlow 1 does it (Heusel et al. 2017, Parmar et al. 2022, arXiv 2104.11222). The network returns its pool features
+(2048) and unbiased logits (1008). ImageNet features say little about digits, so ``features=classifier`` is the default.
 """
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +14,14 @@ from torch import Tensor, nn
 from vae_lab.errors import UserError
 from vae_lab.scores import Generated
 
-BATCH = 50
+BATCH = 50  # images per pass through the network
 
 
 class Inception(nn.Module):
-    """Images [N, 1 or 3, H, W] in [0, 1] to features [N, 2048] and logits [N, 1008].
+    """Inception v3, which maps images [N, 1 or 3, H, W] in [0, 1] to features [N, 2048] and logits [N, 1008].
+
+    Args:
+        weights: the file with the weights.
 
     Raises:
         UserError: the file is missing, damaged or holds another network.
@@ -33,9 +35,10 @@ class Inception(nn.Module):
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
         try:
-            torch.load(weights, map_location="cpu", weights_only=True)  # torch-fidelity would run what a pickle says
+            # torch-fidelity would run code that is hidden in the file's pickle; this load raises an error instead.
+            torch.load(weights, map_location="cpu", weights_only=True)
             self.net = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], str(weights))
-        except Exception as why:  # a damaged or foreign file makes torch raise a dozen kinds
+        except Exception as why:  # torch raises many kinds of errors for damaged or other files
             reason = f"{type(why).__name__}: {' '.join(str(why).split())[:100]}"
             raise UserError(f"features.weights={weights}: not the weights of torch-fidelity's Inception ({reason}); "
                             f"{_ADVICE.format(url=_url())}") from why  # fmt: skip
@@ -43,8 +46,8 @@ class Inception(nn.Module):
         self.eval().requires_grad_(False)
 
     @property
-    def about(self) -> dict[str, Any]:
-        """For protocols."""
+    def about(self) -> dict[str, str]:
+        """Entries for protocols."""
         from importlib.metadata import version
 
         return {
@@ -54,7 +57,7 @@ class Inception(nn.Module):
         }
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images to (features, logits)."""
+        """Map images to features and logits."""
         bytes_ = (x.clamp(0, 1) * 255).round().to(torch.uint8)
         bytes_ = bytes_.expand(-1, 3, -1, -1) if bytes_.shape[1] == 1 else bytes_
         parts = [self.net(part) for part in bytes_.split(BATCH)]
@@ -63,10 +66,14 @@ class Inception(nn.Module):
 
 
 def inception_features(generated: Generated, weights: str | None = None) -> Inception:
-    """The extractor, its weights from a file or downloaded once into torch's own cache.
+    """Return the extractor of ``features=inception``.
+
+    Args:
+        generated: the images to be scored.
+        weights: the file with the weights; None: torch's cache, into which they are downloaded once.
 
     Raises:
-        UserError: they cannot be had.
+        UserError: the images do not have 1 or 3 channels, or the weights are missing and cannot be downloaded.
     """
     if generated.data.x_shape[0] not in (1, 3):
         channels = generated.data.x_shape[0]
@@ -78,14 +85,14 @@ def inception_features(generated: Generated, weights: str | None = None) -> Ince
 
 
 def _downloaded() -> Path:
-    """The weights in torch's cache, where torch-fidelity and torchmetrics look for them, too."""
+    """Return the weights in torch's cache, where torch-fidelity and torchmetrics look for them, too."""
     url = _url()
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(path), hash_prefix="6726825d")
-        except (OSError, RuntimeError) as why:  # no network, no room, a broken download
+        except (OSError, RuntimeError) as why:  # no network, no space on the disk, an incomplete download
             reason = " ".join(str(why).split())[:100]
             raise UserError(f"features=inception: its weights are not in {path} and could not be downloaded "
                             f"({reason}); {_ADVICE.format(url=url)}") from why  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a network made of real images, kept under a hash of both: computed once per machine."""
+"""A cache for the features of real images, which are computed only once for each set of images and network."""
 
 import hashlib
 import os
@@ -12,22 +12,23 @@ from torch import Tensor
 
 from vae_lab.data.cache import cache_dir
 
-VERSION = "2"  # of the file and of how images are given to a network; another one is computed anew
+# The version of the file format and of the preprocessing of images; files of other versions are not used.
+VERSION = "2"
 
 
 def remembered(key: str, compute: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Features and logits from ``<cache>/features/<key>.safetensors``; computed and put there where they are not.
+    """Return features and logits from the cache's folder ``features``, or compute and save them there.
 
-    A file that is damaged, if only by one bit, is made anew.
+    A file whose contents do not match the hash that it holds is computed and written again.
 
     Args:
-        key: hashes of the images and of the network's weights.
-        compute: gives features [n, F] and logits [n, classes].
+        key: hashes of the images and of the network's weights, the name of the file.
+        compute: returns features [n, F] and logits [n, classes].
     """
     path = cache_dir("features") / f"{key}-{VERSION}.safetensors"
-    found = _read(path)
-    if found is not None:
-        return found
+    cached = _read(path)
+    if cached is not None:
+        return cached
     features, logits = compute()
     unfinished = path.with_suffix(f".{os.getpid()}.part")
     named = {"features": features.contiguous(), "logits": logits.contiguous()}
@@ -37,12 +38,12 @@ def remembered(key: str, compute: Callable[[], tuple[Tensor, Tensor]]) -> tuple[
 
 
 def _read(path: Path) -> tuple[Tensor, Tensor] | None:
-    """What a file holds, if it is what was written."""
+    """Return features and logits of a file; None if it is missing or damaged."""
     try:
         with safe_open(path, "pt") as file:
             features, logits = file.get_tensor("features"), file.get_tensor("logits")
-            whole = (file.metadata() or {}).get("sha256") == _hash(features, logits)
-        return (features, logits) if whole else None
+            intact = (file.metadata() or {}).get("sha256") == _hash(features, logits)
+        return (features, logits) if intact else None
     except (SafetensorError, OSError):
         return None
 

@@ -1,1 +1,1 @@
-"""Pictures of a trained model: tensors in, picture out."""
+"""Figures of a trained model and of generated images, drawn with matplotlib."""

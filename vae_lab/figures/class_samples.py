@@ -1,4 +1,4 @@
-"""Samples of every class: one row per class, the same z all the way down a column."""
+"""Samples of every class: one row per class, with the same z in all rows of a column."""
 
 import torch
 from matplotlib.figure import Figure
@@ -9,11 +9,11 @@ from vae_lab.scores import Trained
 
 
 class ClassSamples:
-    """What z keeps when the label changes: slant, stroke, size.
+    """Shows which properties (slant, stroke, size, …) z determines when the label changes.
 
     Args:
-        columns: draws of z.
-        rows: most classes shown, the first ones.
+        columns: number of draws of z.
+        rows: largest number of classes shown; the first ones are taken.
     """
 
     needs = ("conditional", "images")
@@ -22,7 +22,7 @@ class ClassSamples:
         self.columns, self.rows = columns, rows
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """None where the condition is not a class."""
+        """Draw the figure; None if the model is conditioned on attributes instead of classes."""
         classes = trained.data.classes[: self.rows]
         if not classes:
             return None

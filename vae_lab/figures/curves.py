@@ -1,4 +1,4 @@
-"""Loss curves: total, reconstruction and KL per epoch, training beside validation."""
+"""Loss curves: total, reconstruction and KL per epoch, in training and validation."""
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -13,7 +13,7 @@ class Curves:
     """One panel per term that the objective logs."""
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """None where no epoch was recorded."""
+        """Draw the figure; None if no epoch was recorded."""
         history = trained.history
         if not history:
             return None
@@ -24,7 +24,7 @@ class Curves:
             for split, colour, style in (("train", BLUE, "o-"), ("val", ORANGE, "s--")):
                 values = [row.get(f"{split}/{name}", float("nan")) for row in history]
                 axes.plot(epochs, values, style, color=colour, label=split, markersize=3)
-            axes.set(xlabel="epoch", ylabel="nats per image", title=_PANELS[name])
+            axes.set(xlabel="epoch", ylabel="nats per example", title=_PANELS[name])
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.grid(alpha=0.3)
             axes.legend(frameon=False)

@@ -1,9 +1,8 @@
-"""Error of noised test images and of their reconstructions against the noise's strength, over examples of both."""
-
-from typing import Any
+"""The error of noisy test images and of their reconstructions by strength of the noise, with examples of both."""
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
@@ -13,7 +12,10 @@ from vae_lab.scores import Trained
 
 
 class Denoising:
-    """A curve each, and ``examples`` test images: one column per noise strength, the input over its reconstruction."""
+    """Two curves of errors above ``examples`` test images, each image as a pair of rows.
+
+    The upper row shows the image at every noise strength, the lower row its reconstructions.
+    """
 
     needs = ("images",)
 
@@ -21,7 +23,7 @@ class Denoising:
         self.examples = examples
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """None where the metric ``denoising`` gave nothing."""
+        """Draw the figure; None if the metric ``denoising`` has no result."""
         rows = trained.scores.arrays.get("denoising")
         if not rows:
             return None
@@ -31,13 +33,13 @@ class Denoising:
         eps = trained.noise("denoising figure").normal(*clean.shape)
         inputs = torch.stack([noised(clean, sigma, eps) for sigma in sigmas], 1)  # [examples, sigmas, C, H, W]
         y = None if batch.y is None else batch.y.repeat_interleave(len(sigmas), 0)
-        made = trained.reconstruct(inputs.flatten(0, 1), y).unflatten(0, inputs.shape[:2])
+        reconstructions = trained.reconstruct(inputs.flatten(0, 1), y).unflatten(0, inputs.shape[:2])
         height, width = clean.shape[2:]
-        rows_high = 2 * len(clean) * 0.66 * height / width  # the axis of the curves takes part of the width
+        rows_high = 2 * len(clean) * 0.66 * height / width  # the labels of the curves' y axis take a part of the width
         figure = new_figure(0.72 * len(sigmas) + 0.4, rows_high + 4.0, _title(trained), trained.title)
         top, bottom = figure.subplots(2, 1, height_ratios=[2.9, rows_high + 0.4])
         _curves(top, rows, trained.scores.values.get("test/denoising_from"))
-        pairs = torch.stack([inputs, made], 1).flatten(0, 2)  # example by example: its inputs, its reconstructions
+        pairs = torch.stack([inputs, reconstructions], 1).flatten(0, 2)  # two rows per example
         show(bottom, image_grid(pairs, len(sigmas)))
         bottom.set_title("test images with noise of strength σ (upper rows) and reconstructions", fontsize=9, pad=16)
         for i, sigma in enumerate(sigmas):
@@ -48,16 +50,16 @@ class Denoising:
 
 def _title(trained: Trained) -> str:
     values, at = trained.scores.values, trained.scores.protocol["denoising"]["at"]
-    mse, undone = values["test/denoising_mse"], values["test/denoising_input_mse"]
-    return f"Denoising: squared error {mse:.4f} per value at noise σ={at:g}, {undone:.4f} without the model"
+    mse, input_mse = values["test/denoising_mse"], values["test/denoising_input_mse"]
+    return f"Denoising: squared error {mse:.4f} per value at noise σ={at:g}, {input_mse:.4f} without the model"
 
 
-def _curves(axes: Any, rows: list[dict[str, float]], start: float | None) -> None:
-    sigma, made, given = (np.array([row[name] for row in rows]) for name in ("sigma", "reconstruction", "input"))
-    axes.plot(sigma, given, "s--", color=ORANGE, markersize=4, label="noised images")
-    axes.plot(sigma, made, "o-", color=BLUE, markersize=4, label="their reconstructions")
+def _curves(axes: Axes, rows: list[dict[str, float]], start: float | None) -> None:
+    sigma, output, given = (np.array([row[name] for row in rows]) for name in ("sigma", "reconstruction", "input"))
+    axes.plot(sigma, given, "s--", color=ORANGE, markersize=4, label="noisy images")
+    axes.plot(sigma, output, "o-", color=BLUE, markersize=4, label="their reconstructions")
     if start is not None and start > 0:
-        axes.axvline(start, color=GREY, lw=1, ls=":", label=f"reconstructions are nearer from σ={start:.2f}")
+        axes.axvline(start, color=GREY, lw=1, ls=":", label=f"reconstructions have a smaller error from σ={start:.2f}")
     axes.set(xlabel="noise σ (1 = the range of values)", ylabel="squared error to clean\nimages (per value)")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""How many nats each latent dimension carries, largest first."""
+"""The KL of each latent dimension in nats, largest first."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,18 +9,19 @@ from vae_lab.scores import Trained
 
 
 class KLPerDimension:
-    """KL_j over the test images as bars; those of inactive units are grey."""
+    """A bar for the KL of each dimension, averaged over the test examples; inactive units are grey."""
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """None where the objective has no KL, or the metric ``latent_use`` was not asked for."""
+        """Draw the figure; None if the objective has no KL or the metric ``latent_use`` was not computed."""
         kl = trained.scores.arrays.get("kl_per_dim")
         if not kl:
             return None
         arrays, threshold = trained.scores.arrays, trained.scores.protocol["latent_use"]["threshold"]
         variance = np.array(arrays["mean_variance_per_dim"])
-        in_use = np.array(arrays.get("active_per_dim", variance > threshold))  # earlier runs have the variance alone
+        # Runs of earlier versions have only the variance.
+        is_active = np.array(arrays.get("active_per_dim", variance > threshold))
         order = np.argsort(kl)[::-1]
-        values, active = np.array(kl)[order], in_use[order]
+        values, active = np.array(kl)[order], is_active[order]
         title = f"KL per latent dimension: {values.sum():.1f} nats in all, {active.sum()} of {len(kl)} units active"
         figure = new_figure(7.2, 3.6, title, trained.title)
         axes = figure.subplots()
@@ -29,7 +30,7 @@ class KLPerDimension:
         for chosen, colour, label in groups:
             if chosen.any():
                 axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85 if len(kl) <= 64 else 1)
-        axes.set(xlabel="latent dimension, by KL", ylabel="KL (nats per image)")
+        axes.set(xlabel="latent dimension, by KL", ylabel="KL (nats per example)")
         axes.set(xlim=(0.4, len(kl) + 0.6), ylim=(0, 1.3 * float(values.max()) or 1))  # room for the legend
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.legend(frameon=False, loc="upper right")

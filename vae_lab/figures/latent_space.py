@@ -1,27 +1,30 @@
-"""Where test images lie in latent space, coloured by label: plain for 1 or 2 dimensions, t-SNE above."""
+"""The test examples in latent space, coloured by label; more than 2 dimensions are mapped to 2 by t-SNE."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
 from annotated_types import Ge
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
 from vae_lab.figures.style import BLUE, class_colours, new_figure
 from vae_lab.scores import Trained
 
-_ANGLE = 0.8  # of Barnes and Hut's sums; at the usual 0.5 as many neighbours are kept (trustworthiness 0.98 both)
+# The angle of the Barnes–Hut approximation. It keeps as many neighbours as the usual 0.5 (trustworthiness 0.98 both).
+_ANGLE = 0.8
 
 
 class LatentSpace:
-    """Posterior means of test images.
+    """A scatter plot of the posterior means of test examples.
 
     Args:
-        points: most images shown (t-SNE takes about 1 s per 1,000 on two cores).
-        perplexity: of t-SNE (van der Maaten & Hinton 2008).
-        iterations: of t-SNE. On 2,000 codes of MNIST 500 leave neighbours as they are after the usual 1,000
-            (trustworthiness 0.992 both, labels of 10 neighbours right for 0.907 and 0.909) in half the time.
+        points: largest number of examples shown (t-SNE takes about 1 s per 1,000 on two cores).
+        perplexity: the perplexity of t-SNE (van der Maaten & Hinton 2008).
+        iterations: iterations of t-SNE. On 2,000 codes of MNIST, 500 iterations keep neighbours as well as the usual
+            1,000 in half the time (trustworthiness 0.992 for both; labels predicted from 10 neighbours are right for
+            0.907 and 0.909).
     """
 
     def __init__(
@@ -30,13 +33,14 @@ class LatentSpace:
         self.points, self.perplexity, self.iterations = points, perplexity, iterations
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """A scatter, each class named at the median of its points; None for fewer than 8 images."""
+        """Draw the figure, with the name of each class at the median of its points; None for fewer than 8 examples."""
         q, labels = trained.codes()
         if min(self.points, len(q.mu)) < 8:
             return None
         chosen = torch.linspace(0, len(q.mu) - 1, min(self.points, len(q.mu))).long()
         mu, y = q.mu[chosen], None if labels is None else labels[chosen].numpy()
-        if mu.shape[1] == 1 and not trained.objective.variational:  # no σ was trained
+        if mu.shape[1] == 1 and not trained.objective.variational:
+            # The objective trains no σ that could be the y axis.
             rows = torch.zeros(len(mu), 1) if labels is None else labels[chosen].unsqueeze(1)
             places, names = torch.cat([mu, rows], 1).numpy(), ("code z", "label (number)")
             how = "one latent dimension"
@@ -48,7 +52,8 @@ class LatentSpace:
             places, names = mu.numpy(), ("posterior mean of z₁", "posterior mean of z₂")
             how = "two latent dimensions"
         else:
-            perplexity = min(self.perplexity, (len(mu) - 1) // 3)  # t-SNE's own bound for few points
+            # t-SNE uses three times as many neighbours as the perplexity.
+            perplexity = min(self.perplexity, (len(mu) - 1) // 3)
             places, names = _tsne(mu, perplexity, self.iterations, trained), ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
             how = f"t-SNE of {mu.shape[1]} latent dimensions, perplexity {perplexity}"
         title = f"Latent space of {len(mu):,} test {trained.data.values.kind}: {how}"
@@ -62,7 +67,7 @@ class LatentSpace:
 
 
 def _tsne(mu: torch.Tensor, perplexity: int, iterations: int, trained: Trained) -> np.ndarray:
-    """Codes [N, D] to places [N, 2]."""
+    """Map codes [N, D] to points [N, 2]."""
     from sklearn.manifold import TSNE
 
     run = TSNE(perplexity=perplexity, max_iter=iterations, angle=_ANGLE, init="pca", random_state=0)
@@ -70,15 +75,15 @@ def _tsne(mu: torch.Tensor, perplexity: int, iterations: int, trained: Trained) 
     return places
 
 
-def _scatter(axes: Any, places: np.ndarray, y: np.ndarray | None, classes: tuple[str, ...]) -> None:
+def _scatter(axes: Axes, places: np.ndarray, y: np.ndarray | None, classes: tuple[str, ...]) -> None:
     if y is None:
-        axes.scatter(*places.T, s=6, color=BLUE, alpha=0.6, linewidths=0)
+        axes.scatter(places[:, 0], places[:, 1], s=6, color=BLUE, alpha=0.6, linewidths=0)
         return
     for label, colour in enumerate(class_colours(len(classes))):
         members = places[y == label]
         if not len(members):
             continue
-        axes.scatter(*members.T, s=7, color=colour, alpha=0.75, linewidths=0, label=classes[label])
+        axes.scatter(members[:, 0], members[:, 1], s=7, color=colour, alpha=0.75, linewidths=0, label=classes[label])
         axes.annotate(
             classes[label], np.median(members, 0), ha="center", va="center", fontsize=10, weight="bold",
             bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.85},

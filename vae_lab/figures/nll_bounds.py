@@ -1,4 +1,4 @@
-"""How the importance-weighted bound falls with the number of samples, towards −log p(x)."""
+"""The importance-weighted bound on −log p(x), which falls with the number of samples."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,15 +8,15 @@ from vae_lab.scores import Trained
 
 
 class NLLBounds:
-    """−L_K against K with 95 % intervals over images."""
+    """A plot of −L_K against K with 95 % intervals over test examples."""
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """None where the metric ``nll`` gave nothing."""
+        """Draw the figure; None if the metric ``nll`` has no result."""
         rows = trained.scores.arrays.get("nll_bounds")
         if not rows:
             return None
         k, nll, se = (np.array([row[name] for row in rows], float) for name in ("k", "nll", "se"))
-        images = trained.scores.protocol["nll"]["images"]
+        examples = trained.scores.protocol["nll"]["images"]
         title = f"Bounds on −log p(x) by K samples: {nll[-1]:.2f} ± {1.96 * se[-1]:.2f} nats at K={k[-1]:,.0f}"
         figure = new_figure(6.4, 3.8, title, trained.title)
         axes = figure.subplots()
@@ -25,7 +25,7 @@ class NLLBounds:
             axes.annotate(f"{value:.2f}", (place, value), (7, 5), textcoords="offset points", fontsize=8)
         axes.set_xscale("log")
         axes.margins(x=0.12)
-        axes.set(xlabel="importance samples K", ylabel="−L_K (nats per image)")
-        axes.set_title(f"bars: 95 % over {images:,} images, which all K share", fontsize=8)
+        axes.set(xlabel="importance samples K", ylabel="−L_K (nats per example)")
+        axes.set_title(f"bars: 95 % intervals over {examples:,} examples, the same for every K", fontsize=8)
         axes.grid(alpha=0.3)
         return figure

@@ -1,9 +1,9 @@
-"""Noise in, digit out: images of noise, and what becomes of them as they go through the model again and again."""
+"""Noise in, digit out: images of noise, and the results of passing them through the model repeatedly."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import PositiveInt
 from torch import Tensor
@@ -14,11 +14,12 @@ from vae_lab.scores import Trained
 
 
 class NoiseToDigit:
-    """``columns`` images each of uniform and of Gaussian noise (as the metric ``ood`` has them), one row per step.
+    """``columns`` images of uniform and as many of Gaussian noise, like those of the metric ``ood``, one row per step.
 
     Args:
-        columns: images of each kind.
-        steps: passes through encoder and decoder (the posterior's mean, the decoded mean) after which they are shown.
+        columns: number of images of each kind.
+        steps: numbers of passes through encoder and decoder after which the images are shown. A pass takes the mean of
+            the posterior and decodes it to the mean of the likelihood.
     """
 
     needs = ("images",)
@@ -27,7 +28,7 @@ class NoiseToDigit:
         self.columns, self.steps = columns, sorted(set(steps))
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """None where the metric ``ood`` gave nothing, or the model would have to be told what the noise shows."""
+        """Draw the figure; None if the metric ``ood`` has no result, or the model needs a label, which noise lacks."""
         if "ood_roc" not in trained.scores.arrays or trained.model.conditional:
             return None
         x = self._noise(trained)
@@ -46,9 +47,9 @@ class NoiseToDigit:
             for _ in range(step - done):
                 x = trained.reconstruct(x)
             done = step
-            _row(axes, x, f"{step} pass{'es' if step > 1 else ''}", _read(trained, x))
+            _row(axes, x, f"{step} pass{'es' if step > 1 else ''}", _labels(trained, x))
         if trained.classifier is not None:
-            grid[-1].annotate("under each image: the classifier's reading and its confidence", (0.5, 0), (0, -14),
+            grid[-1].annotate("under each image: the classifier's label and its confidence", (0.5, 0), (0, -14),
                               xycoords="axes fraction", textcoords="offset points", ha="center", va="top",
                               fontsize=7.5)  # fmt: skip
         return figure
@@ -61,18 +62,19 @@ class NoiseToDigit:
         return trained.data.as_received(torch.cat([uniform, normal]), noise)
 
 
-def _read(trained: Trained, x: Tensor) -> list[str]:
-    """The classifier's label for each image with its confidence; nothing where there is no classifier."""
+def _labels(trained: Trained, x: Tensor) -> list[str]:
+    """Return the classifier's label and confidence for each image as text, empty if there is no classifier."""
     if trained.classifier is None:
         return [""] * len(x)
     confidence, label = trained.classifier(x)[1].softmax(1).max(1)
     return [f"{trained.data.classes[i]} ({100 * p:.0f} %)" for i, p in zip(label.tolist(), confidence.tolist())]
 
 
-def _row(axes: Any, images: Tensor, name: str, told: list[str]) -> None:
+def _row(axes: Axes, images: Tensor, name: str, captions: list[str]) -> None:
+    """Draw a row of images with its name on the left and a caption under each image."""
     height, width = images.shape[2:]
     show(axes, image_grid(images, len(images)))
     axes.annotate(name, (0, height / 2), (-6, 0), textcoords="offset points", ha="right", va="center", fontsize=8)
-    for i, text in enumerate(told):
+    for i, text in enumerate(captions):
         place = ((i + 0.5) * (width + 1), height + 1.5)
         axes.annotate(text, place, (0, -2), textcoords="offset points", ha="center", va="top", fontsize=7)

@@ -1,9 +1,8 @@
-"""The samples that are nearest to training images, over those training images, and all distances."""
-
-from typing import Any
+"""The samples nearest to training images, above those training images, and the distances of all samples."""
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vae_lab.figures.style import BLUE, ORANGE, image_grid, new_figure, pick, show
@@ -13,30 +12,33 @@ PAIRS = "nearest_training_images"
 
 
 class Novelty:
-    """Copies would show as equal pairs, and as a curve of samples that lies left of the curve of test images."""
+    """Pairs of images above the distributions of distances to the nearest training image.
+
+    Copies of training images appear as equal pairs, and as a curve of samples to the left of that of test images.
+    """
 
     of_images = True
     needs = ("images",)
 
-    def __call__(self, made: Generated) -> Figure | None:
-        """None where the metric ``novelty`` gave nothing in these features."""
-        arrays = made.scores.arrays
+    def __call__(self, generated: Generated) -> Figure | None:
+        """Draw the figure; None if the metric ``novelty`` has no result for the current features."""
+        arrays = generated.scores.arrays
         if not any(name.startswith(PAIRS) for name in arrays):
-            return None  # before the features' network is asked for
-        suffix = made.extractor.suffix if made.extractor else ""
+            return None  # checked first, since ``generated.extractor`` loads a network
+        suffix = generated.extractor.suffix if generated.extractor else ""
         if PAIRS + suffix not in arrays:
             return None
         samples, places, distances = (list(column) for column in zip(*arrays[PAIRS + suffix]))
-        searched = made.scores.protocol[f"novelty{suffix}"]["train_images"]
+        searched = generated.scores.protocol[f"novelty{suffix}"]["train_images"]
         pairs = torch.cat([
-            pick(made.sample(max(samples) + 1), samples),
-            pick(made.data.clean(made.learnt_from, searched), places),
+            pick(generated.sample(max(samples) + 1), samples),
+            pick(generated.data.clean(generated.learnt_from, searched), places),
         ])  # fmt: skip
         columns, (height, width) = len(samples), pairs.shape[2:]
         rows = 2 * 0.6 * height / width
-        closer, copies = (made.scores.values[f"test/{name}{suffix}"] for name in ("novelty_closer", "near_copies"))
+        closer, copies = (generated.scores.values[f"test/{name}{suffix}"] for name in ("novelty_closer", "near_copies"))
         title = f"Are samples new? {100 * copies:.2g} % are near copies; P(nearer than a test image) = {closer:.2f}"
-        figure = new_figure(max(8, 0.6 * columns), rows + 3.6, title, made.title)
+        figure = new_figure(max(8, 0.6 * columns), rows + 3.6, title, generated.title)
         top, bottom = figure.subplots(2, 1, height_ratios=[rows + 0.4, 2.6])
         show(top, image_grid(pairs, columns))
         top.set_title(
@@ -51,12 +53,13 @@ class Novelty:
         return figure
 
 
-def _curves(axes: Any, test: list[float], generated: list[float]) -> None:
+def _curves(axes: Axes, test: list[float], generated: list[float]) -> None:
     share = np.linspace(0, 100, 101)
     axes.plot(test, share, color=BLUE, label="test images (new by construction)")
     axes.plot(generated, share, color=ORANGE, ls="--", label="samples")
     axes.axvline(test[1], color=BLUE, lw=1, ls=":", label="1 % of test images are nearer")
-    axes.set(xlabel="distance to the nearest training image (1 = median of test images)", ylabel="share as near (%)")
-    axes.set_xlim(left=-0.02 * max(test))  # copies lie at 0
+    axes.set_xlabel("distance to the nearest training image (1 = median of test images)")
+    axes.set_ylabel("share within this distance (%)")
+    axes.set_xlim(left=-0.02 * max(test))  # keeps the curve of copies, at distance 0, visible
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="best", fontsize=8.5)

@@ -1,4 +1,4 @@
-"""Test images, and below each what the model makes of its code (the decoded posterior mean)."""
+"""Test images, and below each its reconstruction, which is decoded from the posterior mean."""
 
 import torch
 from matplotlib.figure import Figure
@@ -9,7 +9,7 @@ from vae_lab.scores import Trained
 
 
 class Reconstructions:
-    """``rows`` pairs of rows of ``columns`` images, spread over the classes where there are labels."""
+    """``rows`` pairs of rows of ``columns`` images, evenly from all classes if there are labels."""
 
     needs = ("images",)
 
@@ -17,7 +17,7 @@ class Reconstructions:
         self.columns, self.rows = columns, rows
 
     def __call__(self, trained: Trained) -> Figure:
-        """Originals over reconstructions."""
+        """Draw the images above their reconstructions."""
         n = min(self.columns * self.rows, len(trained.data.test))
         chosen = spread(trained.data.test.labels, n)
         x = torch.cat([batch.x for batch in trained.data.batches("test")])[chosen]
@@ -35,7 +35,7 @@ class Reconstructions:
 
 
 def spread(labels: torch.Tensor | None, n: int) -> torch.Tensor:
-    """Indices of n images: class after class in turn, the first image of each, then the second, …"""
+    """Return the indices of n images: the first image of each class, then the second of each, …"""
     if labels is None:
         return torch.arange(n)
     rank = torch.zeros_like(labels)

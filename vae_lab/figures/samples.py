@@ -9,7 +9,7 @@ from vae_lab.scores import Generated
 
 
 class Samples:
-    """``columns`` × ``rows`` samples."""
+    """A grid of ``columns`` × ``rows`` samples."""
 
     of_images = True
     needs = ("images",)
@@ -17,15 +17,15 @@ class Samples:
     def __init__(self, columns: PositiveInt = 12, rows: PositiveInt = 10) -> None:
         self.columns, self.rows = columns, rows
 
-    def __call__(self, made: Generated) -> Figure:
-        """The first ones of those that are scored."""
-        shown = min(self.columns * self.rows, made.available or self.columns * self.rows)
-        images = torch.cat(list(made.sample(shown)))
-        return sample_figure(images, self.columns, made.title, made.sampler)
+    def __call__(self, generated: Generated) -> Figure:
+        """Draw the figure, with the first of the samples that are scored."""
+        shown = min(self.columns * self.rows, generated.available or self.columns * self.rows)
+        images = torch.cat(list(generated.sample(shown)))
+        return sample_figure(images, self.columns, generated.title, generated.sampler)
 
 
 def sample_figure(images: torch.Tensor, columns: int, subtitle: str, sampler: str) -> Figure:
-    """Images [N, C, H, W] in [0, 1] as a titled grid."""
+    """Return a figure with images [N, C, H, W] in [0, 1] in a grid, and a title."""
     height, width = images.shape[2:]
     rows = -(-len(images) // columns)
     cell = min(0.55, 14 / columns)

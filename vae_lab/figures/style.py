@@ -1,17 +1,18 @@
-"""What all pictures share: a palette that the colour-blind can tell apart, titles, grids of images."""
+"""Parts that all figures share: a palette for colour-blind readers, titles and grids of images."""
 
 from collections.abc import Iterable
 from textwrap import wrap
-from typing import Any
 
 import numpy as np
 import torch
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 from torch import Tensor
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito 2008
-# Paul Tol's "muted" scheme: ten classes that stay apart under all common colour deficiencies.
+# Paul Tol's "muted" scheme: ten colours that remain distinguishable with all common colour vision deficiencies.
 _MUTED = [
     "#332288",
     "#88CCEE",
@@ -26,13 +27,13 @@ _MUTED = [
 ]
 
 
-def class_colours(n: int) -> list[Any]:
-    """A colour per class; more than ten are taken from a perceptually even scale."""
+def class_colours(n: int) -> list[ColorType]:
+    """Return a colour for each of n classes; more than ten colours are taken from a perceptually uniform scale."""
     return list(_MUTED[:n]) if n <= len(_MUTED) else list(colormaps["viridis"](np.linspace(0, 1, n)))
 
 
 def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
-    """An empty figure, sizes in inches, with what it shows and the run's key settings above."""
+    """Return an empty figure, sizes in inches, with its title and below it a line such as the run's key settings."""
     figure = Figure(figsize=(max(width, 6.4), height), layout="constrained", dpi=120)
     lines = [line for text in (title, subtitle) for line in wrap(text, width=int(14 * max(width, 6.4)))]
     figure.suptitle("\n".join(lines), fontsize=9.5)
@@ -40,7 +41,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure
 
 
 def image_grid(images: Tensor, columns: int, gap: int = 1, background: float = 1.0) -> np.ndarray:
-    """[N, C, H, W] in [0, 1] to one picture [H', W', 3], row by row."""
+    """Arrange images [N, C, H, W] in [0, 1] in one picture [H', W', 3], row by row."""
     pictures = images.detach().float().cpu().clamp(0, 1).permute(0, 2, 3, 1).numpy()
     n, height, width, _ = pictures.shape
     rows = -(-n // columns)
@@ -51,17 +52,17 @@ def image_grid(images: Tensor, columns: int, gap: int = 1, background: float = 1
     return out
 
 
-def show(axes: Any, picture: np.ndarray) -> None:
-    """A picture without axes, each pixel a sharp square."""
+def show(axes: Axes, picture: np.ndarray) -> None:
+    """Show a picture without ticks and frame, with each pixel as a sharp square."""
     axes.imshow(picture, interpolation="nearest", vmin=0, vmax=1)
     axes.set_axis_off()
 
 
 def pick(blocks: Iterable[Tensor], places: list[int]) -> Tensor:
-    """The images at places of a stream, on the CPU."""
-    found: dict[int, Tensor] = {}
+    """Return the images at these positions of a stream of blocks, on the CPU."""
+    images: dict[int, Tensor] = {}
     start = 0
     for block in blocks:
-        found |= {place: block[place - start].cpu() for place in places if start <= place < start + len(block)}
+        images |= {place: block[place - start].cpu() for place in places if start <= place < start + len(block)}
         start += len(block)
-    return torch.stack([found[place] for place in places])
+    return torch.stack([images[place] for place in places])

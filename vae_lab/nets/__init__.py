@@ -1,1 +1,1 @@
-"""Encoders and decoders. No probability, no loss."""
+"""Encoder and decoder networks, without probability distributions and losses."""

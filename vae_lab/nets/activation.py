@@ -1,4 +1,4 @@
-"""The nonlinearities that a YAML may name."""
+"""The activation functions that a config can name."""
 
 from typing import Literal
 
@@ -17,5 +17,5 @@ _MODULES: dict[str, type[nn.Module]] = {
 
 
 def activation(name: Activation) -> nn.Module:
-    """A fresh module of that name."""
+    """Return a new module of the activation with this name."""
     return _MODULES[name]()

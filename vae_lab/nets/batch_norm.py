@@ -1,4 +1,4 @@
-"""Batch normalisation whose running statistics are assigned anew, as all state here is."""
+"""Batch normalisation whose running statistics are replaced at each step instead of changed in place."""
 
 import torch
 from torch import Tensor, nn
@@ -8,16 +8,18 @@ from vae_lab.nets.functorch import is_differentiated
 
 
 class BatchNorm(nn.Module):
-    """γ (x − mean)/√(var + ε) + β per feature (arXiv 1502.03167); as ``nn.BatchNorm1d`` and ``2d``, but for its state.
+    """Batch normalisation, γ (x − mean)/√(var + ε) + β per feature (arXiv 1502.03167).
 
-    In training, mean and variance are those of the batch, so the images of a batch know of each other; for val, test
-    and samples they are running means, kept in the checkpoint. Those are new tensors at each step, never changed in
-    place. A batch that gives one value per feature is scored with the running means, since it has no variance. Several
-    processes (``accelerator=ddp``) keep their own, of their own images; the first one's are saved.
+    It differs from ``nn.BatchNorm1d`` and ``nn.BatchNorm2d`` only in its state. In training, mean and variance are
+    those of the batch, so the output for an example depends on the other examples of its batch. In validation, testing
+    and sampling they are running means, which are saved in the checkpoint. Each training step replaces these by new
+    tensors and changes nothing in place. A batch with one value per feature has no variance and is normalised by the
+    running means. With several processes (``accelerator=ddp``) each process has the running means of its own examples;
+    those of the first process are saved.
 
     Args:
-        features: channels of an image, or numbers of a vector.
-        rate: weight of the newest batch in the running means.
+        features: number of channels of an image, or of components of a vector.
+        rate: weight of the latest batch in the running means.
         eps: ε.
     """
 
@@ -33,10 +35,11 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(features))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, F] or [N, F, H, W] to the same."""
+        """Normalise [N, F] or [N, F, H, W]."""
         if not self.training or x[:, 0].numel() == 1:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        if not is_differentiated(x):  # a derivative within the loss would leave its own behind
+        # Tensors inside a derivative within the loss belong to that derivative and must not become the state.
+        if not is_differentiated(x):
             self._keep(x.detach().float())
         return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
 

@@ -1,8 +1,9 @@
-"""How a conditional model is told y: as one more channel of the encoder's image, and beside the decoder's code.
+"""How a conditional model receives y: as an additional channel of the encoder's input, and appended to the code.
 
-The channel is a learnt linear map of y to one picture: it fits every encoder of images, reaches its first layer (what
-is concatenated before the posterior's heads can only shift them), and costs y_size · H · W weights beside what the
-encoder pays for a channel: little in a convolution, in a dense network as much again as a grey image.
+The channel is a learnt linear map of y to an image of one channel. It works with every encoder of images and enters its
+first layer; y concatenated to the features before the posterior's linear heads could only shift their outputs. The map
+costs y_size · H · W weights, in addition to the weights of the encoder for one more input channel: few in a
+convolution, as many as for a grey image in a dense network.
 """
 
 import math
@@ -16,14 +17,14 @@ from vae_lab.types import Shape
 
 
 class Condition(nn.Module):
-    """y: class labels, long [B], or attributes, float [B, A].
+    """Adds y to the input of encoder and decoder: class labels, long [B], or attributes, float [B, A].
 
     Args:
         x_shape: C, H, W of the images.
-        y_size: classes or attributes.
+        y_size: number of classes or attributes.
 
     Raises:
-        UserError: the dataset has neither.
+        UserError: the dataset has no images, or neither labels nor attributes.
     """
 
     def __init__(self, x_shape: Shape, y_size: int) -> None:
@@ -40,11 +41,11 @@ class Condition(nn.Module):
         self.picture = nn.Linear(y_size, math.prod(self.place))
 
     def encoded(self, y: Tensor | None) -> Tensor:
-        """Labels one-hot, attributes as they are: float [B, y_size].
+        """Return labels as one-hot vectors, or attributes unchanged: float [B, y_size].
 
         Raises:
-            TypeError: there is no y.
-            ValueError: attributes of another number.
+            TypeError: y is None.
+            ValueError: the number of attributes is wrong.
         """
         if y is None:
             raise TypeError("a conditional model needs y: long [B] labels or float [B, A] attributes")
@@ -55,10 +56,9 @@ class Condition(nn.Module):
         return y.to(self.picture.weight.dtype)
 
     def beside_image(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """[B, C, H, W] to [B, C + 1, H, W]."""
+        """Append the channel of y to images: [B, C, H, W] -> [B, C + 1, H, W]."""
         return torch.cat([x, self.picture(self.encoded(y)).unflatten(1, (1, *self.place))], 1)
 
     def beside_code(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """[K, B, D] to [K, B, D + y_size]; a y of one image holds for all."""
-        told = self.encoded(y)
-        return torch.cat([z, told.expand(*z.shape[:2], -1)], 2)
+        """Append y to codes: [K, B, D] -> [K, B, D + y_size]. If y has a single row, all codes get it."""
+        return torch.cat([z, self.encoded(y).expand(*z.shape[:2], -1)], 2)

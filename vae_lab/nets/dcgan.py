@@ -28,7 +28,7 @@ class DCGANEncoder(nn.Module):
 
 
 class DCGANDecoder(nn.Module):
-    """A linear layer to 8·width channels at a quarter of the size, two that double it, and one that keeps it."""
+    """A linear layer to 8·width channels at a quarter of the size, two that double the size, and one that keeps it."""
 
     def __init__(self, latent_dim: int, out_shape: Shape, width: int, norm: bool) -> None:
         super().__init__()
@@ -52,11 +52,13 @@ class DCGANDecoder(nn.Module):
 
 
 class DCGAN:
-    """As the authors' code has them for MNIST (github.com/tolstikhin/wae, ``dcgan`` and ``dcgan_mod``).
+    """The networks of the Wasserstein autoencoder's code for MNIST (github.com/tolstikhin/wae).
+
+    There they are called ``dcgan`` and ``dcgan_mod``.
 
     Args:
         width: channels of the encoder's first layer; the last has eight times as many.
-        batch_norm: normalise each layer but the first and the last of the decoder; see ``BatchNorm``.
+        batch_norm: normalise all layers except the first and the last of the decoder; see ``BatchNorm``.
     """
 
     takes = ("images",)
@@ -79,4 +81,5 @@ class DCGAN:
 
 
 def _then(features: int, norm: bool) -> list[nn.Module]:
+    """Return the layers after a convolution: an activation, with or without normalisation before it."""
     return [BatchNorm(features), nn.ReLU()] if norm else [nn.ReLU()]

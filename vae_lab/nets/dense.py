@@ -1,4 +1,4 @@
-"""Fully connected encoder and decoder, each the mirror of the other."""
+"""Fully connected encoder and decoder with the same hidden layers."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from vae_lab.types import Shape
 
 
 class DenseEncoder(nn.Module):
-    """Flattened image -> ``widths`` hidden layers -> features."""
+    """A network from a flattened example through hidden layers of these ``widths`` to features."""
 
     def __init__(self, x_shape: Shape, widths: Sequence[int], act: Activation) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class DenseEncoder(nn.Module):
 
 
 class DenseDecoder(nn.Module):
-    """Code -> ``widths`` hidden layers -> image."""
+    """A network from a code through hidden layers of these ``widths`` to an example."""
 
     def __init__(self, latent_dim: int, out_shape: Shape, widths: Sequence[int], act: Activation) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class DenseDecoder(nn.Module):
 
 
 class Dense:
-    """``depth`` hidden layers of ``width`` units."""
+    """Fully connected networks with ``depth`` hidden layers of ``width`` units."""
 
     def __init__(self, width: PositiveInt, depth: PositiveInt, activation: Activation = "silu") -> None:
         self.widths = [width] * depth
@@ -54,6 +54,6 @@ class Dense:
 
 
 def _layers(widths: Sequence[int], act: Activation) -> list[nn.Module]:
-    """A linear layer and an activation for each pair of neighbouring widths."""
+    """Return a linear layer and an activation for each pair of neighbouring widths."""
     pairs = pairwise(widths)
     return [module for a, b in pairs for module in (nn.Linear(a, b), activation(act))]

@@ -1,6 +1,6 @@
-"""Two questions about a tensor inside torch.func, for which torch has private functions alone.
+"""Whether a tensor is inside a transform of ``torch.func``. torch has no public function for these two questions.
 
-Both hold for torch 2.11 to 2.15; a test fails where a version renames them.
+The private functions that answer them are called in this module only.
 """
 
 import torch
@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def is_stacked(x: Tensor) -> bool:
-    """Whether x is seen by ``torch.vmap``: its memory is then that of all jobs, with an axis that it does not show."""
+    """Whether ``torch.vmap`` maps over x, whose memory then has an additional axis that x does not show."""
     return torch._C._functorch.is_batchedtensor(x)
 
 
 def is_differentiated(x: Tensor) -> bool:
-    """Whether x is seen by a derivative within the loss, such as ``torch.func.jvp``."""
+    """Whether a derivative within the loss, such as ``torch.func.jvp``, is computed through x."""
     return torch._C._functorch.is_gradtrackingtensor(x)

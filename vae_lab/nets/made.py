@@ -1,8 +1,9 @@
 """The masked autoencoder of MADE (Germain et al. 2015, arXiv 1502.03509): output j is a function of inputs before j.
 
-Inputs have the degrees 1…D in the order of ``order``, hidden units degrees spread evenly over 1…D−1. A hidden unit of
-degree m sees inputs of degree ≤ m, an output of degree d sees hidden units of degree < d (equations 12 and 13). Where
-there is a context, units of degree 0 see it alone. The degrees are given, not drawn: one network stands for one order.
+Inputs have the degrees 1…D in the order of ``order``; the degrees of the hidden units are spread evenly over 1…D−1. A
+hidden unit of degree m sees inputs of degree ≤ m, an output of degree d sees hidden units of degree < d (equations 12
+and 13). If there is a context, some hidden units have degree 0 and see nothing else. The degrees are fixed instead of
+drawn at random: a network has a single order.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,10 @@ from vae_lab.nets.activation import Activation, activation
 
 
 class MaskedLinear(nn.Linear):
-    """A linear layer some of whose weights are held at 0.
+    """A linear layer in which some of the weights are fixed at 0.
 
     Args:
-        mask: bool [out, in], True where a weight counts.
+        mask: bool [out, in], False for weights that are fixed at 0.
     """
 
     mask: Tensor
@@ -35,15 +36,19 @@ class MaskedLinear(nn.Linear):
 
 
 class MADE(nn.Module):
-    """D numbers -> ``outputs`` numbers for each of them, each a function of the numbers before it and of a context.
+    """A network from D numbers to ``outputs`` numbers for each, which depend on the numbers before it and a context.
 
     Args:
         dims: D.
         width, depth: hidden units per layer and hidden layers.
-        outputs: numbers per dimension, such as a mean and a scale.
-        context: C, how many numbers everything may depend on; 0: none.
-        order: place of each dimension, a permutation of 0…D−1; None: as they stand. ``range(D - 1, -1, -1)`` reverses.
+        outputs: numbers per dimension, such as 2 for a mean and a scale.
+        context: C, the size of a vector on which all outputs may depend; 0: there is none.
+        order: position of each dimension, a permutation of 0…D−1; ``range(D - 1, -1, -1)`` reverses the dimensions.
+            None: the dimensions in their order.
         act: activation after each hidden layer.
+
+    Raises:
+        ValueError: ``order`` is not a permutation.
     """
 
     def __init__(
@@ -60,7 +65,7 @@ class MADE(nn.Module):
         self.dims, self.outputs = dims, outputs
         places = torch.tensor([*(order if order is not None else range(dims))])
         if sorted(places.tolist()) != list(range(dims)):
-            raise ValueError(f"order is a permutation of 0…{dims - 1}")
+            raise ValueError(f"order must be a permutation of 0…{dims - 1}")
         low = 0 if context or dims == 1 else 1
         hidden = low + torch.arange(width) * (dims - low) // width
         degrees = [places + 1, *[hidden] * depth]
@@ -71,7 +76,7 @@ class MADE(nn.Module):
         self.act = activation(act)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """[..., D], and a context that broadcasts to [..., C], to [..., outputs, D]."""
+        """[..., D], with a context that broadcasts to [..., C] -> [..., outputs, D]."""
         for i, layer in enumerate(self.layers):
             x = layer(x)
             if i == 0 and self.context is not None:

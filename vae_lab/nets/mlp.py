@@ -1,4 +1,4 @@
-"""Fully connected networks with widths of their own each way, plain or gated."""
+"""Fully connected networks, plain or gated, with different widths for encoder and decoder."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from vae_lab.types import Shape
 
 
 class MLPEncoder(nn.Module):
-    """Flattened image -> hidden layers -> features."""
+    """A network from a flattened example through hidden layers to features."""
 
     def __init__(self, x_shape: Shape, widths: Sequence[int], act: Activation | None) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(nn.Module):
-    """Code -> hidden layers -> image."""
+    """A network from a code through hidden layers to an example."""
 
     def __init__(self, latent_dim: int, out_shape: Shape, widths: Sequence[int], act: Activation | None) -> None:
         super().__init__()
@@ -38,15 +38,15 @@ class MLPDecoder(nn.Module):
 
 
 class MLP:
-    """Hidden layers of given widths.
+    """Fully connected networks with hidden layers of given widths.
 
     Args:
         encoder: units of the encoder's hidden layers, first to last.
-        decoder: units of the decoder's.
-        activation: of the encoder.
-        decoder_activation: of the decoder.
-        gated: each layer is h ⊙ sigmoid(g) of two linear maps in place of an activation, as the VampPrior's code
-            (github.com/jmtomczak/vae_vampprior) has it.
+        decoder: units of the decoder's hidden layers, first to last.
+        activation: the activation of the encoder.
+        decoder_activation: the activation of the decoder.
+        gated: each hidden layer is h ⊙ sigmoid(g) of two linear maps h and g, without an activation, as in the
+            VampPrior's code (github.com/jmtomczak/vae_vampprior).
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class MLP:
 
 
 def _hidden(widths: Sequence[int], act: Activation | None) -> list[nn.Module]:
-    """A layer for each pair of neighbouring widths; gated where there is no activation."""
+    """Return a layer for each pair of neighbouring widths, gated if there is no activation."""
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), activation(act)] if act else [nn.Linear(a, 2 * b), nn.GLU()]

@@ -1,4 +1,4 @@
-"""Convolutions that halve any image size, rounding up, and transposed ones that lead back to the exact size."""
+"""Convolutions that halve any image size, rounded up, and transposed convolutions that restore the exact size."""
 
 from torch import Tensor, nn
 
@@ -9,7 +9,7 @@ Size = tuple[int, int]
 
 
 class Crop(nn.Module):
-    """The upper left corner of an image."""
+    """Crops an image to its upper left corner of a given size."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Crop(nn.Module):
 
 
 def image_size(x_shape: Shape) -> Size:
-    """Height and width of images [C, H, W].
+    """Return height and width of images [C, H, W].
 
     Raises:
         UserError: the examples are not images.
@@ -34,19 +34,19 @@ def image_size(x_shape: Shape) -> Size:
 
 
 def halvings(size: Size, times: int) -> list[Size]:
-    """(height, width) before the first halving and after each; 7 becomes 4."""
+    """Return (height, width) before the first halving and after each, rounded up: 7 becomes 4."""
     return [(-(-size[0] >> i), -(-size[1] >> i)) for i in range(times + 1)]
 
 
 def down(a: int, b: int, kernel: int, size: Size) -> list[nn.Module]:
-    """A convolution of stride 2 from images of ``size`` to half of it, rounded up: TensorFlow's 'same' padding."""
+    """Return a convolution of stride 2 that halves images of ``size``, rounded up, with TensorFlow's 'same' padding."""
     odd = [n % 2 if kernel % 2 == 0 else 0 for n in size]
     pad = [nn.ZeroPad2d((0, odd[1], 0, odd[0]))] if any(odd) else []
     return [*pad, nn.Conv2d(a, b, kernel, stride=2, padding=(kernel - 1) // 2)]
 
 
 def up(a: int, b: int, kernel: int, size: Size) -> list[nn.Module]:
-    """A transposed convolution of stride 2 from half of ``size``, rounded up, to ``size``."""
+    """Return a transposed convolution of stride 2 from half of ``size``, rounded up, to ``size``."""
     if kernel % 2:
         beyond = (1 - size[0] % 2, 1 - size[1] % 2)
         return [nn.ConvTranspose2d(a, b, kernel, stride=2, padding=kernel // 2, output_padding=beyond)]

@@ -13,7 +13,10 @@ from vae_lab.types import Shape
 
 
 class Block(nn.Module):
-    """elu(body(x) + skip(x)): two 3×3 convolutions as body, a strided one as skip where the shape changes."""
+    """A residual block elu(body(x) + skip(x)).
+
+    The body has two 3×3 convolutions. If the block changes the shape, its skip connection is a strided convolution.
+    """
 
     def __init__(self, first: list[nn.Module], b: int, skip: list[nn.Module], normed: bool) -> None:
         super().__init__()
@@ -27,7 +30,7 @@ class Block(nn.Module):
 
 
 class ResNetEncoder(nn.Module):
-    """Blocks that halve the image, a block that keeps it between every two, and a hidden layer."""
+    """Blocks that halve the image, with a block that keeps the size between every two of them, and a hidden layer."""
 
     def __init__(self, x_shape: Shape, channels: list[int], hidden: int, normed: bool) -> None:
         super().__init__()
@@ -47,7 +50,7 @@ class ResNetEncoder(nn.Module):
 
 
 class ResNetDecoder(nn.Module):
-    """The encoder backwards; a last convolution gives the parameters of the pixels."""
+    """The encoder in reverse, with a final convolution to the likelihood's parameters of the pixels."""
 
     def __init__(self, latent_dim: int, out_shape: Shape, channels: list[int], hidden: int, normed: bool) -> None:
         super().__init__()
@@ -74,14 +77,14 @@ class ResNetDecoder(nn.Module):
 
 
 class ResNet:
-    """Residual blocks with ELU.
+    """Residual networks with ELU activations.
 
-    The paper initialises from data; here weights begin as torch draws them.
+    The paper initialises the weights from data; here they have torch's default initialisation.
 
     Args:
-        channels: of each block that halves the image, first to last.
-        hidden: units between them and the code.
-        weight_norm: weights as direction and length (arXiv 1602.07868).
+        channels: channels of each block that halves the image, first to last.
+        hidden: units of the hidden layer between the blocks and the code.
+        weight_norm: whether weights are parametrised by direction and length (arXiv 1602.07868).
     """
 
     takes = ("images",)
@@ -93,7 +96,7 @@ class ResNet:
         """The network [B, C, H, W] -> [B, hidden].
 
         Raises:
-            UserError: the image is too small to be halved so often.
+            UserError: the image is too small to be halved once per entry of ``channels``.
         """
         refuse_small("channels", x_shape, len(self.channels))
         return ResNetEncoder(x_shape, self.channels, self.hidden, self.normed)
@@ -104,15 +107,16 @@ class ResNet:
 
 
 def _same(channels: int, normed: bool) -> Block:
+    """Return a block that keeps the shape."""
     return Block([nn.Conv2d(channels, channels, 3, padding=1)], channels, [], normed)
 
 
 def _normed(layers: list[nn.Module], normed: bool) -> list[nn.Module]:
-    """The layers with weight normalisation per output."""
+    """Return the layers, with weight normalisation per output if ``normed``."""
     return [_weight_normed(layer) for layer in layers] if normed else layers
 
 
 def _weight_normed(layer: nn.Module) -> nn.Module:
     if isinstance(layer, nn.ConvTranspose2d):
-        return weight_norm(layer, dim=1)  # its weights begin with the inputs
+        return weight_norm(layer, dim=1)  # the second axis of its weights is that of the outputs
     return weight_norm(layer, dim=0) if isinstance(layer, nn.Linear | nn.Conv2d) else layer

@@ -8,7 +8,7 @@ from vae_lab.types import Shape
 
 
 class SigmaEncoder(nn.Module):
-    """Convolutions of 3×3, 4×4 and 5×5, the last two of stride 2; no hidden layer."""
+    """Convolutions of 3×3, 4×4 and 5×5, the last two with stride 2, without a hidden layer."""
 
     def __init__(self, x_shape: Shape, width: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class SigmaDecoder(nn.Module):
 
 
 class SigmaCNN:
-    """``width``, 2·width and 4·width channels; any image size."""
+    """Networks with ``width``, 2·width and 4·width channels for images of any size."""
 
     takes = ("images",)
 

@@ -1,4 +1,4 @@
-"""Stride-2 convolutions with the channels of each layer given: the networks of several papers."""
+"""Stride-2 convolutions with given numbers of channels, as in the networks of several papers."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from vae_lab.types import Shape
 
 
 class _Layers:
-    """What follows each convolution or linear layer."""
+    """Makes the layers after a convolution or linear layer: an activation, with or without normalisation before it."""
 
     def __init__(self, act: Activation, slope: float, normed: bool) -> None:
         self.act, self.slope, self.normed = act, slope, normed
@@ -24,7 +24,7 @@ class _Layers:
 
 
 class StridedEncoder(nn.Module):
-    """4×4 convolutions of stride 2, then one hidden layer. The first is not normalised."""
+    """4×4 convolutions of stride 2, then one hidden layer. The first convolution is not normalised."""
 
     def __init__(self, x_shape: Shape, channels: Sequence[int], hidden: int, then: _Layers) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class StridedEncoder(nn.Module):
 
 
 class StridedDecoder(nn.Module):
-    """The encoder backwards, by two linear layers and transposed convolutions."""
+    """The encoder in reverse: two linear layers, then transposed convolutions."""
 
     def __init__(self, latent_dim: int, out_shape: Shape, channels: Sequence[int], hidden: int, then: _Layers) -> None:
         super().__init__()
@@ -61,18 +61,18 @@ class StridedDecoder(nn.Module):
 
 
 class Strided:
-    """4×4 convolutions of stride 2 and a hidden layer, and the same backwards.
+    """4×4 convolutions of stride 2 and a hidden layer, mirrored in the decoder.
 
-    The network of FactorVAE and of Locatello et al. (arXiv 1802.05983, 1811.12359), and the one that InfoVAE and the
-    two-stage VAE took from InfoGAN (arXiv 1606.03657).
+    This is the network of FactorVAE and of Locatello et al. (arXiv 1802.05983, 1811.12359), and the one that InfoVAE
+    and the two-stage VAE took from InfoGAN (arXiv 1606.03657).
 
     Args:
-        channels: of each convolution, first to last.
-        hidden: units between them and the code.
-        activation: of the encoder.
-        decoder_activation: of the decoder.
-        slope: of leaky_relu below 0.
-        batch_norm: normalise each layer but the first and the last; see ``BatchNorm`` for what that means.
+        channels: channels of each convolution, first to last.
+        hidden: units of the hidden layer between the convolutions and the code.
+        activation: the activation of the encoder.
+        decoder_activation: the activation of the decoder.
+        slope: the slope of leaky_relu below 0.
+        batch_norm: normalise all layers except the first and the last; see ``BatchNorm``.
     """
 
     takes = ("images",)
@@ -93,7 +93,7 @@ class Strided:
         """The network [B, C, H, W] -> [B, hidden].
 
         Raises:
-            UserError: the image is too small to be halved so often.
+            UserError: the image is too small to be halved once per entry of ``channels``.
         """
         refuse_small("channels", x_shape, len(self.channels))
         return StridedEncoder(x_shape, self.channels, self.hidden, self.then[0])
@@ -104,7 +104,16 @@ class Strided:
 
 
 def refuse_small(key: str, x_shape: Shape, halvings: int) -> None:
-    """Raises UserError where an image is halved below a single pixel; ``key`` of model.net says how often."""
+    """Refuse images that are too small to be halved this many times.
+
+    Args:
+        key: the part of the network that determines ``halvings``, for the message.
+        x_shape: the shape of the examples.
+        halvings: how many times the network halves them.
+
+    Raises:
+        UserError: height or width would be halved below one pixel, or the examples are not images.
+    """
     smallest = min(image_size(x_shape))
     if smallest >> (halvings - 1) == 0:
         raise UserError(

@@ -1,1 +1,1 @@
-"""Distributions over z that are fitted to the codes of training images once a model is trained."""
+"""Distributions over z that are fitted to the codes of training examples after a model is trained."""

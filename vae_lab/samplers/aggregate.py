@@ -1,12 +1,11 @@
-"""The aggregate posterior q(z) = (1/N) Σ_n q(z|x_n) itself: codes of random training images, drawn with replacement.
+"""The aggregate posterior q(z) = (1/N) Σ_n q(z|x_n): codes of random training examples, drawn with replacement.
 
-Nothing is learned and nothing is new: every sample stands on a training image. What an image of such a code scores is
-what any sampler of codes could reach with this decoder. Of a conditional model the labels are drawn apart from the
-codes, here as with every sampler: that is right as far as q(z) is the same for every label.
+Nothing is learnt, and every sample is decoded from the code of a training example. The scores of these samples show
+what a sampler of codes could reach with this decoder. In a conditional model the labels are drawn independently of the
+codes, as with every sampler; this is correct to the extent that q(z) is the same for every label.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,27 +15,27 @@ from vae_lab.types import Noise, Progress
 
 
 class Aggregate(Fitted):
-    """Keeps all codes [N, ...], real or discrete: one draw of q(z|x) per training example."""
+    """Stores all codes [N, ...], real or discrete: one draw of q(z|x) per training example."""
 
     label = "the codes of training images"
     takes = ("real", "discrete")
     codes: Tensor
 
     def build(self, *sizes: int) -> None:
-        """The shape of the codes."""
+        """Create the buffer for the codes; ``sizes`` is their shape."""
         super().build(*sizes)
         self.register_buffer("codes", torch.zeros(sizes))
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Restore the codes with their own dtype."""
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False) -> object:
+        """Restore the codes with the dtype that they were saved in."""
         return super().load_state_dict(state_dict, strict, assign=True)
 
     def fit(self, codes: Tensor, noise: Noise, progress: Progress) -> None:
-        """Keep them."""
+        """Store the codes."""
         self.build(*codes.shape)
         self.codes = codes
         self.about = {"stands_on": "every sample is decoded from the code of a training image"}
 
     def sample(self, n: int, noise: Noise) -> Tensor:
-        """n of them, drawn with replacement: [n, ...]."""
+        """Return n of the codes, drawn with replacement: [n, ...]."""
         return self.codes[(noise.uniform(n).double() * len(self.codes)).long()]

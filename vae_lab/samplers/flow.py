@@ -1,13 +1,13 @@
 """A masked autoregressive flow (Papamakarios et al. 2017, arXiv 1705.07057) on the standardised codes.
 
 A block maps x to u_j = (x_j − μ_j) exp(−α_j) with μ, α = MADE(x), functions of the dimensions before j (equations 3
-to 5); after all blocks log p(x) = log p_base(u) − Σ α. The order of the dimensions is reversed from block to block. A
-density takes one pass through a block, a sample takes D.
+to 5); after all blocks log p(x) = log p_base(u) − Σ α. The order of the dimensions is reversed from block to block.
+Computing a density takes one pass through each block, drawing a sample takes D passes.
 
-Codes lie in clusters, and a flow that starts from one Gaussian leaves bridges between them. As in the paper's MAF MoG,
-there is a mixture below the blocks, here of Gaussians and fitted first, to all codes; the blocks start from the
-identity and bend it, and the held-out codes are held out from them alone. In place of batch normalisation between the
-blocks, codes are standardised and α is bounded.
+Codes form clusters, and a flow of a single Gaussian leaves bridges of density between them. The base distribution is
+therefore a mixture, as in the paper's MAF MoG. Here it is a mixture of Gaussians that is fitted first, to all codes;
+then the blocks, which start as the identity, are trained on all but the held-out codes. Instead of batch normalisation
+between the blocks, the codes are standardised and α is bounded.
 """
 
 from itertools import cycle
@@ -20,18 +20,18 @@ from torch import Tensor, nn
 from vae_lab.nets.made import MADE
 from vae_lab.samplers.fitted import Standardised
 from vae_lab.samplers.gmm import GMM
-from vae_lab.samplers.training import HeldOut, Training, fresh
+from vae_lab.samplers.training import HeldOut, Training, build_seeded
 from vae_lab.types import Noise, Progress
 
-BOUND = 5.0  # of |α|
+BOUND = 5.0  # upper bound of |α|
 
 
 class AutoregressiveBlock(nn.Module):
-    """x ↔ u; the identity before it is trained.
+    """An invertible map between x and u, which is the identity before training.
 
     Args:
-        order: place of each dimension, a permutation of 0…D−1.
-        width, depth: of the MADE.
+        order: position of each dimension, a permutation of 0…D−1.
+        width, depth: hidden units per layer and number of hidden layers of the MADE.
     """
 
     def __init__(self, order: list[int], width: int, depth: int) -> None:
@@ -42,12 +42,12 @@ class AutoregressiveBlock(nn.Module):
         nn.init.zeros_(self.made.last.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, D] to u [B, D] and log |det ∂u/∂x| [B] = −Σ α."""
+        """Map x [B, D] to u [B, D] and log |det ∂u/∂x| = −Σ α, [B]."""
         mu, alpha = self._affine(x)
         return (x - mu) * torch.exp(-alpha), -alpha.sum(-1)
 
     def inverse(self, u: Tensor) -> Tensor:
-        """[B, D] to x, one dimension after the other."""
+        """Map u [B, D] to x [B, D], one dimension after the other."""
         x = torch.zeros_like(u)
         for j in sorted(range(len(self.order)), key=self.order.__getitem__):
             mu, alpha = self._affine(x)
@@ -60,12 +60,13 @@ class AutoregressiveBlock(nn.Module):
 
 
 class Flow(Standardised):
-    """``blocks`` autoregressive blocks on a mixture of ``components`` Gaussians; 1: N(0, I) as correlated as the codes.
+    """A masked autoregressive flow whose base distribution is a mixture of Gaussians.
 
     Args:
-        blocks: how many.
-        width, depth: hidden units per layer and hidden layers of each block's MADE.
-        components: of the mixture below; fewer where there are fewer codes than those have free numbers.
+        blocks: number of autoregressive blocks.
+        width, depth: hidden units per layer and number of hidden layers of each block's MADE.
+        components: number of Gaussians in the mixture; fewer are used if they would have more free parameters than
+            there are codes. 1: a single Gaussian with the covariance of the codes.
         epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.Training`.
     """
 
@@ -89,11 +90,11 @@ class Flow(Standardised):
 
     @property
     def label(self) -> str:
-        """``an autoregressive flow on a mixture of 50 Gaussians``."""
+        """A description such as ``an autoregressive flow on a mixture of 50 Gaussians``."""
         return f"an autoregressive flow on {self.base.label}"
 
     def build(self, *sizes: int) -> None:
-        """D, and the components of the mixture."""
+        """Create blocks and mixture; ``sizes`` are D and the number of Gaussians."""
         super().build(*sizes)
         self.base.build(*sizes)
         orders = cycle([list(range(sizes[0])), list(range(sizes[0]))[::-1]])
@@ -102,10 +103,10 @@ class Flow(Standardised):
         )
 
     def fit(self, codes: Tensor, noise: Noise, progress: Progress) -> None:
-        """First the mixture, then the blocks above it."""
+        """Fit the mixture to codes [N, D], then train the blocks."""
         n, d = codes.shape
         self.base.components = [max(1, min(self.components, 2 * n // ((d + 1) * (d + 2))))]
-        fresh(lambda: self.build(d, 1), noise)
+        build_seeded(lambda: self.build(d, 1), noise)
         x = self.standardise(codes)
         self.base.fit(x, noise, progress)
         self.sizes = self.base.sizes
@@ -115,11 +116,11 @@ class Flow(Standardised):
             u, log_det = self.flow(x)
             return -(base(u) + log_det).mean()
 
-        told = self.training_loop(self.blocks, loss, x.float(), noise, progress, "training a flow on")
-        self.about = {"mixture": self.base.about, **told}
+        training = self.training_loop(self.blocks, loss, x.float(), noise, progress, "training a flow on")
+        self.about = {"mixture": self.base.about, **training}
 
     def flow(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Standardised codes [B, D] to u [B, D] and log |det ∂u/∂x| [B]."""
+        """Map standardised codes [B, D] to u [B, D] and log |det ∂u/∂x| [B]."""
         log_det = x.new_zeros(len(x))
         for block in self.blocks:
             x, change = block(x)
@@ -127,12 +128,12 @@ class Flow(Standardised):
         return x, log_det
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z): [B, D] to [B] nats."""
+        """Return log p(z) of codes [B, D] in nats: [B]."""
         u, log_det = self.flow(((z - self.shift) / self.scale).float())
         return self.base.density()(u) + log_det - self.scale.log().sum().float()
 
     def sample(self, n: int, noise: Noise) -> Tensor:
-        """n draws: [n, D]."""
+        """Return n draws: [n, D]."""
         x = self.base.sample(n, noise)
         for block in reversed([*self.blocks]):
             x = cast(AutoregressiveBlock, block).inverse(x)

@@ -1,8 +1,8 @@
-"""How a sampler's network is trained: a small loop over codes in memory."""
+"""The training loop of samplers that are networks: a small loop over codes in memory."""
 
 import copy
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -14,19 +14,21 @@ from vae_lab.samplers.fitted import seed_from
 from vae_lab.types import Noise, Progress
 
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
-Loss = Callable[[Tensor, Noise], Tensor]  # codes [B, D] to nats per code []
-CLIP = 5.0  # largest norm of a gradient
+Loss = Callable[[Tensor, Noise], Tensor]  # (codes [B, D], noise) -> nats per code []
+CLIP = 5.0  # largest norm of the gradient
 
 
 class Training:
-    """Adam, its learning rate falling to 0 along a cosine; of all epochs the weights best on held-out codes are kept.
+    """Trains a network with Adam and keeps the weights of the epoch with the lowest loss on held-out codes.
+
+    The learning rate falls to 0 along a cosine.
 
     Args:
-        epochs: passes over the codes, at most.
+        epochs: largest number of passes over the codes.
         batch_size: codes per step.
         lr: learning rate at the start.
-        held_out: share of the codes that is not trained on.
-        patience: end after so many epochs without a better held-out loss.
+        held_out: fraction of the codes that is held out from training.
+        patience: training stops after this many epochs without a lower held-out loss.
     """
 
     def __init__(
@@ -42,11 +44,22 @@ class Training:
 
     def __call__(
         self, network: nn.Module, loss: Loss, x: Tensor, noise: Noise, progress: Progress, task: str
-    ) -> dict[str, Any]:
-        """Train on codes x [N, D]; returns the held-out loss and the epochs, for protocols.
+    ) -> dict[str, float]:
+        """Train the network and put it into evaluation mode.
+
+        Args:
+            network: the network to train.
+            loss: the loss of a batch of codes.
+            x: all codes [N, D].
+            noise: the source of random draws.
+            progress: shows the progress.
+            task: the description of the progress, which the number of codes completes.
+
+        Returns:
+            The held-out loss, the number of held-out codes, the best epoch and the number of epochs, for the protocol.
 
         Raises:
-            UserError: the loss became NaN in the first epoch.
+            UserError: the held-out loss was NaN or infinite in all epochs until training stopped.
         """
         order = noise.uniform(len(x)).argsort()
         aside = min(max(1, round(self.held_out * len(x))), len(x) - 1)
@@ -54,7 +67,7 @@ class Training:
         optimizer = torch.optim.Adam(network.parameters(), self.lr)
         steps = self.epochs * -(-len(train) // self.batch_size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        best, kept, found, epoch = 0, {}, float("inf"), 0
+        best_epoch, best_state, best_loss, epoch = 0, {}, float("inf"), 0
         for epoch in progress(range(1, self.epochs + 1), f"{task} {len(x):,} codes"):
             network.train()
             for rows in noise.uniform(len(train)).argsort().split(self.batch_size):
@@ -63,21 +76,22 @@ class Training:
                 nn.utils.clip_grad_norm_(network.parameters(), CLIP)
                 optimizer.step()
                 schedule.step()
-            with torch.no_grad():  # with the same draws each time, so that epochs compare
+            # Every epoch is scored with the same draws, so that the losses can be compared.
+            with torch.no_grad():
                 value = loss(held_out, SeededNoise("cpu", "held out")).item()
-            if value < found:
-                best, found, kept = epoch, value, copy.deepcopy(network.state_dict())
-            if epoch - best >= self.patience:
+            if value < best_loss:
+                best_epoch, best_loss, best_state = epoch, value, copy.deepcopy(network.state_dict())
+            if epoch - best_epoch >= self.patience:
                 break
-        if not kept:
+        if not best_state:
             raise UserError(f"sampler.lr={self.lr}: the loss became NaN or infinite; type a smaller sampler.lr")
-        network.load_state_dict(kept)
+        network.load_state_dict(best_state)
         network.requires_grad_(False).eval()
-        return {"held_out_loss": found, "held_out_codes": aside, "best_epoch": best, "epochs": epoch}
+        return {"held_out_loss": best_loss, "held_out_codes": aside, "best_epoch": best_epoch, "epochs": epoch}
 
 
-def fresh(make: Callable[[], Any], noise: Noise) -> Any:
-    """What ``make`` gives, its initial weights drawn by ``noise``."""
+def build_seeded(build: Callable[[], None], noise: Noise) -> None:
+    """Call ``build`` with torch's random generator seeded by ``noise``, which thus determines the initial weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_from(noise))
-        return make()
+        build()

@@ -1,10 +1,11 @@
 """The second VAE of the two-stage VAE (Dai & Wipf 2019, arXiv 1903.05789, section 4): a VAE of the codes.
 
-p(z) = ∫ N(z; f(u), γ² I) N(u; 0, I) du with u of as many dimensions as z. Codes fill their space, as images do not
-theirs, so that this VAE's q(u) comes close to its prior. A sample draws u, then z with the learned γ's noise. Networks
-as in the authors' code: dense layers, to whose last one the input is given once more. Unlike theirs, codes are
-standardised, training is shorter with a learning rate that falls along a cosine, and γ starts small: from 1, the codes'
-own spread, it may stay there with a posterior that has collapsed.
+p(z) = ∫ N(z; f(u), γ² I) N(u; 0, I) du, where u has as many dimensions as z. Unlike images, codes fill their space, so
+the aggregate posterior q(u) of this VAE comes close to its prior. To draw a sample, u is drawn first and then z, with
+noise of the learnt γ. The networks are those of the authors' code: dense layers, the last of which receives the input
+in addition. Unlike in their code, the codes are standardised, training is shorter with a learning rate that falls along
+a cosine, and γ starts small: if it started at 1, the standard deviation of the codes, it could stay there with a
+collapsed posterior.
 """
 
 import math
@@ -16,14 +17,14 @@ from torch import Tensor, nn
 
 from vae_lab.functional import kl_normal, log_normal, reparameterize
 from vae_lab.samplers.fitted import Standardised
-from vae_lab.samplers.training import HeldOut, Training, fresh
+from vae_lab.samplers.training import HeldOut, Training, build_seeded
 from vae_lab.types import Noise, Progress
 
 GAMMA = 0.3  # at the start, as a share of the codes' standard deviation
 
 
 class SkipDense(nn.Module):
-    """``depth`` hidden layers; the last linear layer sees them and the input: [B, D] to [B, out]."""
+    """A network with ``depth`` hidden layers, whose last linear layer receives their output and the input."""
 
     def __init__(self, dims: int, width: int, depth: int, out: int) -> None:
         super().__init__()
@@ -32,12 +33,12 @@ class SkipDense(nn.Module):
         self.last = nn.Linear(width + dims, out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, D] to [B, out]."""
+        """[B, D] -> [B, out]."""
         return self.last(torch.cat([self.hidden(x), x], -1))
 
 
 class SecondVAE(nn.Module):
-    """q(u|x), f(u) and log γ of standardised codes x [B, D]."""
+    """A VAE of standardised codes x [B, D]: the networks of q(u|x) and f(u), and log γ."""
 
     def __init__(self, dims: int, width: int, depth: int) -> None:
         super().__init__()
@@ -46,22 +47,22 @@ class SecondVAE(nn.Module):
         self.log_gamma = nn.Parameter(torch.tensor(math.log(GAMMA)))
 
     def terms(self, x: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
-        """log p(x|u) [B] at one draw of q(u|x), and KL[q(u|x) ‖ N(0, I)] [B], nats."""
+        """Return log p(x|u) at one draw of q(u|x), and KL[q(u|x) ‖ N(0, I)], each [B] in nats."""
         mu, log_var = self.encoder(x).chunk(2, -1)
         u = reparameterize(mu, log_var, noise.normal(*mu.shape))
         return log_normal(x, self.decoder(u), 2 * self.log_gamma).sum(-1), kl_normal(mu, log_var).sum(-1)
 
     def elbo(self, x: Tensor, noise: Noise) -> Tensor:
-        """The bound on log p(x): [B] nats."""
+        """Return the evidence lower bound on log p(x): [B] nats."""
         log_px, kl = self.terms(x, noise)
         return log_px - kl
 
 
 class TwoStage(Standardised):
-    """A VAE of the codes.
+    """A VAE that is trained on the codes, as a sampler.
 
     Args:
-        width, depth: hidden units per layer and hidden layers of encoder and decoder.
+        width, depth: hidden units per layer and number of hidden layers of encoder and decoder.
         epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.Training`.
     """
 
@@ -83,22 +84,22 @@ class TwoStage(Standardised):
         self.training_loop = Training(epochs, batch_size, lr, held_out, patience)
 
     def build(self, *sizes: int) -> None:
-        """D."""
+        """Create the VAE; the only size is D."""
         super().build(*sizes)
         self.vae = SecondVAE(sizes[0], self.width, self.depth)
 
     def fit(self, codes: Tensor, noise: Noise, progress: Progress) -> None:
-        """Maximise the second VAE's ELBO."""
-        fresh(lambda: self.build(codes.shape[1]), noise)
+        """Maximise the ELBO of the second VAE on codes [N, D]."""
+        build_seeded(lambda: self.build(codes.shape[1]), noise)
         x = self.standardise(codes).float()
 
         def loss(x: Tensor, noise: Noise) -> Tensor:
             return -self.vae.elbo(x, noise).mean()
 
-        told = self.training_loop(self.vae, loss, x, noise, progress, "training a second VAE on")
-        self.about = {"gamma": math.exp(self.vae.log_gamma.item()), **told}
+        training = self.training_loop(self.vae, loss, x, noise, progress, "training a second VAE on")
+        self.about = {"gamma": math.exp(self.vae.log_gamma.item()), **training}
 
     def sample(self, n: int, noise: Noise) -> Tensor:
-        """n draws of z ~ N(f(u), γ² I): [n, D]."""
+        """Return n draws of z ~ N(f(u), γ² I): [n, D]."""
         u = noise.normal(n, len(self.shift))
         return self.restore(reparameterize(self.vae.decoder(u), 2 * self.vae.log_gamma, noise.normal(*u.shape)))

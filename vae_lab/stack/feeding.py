@@ -29,7 +29,7 @@ class StackBatches:
 
     def __init__(self, parts: Sequence[Batches]) -> None:
         self.parts = parts
-        self.images = parts[0].images
+        self.examples = parts[0].examples
         self.sampler, self.batch_sampler = Orders([part.sampler for part in parts]), None
 
     def __len__(self) -> int:
@@ -78,5 +78,5 @@ class StackData(pl.LightningDataModule):
         parts: list[Batches] = []
         for data in datas:
             data.trainer = self.trainer
-            parts.append(data.loader(split, split == "train", parts[0].images if parts else None))
+            parts.append(data.loader(split, split == "train", parts[0].examples if parts else None))
         return StackBatches(parts)
