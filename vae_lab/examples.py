@@ -18,7 +18,11 @@ class Values(Protocol):
 
     @property
     def kind(self) -> str:
-        """'images', 'tokens' or 'vectors': what metrics, figures, likelihoods and networks ask for."""
+        """'images', 'tokens' or 'vectors': the kind that metrics, figures, likelihoods and networks ask for."""
+
+    @property
+    def one(self) -> str:
+        """A single example, for units: ``nats per image``."""
 
     def ready(self, stored: Tensor, device: torch.device) -> Tensor:
         """Stored values [N, *x_shape] as a model receives them, on its device."""
@@ -36,6 +40,7 @@ class ImageBytes:
     """Images [C, H, W], stored as bytes and given to a model as floats in [0, 1]."""
 
     kind = "images"
+    one = "image"
 
     def ready(self, stored: Tensor, device: torch.device) -> Tensor:
         """uint8 to float: value / 255."""
@@ -63,6 +68,7 @@ class Tokens:
     vocabulary: tuple[str, ...]
     separator: str = " "
     kind = "tokens"
+    one = "sequence"
 
     def ready(self, stored: Tensor, device: torch.device) -> Tensor:
         """Long integers."""
@@ -87,6 +93,7 @@ class RealVectors:
     """Real numbers of any shape, stored and given to a model as float32."""
 
     kind = "vectors"
+    one = "vector"
 
     def ready(self, stored: Tensor, device: torch.device) -> Tensor:
         """float32."""

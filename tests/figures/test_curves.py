@@ -19,7 +19,7 @@ def test_each_term_has_a_panel_with_both_splits():
     figure = draw("loss", "recon", "kl", "elbo")
     assert [axes.get_title() for axes in figure.axes] == ["loss (as minimised)", "reconstruction", "KL"]
     for axes in figure.axes:
-        assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "nats per example")
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "nats per image")
         assert [line.get_label() for line in axes.get_lines()] == ["train", "val"]
 
 

@@ -28,5 +28,5 @@ def test_dimensions_are_sorted_by_kl_and_coloured_by_activity():
 def test_axes_are_named():
     (axes,) = draw([1.0], [1.0]).axes
     assert axes.get_xlabel() == "latent dimension, by KL"
-    assert axes.get_ylabel() == "KL (nats per example)"
+    assert axes.get_ylabel() == "KL (nats per image)"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["active"]

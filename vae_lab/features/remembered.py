@@ -44,7 +44,7 @@ def _read(path: Path) -> tuple[Tensor, Tensor] | None:
             features, logits = file.get_tensor("features"), file.get_tensor("logits")
             intact = (file.metadata() or {}).get("sha256") == _hash(features, logits)
         return (features, logits) if intact else None
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, RuntimeError):  # RuntimeError: another process removed it just now
         return None
 
 

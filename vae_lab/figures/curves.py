@@ -24,7 +24,7 @@ class Curves:
             for split, colour, style in (("train", BLUE, "o-"), ("val", ORANGE, "s--")):
                 values = [row.get(f"{split}/{name}", float("nan")) for row in history]
                 axes.plot(epochs, values, style, color=colour, label=split, markersize=3)
-            axes.set(xlabel="epoch", ylabel="nats per example", title=_PANELS[name])
+            axes.set(xlabel="epoch", ylabel=f"nats per {trained.data.values.one}", title=_PANELS[name])
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.grid(alpha=0.3)
             axes.legend(frameon=False)

@@ -30,7 +30,7 @@ class KLPerDimension:
         for chosen, colour, label in groups:
             if chosen.any():
                 axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85 if len(kl) <= 64 else 1)
-        axes.set(xlabel="latent dimension, by KL", ylabel="KL (nats per example)")
+        axes.set(xlabel="latent dimension, by KL", ylabel=f"KL (nats per {trained.data.values.one})")
         axes.set(xlim=(0.4, len(kl) + 0.6), ylim=(0, 1.3 * float(values.max()) or 1))  # room for the legend
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.legend(frameon=False, loc="upper right")

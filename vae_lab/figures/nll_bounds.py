@@ -25,7 +25,7 @@ class NLLBounds:
             axes.annotate(f"{value:.2f}", (place, value), (7, 5), textcoords="offset points", fontsize=8)
         axes.set_xscale("log")
         axes.margins(x=0.12)
-        axes.set(xlabel="importance samples K", ylabel="−L_K (nats per example)")
+        axes.set(xlabel="importance samples K", ylabel=f"−L_K (nats per {trained.data.values.one})")
         axes.set_title(f"bars: 95 % intervals over {examples:,} examples, the same for every K", fontsize=8)
         axes.grid(alpha=0.3)
         return figure
