@@ -148,7 +148,7 @@ def test_factors_of_sprites_are_attributes_from_training_to_samples(cli, tmp_pat
     assert cli("sample", "run=run", "n=3").status == 0
     refused = cli("sample", "run=run", "n=3", "y=2")
     assert refused.status == 2
-    assert "takes 8 numbers, y=[0.5,0.5" in refused.err
+    assert "takes 8 numbers; type y=[0.5,0.5" in refused.err
     assert "for square, ellipse, heart, scale, sin, cos, x, y" in refused.err
 
 

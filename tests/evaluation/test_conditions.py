@@ -100,7 +100,7 @@ def test_protocols_tell_what_the_model_was_told():
     made = evaluation()
     assert made.sampler == "decoder means of draws from the prior, labels drawn as in training"
     assert made.run({"terms": LossTerms()}).protocol["loss_terms"]["given"] == "the images' labels"
-    assert made._told({"extractor_sha256": "abc"}) == {"extractor_sha256": "abc"}  # scores of images compare
+    assert made._with_condition({"extractor_sha256": "abc"}) == {"extractor_sha256": "abc"}  # scores of images compare
 
 
 def test_reconstructions_and_codes_are_told_the_images_labels():
@@ -146,7 +146,7 @@ def test_attributes_are_typed_as_numbers():
         (0.5, ["ape", "cat"], [], "y=0.5: no such label"),
         ([0, 9], ["ape", "cat"], [], "y=9"),
         (200, [str(i) for i in range(100)], [], "9, 10, … or a number from 0 to 99"),
-        ([0.5], [], ["age", "smile"], r"y=\[0.5\]: this model takes 2 numbers, y=\[0.5,0.5\] for age, smile"),
+        ([0.5], [], ["age", "smile"], r"y=\[0.5\]: this model takes 2 numbers; type y=\[0.5,0.5\] for age, smile"),
         (["old", 1], [], ["age", "smile"], "takes 2 numbers"),
     ],
 )

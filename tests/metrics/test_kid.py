@@ -141,4 +141,4 @@ def test_the_suffix_of_the_features_stands_in_every_name():
 
 def test_without_pairs_there_is_a_note():
     one = KID()(FakeTrained(labelled(1), classifier=FakeExtractor()))
-    assert (one.values, one.notes) == ({}, ["No kid: 1 image, and it compares pairs."])
+    assert (one.values, one.notes) == ({}, ["No kid: it compares pairs of images and needs at least 2, not 1."])

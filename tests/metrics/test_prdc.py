@@ -147,4 +147,4 @@ def test_an_image_needs_its_neighbours(n, found):
     scores = PRDC(bootstrap=2)(made(n))
     assert bool(scores.values) is found
     assert bool(scores.notes) is not found
-    assert found or scores.notes == ["No precision or recall: 5 images have no 5 neighbours."]
+    assert found or scores.notes == ["No precision or recall: 5 images are too few for 5 neighbours."]

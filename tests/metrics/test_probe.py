@@ -69,7 +69,7 @@ def test_the_probe_does_not_depend_on_the_scale_of_a_dimension():
 
 
 def test_few_labels_are_as_many_of_each_class():
-    places = Probe(labels_per_class=4, draws=3)._few_places(np.array([0] * 50 + [1] * 5 + [2] * 9), seed=0)
+    places = Probe(labels_per_class=4, draws=3)._few_indices(np.array([0] * 50 + [1] * 5 + [2] * 9), seed=0)
     assert len(places) == 3
     for chosen in places:
         assert len(set(chosen)) == 12

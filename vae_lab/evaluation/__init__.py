@@ -1,1 +1,1 @@
-"""A trained model scored and pictured; samplers fitted to its codes and kept."""
+"""Evaluation: metrics and figures of a trained model, and samplers fitted to its codes."""

@@ -1,6 +1,7 @@
-"""The y of samples, which no image brings: labels or attributes drawn as in training, or those that are asked for.
+"""Labels or attributes y for generated samples: drawn from the training set, or given by the user.
 
-Drawn as in training, samples are of p(x) = Σ_y p(y) p(x|y), which scores of images hold against real ones.
+With y drawn from the training set, the samples follow p(x) = Σ_y p(y) p(x|y), so that scores of images can compare them
+with real images.
 """
 
 from collections.abc import Sequence
@@ -13,53 +14,56 @@ from vae_lab.examples import Examples
 from vae_lab.scores import Conditions
 from vae_lab.types import Noise
 
-Word = int | float | str
+Word = int | float | str  # one value of y as the user types it
 
 
 def unconditional(start: int, n: int, noise: Noise) -> None:
-    """A model that is not conditional takes no y; nothing is drawn."""
+    """Return None: a model that is not conditional takes no y."""
 
 
 def as_in_training(images: Examples) -> Conditions:
-    """The y of n of the training images, drawn with replacement: every label as often as there, attributes together."""
-    known = images.y
-    assert known is not None
+    """Return conditions that draw the y of training examples with replacement.
+
+    Labels keep their frequencies, and the attributes of an example stay together.
+    """
+    y = images.y
+    assert y is not None
 
     def draw(start: int, n: int, noise: Noise) -> Tensor:
-        return known[(noise.uniform(n).cpu().double() * len(known)).long().to(known.device)]
+        return y[(noise.uniform(n).cpu().double() * len(y)).long().to(y.device)]
 
     return draw
 
 
 def in_turn(y: Tensor) -> Conditions:
-    """The rows of y one after the other, and again from the first."""
+    """Return conditions that repeat the rows of y in their order."""
     return lambda start, n, noise: y[torch.arange(start, start + n, device=y.device) % len(y)]
 
 
 def typed_y(typed: Word | Sequence[Word], classes: Sequence[str], attributes: Sequence[str]) -> Tensor:
-    """What a person typed: labels by name or number to long [labels], the values of all attributes to float [1, A].
+    """Convert the user's y to a tensor: labels by name or number to long [labels], attributes to float [1, A].
 
     Raises:
-        UserError: no such label, or not as many numbers as there are attributes.
+        UserError: a label does not exist, or the values are not one number for each attribute.
     """
     words = [typed] if isinstance(typed, int | float | str) else list(typed)
     if not attributes:
         return torch.tensor([_label(word, classes) for word in words])
     if len(words) != len(attributes) or any(isinstance(word, str) for word in words):
         raise UserError(
-            f"y={told_y(typed)}: this model takes {len(attributes)} numbers, "
+            f"y={told_y(typed)}: this model takes {len(attributes)} numbers; type "
             f"y=[{','.join('0.5' for _ in attributes)}] for {', '.join(attributes)}"
         )
     return torch.tensor([[float(word) for word in words]])
 
 
 def told_y(typed: Word | Sequence[Word]) -> str:
-    """As it was typed."""
+    """Return y as the user typed it, for messages and file names."""
     return f"{typed}" if isinstance(typed, int | float | str) else f"[{','.join(map(str, typed))}]"
 
 
 def _label(word: Word, classes: Sequence[str]) -> int:
-    """A class's name comes first, its number where no class is called so."""
+    """The index of a class, given by its name or, if no class has this name, by its number."""
     if str(word) in classes:
         return classes.index(str(word))
     if isinstance(word, int) and 0 <= word < len(classes):

@@ -1,6 +1,7 @@
-"""Fits samplers to a trained model's codes, and keeps them in its run folder.
+"""Fits samplers to a trained model's codes and saves them in its run folder.
 
-``<run>/samplers/<name>.pt`` holds what was fitted and what it stands on: settings, hash of the weights, seed, codes.
+``<run>/samplers/<name>.pt`` holds the fitted numbers and what they depend on: settings, hash of the weights, seed and
+codes.
 """
 
 import hashlib
@@ -22,46 +23,51 @@ from vae_lab.types import Sampler
 
 
 def name_of(config: Node) -> str | None:
-    """Of the sampler that a config chose; None where it is the model's prior."""
+    """Return the name of the sampler that a config selects; None if it is the model's prior."""
     if not config.get("sampler"):
         return None
     return str(config.get("choices", {}).get("sampler") or config["sampler"]["_target_"].split(".")[-2])
 
 
 def fitted(evaluation: Evaluation, node: Node, name: str, run_dir: Path) -> tuple[Sampler, Node]:
-    """A sampler of these settings with what is told of its fit: from the run folder, or fitted now and saved there.
+    """Return a sampler with the settings ``node``, and the record of its fit for protocols.
+
+    It is loaded from the run folder if it was fitted there; otherwise it is fitted now and saved.
 
     Raises:
-        UserError: the saved file is damaged, or the codes cannot be fitted.
+        UserError: the saved file is damaged, or the sampler cannot be fitted to the codes.
     """
-    saved, about = _read(_place(run_dir, name)), _stands_on(evaluation, node)
+    saved, about = _read(_path(run_dir, name)), _depends_on(evaluation, node)
     if saved and about.items() <= saved["about"].items():
-        return _loaded(saved, _place(run_dir, name)), saved["about"]
+        return _loaded(saved, _path(run_dir, name)), saved["about"]
     return _fit(evaluation, about, name, run_dir)
 
 
 def at_hand(evaluation: Evaluation, name: str, run_dir: Path, node: Node | None = None) -> tuple[Sampler, Node]:
-    """The sampler of that name that was fitted before, whatever its settings; where there is none, fitted now.
+    """Return the sampler of this name that was fitted before, whatever its settings, and the record of its fit.
+
+    If none was fitted to the current weights, one is fitted now with the settings ``node``, by default those of the
+    option ``name``.
 
     Raises:
-        UserError: there is no such sampler; or settings (``node``) were asked for, and others fitted.
+        UserError: there is no sampler of this name, or ``node`` differs from the settings of the saved one.
     """
     if name not in options("sampler"):
         known = options("sampler")
         raise UserError(f"sampler={name}: no such option{did_you_mean(name, known)}; options: {', '.join(known)}")
-    usual = yaml.safe_load(options("sampler")[name].read_text(encoding="utf-8"))
-    saved, about = _read(_place(run_dir, name)), _stands_on(evaluation, node or usual)
+    default = yaml.safe_load(options("sampler")[name].read_text(encoding="utf-8"))
+    saved, about = _read(_path(run_dir, name)), _depends_on(evaluation, node or default)
     if not saved or saved["about"]["weights_sha256"] != about["weights_sha256"]:
         return _fit(evaluation, about, name, run_dir)
     if node not in (None, saved["about"]["settings"]):
         raise UserError(
-            f"sampler={name}: {_place(run_dir, name)} was fitted under other settings; leave sampler.… out, or fit "
-            f"anew: vae-lab evaluate run={run_dir} sampler={name} …"
+            f"sampler={name}: {_path(run_dir, name)} was fitted under other settings; leave out sampler.…, or fit it "
+            f"again: vae-lab evaluate run={run_dir} sampler={name} …"
         )
-    return _loaded(saved, _place(run_dir, name)), saved["about"]
+    return _loaded(saved, _path(run_dir, name)), saved["about"]
 
 
-_APART = "drawn apart from the codes, which is right as far as q(z) is the same for every y"
+_INDEPENDENT = "drawn apart from the codes, which is right as far as q(z) is the same for every y"
 
 
 def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple[Sampler, Node]:
@@ -75,24 +81,24 @@ def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple
         **about,
         "sampler": sampler.label,
         "codes": f"{kind} of each of {len(codes):,} training {evaluation.data.values.kind}",
-        **({"labels": _APART} if evaluation.model.conditional else {}),
+        **({"labels": _INDEPENDENT} if evaluation.model.conditional else {}),
         "seconds": round(time.perf_counter() - started, 2),
         **sampler.about,
     }
-    path = _place(run_dir, name)
+    path = _path(run_dir, name)
     path.parent.mkdir(exist_ok=True)
-    for picture in (run_dir / "figures").glob(f"*_{name}.png"):
-        picture.unlink()  # of an earlier fit
+    for figure in (run_dir / "figures").glob(f"*_{name}.png"):
+        figure.unlink()  # It shows samples of an earlier fit.
     with write_atomically(path, "wb") as file:
         torch.save({"about": about, "state": sampler.state_dict()}, file)
     return sampler.eval(), about
 
 
 def _codes_for(sampler: Sampler, evaluation: Evaluation, name: str) -> Tensor:
-    """The codes of training examples in the form that the sampler takes: long as they are, real ones as vectors [N, D].
+    """The codes of training examples: discrete ones in their own shape, real ones flattened to vectors [N, D].
 
     Raises:
-        UserError: the sampler is for codes of the other kind, or some codes are not finite.
+        UserError: the sampler does not take codes of this kind, or some codes are not finite.
     """
     codes = evaluation.code_draws()
     kind = "real" if codes.is_floating_point() else "discrete"
@@ -106,15 +112,15 @@ def _codes_for(sampler: Sampler, evaluation: Evaluation, name: str) -> Tensor:
     return codes.flatten(1) if kind == "real" else codes
 
 
-def _stands_on(evaluation: Evaluation, node: Node) -> Node:
-    """What decides whether a fit can be used again."""
+def _depends_on(evaluation: Evaluation, node: Node) -> Node:
+    """The settings, the weights and the seed of a fit; a saved fit with the same ones can be used again."""
     digest = hashlib.sha256()
     for key, value in evaluation.model.state_dict().items():
         digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return {"settings": node, "weights_sha256": digest.hexdigest(), "seed": evaluation.seed}
 
 
-def _place(run_dir: Path, name: str) -> Path:
+def _path(run_dir: Path, name: str) -> Path:
     return run_dir / "samplers" / f"{name.replace('/', '-')}.pt"
 
 
@@ -124,7 +130,7 @@ def _read(path: Path) -> Node | None:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         return {"about": dict(saved["about"]), "state": dict(saved["state"])}
-    except Exception as why:  # a damaged archive makes torch raise a dozen kinds
+    except Exception as why:  # For damaged archives, torch raises many kinds of exception.
         raise _damaged(path, why) from why
 
 
@@ -140,5 +146,5 @@ def _loaded(saved: Node, path: Path) -> Sampler:
 def _damaged(path: Path, why: Exception) -> UserError:
     reason = shorten(str(why), 100, placeholder="…")
     return UserError(
-        f"{path} is truncated, corrupt or of another version ({reason}); remove it to fit the sampler anew"
+        f"{path} is truncated, corrupt or of another version ({reason}); remove it to fit the sampler again"
     )

@@ -1,111 +1,112 @@
-"""What a metric or a figure needs of a run, and the sentence that says why a run does not have it.
+"""Capabilities that metrics and figures need, such as labels, and the reasons why a run does not have them.
 
-A metric declares capabilities by name, ``needs = ("images", "labels")``, and they are checked here, in that order,
-before it is called: its code can rely on them.
+A metric declares the names of capabilities, ``needs = ("images", "labels")``. They are checked in this order before the
+metric is called, so its code can rely on them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import cast
 
 import torch
 
 from vae_lab.scores import Generated, Trained, needs_of
+from vae_lab.types import Latents, T
 
-QUIET = {"conditional"}  # a metric that does not concern a run is left out without a note
+QUIET = {"conditional"}  # metrics for which one of these is missing do not concern the run and get no note
 
 
-def missing(part: object, made: Generated) -> tuple[str, str] | None:
-    """The first capability that a metric or figure needs and the run does not have, with the reason; else None."""
+def missing(part: object, generated: Generated) -> tuple[str, str] | None:
+    """Return the first missing capability of a metric or figure and the reason; None if the run has all of them."""
     for name in needs_of(part):
-        reason = CAPABILITIES[name](made)
+        reason = CAPABILITIES[name](generated)
         if reason:
             return name, reason
     return None
 
 
-def usable(parts: Mapping[str, Any], made: Generated) -> tuple[dict[str, Any], list[str]]:
-    """The metrics or figures that the run can have, and a note for each reason why others are left out."""
-    found: dict[str, Any] = {}
-    refused: dict[str, list[str]] = {}
+def usable(parts: Mapping[str, T], generated: Generated) -> tuple[dict[str, T], list[str]]:
+    """Return the metrics or figures whose needs the run meets, and a note for each reason why others are left out."""
+    kept: dict[str, T] = {}
+    left_out: dict[str, list[str]] = {}
     for name, part in parts.items():
-        lacking = missing(part, made)
+        lacking = missing(part, generated)
         if lacking is None:
-            found[name] = part
+            kept[name] = part
         elif lacking[0] not in QUIET:
-            refused.setdefault(lacking[1], []).append(name)
-    return found, [f"No {', '.join(names)}: {reason}." for reason, names in refused.items()]
+            left_out.setdefault(lacking[1], []).append(name)
+    return kept, [f"No {', '.join(names)}: {reason}." for reason, names in left_out.items()]
 
 
-def _images(made: Generated) -> str:
-    kind = made.data.values.kind
+def _images(generated: Generated) -> str:
+    kind = generated.data.values.kind
     return "" if kind == "images" else f"the dataset holds {kind}, not images"
 
 
-def _labels(made: Generated) -> str:
-    if made.data.attributes:
+def _labels(generated: Generated) -> str:
+    if generated.data.attributes:
         return "the dataset has attributes, not labels"
-    if made.data.test.labels is None:
+    if generated.data.test.labels is None:
         return "the dataset has no labels"
-    return "" if len(made.data.classes) > 1 else "all examples of the dataset have the same label"
+    return "" if len(generated.data.classes) > 1 else "all examples of the dataset have the same label"
 
 
-def _features(made: Generated) -> str:
-    if made.extractor is not None:
+def _features(generated: Generated) -> str:
+    if generated.extractor is not None:
         return ""
     return "the dataset has no labels to train a feature classifier on; features=inception needs none"
 
 
-def _factors(made: Generated) -> str:
-    return "" if made.data.factors else "the dataset has no known factors; dataset=sprites has them"
+def _factors(generated: Generated) -> str:
+    return "" if generated.data.factors else "the dataset has no known factors; dataset=sprites has them"
 
 
-def _conditional(made: Generated) -> str:
-    return "" if cast(Trained, made).model.conditional else "the model is not conditional"
+def _conditional(generated: Generated) -> str:
+    return "" if cast(Trained, generated).model.conditional else "the model is not conditional"
 
 
-def _posterior(made: Generated) -> str:
-    return "" if cast(Trained, made).objective.variational else "this objective trains no q(z|x)"
+def _posterior(generated: Generated) -> str:
+    return "" if cast(Trained, generated).objective.variational else "this objective trains no q(z|x)"
 
 
-def _gaussian(made: Generated) -> str:
-    latents = _trial(cast(Trained, made))
-    one = len(latents.q) == 1 and latents.q[0] is not None
-    return "" if one else "it needs one level of Gaussian posteriors"
+def _gaussian(generated: Generated) -> str:
+    latents = _trial(cast(Trained, generated))
+    one_gaussian = len(latents.q) == 1 and latents.q[0] is not None
+    return "" if one_gaussian else "it needs one level of Gaussian posteriors"
 
 
-def _densities(made: Generated) -> str:
-    trained = cast(Trained, made)
+def _densities(generated: Generated) -> str:
+    trained = cast(Trained, generated)
     if trained.model.deterministic:
         return "the codes of this model are deterministic, so that q(z|x) has no density"
     latents = _trial(trained)
-    known = latents.log_q is not None and latents.log_p is not None
-    return "" if known else "this model has no densities of its latents"
+    has_densities = latents.log_q is not None and latents.log_p is not None
+    return "" if has_densities else "this model has no densities of its latents"
 
 
-def _likelihood(made: Generated) -> str:
-    trained = cast(Trained, made)
+def _likelihood(generated: Generated) -> str:
+    trained = cast(Trained, generated)
     likelihood = trained.model.likelihood
-    if not likelihood.discrete:  # a density of any example
+    if not likelihood.discrete:  # A density is defined for every example.
         return ""
     reasons: Iterable[str] = (likelihood.no_likelihood(batch.target) for batch in trained.data.batches("test"))
     return next((reason for reason in reasons if reason), "")
 
 
-def _trial(trained: Trained) -> Any:
-    """Latents of the first test example, with densities."""
+def _trial(trained: Trained) -> Latents:
+    """Infer the latents of one test example, with densities."""
     batch = next(trained.data.batches("test", 1))
     with torch.inference_mode():
         return trained.model.infer(batch.x, batch.y, 1, trained.noise("trial"), densities=True)
 
 
 CAPABILITIES: dict[str, Callable[[Generated], str]] = {
-    "images": _images,  # examples are images
-    "labels": _labels,  # class labels, and so a classifier of images
-    "features": _features,  # a network in whose features images are compared
-    "factors": _factors,  # known factors of variation
-    "conditional": _conditional,  # the model reads labels or attributes
-    "posterior": _posterior,  # the objective trains q(z|x)
-    "gaussian": _gaussian,  # one level of Gaussian posteriors
-    "densities": _densities,  # log q(z|x) and log p(z) at samples
-    "likelihood": _likelihood,  # log p(x|z) is a log-likelihood of the test examples
+    "images": _images,  # The examples are images.
+    "labels": _labels,  # There are class labels, and therefore a classifier if the examples are images.
+    "features": _features,  # There is a network in whose features images are compared.
+    "factors": _factors,  # The factors of variation are known.
+    "conditional": _conditional,  # The model reads labels or attributes.
+    "posterior": _posterior,  # The objective trains q(z|x).
+    "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
+    "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.
+    "likelihood": _likelihood,  # log p(x|z) is a log-likelihood of the test examples.
 }

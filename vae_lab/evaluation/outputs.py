@@ -1,7 +1,6 @@
-"""A run's metrics and figures: computed, and kept in its folder and with its loggers."""
+"""Computes a run's metrics and figures, saves them in its folder and sends them to its loggers."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -12,12 +11,12 @@ from vae_lab.evaluation.needs import usable
 from vae_lab.evaluation.sampled import Sampled, of_images
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation
-from vae_lab.report.loggers import log_figure, log_scores
+from vae_lab.report.loggers import Logger, log_figure, log_scores
 from vae_lab.scores import Scores
 from vae_lab.system.files import write_csv
 
 
-def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Any], step: int) -> Scores:
+def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
     """Run the config's metrics and figures; tables and figures are saved in the run folder."""
     scores = evaluation.run(make_all(config["metrics"]))
     _save_scores(scores, run_dir, loggers, step)
@@ -25,35 +24,35 @@ def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Any], 
     return scores
 
 
-def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: list[Any], step: int) -> Scores:
-    """Fit the config's sampler, where it is not fitted, and run the metrics and figures of images on what it gives.
+def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
+    """Run the metrics and figures of images on the images of the config's sampler, which is fitted first if necessary.
 
-    All under the sampler's name: ``fid_gmm``, ``figures/samples_gmm.png``. What there was of the prior stays.
+    Results are saved under the sampler's name: ``fid_gmm``, ``figures/samples_gmm.png``. Those of the prior stay.
     """
     name = name_of(config)
     if name is None:
         return evaluation.scores
-    made = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)
-    made.run(of_images(config["metrics"]))
-    scores = made.hand_over()
+    sampled = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)
+    sampled.run(of_images(config["metrics"]))
+    scores = sampled.hand_over()
     _save_scores(scores, run_dir, loggers, step)
-    _draw(made, of_images(config["figures"]), run_dir, loggers, step, f"_{name}")
+    _draw(sampled, of_images(config["figures"]), run_dir, loggers, step, f"_{name}")
     return scores
 
 
-def _save_scores(scores: Scores, run_dir: Path, loggers: list[Any], step: int) -> None:
+def _save_scores(scores: Scores, run_dir: Path, loggers: list[Logger], step: int) -> None:
     for name, columns in scores.tables.items():
         write_csv(run_dir / f"{name}.csv", columns)
     for logger in loggers:
         log_scores(logger, scores, step)
 
 
-def _draw(made: Scoring, plots: Node, run_dir: Path, loggers: list[Any], step: int, suffix: str = "") -> None:
-    """Each figure that applies, into the run folder; ``suffix`` behind its name."""
-    drawable, _ = usable(plots, made)
+def _draw(scoring: Scoring, plots: Node, run_dir: Path, loggers: list[Logger], step: int, suffix: str = "") -> None:
+    """Draw every figure that applies into the run folder; ``suffix`` ends its name."""
+    drawable, _ = usable(plots, scoring)
     for name, plot in drawable.items():
         with torch.inference_mode():
-            figure = plot(made)
+            figure = plot(scoring)
         if figure is None:
             continue
         path = run_dir / "figures" / f"{name}{suffix}.png"

@@ -1,30 +1,29 @@
-"""Images of a sampler that was fitted to a model's codes, scored beside its prior's under names of their own."""
+"""Scores the images of a sampler fitted to a model's codes; they are kept next to the scores of the model's prior."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from torch import Tensor
 
 from vae_lab.config.make import make_all
+from vae_lab.config.node import Node
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import PRIOR, Evaluation, decoded_draws
 from vae_lab.scores import Extractor, Scores
 from vae_lab.types import Sampler
 
-Node = dict[str, Any]
-_PARTS = ("values", "intervals", "meanings", "protocol", "arrays", "tables")
+_PARTS = ("values", "intervals", "meanings", "protocol", "arrays", "tables")  # the dictionaries of ``Scores``
 
 
 class Sampled(Scoring):
-    """Images decoded from a sampler's codes, as scores and figures of images are called with them.
+    """Images decoded from a sampler's codes: an argument of metrics and figures of images.
 
-    Scores have their plain names in here; :meth:`hand_over` puts the sampler's behind them.
+    Scores have their plain names in this object; :meth:`hand_over` appends the sampler's name.
 
     Args:
-        evaluation: of the model, with the scores that there are already.
-        sampler: fitted.
-        about: what its file says of the fit.
-        name: of the sampler.
+        evaluation: the evaluation of the model, with the scores computed so far.
+        sampler: the fitted sampler.
+        about: the record of its fit, as saved in its file.
+        name: name of the sampler.
     """
 
     learnt_from = "train"
@@ -33,49 +32,49 @@ class Sampled(Scoring):
         title = f"{evaluation.title}, sampler={name}"
         super().__init__(evaluation.data, evaluation.seed, evaluation.device, title, evaluation.progress)
         self.evaluation, self.fitted, self.about, self.name = evaluation, sampler, about, name
-        told = evaluation.sampler.removeprefix(PRIOR)  # of the labels of a conditional model
-        self.sampler, self.known = source_of(sampler) + told, evaluation.scores
+        labels = evaluation.sampler.removeprefix(PRIOR)  # how a conditional model's labels were drawn
+        self.sampler, self.known = source_of(sampler) + labels, evaluation.scores
         if evaluation.scores.protocol.get("samplers", {}).get(name) == about:
-            self.scores = _own(evaluation.scores, name)
-        else:  # what was scored under this name was of another fit
+            self.scores = _of_sampler(evaluation.scores, name)
+        else:  # Scores under this name belong to an earlier fit.
             _remove(evaluation.scores, name)
 
     @property
     def classifier(self) -> Extractor | None:  # type: ignore[override]
-        """That of the evaluation, which may have it already."""
+        """The classifier of the evaluation, which may have been loaded already."""
         return self.evaluation.classifier
 
     @property
     def extractor(self) -> Extractor | None:  # type: ignore[override]
-        """That of the evaluation, which may have it already."""
+        """The extractor of the evaluation, which may have been loaded already."""
         return self.evaluation.extractor
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
-        """n decoded means of the sampler's draws; the first n are the same whatever n is."""
+        """Yield n decoded means of the sampler's draws; a smaller n gives the first of the same images."""
         model, conditions = self.evaluation.model, self.evaluation.conditions
         yield from decoded_draws(model, n, self.device, self.seed, purpose, size, conditions, self.fitted)
 
     def _real(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
-        return self.evaluation._by(network, source, n)
+        return self.evaluation._outputs(network, source, n)
 
     def hand_over(self) -> Scores:
-        """The evaluation's scores with those of the sampler: ``test/fid_gmm``, ``test/fid_gmm_floor``."""
+        """Add the sampler's scores, such as ``test/fid_gmm`` and ``test/fid_gmm_floor``, to those of the evaluation."""
         scores = self.evaluation.scores
         for part in _PARTS:
             getattr(scores, part).update({_full(k, self.name): v for k, v in getattr(self.scores, part).items()})
         scores.protocol["samplers"] = {**scores.protocol.get("samplers", {}), self.name: self.about}
-        told = [f"sampler={self.name}: labels were {self.about['labels']}."] if "labels" in self.about else []
-        scores.notes.extend(note for note in [*self.scores.notes, *told] if note not in scores.notes)
+        labels = [f"sampler={self.name}: labels were {self.about['labels']}."] if "labels" in self.about else []
+        scores.notes.extend(note for note in [*self.scores.notes, *labels] if note not in scores.notes)
         return scores
 
 
-def of_images(nodes: Node) -> dict[str, Any]:
-    """The metrics or figures of a config that concern generated images, made."""
+def of_images(nodes: Node) -> Node:
+    """Build the metrics or figures of a config and return those that look at generated images alone."""
     return {name: part for name, part in make_all(nodes).items() if getattr(part, "of_images", False)}
 
 
 def source_of(sampler: Sampler) -> str:
-    """Where images come from, for protocols and titles."""
+    """Return the source of a sampler's images, as a text for protocols and titles."""
     return f"decoder means of draws from {sampler.label}"
 
 
@@ -86,23 +85,24 @@ def _full(key: str, name: str) -> str:
 
 
 def _bare(key: str, name: str) -> str | None:
-    """``fid_gmm_floor`` to ``fid_floor``; None where it is not of this sampler."""
+    """``fid_gmm_floor`` to ``fid_floor``; None if the key is not of this sampler."""
     head = key.removesuffix("_floor")
     return head.removesuffix(f"_{name}") + key.removeprefix(head) if head.endswith(f"_{name}") else None
 
 
-def _own(scores: Scores, name: str) -> Scores:
-    """Those of one sampler, under their plain names."""
-    found: Any = {part: {} for part in _PARTS}
+def _of_sampler(scores: Scores, name: str) -> Scores:
+    """The scores of one sampler, under their plain names."""
+    own = Scores({})
     for part in _PARTS:
         for key, value in getattr(scores, part).items():
             bare = _bare(key, name)
             if bare:
-                found[part][bare] = value
-    return Scores(**found)
+                getattr(own, part)[bare] = value
+    return own
 
 
 def _remove(scores: Scores, name: str) -> None:
+    """Delete the scores of one sampler."""
     for part in _PARTS:
         for key in [key for key in getattr(scores, part) if _bare(key, name)]:
             del getattr(scores, part)[key]

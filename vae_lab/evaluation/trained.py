@@ -1,4 +1,4 @@
-"""A trained model in evaluation mode, the argument of metrics and figures, and examples drawn from one."""
+"""A trained model in evaluation mode, the argument of metrics and figures, and functions that generate its examples."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Evaluation(Scoring):
 
     Args:
         job: the trained model with its objective.
-        history: one row of terms per epoch.
+        history: one row of loss terms per epoch.
         data, seed, device, title, progress, features: see :class:`Scoring`.
     """
 
@@ -49,61 +49,65 @@ class Evaluation(Scoring):
         self.conditions: Conditions = unconditional
         if self.model.conditional:
             self.conditions = as_in_training(data.train)
-            known = "attributes" if data.attributes else "labels"
-            self.told_of = f"the images' {known}"
-            self.sampler = f"{PRIOR}, {known} drawn as in training"
-        self._known: dict[tuple[str, int | None], _Encoded] = {}
+            kind = "attributes" if data.attributes else "labels"
+            self.conditioned_on = f"the images' {kind}"
+            self.sampler = f"{PRIOR}, {kind} drawn as in training"
+        self._encodings: dict[tuple[str, int | None], _Encoded] = {}  # by split and n
         self._factor_codes: Tensor | None = None
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
-        """n decoded means of prior draws; the first n are the same whatever n is.
+        """Yield n decoded means of prior draws; a smaller n gives the first of the same examples.
 
-        A conditional model decodes the rows of y in turn, or y drawn as in training; z does not depend on which.
+        A conditional model decodes the rows of y in turn, or y drawn as in training. z does not depend on y.
         """
         conditions = self.conditions if y is None else in_turn(y)
         yield from decoded_draws(self.model, n, self.device, self.seed, purpose, size, conditions)
 
-    def _made(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
+    def _generated(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
         if source == "samples":
-            return super()._made(network, source, n)
+            return super()._generated(network, source, n)
         images = (self.reconstruct(batch.x, batch.y) for batch in self.data.batches("test", n))
         return self._through(network, images, source, n)
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Decoded means of the posterior means; y is what a conditional model is told of the images."""
+        """Return the decoded means of the posterior means; ``y`` holds labels or attributes for a conditional model."""
         y = None if y is None else y.to(x.device)
         return reconstructed(self.model, x, y, self.noise)
 
     def codes(self, split: str = "test", n: int | None = None, level: int = 0) -> tuple[Normal, Tensor | None]:
-        """The posterior of n examples of a split at one level, counted from the top: [n, D], and labels, on the CPU."""
+        """Return the posterior of n examples at one level, [n, D], and their labels, on the CPU.
+
+        ``level`` counts from the top.
+        """
         encoded = self._encoded(split, n)
         return encoded.levels[level], encoded.labels
 
     def kl(self, split: str = "test", n: int | None = None, level: int | None = None) -> Tensor:
-        """KL[q(z|x) ‖ p(z)] of the same examples: [n, D] in closed form, otherwise one draw's, [n, 1]; nats.
+        """Return KL[q(z|x) ‖ p(z)] of the same examples in nats: [n, D] in closed form, else an estimate, [n, 1].
 
-        ``level`` None: of all levels, side by side.
+        ``level`` None: the KL of all levels, concatenated.
         """
         kl = self._encoded(split, n).kl
         return torch.cat(kl, 1) if level is None else kl[level]
 
     def _encoded(self, split: str, n: int | None) -> "_Encoded":
-        if (split, n) not in self._known:
+        """The moments, KL and labels of n examples of a split, computed once."""
+        if (split, n) not in self._encodings:
             parts = [self._encode(batch.x, batch.y) for batch in self._shown_batches(split, n)]
-            self._known[split, n] = _Encoded(
+            self._encodings[split, n] = _Encoded(
                 levels=[_joined([levels[i] for levels, _, _ in parts]) for i in range(len(parts[0][0]))],
                 kl=[torch.cat([kl[i] for _, kl, _ in parts]) for i in range(len(parts[0][1]))],
                 labels=None if self.data.attributes else _joined_labels([y for _, _, y in parts]),
             )
-        return self._known[split, n]
+        return self._encodings[split, n]
 
     def code_draws(self) -> Tensor:
-        """One code of the top level per training example, [N, *its shape], on the CPU: samplers are fitted to these.
+        """Return one code of the top level per training example, to which samplers are fitted: [N, *shape], on the CPU.
 
-        A draw of q(z|x), the same at each call; the posterior's mean where the objective draws nothing; long integers
-        where codes are discrete.
+        A code is a draw from q(z|x), the same at every call, or the posterior's mean if the objective is not
+        variational. Discrete codes are long integers.
         """
-        noise, drawn, found = self.noise("codes of samplers"), self.objective.variational, []
+        noise, drawn, parts = self.noise("codes of samplers"), self.objective.variational, []
         with torch.inference_mode():
             for batch in self._shown_batches("train", None):
                 if drawn:
@@ -111,32 +115,33 @@ class Evaluation(Scoring):
                 else:
                     latents = at_the_means(self.model, batch.x, batch.y, noise)
                 codes = latents.z if latents.codes is None else latents.codes
-                found.append(codes[0][0].cpu())
-        return torch.cat(found).clone()
+                parts.append(codes[0][0].cpu())
+        return torch.cat(parts).clone()
 
     def _shown_batches(self, split: str, n: int | None) -> Iterable[Batch]:
+        """Batches of n examples of a split, with their progress shown."""
         total = min(n or len(getattr(self.data, split)), len(getattr(self.data, split)))
         return self.progress(
             Counted(self.data.batches(split, n), -(-total // 1000)), f"encoding {total:,} {self.data.values.kind}"
         )
 
     def factor_codes(self) -> Tensor:
-        """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""
+        """Return the posterior means [M, D] of all images of ``data.factors``, on the CPU."""
         factors = self.data.factors
         if factors is None:
             raise ValueError("the dataset has no known factors")
         if self._factor_codes is None:
-            total, found = len(factors.stored), []
-            known = self.data.pool.targets  # of every image, whatever split it is in
+            total, parts = len(factors.stored), []
+            targets = self.data.pool.targets  # of all images, in every split
             for index in self.progress(torch.arange(total).split(AT_ONCE), f"encoding all {total:,} images"):
                 x = self.data.values.ready(factors.stored[index], self.device)
-                y = None if known is None else known[index].to(self.device)
-                found.append(self._encode(x, y)[0][0].mu)
-            self._factor_codes = torch.cat(found)
+                y = None if targets is None else targets[index].to(self.device)
+                parts.append(self._encode(x, y)[0][0].mu)
+            self._factor_codes = torch.cat(parts)
         return self._factor_codes
 
     def _encode(self, x: Tensor, y: Tensor | None) -> "tuple[list[Normal], list[Tensor], Tensor | None]":
-        """Moments and KL of every level, each [B, its dimensions], and y, on the CPU."""
+        """The moments and the KL of every level, flattened to [B, D], and y, on the CPU."""
         with torch.inference_mode():
             moments, latents = posterior_moments(self.model, x, y, self.noise)
             kl = [part.mean(0).flatten(1).cpu() for part in latents.kl]
@@ -146,7 +151,7 @@ class Evaluation(Scoring):
 
 @dataclass
 class _Encoded:
-    """What inference gives for n examples, on the CPU, top level first."""
+    """The result of inference for n examples, on the CPU, top level first."""
 
     levels: list[Normal]  # each [n, D]
     kl: list[Tensor]  # each [n, D] or [n, 1]
@@ -158,12 +163,15 @@ def _joined(parts: Sequence[Normal]) -> Normal:
 
 
 def _joined_labels(parts: Sequence[Tensor | None]) -> Tensor | None:
-    found = [y for y in parts if y is not None]
-    return torch.cat(found) if found else None
+    labels = [y for y in parts if y is not None]
+    return torch.cat(labels) if labels else None
 
 
 def reconstructed(model: Model, x: Tensor, y: Tensor | None, noise: Callable[[str], Noise]) -> Tensor:
-    """Decoded posterior means: examples [B, *x_shape] to the same; the means of a flow are of draws from ``noise``."""
+    """Return decoded posterior means: examples [B, *x_shape] to the same shape.
+
+    If the posterior has no mean in closed form, e.g. that of a flow, its mean is estimated from draws of ``noise``.
+    """
     with torch.inference_mode():
         latents = mean_latents(model, x, y, noise)
         params = latents.params if latents.params is not None else model.decode(latents.z, y)
@@ -180,10 +188,20 @@ def decoded_draws(
     conditions: Conditions = unconditional,
     sampler: Sampler | None = None,
 ) -> Iterator[Tensor]:
-    """n decoded means of draws from a model's prior or a sampler, [size, *x_shape] at a time.
+    """Yield n decoded means of draws from a model's prior or a sampler, [size, *x_shape] at a time.
 
-    They depend on the weights and the seed alone. A sampler draws the codes of the top level, on the CPU whatever the
-    device is, and the model draws the levels below; the y are the same for every sampler.
+    They depend on the weights and the arguments alone. A sampler draws the codes of the top level, on the CPU for every
+    device, and the model draws the levels below. The y are the same for every sampler.
+
+    Args:
+        model: the model, on ``device``.
+        n: number of examples.
+        device: where to compute.
+        seed: seed of all draws.
+        purpose: a part of the seed; different purposes give independent draws.
+        size: number of examples drawn at a time.
+        conditions: gives the y of the examples; None for a model that is not conditional.
+        sampler: the sampler that draws the codes of the top level; None: the model's prior.
     """
     for start in range(0, n, size):
         key = (seed, "evaluation", purpose, start)
@@ -197,6 +215,6 @@ def decoded_draws(
 
 
 def _codes_of(sampler: Sampler, model: Model, n: int, noise: Noise) -> Tensor:
-    """n codes of the model's top level, [1, n, *its shape]; a sampler of vectors was fitted to flattened ones."""
+    """n codes of the model's top level, [1, n, *shape]; samplers of vectors draw them flattened."""
     codes = sampler.sample(n, noise)
     return codes.reshape(1, n, *model.latent_shapes[0])

@@ -1,8 +1,8 @@
-"""The aggregate posterior q(z) = (1/N) Σ_j q(z|x_j): how far it is from the prior, how much a code says of its image.
+"""The aggregate posterior q(z) = (1/N) Σ_j q(z|x_j): its distance from the prior, and the information in the codes.
 
-KL[q(z|x) ‖ p(z)] averaged over images = I_q(x; z) + KL[q(z) ‖ p(z)] (Hoffman & Johnson 2016, "ELBO surgery"), nats per
-image, with all N images in q(z) rather than a minibatch's. MMD²(q(z), p(z)) by the kernels of the WAE (Tolstikhin et
-al. 2018, arXiv 1711.01558).
+The mean of KL[q(z|x) ‖ p(z)] over examples equals I_q(x; z) + KL[q(z) ‖ p(z)] (Hoffman & Johnson 2016, "ELBO surgery"),
+in nats per example. Here q(z) is formed from all N examples, not from those of a minibatch. MMD²(q(z), p(z)) uses the
+kernels of the WAE (Tolstikhin et al. 2018, arXiv 1711.01558).
 """
 
 import math
@@ -19,11 +19,11 @@ from vae_lab.types import Noise
 
 
 class AggregatePosterior:
-    """Over the codes of test images, one draw z ~ q(z|x) each.
+    """MMD, mutual information and marginal KL of the codes of test examples, one draw z ~ q(z|x) each.
 
     Args:
-        images: test images (N), by a fixed draw; null: all.
-        resamples: of the bootstrap behind the interval of ``mmd``.
+        images: number of test examples (N), a fixed random choice; null: all.
+        resamples: number of bootstrap resamples for the interval of ``mmd``.
     """
 
     needs = ("posterior", "gaussian")
@@ -32,10 +32,10 @@ class AggregatePosterior:
         self.images, self.resamples = images, resamples
 
     def __call__(self, trained: Trained) -> Scores:
-        """``mmd`` with its floor, ``mutual_information``, ``marginal_kl``."""
+        """Return ``mmd`` with its floor, ``mutual_information`` and ``marginal_kl``."""
         n = min(self.images or len(trained.data.test), len(trained.data.test))
         if n < 2:
-            return Scores({}, notes=["No aggregate_posterior: one test example has no aggregate posterior."])
+            return Scores({}, notes=["No aggregate_posterior: it needs at least two test examples."])
         codes = _draw(trained, n)
         log_qz = log_aggregate(codes.z, codes.mu, codes.log_var)
         information = log_normal(codes.z.double(), codes.mu.double(), codes.log_var.double()).sum(1) - log_qz
@@ -52,14 +52,14 @@ class AggregatePosterior:
             "mutual_information": _normal_interval(information),
             "marginal_kl": _normal_interval(marginal),
         }
-        most = math.log(n)
+        log_n = math.log(n)
         protocol = {
             "images": n,
             "split": "test, by a fixed draw",
             "draws_per_image": 1,
             "mutual_information": "mean of log q(z|x) − log q(z), q(z) over all N images, float64",
             "marginal_kl": "mean KL[q(z|x) ‖ p(z)] less mutual_information",
-            "log_n": most,
+            "log_n": log_n,
             "mmd": f"MMD², U-statistic against {n} prior draws",
             "kernel": f"sum of inverse multiquadratics, C = 2·D·s, s in {list(IMQ_SCALES)}",
             "mmd_floor": f"{n} prior draws against {n} others",
@@ -67,30 +67,30 @@ class AggregatePosterior:
             "seed": trained.seed,
             "software": f"torch {torch.__version__}",
         }
-        notes = [_CAPPED.format(most)] if most - values["mutual_information"] < 0.5 else []
+        notes = [_CAPPED.format(log_n)] if log_n - values["mutual_information"] < 0.5 else []
         return Scores(values, {"aggregate_posterior": protocol}, {}, notes, intervals, dict(_MEANINGS))
 
     def _mmd(self, trained: Trained, z: Tensor) -> tuple[float, Tensor, float]:
-        """MMD² of the codes, that of their resamples [R], and that of the prior against itself."""
+        """MMD² of the codes, its values on resamples [R], and MMD² between two sets of prior draws."""
         n, noise = len(z), trained.noise("aggregate_posterior prior")
         p, other = (_prior(trained, n, noise) for _ in range(2))
-        one = torch.ones(n, 1)
-        wz, wp = (self._weights(n, trained.seed, drawn) for drawn in ("codes", "prior"))
-        pairs = [(z, z, wz, wz), (p, p, wp, wp), (z, p, wz, wp), (other, other, one, one), (p, other, one, one)]
+        ones = torch.ones(n, 1)
+        wz, wp = (self._weights(n, trained.seed, draws) for draws in ("codes", "prior"))
+        pairs = [(z, z, wz, wz), (p, p, wp, wp), (z, p, wz, wp), (other, other, ones, ones), (p, other, ones, ones)]
         means = [mean_kernel(*pair) for pair in trained.progress(pairs, f"MMD of {n:,} codes")]
-        found = means[0] + means[1] - 2 * means[2]  # as drawn, then resampled
+        mmd = means[0] + means[1] - 2 * means[2]  # [1 + R]: of the draws themselves, then of their resamples
         floor = means[1][0] + means[3][0] - 2 * means[4][0]
-        return found[0].item(), found[1:], floor.item()
+        return mmd[0].item(), mmd[1:], floor.item()
 
-    def _weights(self, n: int, seed: int, drawn: str) -> Tensor:
-        """As drawn, then how often each is in each of R resamples: [n, 1 + R]."""
-        counts = resamples(n, self.resamples, seed, f"aggregate_posterior {drawn}")
+    def _weights(self, n: int, seed: int, draws: str) -> Tensor:
+        """Weights of n draws: a column of ones, then how often each of R resamples contains each draw: [n, 1 + R]."""
+        counts = resamples(n, self.resamples, seed, f"aggregate_posterior {draws}")
         return torch.cat([torch.ones(n, 1), counts.T.float()], 1)
 
 
 @dataclass
 class _Codes:
-    """Of N images, on the CPU."""
+    """One code of each of N examples and the posterior it was drawn from, on the CPU."""
 
     z: Tensor  # [N, D]
     mu: Tensor  # [N, D]
@@ -106,8 +106,8 @@ _MEANINGS = {
 }
 _RESAMPLED = "codes and of the prior draws"
 _CAPPED = (
-    "mutual_information is within half a nat of log N = {:.2f}, the most that so many images can show: it is a lower "
-    "bound, and marginal_kl an upper one."
+    "mutual_information is within half a nat of log N = {:.2f}, the largest value that N test examples can give, so it "
+    "is a lower bound, and marginal_kl an upper bound."
 )
 
 
@@ -118,9 +118,9 @@ def log_aggregate(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 def mean_kernel(a: Tensor, b: Tensor, wa: Tensor, wb: Tensor) -> Tensor:
-    """Means of k(a_i, b_j) under weights, as many as these have columns: [N, D], [M, D], [N, R], [M, R] to [R].
+    """Weighted means of k(a_i, b_j), one for each column of the weights: [N, D], [M, D], [N, R], [M, R] to [R].
 
-    Where a is b, pairs of a draw with itself are left out: the U-statistic.
+    If a is b, pairs of a draw with itself are left out, which gives the U-statistic.
     """
     same, start = a is b, 0
     total = torch.zeros(wa.shape[1], dtype=torch.float64)
@@ -135,19 +135,22 @@ def mean_kernel(a: Tensor, b: Tensor, wa: Tensor, wb: Tensor) -> Tensor:
 
 
 def _rows(others: Tensor) -> int:
-    """Rows of a matrix of pairs at a time: few stay in the cache, many multiply faster where there are many dimensions.
+    """Number of rows of a matrix of pairs to compute at a time.
 
-    With 10,000 codes on one thread, 64 rows take half the time of 256 at 16 dimensions, twice that at 1,024.
+    Few rows stay in the cache; many rows multiply faster if there are many dimensions. With 10,000 codes on one
+    thread, 64 rows take half the time of 256 at 16 dimensions, and twice the time at 1,024.
     """
     return max(1, 640_000 // len(others), min(others.shape[1], 256))
 
 
 def _normal_interval(x: Tensor) -> tuple[float, float]:
+    """The mean of x [n] ± 1.96 standard errors."""
     half = 1.96 * x.std() / math.sqrt(len(x))
     return (x.mean() - half).item(), (x.mean() + half).item()
 
 
 def _prior(trained: Trained, n: int, noise: Noise) -> Tensor:
+    """n draws from the prior of the top level, flattened: [n, D] on the CPU."""
     y = trained.conditions(0, n, noise)
     y = None if y is None else y.to(trained.device)
     return trained.model.prior_sample(n, y, noise)[0][0].flatten(1).float().cpu()

@@ -1,10 +1,8 @@
-"""Anomaly scores: every test image's recon, KL and ELBO, its rank among all, and the most and least typical ones.
+"""Anomaly scores: recon, KL and ELBO of every test example, its rank, and the most and the least typical examples.
 
-An image is the more anomalous the lower its ELBO (the higher its recon, where the objective has no KL): An & Cho 2015;
-with the warning of Nalisnick et al. (arXiv 1810.09136) that simple images are likely whatever they show.
+An example is more anomalous the lower its ELBO (or, if the objective has no KL, the higher its recon): An & Cho 2015.
+Nalisnick et al. (arXiv 1810.09136) warn that simple images have a high likelihood whatever they show.
 """
-
-from typing import Any
 
 import torch
 from pydantic import PositiveInt
@@ -15,29 +13,29 @@ from vae_lab.scores import Scores, Trained
 
 
 class Anomaly:
-    """Over all test images.
+    """Anomaly scores of all test examples.
 
     Args:
-        samples: draws of z behind recon, per image.
-        shown: images of each kind for the picture.
+        samples: number of draws of z per example.
+        shown: number of most and of least typical examples in the figure.
     """
 
     def __init__(self, samples: PositiveInt = 4, shown: PositiveInt = 12) -> None:
         self.samples, self.shown = samples, shown
 
     def __call__(self, trained: Trained) -> Scores:
-        """The score that half and that 1 % of the images exceed; the table ``anomaly_scores``, most anomalous first."""
+        """Return the scores that half and 1 % of the examples exceed, and a table of all, most anomalous first."""
         n = len(trained.data.test)
         blocks = trained.data.batches("test")
-        steps = trained.progress(range(-(-n // 1000)), f"scoring {n:,} images")
+        steps = trained.progress(range(-(-n // 1000)), f"scoring {n:,} {trained.data.values.kind}")
         terms = image_terms(trained, (next(blocks).x for _ in steps), "anomaly", self.samples, trained.data.test.y)
         table = ranked(terms, trained.data.test.labels)
-        half, few = terms.anomaly.quantile(torch.tensor([0.5, 0.99], dtype=torch.float64)).tolist()
-        by = "recon" if terms.kl is None else "−ELBO"
+        median, p99 = terms.anomaly.quantile(torch.tensor([0.5, 0.99], dtype=torch.float64)).tolist()
+        score = "recon" if terms.kl is None else "−ELBO"
         protocol = {
             "images": n,
             "split": "test",
-            "score": by,
+            "score": score,
             "latent_samples": self.samples if trained.objective.variational else "the posterior's mean",
             "likelihood": type(trained.model.likelihood).__name__,
             "recon_leaves_out": terms.offset,
@@ -45,24 +43,29 @@ class Anomaly:
             "(%) of the others that are more typical",
             "seed": trained.seed,
         }
-        ends = [_rows(table, range(n - 1, max(-1, n - 1 - self.shown), -1)), _rows(table, range(min(n, self.shown)))]
         return Scores(
-            {"anomaly_median": half, "anomaly_p99": few},
+            {"anomaly_median": median, "anomaly_p99": p99},
             {"anomaly": protocol},
-            {"most_typical": ends[0], "least_typical": ends[1]},
+            {
+                "most_typical": _rows(table, range(n - 1, max(-1, n - 1 - self.shown), -1)),
+                "least_typical": _rows(table, range(min(n, self.shown))),
+            },
             meanings={
-                "anomaly_median": f"{by} that half of the test images exceed, nats",
-                "anomaly_p99": f"{by} that 1 % of the test images exceed, nats: an alarm there is false so often",
+                "anomaly_median": f"{score} that half of the test images exceed, nats",
+                "anomaly_p99": f"{score} that 1 % of the test images exceed, nats: an alarm there is false so often",
             },
             tables={"anomaly_scores": table},
         )
 
 
-def ranked(terms: ImageTerms, labels: Tensor | None) -> dict[str, list[Any]]:
-    """One row per image, most anomalous first; without labels, and without a KL, those columns are not there."""
+def ranked(terms: ImageTerms, labels: Tensor | None) -> dict[str, list[float]]:
+    """Return a table of columns with one row per example, most anomalous first.
+
+    The columns ``label``, and ``kl`` and ``elbo``, are left out if there are no labels, or no KL.
+    """
     order = terms.anomaly.argsort(descending=True, stable=True)
     n = len(order)
-    columns: dict[str, list[Any]] = {"index": order.tolist()}
+    columns: dict[str, list[float]] = {"index": order.tolist()}
     if labels is not None:
         columns["label"] = labels[order].tolist()
     columns["recon"] = terms.recon[order].tolist()
@@ -73,5 +76,5 @@ def ranked(terms: ImageTerms, labels: Tensor | None) -> dict[str, list[Any]]:
     return columns
 
 
-def _rows(table: dict[str, list[Any]], places: range) -> list[dict[str, Any]]:
-    return [{name: column[place] for name, column in table.items()} for place in places]
+def _rows(table: dict[str, list[float]], indices: range) -> list[dict[str, float]]:
+    return [{name: column[index] for name, column in table.items()} for index in indices]

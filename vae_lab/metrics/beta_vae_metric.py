@@ -1,9 +1,10 @@
-"""The β-VAE metric: can a linear classifier tell which factor two images share? (Higgins et al. 2017, section 3.)
+"""The β-VAE metric: can a linear classifier predict which factor two images share? (Higgins et al. 2017, section 3.)
 
-One point: a factor k is drawn, then L pairs of images that share its value and differ in all else at random; its
-feature is (1/L) Σ_l |z(v_l) − z(v'_l)| [D], its label k. The score is the accuracy of a linear classifier on new
-points: 1/F for codes that say nothing. The paper (openreview Sy2fzU9gl) trains its classifier by Adagrad; here it is
-logistic regression with an L2 penalty of ½‖w‖² beside the summed loss, as in Locatello et al. 2019 (arXiv 1811.12359).
+For one point, a factor k is drawn, then L pairs of images that share its value and whose other factors are random. The
+feature of the point is (1/L) Σ_l |z(v_l) − z(v'_l)| [D], and its label is k. The score is the accuracy of a linear
+classifier on new points. It is 1/F if the codes carry no information. The paper (openreview Sy2fzU9gl) trains its
+classifier with Adagrad. Here it is logistic regression with an L2 penalty of ½‖w‖² added to the summed loss, as in
+Locatello et al. 2019 (arXiv 1811.12359).
 """
 
 from functools import partial
@@ -18,11 +19,11 @@ from vae_lab.types import Noise
 
 
 class BetaVAEMetric:
-    """On posterior means.
+    """The β-VAE metric of posterior means.
 
     Args:
-        train, eval: points that the classifier learns from, and those that it is scored on.
-        batch: pairs of images per point, L.
+        train, eval: number of points that train the classifier, and of points that evaluate it.
+        batch: number of pairs of images per point, L.
     """
 
     needs = ("factors",)
@@ -31,7 +32,7 @@ class BetaVAEMetric:
         self.train, self.eval, self.batch = train, eval, batch
 
     def __call__(self, trained: Trained) -> Scores:
-        """``beta_vae_metric``, a share; nothing, and a note why, where there are no factors."""
+        """Return ``beta_vae_metric``, an accuracy; only a note if codes are not finite."""
         from sklearn.linear_model import LogisticRegression
 
         grid, notes = factor_codes(trained, "beta_vae_metric")
@@ -60,9 +61,9 @@ class BetaVAEMetric:
         )
 
     def points(self, grid: FactorCodes, noise: Noise, n: int) -> tuple[Tensor, Tensor]:
-        """Features [n, D] and labels [n]."""
+        """Draw n points: features [n, D] and labels [n]."""
         shared = grid.which(noise, n)
-        one, other = (grid.values(noise, n, self.batch) for _ in range(2))
+        first, second = (grid.values(noise, n, self.batch) for _ in range(2))
         rows = torch.arange(n)
-        other[rows, :, shared] = one[rows, :, shared]
-        return (grid.at(one) - grid.at(other)).abs().mean(1), shared
+        second[rows, :, shared] = first[rows, :, shared]
+        return (grid.at(first) - grid.at(second)).abs().mean(1), shared

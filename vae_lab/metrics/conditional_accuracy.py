@@ -1,6 +1,7 @@
-"""Whether samples of class y show y: the share that the dataset's frozen classifier reads as the label asked for.
+"""Whether samples of class y show y: the share to which the dataset's frozen classifier assigns the requested label.
 
-Classes are asked for in equal numbers. A model that gives one picture per class reaches 1: read it beside FID.
+All classes are requested equally often. A model that generates a single image per class reaches 1, so this score should
+be read together with the FID.
 """
 
 import torch
@@ -10,14 +11,14 @@ from torch import Tensor
 from vae_lab.metrics.common.resampling import wilson
 from vae_lab.scores import Extractor, Scores, Trained
 
-AT_ONCE = 250  # images read by the classifier at a time
+AT_ONCE = 250  # images classified at a time
 
 
 class ConditionalAccuracy:
-    """Of a conditional model with class labels; of others there is nothing to say.
+    """Accuracy of the samples of a model that is conditional on class labels.
 
     Args:
-        samples: class-conditional samples, of each class in turn.
+        samples: number of samples; the classes take turns.
     """
 
     needs = ("conditional", "images", "labels")
@@ -26,14 +27,14 @@ class ConditionalAccuracy:
         self.samples = samples
 
     def __call__(self, trained: Trained) -> Scores:
-        """``conditional_accuracy`` with the classifier's accuracy on test images as floor, and that of each class."""
+        """Return ``conditional_accuracy``, its floor (the classifier's accuracy on test images), and that per class."""
         network, labels = trained.classifier, trained.data.test.labels
         assert network is not None
         assert labels is not None
-        asked, classes = torch.arange(self.samples) % len(trained.data.classes), trained.data.classes
-        right = self._read(trained, network, asked) == asked
-        real = (trained.class_logits("test", len(labels)).argmax(1) == labels).double().mean().item()
-        share = right.double().mean().item()
+        requested, classes = torch.arange(self.samples) % len(trained.data.classes), trained.data.classes
+        correct = self._predicted(trained, network, requested) == requested
+        floor = (trained.class_logits("test", len(labels)).argmax(1) == labels).double().mean().item()
+        accuracy = correct.double().mean().item()
         protocol = {
             **network.about,
             "images": self.samples,
@@ -42,10 +43,12 @@ class ConditionalAccuracy:
             "interval": "Wilson over samples",
             "seed": trained.seed,
         }
-        values = {"conditional_accuracy": share, "conditional_accuracy_floor": real}
-        of = {"conditional_accuracy": len(asked), "conditional_accuracy_floor": len(labels)}
-        intervals = {name: wilson(values[name], n) for name, n in of.items()}
-        per_class = [right[asked == c].double().mean().item() for c in asked.unique()]
+        values = {"conditional_accuracy": accuracy, "conditional_accuracy_floor": floor}
+        intervals = {
+            "conditional_accuracy": wilson(accuracy, len(requested)),
+            "conditional_accuracy_floor": wilson(floor, len(labels)),
+        }
+        per_class = [correct[requested == c].double().mean().item() for c in requested.unique()]
         return Scores(
             values,
             {"conditional_accuracy": protocol},
@@ -54,11 +57,11 @@ class ConditionalAccuracy:
             meanings=dict(_MEANINGS),
         )
 
-    def _read(self, trained: Trained, network: Extractor, asked: Tensor) -> Tensor:
+    def _predicted(self, trained: Trained, network: Extractor, requested: Tensor) -> Tensor:
         """The classifier's label of each sample: long [n], on the CPU."""
-        n = len(asked)
-        blocks = trained.sample(n, "conditional accuracy", y=asked)
-        steps = trained.progress(range(-(-n // 1000)), f"reading {n:,} samples of asked labels")
+        n = len(requested)
+        blocks = trained.sample(n, "conditional accuracy", y=requested)
+        steps = trained.progress(range(-(-n // 1000)), f"classifying {n:,} conditional samples")
         parts = [network(x)[1].argmax(1).cpu() for _ in steps for x in next(blocks).split(AT_ONCE)]
         return torch.cat(parts)
 

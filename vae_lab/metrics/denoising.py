@@ -1,8 +1,9 @@
-"""Denoising: how near the reconstruction of a noised test image is to the clean image, against the noise's strength.
+"""Denoising: how near the reconstruction of a noised test image is to the clean image, by the strength of the noise.
 
-error(σ) = mean over images and values of (x̂(clamp(x + σ ε)) − x)², beside that of doing nothing, (clamp(x + σ ε) − x)².
-The same ε is used for all σ. Denoising by a code that has no room for noise: Vincent et al. 2008; the plain VAE was
-never shown noise, unless ``dataset.noise_std`` says so.
+error(σ) = mean over images and values of (x̂(clamp(x + σ ε)) − x)². It is compared with the error of the noised image
+itself, (clamp(x + σ ε) − x)². The same ε is used for all σ. The idea that a code without room for the noise removes it
+is that of denoising autoencoders (Vincent et al. 2008). A VAE is trained on noised images only if
+``dataset.noise_std`` is set.
 """
 
 from collections.abc import Sequence
@@ -15,17 +16,17 @@ from vae_lab.functional import noised
 from vae_lab.metrics.common.resampling import bootstrap_protocol, interval, resamples
 from vae_lab.scores import Scores, Trained
 
-AT_ONCE = 250
+AT_ONCE = 250  # images reconstructed at a time
 
 
 class Denoising:
-    """Over test images.
+    """Squared error of the reconstructions of noised test images.
 
     Args:
-        sigmas: σ of the noise, in units of the [0, 1] range.
-        at: the σ whose error becomes a score.
-        images: test images, by a fixed draw; null: all.
-        bootstrap: resamples for the intervals.
+        sigmas: standard deviations σ of the noise, in units of the [0, 1] range.
+        at: the σ whose error is reported as a score.
+        images: number of test images, a fixed random choice; null: all.
+        bootstrap: number of resamples for the intervals.
     """
 
     needs = ("images",)
@@ -41,27 +42,28 @@ class Denoising:
         self.images, self.bootstrap = images, bootstrap
 
     def __call__(self, trained: Trained) -> Scores:
-        """Errors at ``at``, the σ between which the reconstruction helps, and the curves."""
+        """Return the errors at ``at``, the range of σ in which reconstructions are nearer, and the error curves."""
         n = min(self.images or len(trained.data.test), len(trained.data.test))
-        made, given = self._errors(trained, n)
+        of_reconstructions, of_inputs = self._errors(trained, n)
         counts = resamples(n, self.bootstrap, trained.seed) / n
         rows = []
-        for sigma, by, of in zip(self.sigmas, made, given):
-            low, high = interval(by.mean().item(), counts @ by)
-            rows.append({"sigma": sigma, "reconstruction": by.mean().item(), "input": of.mean().item(),
+        for sigma, reconstruction, noised_input in zip(self.sigmas, of_reconstructions, of_inputs):
+            value = reconstruction.mean().item()
+            low, high = interval(value, counts @ reconstruction)
+            rows.append({"sigma": sigma, "reconstruction": value, "input": noised_input.mean().item(),
                          "low": low, "high": high})  # fmt: skip
         chosen = rows[self.sigmas.index(self.at)]
         values = {"denoising_mse": chosen["reconstruction"], "denoising_input_mse": chosen["input"]}
         intervals = {
             "denoising_mse": (chosen["low"], chosen["high"]),
-            "denoising_input_mse": interval(chosen["input"], counts @ given[self.sigmas.index(self.at)]),
+            "denoising_input_mse": interval(chosen["input"], counts @ of_inputs[self.sigmas.index(self.at)]),
         }
         gain = [row["input"] - row["reconstruction"] for row in rows]
         start, end = crossing(self.sigmas, gain), crossing(self.sigmas[::-1], gain[::-1])
         notes = []
         if start is None or end is None:
-            notes = [f"No denoising_from: up to noise σ={self.sigmas[-1]:g} no reconstruction is nearer to the clean "
-                     "images than the noised ones are."]  # fmt: skip
+            notes = [f"No denoising_from: up to σ={self.sigmas[-1]:g}, no reconstruction is nearer to the clean images "
+                     "than the noised images themselves."]  # fmt: skip
         else:
             values["denoising_from"] = start
             if end < self.sigmas[-1]:
@@ -80,17 +82,17 @@ class Denoising:
         return Scores(values, {"denoising": protocol}, {"denoising": rows}, notes, intervals, meanings)
 
     def _errors(self, trained: Trained, n: int) -> tuple[Tensor, Tensor]:
-        """Mean squared error per image to the clean one, of reconstructions and of noised images: float64 [S, n]."""
-        noise, made, given = trained.noise("denoising"), [], []
+        """Mean squared error of reconstructions and of noised images, for S values of σ: float64 [S, n] each."""
+        noise, of_reconstructions, of_inputs = trained.noise("denoising"), [], []
         batches = trained.data.batches("test", n, AT_ONCE)
         for _ in trained.progress(range(-(-n // AT_ONCE)), f"denoising {n:,} images at {len(self.sigmas)} strengths"):
             batch = next(batches)
             clean = batch.target
             eps = noise.normal(*clean.shape)
             inputs = [noised(clean, sigma, eps) for sigma in self.sigmas]
-            given.append(torch.stack([_mse(x, clean) for x in inputs]))
-            made.append(torch.stack([_mse(trained.reconstruct(x, batch.y), clean) for x in inputs]))
-        return torch.cat(made, 1).cpu(), torch.cat(given, 1).cpu()
+            of_inputs.append(torch.stack([_mse(x, clean) for x in inputs]))
+            of_reconstructions.append(torch.stack([_mse(trained.reconstruct(x, batch.y), clean) for x in inputs]))
+        return torch.cat(of_reconstructions, 1).cpu(), torch.cat(of_inputs, 1).cpu()
 
 
 _MEANINGS = {
@@ -102,7 +104,7 @@ _MEANINGS = {
 
 
 def crossing(sigmas: Sequence[float], gain: Sequence[float]) -> float | None:
-    """Where the gain first rises above 0, on straight lines between the points; None where it never does."""
+    """Return the σ at which the gain first rises above 0, by linear interpolation; None if it never does."""
     first = next((i for i, value in enumerate(gain) if value > 0), None)
     if first is None or first == 0:
         return None if first is None else sigmas[0]

@@ -1,10 +1,11 @@
-"""The FactorVAE score: does the code that moves least name the fixed factor? (Kim & Mnih 2018, arXiv 1802.05983.)
+"""The FactorVAE score: does the least varying code identify the fixed factor? (Kim & Mnih 2018, arXiv 1802.05983.)
 
-One vote: a factor k is drawn and fixed at one value in L images that differ in all else at random; it goes from
-d* = argmin_d Var_L[z_d] / Var[z_d] to k, Var[z_d] being that over all images. The score is the accuracy, on new votes,
-of the classifier d* -> the most frequent k (paper, section 4): near 1/F for codes that say nothing. Dimensions whose
-standard deviation lies below a threshold are dead and get no votes: 0.05, as in the configurations of Locatello et al.
-2019 (arXiv 1811.12359); the paper leaves out dimensions that collapsed to the prior without a number.
+For one vote, a factor k is drawn and held at one value in L images whose other factors are random. The vote is the pair
+(d*, k) with d* = argmin_d Var_L[z_d] / Var[z_d], where Var[z_d] is the variance over all images. The score is the
+accuracy, on new votes, of the classifier that maps d* to its most frequent k (paper, section 4). It is near 1/F if the
+codes carry no information. Dimensions whose standard deviation is below a threshold count as dead and get no votes. The
+threshold is 0.05, as in the configurations of Locatello et al. 2019 (arXiv 1811.12359); the paper excludes dimensions
+that collapsed to the prior, but gives no threshold.
 """
 
 from functools import partial
@@ -21,13 +22,13 @@ from vae_lab.types import Noise
 
 
 class FactorVAEScore:
-    """On posterior means.
+    """The FactorVAE score of posterior means.
 
     Args:
-        variances: images over which Var[z_d] is taken.
-        train, eval: votes that make the classifier, and those that it is scored on.
-        batch: images per vote, L.
-        dead: standard deviation of a code under which its dimension has no votes.
+        variances: number of images over which Var[z_d] is computed.
+        train, eval: number of votes that train the classifier, and of votes that evaluate it.
+        batch: number of images per vote, L.
+        dead: dimensions of the code with a smaller standard deviation get no votes.
     """
 
     needs = ("factors",)
@@ -43,7 +44,7 @@ class FactorVAEScore:
         self.variances, self.train, self.eval, self.batch, self.dead = variances, train, eval, batch, dead
 
     def __call__(self, trained: Trained) -> Scores:
-        """``factor_vae_score``, a share; nothing, and a note why, without factors or a live dimension."""
+        """Return ``factor_vae_score``, an accuracy; only a note if codes are not finite or all dimensions are dead."""
         grid, notes = factor_codes(trained, "factor_vae_score")
         if grid is None:
             return Scores({}, notes=notes)
@@ -76,7 +77,7 @@ class FactorVAEScore:
         )
 
     def votes(self, grid: FactorCodes, noise: Noise, spread: Tensor, alive: Tensor, n: int) -> tuple[Tensor, Tensor]:
-        """The steadiest live dimension [n] and the fixed factor [n]."""
+        """Draw n votes: the live dimension that varies least, [n], and the fixed factor, [n]."""
         fixed = grid.which(noise, n)
         values = grid.values(noise, n, self.batch)
         rows = torch.arange(n)
@@ -86,7 +87,7 @@ class FactorVAEScore:
 
 
 def majority_accuracy(code: Tensor, factor: Tensor, train: int, factors: int) -> float:
-    """Accuracy of the vote after the first ``train`` of the classifier that those make."""
+    """Return the accuracy, on all later votes, of the classifier trained on the first ``train`` votes."""
     counts = torch.zeros(int(code.max()) + 1, factors, dtype=torch.long)
     counts.index_put_((code[:train], factor[:train]), torch.tensor(1), accumulate=True)
     return (counts.argmax(1)[code[train:]] == factor[train:]).double().mean().item()

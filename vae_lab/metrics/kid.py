@@ -1,11 +1,9 @@
-"""Kernel inception distance (Bińkowski et al. 2018, arXiv 1801.01401, section 4): a squared MMD, unbiased at any n.
+"""Kernel inception distance (KID; Bińkowski et al. 2018, arXiv 1801.01401, section 4), an unbiased squared MMD.
 
-KID = E k(x, x') + E k(y, y') − 2 E k(x, y) with k(x, y) = (x·y/d + 1)³ on features of width d. Here over all pairs of
-the n images at once instead of 100 random subsets of 1,000 pairs: the same expectation with less noise.
+KID = E k(x, x') + E k(y, y') − 2 E k(x, y) with k(x, y) = (x·y/d + 1)³ on features of width d. It is computed over all
+pairs of the n images at once instead of 100 random subsets of 1,000 pairs, which has the same expectation and less
+noise.
 """
-
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,40 +11,44 @@ from torch import Tensor
 from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, extractor_of, images_compared, require_finite
 from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
 from vae_lab.scores import Extractor, Generated, Scores
+from vae_lab.types import Progress
 
-BLOCK = 1000  # rows of the kernel matrix that are held at once
+BLOCK = 1000  # rows of the kernel matrix that are in memory at a time
 
 
 class KID(ImageMetric):
-    """Samples, and training images as floor, against the test images."""
+    """KID of samples, and of training images as the floor, to the test images."""
 
     def least(self, extractor: Extractor) -> int:
-        """One pair."""
+        """Two, because the score compares pairs of images."""
         return 2
 
-    def __call__(self, made: Generated) -> Scores:
-        """``kid`` and ``kid_floor``."""
-        extractor, n = extractor_of(made), images_compared(made, self.samples)
+    def __call__(self, generated: Generated) -> Scores:
+        """Return ``kid`` and ``kid_floor``."""
+        extractor, n = extractor_of(generated), images_compared(generated, self.samples)
         if n < 2:
-            return Scores({}, notes=[f"No kid: {n} image{'s' if n != 1 else ''}, and it compares pairs."])
-        found = ImageScores("kid", made, extractor, n, kernel="(x·y/d + 1)³, all pairs",
-                            bootstrap=bootstrap_protocol(self.bootstrap))  # fmt: skip
-        counts = resamples(n, self.bootstrap, made.seed)
-        reference = made.features("test", n)
-        for source, floor in found.sources:
-            values = kid(made.features(source, n), reference, counts, made.progress)
-            found.put("kid", values[0].item(), values[1:], "kernel distance of samples, unbiased, 0 is best", floor,
-                      low=-float("inf"))  # fmt: skip
-        return found.scores
+            return Scores({}, notes=[f"No kid: it compares pairs of images and needs at least 2, not {n}."])
+        results = ImageScores("kid", generated, extractor, n, kernel="(x·y/d + 1)³, all pairs",
+                              bootstrap=bootstrap_protocol(self.bootstrap))  # fmt: skip
+        counts = resamples(n, self.bootstrap, generated.seed)
+        reference = generated.features("test", n)
+        for source, floor in results.sources:
+            values = kid(generated.features(source, n), reference, counts, generated.progress)
+            results.put("kid", values[0].item(), values[1:], "kernel distance of samples, unbiased, 0 is best", floor,
+                        low=-float("inf"))  # fmt: skip
+        return results.scores
 
 
-def kid(
-    a: Tensor, b: Tensor, counts: Tensor | None = None, progress: Callable[..., Any] = lambda steps, _: steps
-) -> Tensor:
-    """The unbiased estimate between features [n, F] and [m, F], and those on R resamples of ``a``: [1 + R], float64.
+def kid(a: Tensor, b: Tensor, counts: Tensor | None = None, progress: Progress = lambda steps, _: steps) -> Tensor:
+    """Return the unbiased estimate, followed by those on R resamples of ``a``: float64 [1 + R].
 
-    A pair of an image with itself is left out wherever it was drawn twice, so resamples are unbiased, too. Kernels are
-    of the features' precision, sums over them of double precision.
+    Pairs of an image with itself are left out, also where a resample contains the image several times, so the estimates
+    on resamples are unbiased, too. Kernels are computed in the precision of the features, and summed in float64.
+
+    Args:
+        a, b: features [n, F] and [m, F].
+        counts: how often each resample contains each of ``a``, [R, n].
+        progress: shows the progress.
 
     Raises:
         ValueError: a feature is NaN or infinite.
@@ -68,6 +70,7 @@ def kid(
 
 
 def _mean_of_pairs(b: Tensor) -> Tensor:
+    """The mean kernel over all pairs of different rows of b [m, F]: []."""
     total = torch.zeros((), dtype=torch.float64)
     for rows in torch.arange(len(b)).split(BLOCK):
         kernel = _kernel(b[rows], b)

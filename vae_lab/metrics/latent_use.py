@@ -1,11 +1,9 @@
-"""How much of the latent space is used: KL per dimension and active units.
+"""How much of the latent space is used: the KL of each dimension and the number of active units.
 
-KL_j = E_x KL[q(z_j|x) ‖ p(z_j)] in nats, where it has a closed form. A unit is active when Var_x(E_q[z_j]) > 0.01
-(Burda et al. 2016, arXiv 1509.00519, section 5.2); in a hierarchy that is so at the top, and a unit of a level below is
-active when its KL_j > 0.01.
+KL_j = E_x KL[q(z_j|x) ‖ p(z_j)] in nats, if it has a closed form. A unit is active if Var_x(E_q[z_j]) > 0.01 (Burda et
+al. 2016, arXiv 1509.00519, section 5.2). In a hierarchy this definition is used for the top level; a unit of a level
+below is active if its KL_j > 0.01.
 """
-
-from typing import Any
 
 import torch
 from pydantic import PositiveFloat
@@ -15,11 +13,11 @@ from vae_lab.scores import Scores, Trained
 
 
 class LatentUse:
-    """Over the test images.
+    """Active units and KL per dimension, over the test examples.
 
     Args:
-        threshold: variance of the posterior's mean above which a unit counts as active.
-        collapsed_kl: nats per image under which the run is called collapsed.
+        threshold: variance of the posterior's mean above which a unit is active; below the top of a hierarchy, its KL.
+        collapsed_kl: nats per example; a run with a smaller KL is reported as collapsed.
     """
 
     def __init__(self, threshold: PositiveFloat = 0.01, collapsed_kl: PositiveFloat = 0.1) -> None:
@@ -27,15 +25,15 @@ class LatentUse:
         self.collapsed_kl = collapsed_kl
 
     def __call__(self, trained: Trained) -> Scores:
-        """``active_units``, and per dimension the KL and the variance of the mean."""
+        """Return ``active_units``, and for each dimension the KL and the variance of the posterior's mean."""
         q, _ = trained.codes()
         if len(q.mu) < 2:
-            return Scores({}, notes=["No active_units: one test example has no variance."])
+            return Scores({}, notes=["No active_units: a variance needs at least two test examples."])
         if trained.model.deterministic:
             return Scores({}, notes=["No active_units: the codes of this model are discrete."])
         spread = q.mu.var(0)
         arrays, notes, active = {"mean_variance_per_dim": spread.tolist()}, [], spread > self.threshold
-        protocol: dict[str, Any] = {"images": len(q.mu), "split": "test", "threshold": self.threshold}
+        protocol: dict[str, object] = {"images": len(q.mu), "split": "test", "threshold": self.threshold}
         if trained.objective.variational:
             kl = trained.kl().mean(0)
             levels = len(trained.model.latent_shapes)
@@ -47,7 +45,7 @@ class LatentUse:
                 arrays["kl_per_dim"] = kl.tolist()
                 arrays |= {"active_per_dim": active.tolist()} if levels > 1 else {}
             else:
-                notes.append("No KL per dimension: this posterior or prior has one KL for all dimensions together.")
+                notes.append("No KL per dimension: this posterior or prior gives only one KL for all dimensions.")
             if not active.any() or kl.sum() < self.collapsed_kl:
                 notes.append(_COLLAPSED.format(kl.sum(), int(active.sum()), len(active)))
         values: dict[str, float] = {"active_units": int(active.sum())}
@@ -55,9 +53,9 @@ class LatentUse:
         return Scores(values, {"latent_use": protocol}, arrays, notes, meanings=meanings)
 
     def _active_below(self, trained: Trained, level: int) -> Tensor:
-        """Which dimensions of a level below the top are in use, [D].
+        """Whether each dimension of a level below the top is active, [D].
 
-        Its means inherit the randomness of the level above, so that their variance says nothing.
+        The means of these levels inherit the randomness of the level above, so their variance does not indicate use.
         """
         kl, width = trained.kl(level=level).mean(0), trained.codes(level=level)[0].mu.shape[1]
         return kl > self.threshold if len(kl) == width else torch.full((width,), bool(kl.sum() > self.threshold))

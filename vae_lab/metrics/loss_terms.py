@@ -1,9 +1,9 @@
-"""Test ``loss``, ``recon``, ``kl`` and ``elbo``: the objective on every test image, in nats per image.
+"""Test ``loss``, ``recon``, ``kl`` and ``elbo``: the terms of the objective on the test set, in nats per example.
 
-``loss`` is at the objective's own weights with every schedule at its end; the others are unweighted. ``elbo`` holds all
-constants of the likelihood, and so do the axes of the rate-distortion plane (Alemi et al. 2018, arXiv 1711.00464):
-``rate`` = KL[q(z|x) ‖ p(z)], ``distortion`` = −E_q log p(x|z), elbo = −distortion − rate. ``bits_per_dim`` =
-−elbo / (number of values · log 2) is given for discrete data alone.
+``loss`` uses the weights of the objective, with every schedule at its end; the other terms are unweighted. ``elbo``
+includes all constants of the likelihood, and so do the axes of the rate-distortion plane (Alemi et al. 2018, arXiv
+1711.00464): ``rate`` = KL[q(z|x) ‖ p(z)], ``distortion`` = −E_q log p(x|z), elbo = −distortion − rate. ``bits_per_dim``
+= −elbo / (number of values · log 2) is reported for discrete data only.
 """
 
 import math
@@ -16,38 +16,38 @@ from vae_lab.types import Step
 
 
 class LossTerms:
-    """One pass over the test images with one latent sample each (L where the objective has more)."""
+    """Loss terms of every test example, with one latent sample each (L samples if the objective uses more)."""
 
     def __call__(self, trained: Trained) -> Scores:
-        """The terms as batch-size-weighted means."""
-        likelihood, values_per_image = trained.model.likelihood, math.prod(trained.data.x_shape)
+        """Return the mean of each term over the test examples."""
+        likelihood, values_per_example = trained.model.likelihood, math.prod(trained.data.x_shape)
         sums: dict[str, float] = defaultdict(float)
-        forever = torch.tensor(float("inf"), device=trained.device)
-        noise, unlikely = trained.noise("loss_terms"), ""
+        end = torch.tensor(float("inf"), device=trained.device)  # the epoch at which every schedule has ended
+        noise, no_bound = trained.noise("loss_terms"), ""
         for batch in trained.data.batches("test"):
-            step = Step(torch.zeros_like(forever), forever, noise, "model", len(trained.data.train))
+            step = Step(torch.zeros_like(end), end, noise, "model", len(trained.data.train))
             terms = trained.objective(trained.model, batch, step)
             for name, value in {"loss": terms.loss, **terms.logs, **likelihood.logs()}.items():
                 sums[name] += float(value) * len(batch.x)
-            unlikely = unlikely or likelihood.no_likelihood(batch.target)
-        images = len(trained.data.test)
-        values = {name: total / images for name, total in sums.items()}
+            no_bound = no_bound or likelihood.no_likelihood(batch.target)
+        examples = len(trained.data.test)
+        values = {name: total / examples for name, total in sums.items()}
         if "elbo" in values:
             values["rate"] = values["kl"]
-            values["distortion"] = values["recon"] + likelihood.recon_offset(values_per_image)
-        bound = "elbo" in values and not unlikely
+            values["distortion"] = values["recon"] + likelihood.recon_offset(values_per_example)
+        bound = "elbo" in values and not no_bound
         if bound and likelihood.discrete:
-            values["bits_per_dim"] = -values["elbo"] / values_per_image / math.log(2)
+            values["bits_per_dim"] = -values["elbo"] / values_per_example / math.log(2)
         protocol = {
-            "images": images,
+            "images": examples,
             "split": "test",
             "latent_samples": trained.objective.samples,
             "unit": "nats per image",
             "likelihood": type(likelihood).__name__,
-            "recon_leaves_out": likelihood.recon_offset(values_per_image),
+            "recon_leaves_out": likelihood.recon_offset(values_per_example),
             "elbo_is_a_likelihood_bound": bound,
         }
-        notes = [_NO_BOUND.format(unlikely)] if "elbo" in values and not bound else []
+        notes = [_NO_BOUND.format(no_bound)] if "elbo" in values and not bound else []
         meanings = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
         return Scores(
             values, {"loss_terms": protocol}, notes=notes, meanings={k: v for k, v in meanings.items() if k in values}
@@ -70,6 +70,4 @@ _WITH_OFFSET = {
     "recon": "sum of squared errors per image",
     "elbo": "with the likelihood's constant, nats per image, higher is better",
 }
-
-
-_NO_BOUND = "elbo is a loss here, not a bound to compare with published ones: {}."
+_NO_BOUND = "elbo is only a loss in this run, not a bound that compares with published ones: {}."

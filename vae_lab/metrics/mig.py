@@ -1,9 +1,10 @@
-"""The mutual information gap (Chen et al. 2018, arXiv 1802.04942, section 4.1).
+"""The mutual information gap (MIG; Chen et al. 2018, arXiv 1802.04942, section 4.1).
 
-MIG = (1/F) Σ_k (I(z_a; v_k) − I(z_b; v_k)) / H(v_k), a and b being the two dimensions that tell most about factor k: 1
-where each factor has a dimension of its own, 0 where two dimensions know equally much. In nats over nats, so without a
-unit. The paper integrates over q(z|x); here I is that of posterior means in bins of equal width from the smallest to
-the largest code, as in Locatello et al. 2019 (arXiv 1811.12359), and values of the two differ.
+MIG = (1/F) Σ_k (I(z_a; v_k) − I(z_b; v_k)) / H(v_k), where a and b are the two dimensions with the most information
+about factor k. It is 1 if each factor can be read from one dimension and from no other, and 0 if two dimensions are
+equally informative. As a ratio of nats it has no unit. The paper integrates over q(z|x). Here I is the mutual
+information with posterior means in bins of equal width from the smallest to the largest code, as in Locatello et al.
+2019 (arXiv 1811.12359). The two definitions give different values.
 """
 
 from typing import Annotated
@@ -16,11 +17,11 @@ from vae_lab.scores import Scores, Trained
 
 
 class MIG:
-    """On posterior means.
+    """The mutual information gap of posterior means.
 
     Args:
-        points: sampled images.
-        bins: of each dimension.
+        points: number of sampled images.
+        bins: number of bins of each dimension.
     """
 
     needs = ("factors",)
@@ -29,7 +30,7 @@ class MIG:
         self.points, self.bins = points, bins
 
     def __call__(self, trained: Trained) -> Scores:
-        """``mig`` and its gap for each factor; nothing, and a note why, where there are no factors."""
+        """Return ``mig`` and the gap of each factor; only a note if codes are not finite."""
         grid, notes = factor_codes(trained, "mig")
         if grid is None:
             return Scores({}, notes=notes)
@@ -42,11 +43,17 @@ class MIG:
 
 
 def information_gaps(codes: np.ndarray, values: np.ndarray, bins: int) -> np.ndarray:
-    """(I_first − I_second) / H of each factor [F]; a second dimension that is not there tells nothing."""
+    """Return (I_first − I_second) / H of each factor: [F].
+
+    Args:
+        codes: [n, D]; if D is 1, I_second is 0.
+        values: factor values [n, F].
+        bins: number of bins of each dimension.
+    """
     from sklearn.metrics import mutual_info_score
 
     binned = [np.digitize(z, np.histogram_bin_edges(z, bins)[:-1]) for z in codes.T]
-    told = np.array([[mutual_info_score(v, z) for z in (*binned, np.zeros(len(v)))] for v in values.T])
+    information = np.array([[mutual_info_score(v, z) for z in (*binned, np.zeros(len(v)))] for v in values.T])
     entropy = np.array([mutual_info_score(v, v) for v in values.T])
-    ordered = np.sort(told, axis=1)
+    ordered = np.sort(information, axis=1)
     return (ordered[:, -1] - ordered[:, -2]) / entropy

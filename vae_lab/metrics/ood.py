@@ -1,9 +1,10 @@
-"""Out-of-distribution detection: can images of other kinds be told from test images by what the model says of them?
+"""Out-of-distribution (OOD) detection: do the model's scores distinguish images of other kinds from test images?
 
-AUROC by three scores, each the more anomalous the higher: −ELBO, recon, KL (recon alone for an autoencoder). A VAE may
-well find other images *likelier* than those it learnt (Nalisnick et al. 2019, arXiv 1810.09136): then it is below ½.
-Kinds: uniform noise; Gaussian noise with the mean and σ of the test images' values; the test images turned by 180°;
-test images of another dataset of the same shape, where its files are present.
+The AUROC is computed for three scores, each higher for more anomalous images: −ELBO, recon and KL (for an autoencoder,
+recon alone). A VAE may assign *higher* likelihoods to other images than to those it was trained on (Nalisnick et al.
+2019, arXiv 1810.09136); the AUROC is then below ½. The other kinds are uniform noise; Gaussian noise with the mean and
+σ of the test images' values; the test images rotated by 180°; and test images of another dataset of the same shape, if
+its files are present.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,17 +24,18 @@ from vae_lab.metrics.common.resampling import bootstrap_protocol, interval, resa
 from vae_lab.noise import generator
 from vae_lab.scores import Scores, Trained
 
-FALSE_ALARMS = np.linspace(0, 1, 101)  # where the ROC curves are kept
+FALSE_ALARMS = np.linspace(0, 1, 101)  # false-alarm rates at which the ROC curves are stored
 
 
 class OOD:
-    """Test images against as many images of each kind.
+    """AUROC between test images and as many images of each other kind.
 
     Args:
-        images: of each kind, by a fixed draw; null: as many as there are test images.
-        samples: draws of z behind recon, per image.
-        bootstrap: resamples for the intervals.
-        others: name -> source of another dataset; the first one that is present and has the shape is taken.
+        images: number of images of each kind, a fixed random choice; null: as many as there are test images.
+        samples: number of draws of z per image.
+        bootstrap: number of resamples for the intervals.
+        others: name -> source of another dataset; the first one whose files are present and whose images have the shape
+            of the test images is used.
     """
 
     needs = ("images",)
@@ -48,20 +50,20 @@ class OOD:
         self.images, self.samples, self.bootstrap, self.others = images, samples, bootstrap, others or {}
 
     def __call__(self, trained: Trained) -> Scores:
-        """``ood_auroc_<kind>_<score>`` with intervals, and the ROC curves at 101 shares of false alarms."""
+        """Return ``ood_auroc_<kind>_<score>`` with intervals, and the ROC curves at 101 false-alarm rates."""
         n = min(self.images or len(trained.data.test), len(trained.data.test))
         mean, std = _moments(trained, n)
         name, other, notes = self._another(trained)
         kinds = ["uniform", "gaussian", "rotated", *([name] if name else [])]
         y = None
         if trained.model.conditional:
-            name, kinds, notes = None, ["rotated"], [_UNTOLD]
+            name, kinds, notes = None, ["rotated"], [_NO_LABELS]
             y = torch.cat([batch.y for batch in trained.data.batches("test", n) if batch.y is not None])
-        found = {
+        terms = {
             kind: image_terms(trained, self._images(trained, kind, n, mean, std, other), f"ood {kind}", self.samples, y)
             for kind in trained.progress(["test", *kinds], f"scoring {1 + len(kinds)} kinds of {n:,} images")
         }
-        usual = found.pop("test")
+        inliers = terms.pop("test")
         protocol = {
             "images": n,
             "split": "test",
@@ -75,29 +77,29 @@ class OOD:
             "seed": trained.seed,
         }
         scores = Scores({}, {"ood": protocol}, {"ood_roc": []}, notes)
-        for kind, odd in found.items():
-            self._compare(kind, odd, usual, trained.seed, scores)
+        for kind, outliers in terms.items():
+            self._compare(kind, outliers, inliers, trained.seed, scores)
         return scores
 
-    def _compare(self, kind: str, odd: ImageTerms, usual: ImageTerms, seed: int, scores: Scores) -> None:
-        """One AUROC, its interval and its curve per score."""
-        n = len(usual.recon)
-        counts = resamples(n, self.bootstrap, seed)
-        theirs = counts if kind == "rotated" else resamples(len(odd.recon), self.bootstrap, seed + 1)
-        curves: dict[str, Any] = {}
-        for by, values in odd.by_name.items():
-            name, against = f"ood_auroc_{kind}_{by}", usual.by_name[by]
-            scores.values[name] = auroc(values, against)
-            replicates = auroc_on_resamples(values, against, theirs, counts)
+    def _compare(self, kind: str, outliers: ImageTerms, inliers: ImageTerms, seed: int, scores: Scores) -> None:
+        """Add the AUROC of each score, its interval and its ROC curve to ``scores``."""
+        counts = resamples(len(inliers.recon), self.bootstrap, seed)
+        # Rotated images are resampled together with their originals.
+        outlier_counts = counts if kind == "rotated" else resamples(len(outliers.recon), self.bootstrap, seed + 1)
+        curves: dict[str, list[float]] = {}
+        for score, of_outliers in outliers.by_name.items():
+            name, of_inliers = f"ood_auroc_{kind}_{score}", inliers.by_name[score]
+            scores.values[name] = auroc(of_outliers, of_inliers)
+            replicates = auroc_on_resamples(of_outliers, of_inliers, outlier_counts, counts)
             scores.intervals[name] = interval(scores.values[name], replicates, high=1.0)
-            scores.meanings[name] = _MEANING.format(_KINDS.get(kind, kind), _BY[by])
-            curves[by] = roc(values, against, FALSE_ALARMS)
+            scores.meanings[name] = _MEANING.format(_KINDS.get(kind, kind), _BY[score])
+            curves[score] = roc(of_outliers, of_inliers, FALSE_ALARMS)
         scores.arrays["ood_roc"].append({"kind": kind, "found": curves})
 
     def _images(
         self, trained: Trained, kind: str, n: int, mean: float, std: float, other: Examples | None
     ) -> Iterator[Tensor]:
-        """n images of a kind, as the model would meet them."""
+        """Yield n images of a kind in batches, as the model receives them."""
         noise = trained.noise(f"ood images {kind}")
         if kind not in ("test", "uniform", "gaussian", "rotated"):
             assert other is not None
@@ -115,7 +117,7 @@ class OOD:
                 yield batch.x if kind == "test" else batch.x.rot90(2, (2, 3))
 
     def _another(self, trained: Trained) -> tuple[str | None, Examples | None, list[str]]:
-        """The first of the other datasets that is present with images of this shape; else a note."""
+        """The name and images of the first other dataset that is present and has the same shape; notes if none is."""
         shape, problems = tuple(trained.data.x_shape), []
         candidates = {k: source for k, source in self.others.items() if source and k != trained.data.name}
         for name, source in candidates.items():
@@ -127,13 +129,14 @@ class OOD:
             if images is not None and tuple(images.stored.shape[1:]) == shape:
                 return name, images, []
         size = "×".join(map(str, shape))
-        missing = f"No other dataset to tell from: none of {', '.join(candidates) or '(none named)'} lies in "
-        return None, None, [f"{missing}{trained.data.root} with images of {size}; nothing is downloaded for this.",
+        missing = f"No ood_auroc of another dataset: none of {', '.join(candidates) or '(none named)'} lies in "
+        return None, None, [f"{missing}{trained.data.root} with images of {size}; this metric downloads nothing.",
                             *problems]  # fmt: skip
 
 
-_UNTOLD = (
-    "No ood_auroc of noise and of other datasets: a conditional model scores an image with its label; they have none."
+_NO_LABELS = (
+    "No ood_auroc of noise and of other datasets: a conditional model scores an image given its label, and these "
+    "images have none."
 )
 _MEANING = "AUROC, {} told from test images by {}; 0.5 is blind"
 _KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "turned images"}
@@ -141,7 +144,7 @@ _BY = {"elbo": "−ELBO", "recon": "recon", "kl": "KL"}
 
 
 def _moments(trained: Trained, n: int) -> tuple[float, float]:
-    """Mean and σ of the test images' values."""
+    """Mean and standard deviation of the values of n test images."""
     total, square, count = 0.0, 0.0, 0
     for images in trained.data.clean("test", n):
         total, square = total + images.double().sum().item(), square + images.double().square().sum().item()

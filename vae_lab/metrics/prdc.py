@@ -1,14 +1,13 @@
-"""Precision, recall, density and coverage: fidelity and variety apart, by nearest neighbours in feature space.
+"""Precision, recall, density and coverage: fidelity and variety measured separately, by nearest neighbours of features.
 
-With B(x) the ball around image x that reaches to its k-th nearest neighbour of its own kind:
-precision = share of generated images in some B(real), recall = share of real images in some B(generated)
-(Kynkäänniemi et al. 2019, arXiv 1904.06991); density = (1/k) mean number of B(real) that a generated image lies in,
-coverage = share of B(real) with a generated image in it (Naeem et al. 2020, arXiv 2002.09797, equations 4 and 5).
+Let B(x) be the ball around image x that reaches to its k-th nearest neighbour among the images of the same kind, real
+or generated. Then precision = share of generated images in some B(real) and recall = share of real images in some
+B(generated) (Kynkäänniemi et al. 2019, arXiv 1904.06991); density = (1/k) mean number of B(real) that a generated image
+lies in, and coverage = share of B(real) with a generated image in it (Naeem et al. 2020, arXiv 2002.09797, equations 4
+and 5).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from pydantic import PositiveInt
@@ -17,17 +16,18 @@ from torch import Tensor
 from vae_lab.metrics.common.image_scores import ImageMetric, ImageScores, extractor_of, images_compared, require_finite
 from vae_lab.metrics.common.resampling import bootstrap_protocol, resamples
 from vae_lab.scores import Extractor, Generated, Scores
+from vae_lab.types import Progress
 
-BLOCK = 1000  # rows of the distance matrix that are held at once
+BLOCK = 1000  # rows of the distance matrix that are in memory at a time
 
 
 class PRDC(ImageMetric):
-    """Samples, and training images as floor, against the test images.
+    """Precision, recall, density and coverage of samples, and of training images as the floor.
 
     Args:
-        samples: generated images; as many as there are reference images, if those are fewer.
-        neighbours: k; 5 as in Naeem et al. (Kynkäänniemi et al. have 3 for precision and recall).
-        bootstrap: resamples for the intervals.
+        samples: number of generated images; fewer if there are fewer reference images.
+        neighbours: k; 5 as in Naeem et al. (Kynkäänniemi et al. use 3 for precision and recall).
+        bootstrap: number of resamples for the intervals.
     """
 
     def __init__(
@@ -37,27 +37,29 @@ class PRDC(ImageMetric):
         self.neighbours = neighbours
 
     def least(self, extractor: Extractor) -> int:
-        """An image and its k neighbours."""
+        """k + 1: an image and its k neighbours."""
         return self.neighbours + 1
 
-    def __call__(self, made: Generated) -> Scores:
-        """``precision``, ``recall``, ``density``, ``coverage`` with their floors."""
-        extractor, n = extractor_of(made), images_compared(made, self.samples)
+    def __call__(self, generated: Generated) -> Scores:
+        """Return ``precision``, ``recall``, ``density`` and ``coverage`` with their floors."""
+        extractor, n = extractor_of(generated), images_compared(generated, self.samples)
         if n < self.least(extractor):
-            return Scores({}, notes=[f"No precision or recall: {n} images have no {self.neighbours} neighbours."])
-        found = ImageScores("prdc", made, extractor, n, neighbours=self.neighbours,
-                            bootstrap=bootstrap_protocol(self.bootstrap, _AVERAGED))  # fmt: skip
-        counts = resamples(n, self.bootstrap, made.seed) / n
-        centre = made.features("test", n).mean(0)  # distances stay, rounding errors shrink
-        reference = made.features("test", n) - centre
-        within = reach(reference, self.neighbours)
-        for source, floor in found.sources:
-            features = made.features(source, n) - centre
-            shares = neighbourhoods(reference, features, self.neighbours, within, made.progress)
-            for name, per_image in shares.__dict__.items():
-                top = float("inf") if name == "density" else 1.0
-                found.put(name, per_image.mean().item(), counts @ per_image, _MEANINGS[name], floor, top)
-        return found.scores
+            return Scores(
+                {}, notes=[f"No precision or recall: {n} images are too few for {self.neighbours} neighbours."]
+            )
+        results = ImageScores("prdc", generated, extractor, n, neighbours=self.neighbours,
+                              bootstrap=bootstrap_protocol(self.bootstrap, _AVERAGED))  # fmt: skip
+        counts = resamples(n, self.bootstrap, generated.seed) / n
+        centre = generated.features("test", n).mean(0)  # subtracted, which reduces rounding errors in distances
+        reference = generated.features("test", n) - centre
+        reach_real = reach(reference, self.neighbours)
+        for source, floor in results.sources:
+            features = generated.features(source, n) - centre
+            parts = neighbourhoods(reference, features, self.neighbours, reach_real, generated.progress)
+            for name, per_image in vars(parts).items():
+                high = float("inf") if name == "density" else 1.0
+                results.put(name, per_image.mean().item(), counts @ per_image, _MEANINGS[name], floor, high)
+        return results.scores
 
 
 _AVERAGED = "images that are averaged over (generated for precision and density, real for the others), balls held fixed"
@@ -71,7 +73,7 @@ _MEANINGS = {
 
 @dataclass
 class Neighbourhoods:
-    """What each image contributes, float64; the scores are the means."""
+    """The contribution of each image to each score, float64; the scores are the means."""
 
     precision: Tensor  # [generated]
     recall: Tensor  # [real]
@@ -84,16 +86,22 @@ def neighbourhoods(
     generated: Tensor,
     k: int,
     reach_real: Tensor | None = None,
-    progress: Callable[..., Any] = lambda steps, _: steps,
+    progress: Progress = lambda steps, _: steps,
 ) -> Neighbourhoods:
-    """Of features [n, F] and [m, F]; ``reach_real`` [n] where it is known already.
+    """Return the contribution of each real and each generated image to the scores.
+
+    Args:
+        real, generated: features [n, F] and [m, F].
+        k: number of neighbours.
+        reach_real: the result of :func:`reach` for ``real``, [n], if it is known already.
+        progress: shows the progress.
 
     Raises:
         ValueError: a feature is NaN or infinite.
     """
     require_finite(real, generated)
     reach_real, reach_generated = reach(real, k) if reach_real is None else reach_real, reach(generated, k)
-    inside = torch.zeros(len(generated), dtype=torch.float64)  # balls of real images that each generated one lies in
+    inside = torch.zeros(len(generated), dtype=torch.float64)  # number of B(real) that contain each generated image
     recall, coverage = [], []
     for rows in progress(torch.arange(len(real)).split(BLOCK), "nearest neighbours"):
         distances = torch.cdist(real[rows], generated)
@@ -104,6 +112,6 @@ def neighbourhoods(
 
 
 def reach(features: Tensor, k: int) -> Tensor:
-    """Distance of each image [n, F] to its k-th nearest neighbour, itself not counted: [n]."""
+    """Return the distance of each image [n, F] to its k-th nearest neighbour, itself not counted: [n]."""
     blocks = (torch.cdist(rows, features) for rows in features.split(BLOCK))
     return torch.cat([block.topk(k + 1, dim=1, largest=False).values[:, -1] for block in blocks])

@@ -1,12 +1,13 @@
-"""How much of the labels can be read off the codes: a linear probe and nearest neighbours on posterior means.
+"""How well labels can be predicted from codes: a linear probe and nearest neighbours on posterior means.
 
-Accuracy = share of test images whose label is read right, by classifiers that saw the codes of training images and
-never trained the encoder (Alain & Bengio 2016, arXiv 1610.01644), with all their labels and with a few.
+The accuracy is the share of test examples whose label is predicted correctly. The classifiers are trained on the codes
+of training examples, with all their labels and with a few, and do not train the encoder (Alain & Bengio 2016, arXiv
+1610.01644).
 """
 
 import math
 import warnings
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import sklearn
@@ -22,18 +23,28 @@ from vae_lab.metrics.common.resampling import wilson
 from vae_lab.noise import generator
 from vae_lab.scores import Scores, Trained
 
-Fitted = tuple[np.ndarray, np.ndarray]  # codes [N, D] float32, labels [N]
+LabelledCodes = tuple[np.ndarray, np.ndarray]  # codes [N, D] float32, labels [N]
+
+
+class Classifier(Protocol):
+    """A classifier with the interface of scikit-learn."""
+
+    def fit(self, codes: np.ndarray, labels: np.ndarray, /) -> "Classifier":
+        """Train on codes [N, D] and labels [N]; returns itself."""
+
+    def score(self, codes: np.ndarray, labels: np.ndarray, /) -> float:
+        """The accuracy on codes [N, D] and labels [N]."""
 
 
 class Probe:
     """Logistic regression on standardised codes, and k nearest neighbours on the codes as they are.
 
     Args:
-        train_images: training images whose codes are learnt from, by a fixed draw; they bound the time.
-        labels_per_class: of the scores that end in ``_few``.
-        draws: of those few labels; the score is the mean over them.
-        neighbours: k; fewer where there are fewer codes.
-        max_iter: L-BFGS steps of the regression.
+        train_images: largest number of training examples to learn from, a fixed random choice; it bounds the time.
+        labels_per_class: for the scores whose names end in ``_few``.
+        draws: number of random choices of these few labels; the score is the mean over them.
+        neighbours: k; reduced if there are fewer codes.
+        max_iter: largest number of L-BFGS steps of the logistic regression.
     """
 
     needs = ("labels",)
@@ -50,13 +61,13 @@ class Probe:
         self.neighbours, self.max_iter = neighbours, max_iter
 
     def __call__(self, trained: Trained) -> Scores:
-        """``probe_accuracy`` and ``knn_accuracy``, and both with few labels."""
+        """Return ``probe_accuracy`` and ``knn_accuracy``, each with all labels and with few."""
         train = _codes(trained, "train", min(self.train_images, len(trained.data.train)))
         test = _codes(trained, "test", None)
         counts = np.unique(train[1], return_counts=True)[1]
         if len(counts) < 2:
-            return Scores({}, notes=["No probe_accuracy: the training images are all of one class."])
-        few = self._few_places(train[1], trained.seed) if counts.min() >= self.labels_per_class else []
+            return Scores({}, notes=["No probe_accuracy: the training examples are all of one class."])
+        few = self._few_indices(train[1], trained.seed) if counts.min() >= self.labels_per_class else []
         steps = iter(trained.progress(range(2 * (1 + len(few))), f"classifiers on {len(train[0]):,} codes"))
         values: dict[str, float] = {}
         intervals, arrays = {}, {}
@@ -64,34 +75,35 @@ class Probe:
             next(steps)
             values[f"{name}_accuracy"] = accuracy = _accuracy(make(len(train[0])), train, test)
             intervals[f"{name}_accuracy"] = wilson(accuracy, len(test[0]))
-            found = [_accuracy(make(len(at)), (train[0][at], train[1][at]), test) for at, _ in zip(few, steps)]
-            if found:
-                values[f"{name}_accuracy_few"] = float(np.mean(found))
-                arrays[f"{name}_accuracy_few_draws"] = found
-            if len(found) > 1:
-                intervals[f"{name}_accuracy_few"] = over_draws(found)
+            with_few = [_accuracy(make(len(at)), (train[0][at], train[1][at]), test) for at, _ in zip(few, steps)]
+            if with_few:
+                values[f"{name}_accuracy_few"] = float(np.mean(with_few))
+                arrays[f"{name}_accuracy_few_draws"] = with_few
+            if len(with_few) > 1:
+                intervals[f"{name}_accuracy_few"] = over_draws(with_few)
         next(steps, None)
         reason = f"the rarest of {len(counts)} classes has {counts.min()} labels, fewer than {self.labels_per_class}."
         notes = [] if few else [f"No probe_accuracy_few: {reason}"]
         meanings = {name: text for name, text in _MEANINGS.items() if name in values}
         return Scores(values, {"probe": self._protocol(trained, train, test)}, arrays, notes, intervals, meanings)
 
-    def _regression(self, n: int) -> Any:
+    def _regression(self, n: int) -> Classifier:
         return make_pipeline(StandardScaler(), LogisticRegression(max_iter=self.max_iter))
 
-    def _nearest(self, n: int) -> Any:
-        return KNeighborsClassifier(min(self.neighbours, n), algorithm="brute")  # trees are slower above ten dimensions
+    def _nearest(self, n: int) -> Classifier:
+        # Brute force, because search trees are slower above ten dimensions.
+        return KNeighborsClassifier(min(self.neighbours, n), algorithm="brute")
 
-    def _few_places(self, labels: np.ndarray, seed: int) -> list[np.ndarray]:
-        """Per draw, as many places of each class."""
+    def _few_indices(self, labels: np.ndarray, seed: int) -> list[np.ndarray]:
+        """For each draw, the indices of ``labels_per_class`` examples of each class."""
         rng = np.random.default_rng(generator("cpu", seed, "probe").initial_seed())
         classes = [np.flatnonzero(labels == c) for c in np.unique(labels)]
         return [
-            np.concatenate([rng.choice(places, self.labels_per_class, replace=False) for places in classes])
+            np.concatenate([rng.choice(indices, self.labels_per_class, replace=False) for indices in classes])
             for _ in range(self.draws)
         ]
 
-    def _protocol(self, trained: Trained, train: Fitted, test: Fitted) -> dict[str, Any]:
+    def _protocol(self, trained: Trained, train: LabelledCodes, test: LabelledCodes) -> dict[str, object]:
         return {
             "codes": f"posterior means, {train[0].shape[1]} dimensions, float32",
             "train_images": len(train[0]),
@@ -115,18 +127,19 @@ _MEANINGS = {
 
 
 def over_draws(values: list[float]) -> tuple[float, float]:
-    """95 % interval of the mean over draws of the few labels: mean ± t · sd / √draws."""
+    """Return the 95 % interval of the mean over draws of the few labels: mean ± t · sd / √draws."""
     half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
-def _codes(trained: Trained, split: str, n: int | None) -> Fitted:
+def _codes(trained: Trained, split: str, n: int | None) -> LabelledCodes:
     q, labels = trained.codes(split, n)
     assert labels is not None
     return q.mu.float().numpy(), labels.numpy()
 
 
-def _accuracy(classifier: Any, train: Fitted, test: Fitted) -> float:
+def _accuracy(classifier: Classifier, train: LabelledCodes, test: LabelledCodes) -> float:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is a part of the protocol
+        # Reaching max_iter is not a fault: the limit is part of the protocol.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return float(classifier.fit(*train).score(*test))

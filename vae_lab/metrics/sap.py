@@ -1,25 +1,24 @@
-"""Separated attribute predictability (Kumar et al. 2018, arXiv 1711.00848, section 3).
+"""Separated attribute predictability (SAP; Kumar et al. 2018, arXiv 1711.00848, section 3).
 
-SAP = (1/F) Σ_k (S_ak − S_bk), where S_dk is how well dimension d alone predicts factor k, a and b being the two best: 0
-where two dimensions predict equally well. Factors are discrete here, so S_dk is the accuracy, on new images, of a
-linear support vector machine (squared hinge, one against the rest, classes weighted to balance) as in the paper.
+SAP = (1/F) Σ_k (S_ak − S_bk), where S_dk measures how well dimension d alone predicts factor k, and a and b are the two
+best dimensions. It is 0 if two dimensions predict equally well. Factors are discrete here, so S_dk is the accuracy, on
+new images, of a linear support vector machine (squared hinge loss, one-vs-rest, balanced class weights), as in the
+paper.
 """
-
-from typing import Any
 
 import numpy as np
 from pydantic import PositiveFloat
 
-from vae_lab.metrics.common.factor_codes import Points, factor_codes
+from vae_lab.metrics.common.factor_codes import CodesAndFactors, Points, factor_codes
 from vae_lab.scores import Scores, Trained
 
 
 class SAP:
-    """On posterior means.
+    """Separated attribute predictability of posterior means.
 
     Args:
-        train, test: sampled images that the machines learn from, and those that they are scored on.
-        C: weight of the machines' loss against their margin.
+        train, test: number of sampled images that train the classifiers, and of images that evaluate them.
+        C: weight of the classifiers' loss relative to their margin.
     """
 
     needs = ("factors",)
@@ -28,7 +27,7 @@ class SAP:
         self.train, self.test, self.C = train, test, C
 
     def __call__(self, trained: Trained) -> Scores:
-        """``sap`` and its gap for each factor; nothing, and a note why, where there are no factors."""
+        """Return ``sap`` and the gap of each factor; only a note if codes are not finite."""
         grid, notes = factor_codes(trained, "sap")
         if grid is None:
             return Scores({}, notes=notes)
@@ -48,8 +47,8 @@ class SAP:
         return Scores({"sap": float(gaps.mean())}, {"sap": protocol}, {"sap_per_factor": gaps.tolist()}, notes,
                       meanings=meanings)  # fmt: skip
 
-    def accuracy(self, train: Any, test: Any, d: int, k: int) -> float:
-        """How often dimension d alone tells the value of factor k."""
+    def accuracy(self, train: CodesAndFactors, test: CodesAndFactors, d: int, k: int) -> float:
+        """Return the accuracy with which dimension d alone predicts the value of factor k."""
         from sklearn.svm import LinearSVC
 
         machine = LinearSVC(C=self.C, class_weight="balanced", dual=False)
@@ -58,6 +57,6 @@ class SAP:
 
 
 def separation(accuracies: np.ndarray) -> np.ndarray:
-    """Best minus second best over dimensions: [D, F] to [F]; an only dimension has no rival."""
+    """Return the best minus the second-best accuracy over dimensions (0 if there is no second): [D, F] to [F]."""
     ordered = np.sort(np.vstack([np.zeros_like(accuracies[:1]), accuracies]), axis=0)
     return ordered[-1] - ordered[-2]

@@ -1,7 +1,7 @@
-"""What all scores of images share: arguments, how many are compared, the protocol, the names, the intervals."""
+"""Code shared by all scores of images: arguments, number of images compared, protocol, names and intervals."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from pydantic import PositiveInt
@@ -10,21 +10,21 @@ from torch import Tensor
 from vae_lab.metrics.common.resampling import interval
 from vae_lab.scores import Extractor, Generated, Scores
 
-GENERATED, FLOOR = ("samples", False), ("pool", True)  # what is scored, and whether as the floor
+GENERATED, FLOOR = ("samples", False), ("pool", True)  # source of the scored images, and whether they are the floor
 
 
-def extractor_of(made: Generated) -> Extractor:
-    """The network in whose features images are compared; it exists where a metric needs "features"."""
-    assert made.extractor is not None
-    return made.extractor
+def extractor_of(generated: Generated) -> Extractor:
+    """The network in whose features images are compared; it exists for every metric that needs "features"."""
+    assert generated.extractor is not None
+    return generated.extractor
 
 
 class ImageMetric:
-    """The arguments of scores of images, and the fewest images that they can be computed from.
+    """Base class of the scores of generated images.
 
     Args:
-        samples: generated images; as many as there are reference images, if those are fewer.
-        bootstrap: resamples for the intervals.
+        samples: number of generated images; fewer if there are fewer reference images.
+        bootstrap: number of resamples for the intervals.
     """
 
     of_images = True
@@ -34,54 +34,55 @@ class ImageMetric:
         self.samples, self.bootstrap = samples, bootstrap
 
     def least(self, extractor: Extractor) -> int:
-        """Fewest images that the score can be had of."""
+        """The smallest number of images from which the score can be computed."""
         return 1
 
 
 def require_finite(*features: Tensor) -> None:
-    """Features [n, F] can be compared.
+    """Check that features [n, F] are finite.
 
     Raises:
-        ValueError: one is NaN or infinite.
+        ValueError: a feature is NaN or infinite.
     """
     if not all(torch.isfinite(part).all() for part in features):
         raise ValueError("features are not finite")
 
 
-def images_compared(made: Generated, samples: int) -> int:
-    """As many generated images as test images for reference, and as training images for the floor."""
-    found = (samples, len(made.data.test), len(made.data.pool), made.available)
-    return min(count for count in found if count is not None)
+def images_compared(generated: Generated, samples: int) -> int:
+    """The number of generated images to score; as many test images are the reference, and training images the floor."""
+    counts = (samples, len(generated.data.test), len(generated.data.pool), generated.available)
+    return min(count for count in counts if count is not None)
 
 
 class ImageScores:
-    """Collects the values of one metric; each stands under its name, with the extractor's suffix.
+    """Collects the values of one metric, each under its name followed by the extractor's suffix.
 
     Args:
-        metric: the metric's name, under which its protocol is found.
-        made: what is scored.
-        extractor: the network whose features or labels are used.
-        n: generated images, and as many real ones.
+        metric: the metric's name, which is the key of its protocol.
+        generated: the images that are scored.
+        extractor: the network whose features or predicted labels are used.
+        n: number of generated images, and of real ones.
         more: further entries of the protocol.
     """
 
-    def __init__(self, metric: str, made: Generated, extractor: Extractor, n: int, **more: Any) -> None:
+    def __init__(self, metric: str, generated: Generated, extractor: Extractor, n: int, **more: object) -> None:
         self.suffix = extractor.suffix
+        key = f"{metric}{self.suffix}"
         protocol = {
             **extractor.about,
             "images": n,
-            "sampler": made.sampler,
-            "reference": f"{n:,} of {len(made.data.test):,} test images of {made.data.name}",
+            "sampler": generated.sampler,
+            "reference": f"{n:,} of {len(generated.data.test):,} test images of {generated.data.name}",
             "floor": f"{n:,} training images in place of the generated ones",
-            "seed": made.seed,
+            "seed": generated.seed,
             **more,
         }
-        self.scores = Scores({}, {f"{metric}{self.suffix}": protocol})
-        self._known = made.known if _same(made.known.protocol.get(f"{metric}{self.suffix}"), protocol) else Scores({})
+        self.scores = Scores({}, {key: protocol})
+        self._known = generated.known if _same(generated.known.protocol.get(key), protocol) else Scores({})
 
     @property
     def sources(self) -> tuple[tuple[str, bool], ...]:
-        """What is to be scored: samples, and real images as floor where that is not known already."""
+        """The images to score: samples, and real images for the floor unless that is known already."""
         return (GENERATED, FLOOR) if not self._known.values else (GENERATED,)
 
     def put(
@@ -94,7 +95,16 @@ class ImageScores:
         high: float = float("inf"),
         low: float = 0.0,
     ) -> None:
-        """One value with the values [R] on resamples, from which the interval comes; ``floor``: that of real images."""
+        """Record a value, with its interval and, if it is known already, its floor.
+
+        Args:
+            name: of the score, without suffixes.
+            value: the score.
+            resampled: the score on R resamples, [R], from which the interval is computed; None: no interval.
+            meaning: unit and direction of the score.
+            floor: whether this is the value of real images.
+            high, low: ends of the range of the score.
+        """
         full = f"{name}{self.suffix}{'_floor' if floor else ''}"
         self.scores.values[full] = float(value)
         self.scores.meanings[full] = f"{meaning}, real training images" if floor else meaning
@@ -108,7 +118,10 @@ class ImageScores:
                 self.scores.intervals[f"{full}_floor"] = self._known.intervals[known]
 
 
-def _same(known: dict[str, Any] | None, protocol: dict[str, Any]) -> bool:
-    """Whether two protocols differ in nothing but the sampler; one may have been read from a file."""
-    told = (json.dumps({**part, "sampler": ""}, sort_keys=True, default=str) for part in (known or {}, protocol))
-    return len(set(told)) == 1
+def _same(known: Mapping[str, object] | None, protocol: Mapping[str, object]) -> bool:
+    """Whether two protocols are equal except for the sampler.
+
+    They are compared as JSON, because the known one may have been read from a file.
+    """
+    texts = (json.dumps({**part, "sampler": ""}, sort_keys=True, default=str) for part in (known or {}, protocol))
+    return len(set(texts)) == 1

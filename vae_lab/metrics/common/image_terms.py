@@ -1,4 +1,4 @@
-"""What a model says of single images: ``recon``, ``kl`` and −ELBO of each, in nats; higher is more anomalous."""
+"""Loss terms of single examples: ``recon``, ``kl`` and −ELBO in nats. Higher values are more anomalous."""
 
 import math
 from collections.abc import Iterable
@@ -11,43 +11,49 @@ from vae_lab.inference import at_the_means
 from vae_lab.scores import Trained
 from vae_lab.types import Noise
 
-AT_ONCE = 250  # decoded images: more take longer on a CPU, and memory
+AT_ONCE = 250  # examples decoded at a time; more of them take longer on a CPU and need more memory
 
 
 @dataclass
 class ImageTerms:
-    """The terms of n images, float64 [n] each. ``kl`` is None where the objective has none."""
+    """The terms of n examples, float64 [n] each. ``kl`` is None if the objective has no KL."""
 
-    recon: Tensor  # −log p(x|z) less the likelihood's offset, mean over the samples of z
+    recon: Tensor  # −log p(x|z) without the likelihood's constant offset, mean over the samples of z
     kl: Tensor | None
-    offset: float  # nats that recon leaves out
+    offset: float  # the constant, in nats, that recon leaves out
 
     @property
     def anomaly(self) -> Tensor:
-        """−ELBO = recon + offset + kl, or recon alone where there is no KL: [n]."""
+        """−ELBO = recon + offset + kl, or recon alone if there is no KL: [n]."""
         return self.recon if self.kl is None else self.recon + self.offset + self.kl
 
     @property
     def by_name(self) -> dict[str, Tensor]:
-        """Every score of an image: the higher, the more anomalous. ``elbo`` stands for −ELBO."""
+        """Every anomaly score, each [n], by its name. The name ``elbo`` stands for −ELBO."""
         return {"recon": self.recon} if self.kl is None else {"elbo": self.anomaly, "recon": self.recon, "kl": self.kl}
 
 
 def image_terms(
     trained: Trained, images: Iterable[Tensor], purpose: str, samples: int, y: Tensor | None = None
 ) -> ImageTerms:
-    """The terms of images [b, C, H, W] at so many draws of z from q(z|x); an autoencoder's z is the posterior's mean.
+    """Compute the loss terms of every example.
 
-    ``y`` is what a conditional model is told of all of them, in their order; others do not read it.
-    A term that overflows (an encoder far from what it was trained on) becomes the largest number there is, since it is
-    compared by rank.
+    A term overflows if the encoder receives an input far from its training data. It is then replaced by a huge number,
+    because anomaly scores are compared by rank.
+
+    Args:
+        trained: the model.
+        images: examples in batches [b, *x_shape].
+        purpose: key of the noise.
+        samples: draws of z from q(z|x) per example; an autoencoder uses the posterior's mean instead.
+        y: labels or attributes of all examples, in their order; read by conditional models only.
     """
     noise, variational = trained.noise(purpose), trained.objective.variational
-    together, start, parts = max(1, AT_ONCE // samples), 0, []
+    size, start, parts = max(1, AT_ONCE // samples), 0, []
     with torch.inference_mode():
-        for x in (x for block in images for x in block.split(together)):
-            told = None if y is None else y[start : start + len(x)].to(x.device)
-            parts.append(_terms(trained, x, told, samples, noise, variational))
+        for x in (x for block in images for x in block.split(size)):
+            y_part = None if y is None else y[start : start + len(x)].to(x.device)
+            parts.append(_terms(trained, x, y_part, samples, noise, variational))
             start += len(x)
     recon, kl = (torch.cat(part).double().cpu().nan_to_num(nan=_HUGE, posinf=_HUGE) for part in zip(*parts))
     values = math.prod(trained.data.x_shape)

@@ -1,8 +1,9 @@
-"""The bootstrap: how far a score would move with other images of the same kind (Efron & Tibshirani 1993).
+"""The bootstrap: how much a score would vary with other images of the same kind (Efron & Tibshirani 1993).
 
-n images are drawn anew from the n there are, R times; only how often each was drawn matters, so a resample is a row of
-counts. Scores that are not averages are biased on resamples (a FID grows by as much as halving n would make it), so
-the interval is the spread of the resamples about their own mean, laid around the value itself.
+A resample draws n times with replacement from the n given images. Only how often each image was drawn matters, so a
+resample is stored as a row of counts. Scores that are not averages are biased on resamples (a FID grows by as much as
+it would if n were halved). The interval is therefore the spread of the resamples about their own mean, shifted so that
+this mean lies at the score itself.
 """
 
 import torch
@@ -14,16 +15,19 @@ LEVEL = 0.95
 
 
 def resamples(n: int, replicates: int, seed: int, *purpose: str) -> Tensor:
-    """How often each of n images is drawn: float64 [R, n], each row sums to n; another purpose, independent draws."""
+    """Return how often each of n images is drawn in each resample: float64 [replicates, n]; every row sums to n.
+
+    ``purpose`` is part of the seed: different purposes give independent draws.
+    """
     drawn = torch.randint(n, (replicates, n), generator=generator("cpu", seed, "bootstrap", n, *purpose))
     counts = torch.zeros(replicates, n, dtype=torch.float64)
     return counts.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
 
 
 def interval(value: float, replicates: Tensor, low: float = 0.0, high: float = float("inf")) -> tuple[float, float]:
-    """95 % interval of a value from its resamples [R], within the range that the score can have.
+    """Return the 95 % interval of a value from its resamples [R], clipped to the range [low, high] of the score.
 
-    value + (q − mean) for the 2.5 % and 97.5 % quantiles q of the resamples.
+    The ends are value + (q − mean) for the 2.5 % and 97.5 % quantiles q of the resamples.
     """
     tails = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
     ends = value + replicates.double().quantile(tails) - replicates.double().mean()
@@ -32,13 +36,13 @@ def interval(value: float, replicates: Tensor, low: float = 0.0, high: float = f
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % score interval of a share of n (Wilson 1927)."""
+    """Return the 95 % score interval of a proportion ``share`` among n (Wilson 1927)."""
     from scipy import stats
 
-    found = stats.binomtest(round(share * n), n).proportion_ci(LEVEL, method="wilson")
-    return float(found.low), float(found.high)
+    ends = stats.binomtest(round(share * n), n).proportion_ci(LEVEL, method="wilson")
+    return float(ends.low), float(ends.high)
 
 
 def bootstrap_protocol(replicates: int, resampled: str = "generated images") -> str:
-    """How the intervals came about."""
+    """Return the method by which intervals are computed, as a text for protocols."""
     return f"{100 * LEVEL:.0f} % of {replicates} resamples of the {resampled}, about their mean, laid around the value"
