@@ -19,7 +19,8 @@ from vae_lab.data.dataset import Dataset
 from vae_lab.data.given_images import GivenImages
 from vae_lab.errors import UserError
 from vae_lab.evaluation.outputs import score as run_scores
-from vae_lab.evaluation.scoring import FeaturesFor, Scoring
+from vae_lab.evaluation.scoring import FeaturesFor, Scoring, silent
+from vae_lab.features.classifier import classifier_features
 from vae_lab.metrics.common.image_scores import ImageMetric, images_compared
 from vae_lab.noise import generator
 from vae_lab.report.loggers import LogContext, close
@@ -44,9 +45,9 @@ class ScoredImages(Scoring):
         data: Dataset,
         seed: int,
         device: torch.device,
-        title: str,
-        progress: Progress,
-        features: FeaturesFor,
+        title: str = "",
+        progress: Progress = silent,
+        features: FeaturesFor = classifier_features,
     ) -> None:
         super().__init__(data, seed, device, title, progress, features)
         self.given, self.available = given, len(given)
