@@ -124,7 +124,10 @@ def _print_sizes(package: Path, files: dict[Path, str]) -> None:
 
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    return (node.end_lineno or node.lineno) - node.lineno + 1
+    """Lines of a function without its docstring."""
+    documented = ast.get_docstring(node) is not None
+    docstring = (node.body[0].end_lineno or 0) - node.body[0].lineno + 1 if documented else 0
+    return (node.end_lineno or node.lineno) - node.lineno + 1 - docstring
 
 
 def _lines(text: str) -> int:

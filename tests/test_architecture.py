@@ -24,8 +24,7 @@ FLOORS = [
     {"runs"},
     {"commands", "compare"},
     {"sweep"},
-    {"launchers", "search", "stack"},
-    {"cli"},
+    {"cli", "launchers", "search", "stack"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -10,7 +10,7 @@ from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import as_in_training, in_turn, typed_y, unconditional
 from vae_lab.evaluation.trained import Evaluation, decoded_draws
 from vae_lab.examples import Examples
-from vae_lab.metrics.loss_terms import LossTerms
+from vae_lab.metrics.loss_terms import LossTermScores
 from vae_lab.noise import SeededNoise
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.training.job import Job
@@ -93,13 +93,13 @@ def test_an_unconditional_model_draws_nothing_for_y():
     assert made.conditions is unconditional
     assert unconditional(0, 5, ForbiddenNoise()) is None
     assert made.sampler == "decoder means of draws from the prior"
-    assert "given" not in made.run({"terms": LossTerms()}).protocol["loss_terms"]
+    assert "given" not in made.run({"terms": LossTermScores()}).protocol["loss_terms"]
 
 
 def test_protocols_tell_what_the_model_was_told():
     made = evaluation()
     assert made.sampler == "decoder means of draws from the prior, labels drawn as in training"
-    assert made.run({"terms": LossTerms()}).protocol["loss_terms"]["given"] == "the images' labels"
+    assert made.run({"terms": LossTermScores()}).protocol["loss_terms"]["given"] == "the images' labels"
     assert made._with_condition({"extractor_sha256": "abc"}) == {"extractor_sha256": "abc"}  # scores of images compare
 
 

@@ -6,7 +6,7 @@ from helpers import FakeTrained, labelled, random_batch, small_model, step
 
 from vae_lab.examples import Examples
 from vae_lab.likelihoods import MSE, Bernoulli, Gaussian, Sigma
-from vae_lab.metrics.loss_terms import LossTerms
+from vae_lab.metrics.loss_terms import LossTermScores
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.schedules import Constant, Linear
@@ -26,7 +26,7 @@ def black_and_white(n: int = 12) -> Examples:
 
 
 def test_batches_are_weighted_by_their_size():
-    whole, cut = (LossTerms()(trained(objective=Autoencoder(), size=size)).values for size in (12, 5))
+    whole, cut = (LossTermScores()(trained(objective=Autoencoder(), size=size)).values for size in (12, 5))
     assert whole == pytest.approx(cut, rel=1e-5)
 
 
@@ -35,12 +35,12 @@ def test_terms_are_those_of_the_objective_on_the_test_images():
     x = torch.cat(list(fake.data.clean("test")))
     batch = random_batch()
     batch.x = batch.target = x
-    assert LossTerms()(fake).values["recon"] == pytest.approx(Autoencoder()(fake.model, batch, step()).loss.item())
+    assert LossTermScores()(fake).values["recon"] == pytest.approx(Autoencoder()(fake.model, batch, step()).loss.item())
 
 
 @pytest.mark.parametrize("likelihood", [MSE(), Gaussian(0.3), Sigma(), Bernoulli()])
 def test_elbo_is_minus_recon_less_its_offset_less_kl(likelihood):
-    found = LossTerms()(trained(likelihood, ELBO(0.5, 3, 1, "B", Constant())))
+    found = LossTermScores()(trained(likelihood, ELBO(0.5, 3, 1, "B", Constant())))
     offset = found.protocol["loss_terms"]["recon_leaves_out"]
     values = found.values
     assert values["elbo"] == pytest.approx(-values["recon"] - offset - values["kl"])
@@ -51,35 +51,37 @@ def test_elbo_is_minus_recon_less_its_offset_less_kl(likelihood):
 
 
 def test_a_schedule_is_at_its_end():
-    plain, scheduled = (LossTerms()(trained(objective=ELBO(1, 4, 1, "B", s))).values for s in (Constant(), Linear(10)))
+    plain, scheduled = (
+        LossTermScores()(trained(objective=ELBO(1, 4, 1, "B", s))).values for s in (Constant(), Linear(10))
+    )
     assert plain == scheduled
 
 
 def test_scores_repeat_themselves():
-    assert LossTerms()(trained()).values == LossTerms()(trained()).values
+    assert LossTermScores()(trained()).values == LossTermScores()(trained()).values
 
 
 def test_bits_per_dim_of_binary_images_are_the_elbo_in_bits_per_value():
-    found = LossTerms()(trained(Bernoulli(), images=black_and_white()))
+    found = LossTermScores()(trained(Bernoulli(), images=black_and_white()))
     assert found.values["bits_per_dim"] == pytest.approx(-found.values["elbo"] / 64 / math.log(2))
     assert found.protocol["loss_terms"]["elbo_is_a_likelihood_bound"] is True
     assert found.notes == []
 
 
 def test_bernoulli_on_grey_levels_is_called_a_loss():
-    found = LossTerms()(trained(Bernoulli()))
+    found = LossTermScores()(trained(Bernoulli()))
     assert "bits_per_dim" not in found.values
     assert found.protocol["loss_terms"]["elbo_is_a_likelihood_bound"] is False
     assert "dataset.binarize=dynamic" in found.notes[0]
 
 
 def test_densities_have_no_bits_per_dim():
-    found = LossTerms()(trained(Gaussian(0.3), images=black_and_white()))
+    found = LossTermScores()(trained(Gaussian(0.3), images=black_and_white()))
     assert "bits_per_dim" not in found.values
     assert found.notes == []
 
 
 def test_an_autoencoder_has_neither_kl_nor_elbo():
-    found = LossTerms()(trained(objective=Autoencoder()))
+    found = LossTermScores()(trained(objective=Autoencoder()))
     assert set(found.values) == {"loss", "recon"}
     assert found.protocol["loss_terms"]["elbo_is_a_likelihood_bound"] is False

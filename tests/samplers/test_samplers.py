@@ -12,7 +12,7 @@ from vae_lab.config.make import make
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.samplers.aggregate import Aggregate
-from vae_lab.samplers.training import Training
+from vae_lab.samplers.training import CodeTraining
 
 NAMES = [name for name in options("sampler") if name != "prior"]
 CODES = torch.randn(400, 3, generator=gen()) * torch.tensor([0.1, 1.0, 10.0]) + 5
@@ -109,7 +109,7 @@ class Line(torch.nn.Module):
 def trained(line: Line, **numbers):
     settings = {"epochs": 20, "batch_size": 30, "lr": 0.1, "held_out": 0.25, "patience": 20, **numbers}
     x = torch.arange(100).float().unsqueeze(1) / 100
-    return Training(**settings)(line, line.loss, x, SeededNoise("cpu", 0), silent, "training"), x
+    return CodeTraining(**settings)(line, line.loss, x, SeededNoise("cpu", 0), silent, "training"), x
 
 
 def test_training_leaves_out_the_same_share_in_every_epoch():

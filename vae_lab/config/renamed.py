@@ -12,6 +12,7 @@ from vae_lab.config.node import Node
 # Old module or class -> the new one. Only those that a saved config or a sampler's file can name.
 MOVED = {
     "vae_lab.data.image_data.ImageData": "vae_lab.data.dataset.Dataset",  # 0.1.0
+    "vae_lab.metrics.loss_terms.LossTerms": "vae_lab.metrics.loss_terms.LossTermScores",  # 0.1.0
     "vae_lab.loggers": "vae_lab.report.loggers",  # 0.1.0
     "vae_lab.metrics.classifier": "vae_lab.features.classifier",  # 0.1.0
     "vae_lab.metrics.inception": "vae_lab.features.inception",  # 0.1.0

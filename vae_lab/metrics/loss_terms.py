@@ -15,7 +15,7 @@ from vae_lab.scores import Scores, Trained
 from vae_lab.types import Step
 
 
-class LossTerms:
+class LossTermScores:
     """Loss terms of every test example, with one latent sample each (L samples if the objective uses more)."""
 
     def __call__(self, trained: Trained) -> Scores:

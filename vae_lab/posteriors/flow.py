@@ -13,7 +13,7 @@ from vae_lab.posteriors.diagonal import DiagonalNormal
 from vae_lab.types import Noise, Normal
 
 
-class Flow(nn.Module):
+class PosteriorFlow(nn.Module):
     """A diagonal Gaussian, followed by invertible steps.
 
     The density is known only at the samples, so that no Gaussian q is returned.

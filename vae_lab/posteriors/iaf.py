@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from vae_lab.nets.made import MADE
-from vae_lab.posteriors.flow import Flow
+from vae_lab.posteriors.flow import PosteriorFlow
 
 OPEN = 2.0  # initial s: "sufficiently positive, such as close to +1 or +2" (section 4)
 
@@ -42,7 +42,7 @@ class IAFBlock(nn.Module):
         return gate * z + (1 - gate) * m, logsigmoid(s).sum(-1)
 
 
-class IAF(Flow):
+class IAF(PosteriorFlow):
     """A diagonal Gaussian, followed by gated autoregressive steps.
 
     Args:

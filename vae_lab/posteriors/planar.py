@@ -15,7 +15,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from vae_lab.posteriors.flow import Flow
+from vae_lab.posteriors.flow import PosteriorFlow
 
 SHIFT = math.log(math.e - 1)
 
@@ -47,7 +47,7 @@ class PlanarStep(nn.Module):
         return z + u_hat * bend, torch.log1p(slope).squeeze(-1)
 
 
-class Planar(Flow):
+class Planar(PosteriorFlow):
     """A diagonal Gaussian, followed by planar steps.
 
     Args:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from vae_lab.errors import UserError
-from vae_lab.posteriors.flow import Flow
+from vae_lab.posteriors.flow import PosteriorFlow
 
 
 class Coupling(nn.Module):
@@ -44,7 +44,7 @@ class Coupling(nn.Module):
         return torch.cat([kept, moved] if self.first else [moved, kept], -1), log_scale.sum(-1)
 
 
-class RealNVP(Flow):
+class RealNVP(PosteriorFlow):
     """A diagonal Gaussian, followed by coupling blocks.
 
     Args:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from vae_lab.nets.made import MADE
 from vae_lab.samplers.fitted import Standardised
 from vae_lab.samplers.gmm import GMM
-from vae_lab.samplers.training import HeldOut, Training, build_seeded
+from vae_lab.samplers.training import CodeTraining, HeldOut, build_seeded
 from vae_lab.types import Noise, Progress
 
 BOUND = 5.0  # upper bound of |α|
@@ -67,7 +67,7 @@ class Flow(Standardised):
         width, depth: hidden units per layer and number of hidden layers of each block's MADE.
         components: number of Gaussians in the mixture; fewer are used if they would have more free parameters than
             there are codes. 1: a single Gaussian with the covariance of the codes.
-        epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.Training`.
+        epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.CodeTraining`.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Flow(Standardised):
         self.count, self.width, self.depth = blocks, width, depth
         self.components = components
         self.base, self.blocks = GMM(components), nn.ModuleList()
-        self.training_loop = Training(epochs, batch_size, lr, held_out, patience)
+        self.training_loop = CodeTraining(epochs, batch_size, lr, held_out, patience)
 
     @property
     def label(self) -> str:

@@ -18,7 +18,7 @@ Loss = Callable[[Tensor, Noise], Tensor]  # (codes [B, D], noise) -> nats per co
 CLIP = 5.0  # largest norm of the gradient
 
 
-class Training:
+class CodeTraining:
     """Trains a network with Adam and keeps the weights of the epoch with the lowest loss on held-out codes.
 
     The learning rate falls to 0 along a cosine.

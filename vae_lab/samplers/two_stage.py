@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from vae_lab.functional import kl_normal, log_normal, reparameterize
 from vae_lab.samplers.fitted import Standardised
-from vae_lab.samplers.training import HeldOut, Training, build_seeded
+from vae_lab.samplers.training import CodeTraining, HeldOut, build_seeded
 from vae_lab.types import Noise, Progress
 
 GAMMA = 0.3  # at the start, as a share of the codes' standard deviation
@@ -63,7 +63,7 @@ class TwoStage(Standardised):
 
     Args:
         width, depth: hidden units per layer and number of hidden layers of encoder and decoder.
-        epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.Training`.
+        epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.CodeTraining`.
     """
 
     label = "a second VAE (two stages)"
@@ -81,7 +81,7 @@ class TwoStage(Standardised):
     ) -> None:
         super().__init__()
         self.width, self.depth = width, depth
-        self.training_loop = Training(epochs, batch_size, lr, held_out, patience)
+        self.training_loop = CodeTraining(epochs, batch_size, lr, held_out, patience)
 
     def build(self, *sizes: int) -> None:
         """Create the VAE; the only size is D."""
