@@ -37,8 +37,10 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _own_wandb_service():
-    """Remove the address of W&B's service from the environment: with it, later programs would write no W&B files."""
+    """End W&B's service after each test. A service that outlives a test writes no files for the runs of later tests."""
     yield
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].teardown()
     os.environ.pop("WANDB_SERVICE", None)
 
 
