@@ -164,6 +164,12 @@ def test_a_rise_of_the_bound_is_noted():
     assert "from K=10 to K=100 by 0.2 nats, 20.0 standard errors" in note
 
 
+def test_a_rise_without_a_standard_error_is_not_noted():
+    """With ``images=1`` the standard error is 0, and the rise cannot be given as a multiple of it."""
+    rows = [{"k": k, "nll": v, "difference_se": 0.0} for k, v in ((1, 4.0), (10, 5.0))]
+    assert nll._notes(rows, 0.0, 10) == []
+
+
 def test_few_effective_samples_are_noted():
     found = NLL(samples=100)(linear(wide=0.2, off=1.5))
     assert found.values["nll_low_ess"] > 0.1

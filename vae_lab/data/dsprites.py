@@ -7,7 +7,6 @@ an image is unpacked when it is used.
 """
 
 import math
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,6 +20,7 @@ from vae_lab.data.cache import cache_dir
 from vae_lab.data.sprites import NAMES, Known, factor_images
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
+from vae_lab.system.files import replaced
 
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 SIZES = (3, 6, 40, 32, 32)
@@ -96,18 +96,15 @@ def _packed(file: Path) -> Tensor:
     about = file.stat()
     cached = cache_dir("images") / f"dsprites-{about.st_size}-{about.st_mtime_ns}.npy"
     if not cached.exists():
-        unfinished = cached.with_suffix(f".{os.getpid()}.part")
         try:
-            _pack(file, unfinished)
-            unfinished.rename(cached)
+            with replaced(cached) as unfinished:
+                _pack(file, unfinished)
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as why:
             raise UserError(
                 f"dataset=dsprites: {file} is truncated, corrupt or not the published file "
                 f"({' '.join(str(why).split())[:160]}); put the published file there, or type dataset=sprites, "
                 "which needs no file"
             ) from why
-        finally:
-            unfinished.unlink(missing_ok=True)
     return torch.from_numpy(np.load(cached, mmap_mode="c"))
 
 

@@ -18,6 +18,7 @@ from vae_lab.data.attributes import Attributes, read_attributes
 from vae_lab.data.cache import cache_dir
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
+from vae_lab.system.files import replaced
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 _MODES = {1: "L", 3: "RGB"}
@@ -113,9 +114,8 @@ class ImageFolder:
         key = hashlib.sha256("\n".join([*stamps, str(shape), str(self.size)]).encode()).hexdigest()[:16]
         cached = cache_dir("images") / f"{key}.npy"
         if not cached.exists():
-            unfinished = cached.with_suffix(".part")
-            self._decode(files, np.lib.format.open_memmap(unfinished, "w+", np.uint8, full))
-            unfinished.rename(cached)
+            with replaced(cached) as unfinished:
+                self._decode(files, np.lib.format.open_memmap(unfinished, "w+", np.uint8, full))
         return torch.from_numpy(np.load(cached, mmap_mode="c"))
 
     def _decode(self, files: Sequence[Path], out: np.ndarray) -> None:

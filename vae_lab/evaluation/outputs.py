@@ -13,7 +13,7 @@ from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.loggers import Logger, log_figure, log_scores
 from vae_lab.scores import Scores
-from vae_lab.system.files import write_csv
+from vae_lab.system.files import replaced, write_csv
 
 
 def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
@@ -57,8 +57,7 @@ def _draw(scoring: Scoring, plots: Node, run_dir: Path, loggers: list[Logger], s
             continue
         path = run_dir / "figures" / f"{name}{suffix}.png"
         path.parent.mkdir(exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        figure.savefig(unfinished, format="png")
-        unfinished.replace(path)
+        with replaced(path) as unfinished:
+            figure.savefig(unfinished, format="png")
         for logger in loggers:
             log_figure(logger, path.stem, path, step)

@@ -19,6 +19,7 @@ from torchvision.transforms import v2
 from vae_lab.data.cache import cache_dir
 from vae_lab.examples import Data, Examples
 from vae_lab.scores import Extractor, Generated
+from vae_lab.system.files import replaced
 from vae_lab.types import Progress, Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
@@ -148,10 +149,9 @@ def accuracy(net: ConvClassifier, images: Examples) -> float:
 def save_classifier(net: ConvClassifier, path: Path) -> None:
     """Write the weights, with the name and the accuracy of the classifier, atomically to a file."""
     about = {"name": net.name, "test_accuracy": net.test_accuracy}
-    unfinished = path.with_suffix(".part")
     state = {key: value.contiguous() for key, value in net.state_dict().items()}
-    save_file(state, unfinished, metadata={"about": json.dumps(about)})
-    unfinished.rename(path)
+    with replaced(path) as unfinished:
+        save_file(state, unfinished, metadata={"about": json.dumps(about)})
 
 
 def load_classifier(path: Path, x_shape: Shape, classes: int) -> ConvClassifier:

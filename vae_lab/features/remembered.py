@@ -1,7 +1,6 @@
 """A cache for the features of real images, which are computed only once for each set of images and network."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vae_lab.data.cache import cache_dir
+from vae_lab.system.files import replaced
 
 # The version of the file format and of the preprocessing of images; files of other versions are not used.
 VERSION = "2"
@@ -30,10 +30,9 @@ def remembered(key: str, compute: Callable[[], tuple[Tensor, Tensor]]) -> tuple[
     if cached is not None:
         return cached
     features, logits = compute()
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
     named = {"features": features.contiguous(), "logits": logits.contiguous()}
-    save_file(named, unfinished, metadata={"sha256": _hash(features, logits)})
-    unfinished.replace(path)
+    with replaced(path) as unfinished:
+        save_file(named, unfinished, metadata={"sha256": _hash(features, logits)})
     return features, logits
 
 

@@ -175,7 +175,7 @@ def _notes(rows: list[BoundRow], low: float, samples: int) -> list[str]:
     for before, row in pairwise(rows):
         rise, se = row["nll"] - before["nll"], row["difference_se"]
         assert se is not None
-        if rise > max(3 * se, 1e-3):
+        if se > 0 and rise > max(3 * se, 1e-3):  # The difference of one example has no standard error.
             notes.append(
                 f"nll: the bound rises from K={before['k']} to K={row['k']} by {rise:.3g} nats, {rise / se:.1f} "
                 "standard errors, although it should fall as K grows."

@@ -14,23 +14,31 @@ YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader, whe
 
 
 @contextmanager
-def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a temporary file next to ``path`` that replaces ``path`` when the block succeeds.
+def replaced(path: Path) -> Iterator[Path]:
+    """Yield the path of a temporary file next to ``path``, for a library to write; it then replaces ``path``.
 
-    When the block fails, the temporary file is removed and ``path`` stays as it was.
+    When the block fails, the temporary file is removed and ``path`` stays as it was. The name holds the process id, so
+    that two processes can write the same file.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_atomically(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file that replaces ``path`` when the block succeeds (see ``replaced``).
 
     Args:
         path: the file to write.
         mode: "w" for text in UTF-8 whose line ends are written unchanged, or "wb" for bytes.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     newline, encoding = (None, None) if "b" in mode else ("", "utf-8")
-    try:
-        with unfinished.open(mode, newline=newline, encoding=encoding) as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replaced(path) as unfinished, unfinished.open(mode, newline=newline, encoding=encoding) as file:
+        yield file
 
 
 def write_json(path: Path, value: object) -> None:
