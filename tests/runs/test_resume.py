@@ -31,7 +31,7 @@ def _stop_in_the_middle(words: list[str], folder: Path, how: signal.Signals, aft
     time.sleep(0.1)
     process.send_signal(how)
     out, err = process.communicate(timeout=60)
-    assert not (folder / "results.json").exists(), "the run ended before the signal arrived"
+    assert not (folder / "results.json").exists(), f"the run ended before the signal arrived:\n{out}\n{err}"
     return process.returncode, out, err
 
 
