@@ -230,6 +230,7 @@ def test_a_run_with_every_score_and_figure_ends_well(folder):
         ("top_down", "No aggregate_posterior: it needs one level of Gaussian posteriors."),
         ("grid_codes", "No nll: the codes of this model are deterministic, so that q(z|x) has no density."),
         ("grid_codes", "No active_units: the codes of this model are discrete."),
+        ("token_mlp", "No figure reconstructions, samples, "),
         ("token_mlp", "the dataset holds tokens, not images."),
         ("token_dense", "the dataset holds tokens, not images."),
     ],

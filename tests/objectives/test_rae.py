@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 import torch
 from helpers import FlowPosterior, ForbiddenNoise, gen, random_batch, small_model, step, tensor
@@ -128,6 +126,8 @@ def test_a_flow_is_refused(penalty):
         RAE(0.1, 1.0, penalty)(small_model(posterior=FlowPosterior), random_batch(), step())
 
 
-def test_a_model_without_a_decoder_is_refused():
-    with pytest.raises(UserError, match="objective=rae_l2 needs a model with one decoder"):
-        squared_weights(SimpleNamespace())
+def test_l2_counts_every_network_that_decodes_and_neither_prior_nor_likelihood():
+    model = torch.nn.ModuleDict({name: torch.nn.Linear(2, 3) for name in ("q", "p1", "p0", "prior", "likelihood")})
+    model.generation = ("p1.", "p0.", "prior.", "likelihood.")
+    expected = model["p1"].weight.square().sum() + model["p0"].weight.square().sum()
+    torch.testing.assert_close(squared_weights(model), expected)

@@ -24,8 +24,14 @@ def missing(part: object, generated: Generated) -> tuple[str, str] | None:
     return None
 
 
-def usable(parts: Mapping[str, T], generated: Generated) -> tuple[dict[str, T], list[str]]:
-    """Return the metrics or figures whose needs the run meets, and a note for each reason why others are left out."""
+def usable(parts: Mapping[str, T], generated: Generated, called: str = "") -> tuple[dict[str, T], list[str]]:
+    """Return the metrics or figures whose needs the run meets, and a note for each reason why others are left out.
+
+    Args:
+        parts: metrics or figures by name.
+        generated: the run that they are checked for.
+        called: what a note calls them before their names, ``"figure "``; a score is called by its name alone.
+    """
     kept: dict[str, T] = {}
     left_out: dict[str, list[str]] = {}
     for name, part in parts.items():
@@ -34,7 +40,7 @@ def usable(parts: Mapping[str, T], generated: Generated) -> tuple[dict[str, T], 
             kept[name] = part
         elif lacking[0] not in QUIET:
             left_out.setdefault(lacking[1], []).append(name)
-    return kept, [f"No {', '.join(names)}: {reason}." for reason, names in left_out.items()]
+    return kept, [f"No {called}{', '.join(names)}: {reason}." for reason, names in left_out.items()]
 
 
 def _images(generated: Generated) -> str:

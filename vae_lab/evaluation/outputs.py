@@ -34,9 +34,9 @@ def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: 
         return evaluation.scores
     sampled = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)
     sampled.run(of_images(config["metrics"]))
+    _draw(sampled, of_images(config["figures"]), run_dir, loggers, step, f"_{name}")
     scores = sampled.hand_over()
     _save_scores(scores, run_dir, loggers, step)
-    _draw(sampled, of_images(config["figures"]), run_dir, loggers, step, f"_{name}")
     return scores
 
 
@@ -48,8 +48,9 @@ def _save_scores(scores: Scores, run_dir: Path, loggers: list[Logger], step: int
 
 
 def _draw(scoring: Scoring, plots: Node, run_dir: Path, loggers: list[Logger], step: int, suffix: str = "") -> None:
-    """Draw every figure that applies into the run folder; ``suffix`` ends its name."""
-    drawable, _ = usable(plots, scoring)
+    """Draw every figure that applies into the run folder, and note those that do not; ``suffix`` ends their names."""
+    drawable, notes = usable(plots, scoring, "figure ")
+    scoring.scores.notes.extend(note for note in notes if note not in scoring.scores.notes)
     for name, plot in drawable.items():
         with torch.inference_mode():
             figure = plot(scoring)

@@ -17,13 +17,12 @@ codes after training (``sampler=``).
 """
 
 import warnings
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 
-from vae_lab.errors import UserError
 from vae_lab.objectives.terms import loss_terms, mean_recon, run_model, sum_tensors
 from vae_lab.types import Batch, LossTerms, Model, Step
 
@@ -68,15 +67,13 @@ class RAE(nn.Module):
 
 
 def squared_weights(model: Model) -> Tensor:
-    """The sum of the squares of the weights of ``model.decoder``, without its biases: [].
+    """The sum of the squares of the weights of the networks that decode, without their biases: [].
 
-    Raises:
-        UserError: the model has no module named ``decoder``.
+    These are the parameters that the model declares in ``generation``, without those of its prior and its likelihood.
     """
-    decoder = getattr(model, "decoder", None)
-    if not isinstance(decoder, nn.Module):
-        raise UserError("objective=rae_l2 needs a model with one decoder; type model=cnn or objective=rae_gp")
-    return sum_tensors(p.square().sum() for p in decoder.parameters() if p.ndim > 1)
+    decoding = tuple(prefix for prefix in model.generation if prefix not in ("prior.", "likelihood."))
+    named = cast(nn.Module, model).named_parameters()
+    return sum_tensors(p.square().sum() for name, p in named if name.startswith(decoding) and p.ndim > 1)
 
 
 def squared_jacobian(model: Model, z: Codes, y: Tensor | None, step: Step) -> Tensor:
