@@ -112,7 +112,7 @@ def test_the_program_answers_before_torch_is_loaded(module):
     assert found.stdout.strip() == "[]"
 
 
-def test_help_is_told_before_torch_is_loaded():
+def test_help_is_shown_before_torch_is_loaded():
     code = (
         "import sys; from vae_lab.config.help import command_help; command_help('train'); print('torch' in sys.modules)"
     )
@@ -124,7 +124,7 @@ CHOICES = [path for path in sorted(CONF.rglob("*.yaml")) if not path.name.starts
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=[str(path.relative_to(CONF)) for path in CHOICES])
-def test_every_yaml_opens_with_what_it_is(path):
+def test_every_yaml_opens_with_a_description(path):
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("# @package")]
     assert lines[0].startswith("# ")
     assert len(lines[0]) > 10

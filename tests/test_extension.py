@@ -85,7 +85,7 @@ def test_it_is_part_of_a_sweep(cli, tmp_path, package, launcher):
     assert sorted(path.parent.name for path in finished) == ["objective-elbo", "objective-mine"]
 
 
-def test_its_numbers_are_varied_and_the_same_words_skip_what_is_finished(cli, package):
+def test_its_numbers_are_varied_and_the_same_words_skip_finished_runs(cli, package):
     words = ["train", "-m", *WORDS, "objective=mine", "objective.strength=0,1", at(package), "sweep=s"]
     assert cli(*words).status == 0
     assert "2 finished" in cli(*words).out
@@ -111,14 +111,14 @@ def test_an_experiment_that_varies_something_asks_for_a_sweep(cli, tmp_path, pac
         (["objective=mine", "+objective.strenth=1"], "objective.strenth: no such key (did you mean 'strength'?)"),
     ],
 )
-def test_what_is_wrong_is_told_as_for_our_own(cli, tmp_path, package, words, told):
+def test_its_mistakes_are_reported_as_for_built_in_objectives(cli, tmp_path, package, words, told):
     ended = cli("train", *WORDS, *words, at(package))
     assert ended.status == 2
     assert ended.err.startswith(f"vae-lab train: {told}")
     assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
 
 
-def test_the_program_trains_it_in_a_process_of_its_own(program, tmp_path, package):
+def test_the_program_trains_it_in_a_separate_process(program, tmp_path, package):
     done = program("train", *WORDS, "objective=mine", at(package), "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr
     assert "mine/mse on digits" in done.stdout

@@ -50,7 +50,7 @@ def test_every_score_and_picture_that_applies_is_there(made):
     assert "noise_to_digit" not in drawn
 
 
-def test_what_it_is_told_stands_in_title_and_protocol(made):
+def test_the_condition_stands_in_title_and_protocol(made):
     told = (made / "stdout.txt").read_text()
     assert ", conditional, " in told
     assert "No ood_auroc of noise" in told

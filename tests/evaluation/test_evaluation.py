@@ -217,7 +217,7 @@ def test_another_network_or_other_images_are_never_taken_for_those_remembered():
     assert [net.calls for net in (other_network, other_images, fewer)] == [1, 1, 1]
 
 
-def test_progress_shows_what_is_read_and_how_far_it_is(pixels):
+def test_progress_shows_a_description_and_the_number_of_batches(pixels):
     shown = []
 
     def progress(steps, description):

@@ -76,7 +76,7 @@ def test_distances_stand_under_the_pairs():
     assert [text.get_text() for text in Novelty()(fake()).axes[0].texts] == ["0.25", "0.50", "1.50"]
 
 
-def test_both_curves_are_told_apart():
+def test_both_curves_can_be_distinguished():
     axes = Novelty()(fake()).axes[1]
     test, generated, mark = axes.get_lines()
     np.testing.assert_allclose(test.get_xdata(), np.linspace(0.5, 2, 101))

@@ -39,7 +39,7 @@ def made(**more) -> Draws:
     return Draws(labelled(12), **more)
 
 
-def test_a_model_that_shows_what_it_is_asked_for_reaches_1():
+def test_a_model_that_shows_the_requested_class_reaches_1():
     scores = ConditionalAccuracy(3001)(made())
     assert scores.values == {"conditional_accuracy": 1, "conditional_accuracy_floor": 1}
     assert scores.arrays["conditional_accuracy_per_class"] == [1, 1, 1]

@@ -15,7 +15,7 @@ def score(codes: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("codes", [PERFECT, DISGUISED, WITH_UNUSED])
-def test_a_dimension_of_its_own_for_each_factor_is_one(codes):
+def test_a_separate_dimension_for_each_factor_gives_one(codes):
     assert score(codes) == pytest.approx(1, abs=0.01)
 
 

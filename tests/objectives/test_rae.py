@@ -98,7 +98,7 @@ def test_the_gradient_of_the_penalty_is_that_of_the_full_jacobian():
     assert any(one.abs().max() > 1e-8 for one in a if one is not None)
 
 
-def test_the_penalty_can_be_had_where_no_gradients_are():
+def test_the_penalty_can_be_computed_where_gradients_are_off():
     model, batch = small_model().eval(), random_batch()
     plain = RAE(0.1, 1.0, "gradient")(model, batch, step()).loss
     for mode in (torch.no_grad, torch.inference_mode):

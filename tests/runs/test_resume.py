@@ -108,7 +108,7 @@ def test_best_survives_a_move_of_the_folder(cli, tmp_path):
     assert torch.load(moved / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 2
 
 
-def test_damaged_checkpoint_is_told_on_resume(cli, run_copy):
+def test_damaged_checkpoint_is_reported_on_resume(cli, run_copy):
     (run_copy / "results.json").unlink()
     last = run_copy / "checkpoints" / "last.ckpt"
     last.write_bytes(last.read_bytes()[:1000])

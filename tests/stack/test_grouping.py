@@ -43,7 +43,7 @@ def groups(tmp_path, each, words=()):
         ["objective=factor_vae", "objective=factor_vae objective.discriminator_optimizer.lr=1e-5"],
     ],
 )  # fmt: skip
-def test_these_differ_in_what_each_job_keeps_of_its_own(tmp_path, each):
+def test_jobs_may_differ_in_the_state_that_each_keeps(tmp_path, each):
     assert groups(tmp_path, each) == [list(range(len(each)))]
 
 
@@ -104,7 +104,7 @@ def test_values_of_buffers_are_free_and_plain_numbers_are_not():
     )
 
 
-def test_what_is_not_understood_equals_nothing_else():
+def test_an_unknown_object_equals_nothing_else():
     class Slotted:
         __slots__ = ("x",)
 
@@ -127,7 +127,7 @@ def test_what_is_not_understood_equals_nothing_else():
         (1, True),
     ],
 )
-def test_plain_things_are_told_by_what_they_hold(a, b):
+def test_plain_objects_are_compared_by_their_contents(a, b):
     assert description_of(a) != description_of(b)
 
 

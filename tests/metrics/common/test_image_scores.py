@@ -24,7 +24,7 @@ def test_the_smallest_of_all_kinds_of_images_says_how_many_are_compared(asked, t
     assert images_compared(fake, asked) == n
 
 
-def test_the_protocol_says_what_a_reader_needs_to_state_the_number():
+def test_the_protocol_holds_everything_needed_to_report_the_number():
     protocol = collected().scores.protocol["fid"]
     assert protocol == {
         "features": "fake, 6-d",
