@@ -95,7 +95,7 @@ def test_wandb_is_known_to_the_dashboards_alone():
 
 
 def test_pictures_are_drawn_in_one_place():
-    assert users_of("matplotlib") - {"scores"} == {"figures"}  # scores imports a type only
+    assert users_of("matplotlib") == {"figures"}
 
 
 def test_networks_and_losses_know_no_tools():

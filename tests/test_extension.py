@@ -11,8 +11,7 @@ OBJECTIVE = '''
 from pydantic import NonNegativeFloat
 from torch import nn
 
-from vae_lab.objectives.terms import elbo_logs, mean_kl, mean_recon, run_model
-from vae_lab.types import LossTerms
+from vae_lab.objectives.terms import elbo_logs, loss_terms, mean_kl, mean_recon, run_model
 
 
 class Sparse(nn.Module):
@@ -31,7 +30,7 @@ class Sparse(nn.Module):
         out = run_model(model, batch, step, k=1)
         recon, kl, size = mean_recon(out), mean_kl(out), out.latents.z[0].abs().sum(-1).mean()
         loss = self.k1 * recon + self.k2 * kl + self.strength * size
-        return LossTerms(loss, {**elbo_logs(recon, kl, out.offset), "size": size.detach()})
+        return loss_terms(loss, {**elbo_logs(recon, kl, out.offset), "size": size}, out)
 '''
 CHOICE = "# A penalty on the size of codes\n_target_: {}.sparse.Sparse\nk1: ${{k1}}\nk2: ${{k2}}\nstrength: 0.5\n"
 SWEEP = "# @package _global_\n# Two sizes\ndefaults:\n  - override /objective: mine\nvary: {latent_dim: [2, 3]}\n"

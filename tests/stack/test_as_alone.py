@@ -3,7 +3,7 @@
 import pytest
 import torch
 from helpers import curves_of, weights_of
-from stacked_runs import NETS, LOGGED, jobs_of, losses, train_alone, train_together
+from stacked_runs import LOGGED, NETS, jobs_of, losses, train_alone, train_together
 
 WEIGHTS = ["beta=1 seed=0 {a}", "beta=4 seed=1 {b}", "k1=0.5 k2=2 seed=0 {a}"]
 WARM = [f"{line} beta_schedule=linear beta_schedule.epochs={n}" for line, n in zip(WEIGHTS, (0.5, 1, 2))]
