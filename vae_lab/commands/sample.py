@@ -14,7 +14,7 @@ from vae_lab.config.node import Node
 from vae_lab.config.schema import SampleConfig, check
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import Word, y_text
-from vae_lab.evaluation.fitting import at_hand, name_of
+from vae_lab.evaluation.fitting import at_hand, sampler_name
 from vae_lab.evaluation.sampled import source_of
 from vae_lab.evaluation.trained import PRIOR, Evaluation
 from vae_lab.examples import Tokens, values_from
@@ -44,7 +44,7 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
     """
     settings = check(SampleConfig, config)
     run = run_folder.load_finished(settings.run)
-    files = _Files(settings, run, name_of(config))
+    files = _Files(settings, run, sampler_name(config))
     files.refuse_present()
     title, source, sampler = _source(settings, run, config, console, sampler_typed)
     examples = run.sample(settings.n, settings.seed, settings.y, sampler or "prior")
@@ -56,7 +56,7 @@ def _source(
     settings: SampleConfig, run: run_folder.Run, config: Node, console: Console, sampler_typed: bool
 ) -> tuple[str, str, Sampler | None]:
     """The title and the source of the examples, for the grid, and the fitted sampler (None: the prior)."""
-    name, title, device = name_of(config), title_of(run.config), device_for(settings.accelerator)
+    name, title, device = sampler_name(config), title_of(run.config), device_for(settings.accelerator)
     run.job.to(device)
     if not name:
         return title, PRIOR, None
