@@ -82,15 +82,15 @@ def users_of(*libraries: str) -> set[str]:
     return {room(module) for module, found in tops.items() if found & set(libraries)}
 
 
-def test_hydra_is_known_in_few_places():
+def test_hydra_is_imported_in_few_places():
     assert users_of("hydra", "omegaconf") == {"cli", "config"}
 
 
-def test_lightning_is_known_in_few_places():
+def test_lightning_is_imported_in_few_places():
     assert users_of("pytorch_lightning", "lightning") == {"commands", "data", "report", "runs", "stack", "training"}
 
 
-def test_wandb_is_known_to_the_dashboards_alone():
+def test_wandb_is_imported_in_the_report_room_alone():
     assert users_of("wandb") == {"report"}
 
 
@@ -98,7 +98,7 @@ def test_pictures_are_drawn_in_one_place():
     assert users_of("matplotlib") == {"figures"}
 
 
-def test_networks_and_losses_know_no_tools():
+def test_networks_and_losses_import_no_tools():
     inner = {"likelihoods", "models", "nets", "noise", "objectives", "posteriors", "priors"}
     tools = {"hydra", "omegaconf", "pytorch_lightning", "wandb", "matplotlib", "rich", "sklearn", "yaml"}
     assert inner & users_of(*tools) == set()

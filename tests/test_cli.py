@@ -166,7 +166,7 @@ def test_damaged_run_folder_is_reported(cli, run_copy, file):
     assert not (run_copy / "samples").exists()
 
 
-def test_a_sweep_goes_on_after_a_bad_job(cli, tmp_path):
+def test_a_sweep_continues_after_a_bad_job(cli, tmp_path):
     ended = cli("train", "-m", *TINY, *BARE, "latent_dim=0,2,3", "hydra.sweep.dir=sweep")
     assert ended.status == 1
     assert "latent_dim=0: must be greater than 0" in ended.out

@@ -1,4 +1,4 @@
-"""The page in a real browser without a network: sorted, filtered, hovered over."""
+"""Tests of the page in a real browser without a network: sorting, filtering, hovering."""
 
 import re
 import shutil

@@ -55,7 +55,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_cell():
         ("latent dimensions in use", (3.0, 1.0, 2.0), set()),
     ],
 )
-def test_the_best_follows_the_direction_that_the_meaning_says(meaning, values, winner):
+def test_the_best_follows_the_direction_stated_in_the_meaning(meaning, values, winner):
     assert best([run(v, meaning=meaning) for v in values]) == winner
 
 

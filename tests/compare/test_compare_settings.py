@@ -34,7 +34,7 @@ def test_weights_stand_for_themselves_where_k1_varies():
     assert told == {"k1": (0.5, 0.2), "k2": (0.5, 0.8)}
 
 
-def test_the_common_settings_tell_both_weights_where_the_first_is_not_one():
+def test_the_common_settings_state_both_weights_if_the_first_is_not_one():
     assert "k1=0.5, k2=0.5" in Compared(records(*({"k1": 0.5, "k2": 0.5, "lr": lr} for lr in (1, 2)))).common()
     common = Compared(records({"k1": 1.0, "k2": 4.0, "beta": 4.0}, {"k1": 1.0, "k2": 4.0, "beta": 4.0})).common()
     assert "beta=4" in common
@@ -61,7 +61,7 @@ def test_a_number_within_one_option_is_shown_beside_it():
     assert told == {"model": ("cnn", "cnn", "dense"), "model.net.width": (16, 32, MISSING)}
 
 
-def test_classes_tell_options_apart_where_names_do_not():
+def test_classes_distinguish_options_whose_names_do_not():
     other = {"likelihood": {"_target_": "vae_lab.likelihoods.MSE"}, "choices": {}}
     assert columns({"choices": {}}, other) == {"likelihood": ("Sigma", "MSE")}
 

@@ -1,4 +1,4 @@
-"""Configs of a sweep's jobs are those that Hydra gives a single run of the same words."""
+"""Tests that the configs of a sweep's jobs are those that Hydra composes for a single run of the same words."""
 
 import pytest
 import yaml

@@ -79,7 +79,7 @@ def test_reconstructions_are_decoded_posterior_means():
 
 
 def test_a_posterior_without_a_mean_is_reconstructed_from_the_mean_of_its_draws():
-    """Those of this one come in pairs about the mean of the Gaussian that it is."""
+    """The draws of this posterior come in pairs about the mean of its Gaussian."""
     made, plain = evaluation(posterior=FlowPosterior), evaluation()
     x = torch.rand(4, 1, 8, 8)
     torch.testing.assert_close(made.reconstruct(x), plain.reconstruct(x))

@@ -1,4 +1,4 @@
-"""The capabilities that metrics and figures need, and the sentence for each that a run does not have."""
+"""Tests of the capabilities that metrics and figures need, and of the sentence for each that a run lacks."""
 
 from dataclasses import replace
 from pathlib import Path

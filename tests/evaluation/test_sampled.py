@@ -1,4 +1,4 @@
-"""Samplers fitted after training, by way of the commands: evaluate, sample, train, resume, compare."""
+"""Tests of samplers fitted after training, through the commands evaluate, sample, train, resume and compare."""
 
 import json
 from pathlib import Path

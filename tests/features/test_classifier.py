@@ -165,7 +165,7 @@ def test_the_shipped_weights_are_small():
 
 
 @pytest.mark.skipif(not MNIST.is_dir(), reason="VAE_LAB_DATA is not set to a folder with MNIST")
-def test_the_shipped_classifier_reads_mnist_as_it_says():
+def test_the_shipped_classifier_has_its_stated_accuracy_on_mnist():
     _, test = TorchvisionImages("MNIST").load(MNIST.parent.parent)
     net = load_classifier(SHIPPED / "mnist_classifier.safetensors", (1, 28, 28), 10)
     found = accuracy(net, test)

@@ -60,7 +60,7 @@ def test_it_is_frozen(inception):
     assert not any(weight.requires_grad for weight in inception.parameters())
 
 
-def test_the_protocol_says_which_network_it_was(inception, weights):
+def test_the_protocol_states_the_network(inception, weights):
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     assert inception.sha256 == inception.about["extractor_sha256"] == digest
     assert "torch-fidelity 0." in inception.about["features"]

@@ -49,7 +49,7 @@ def test_a_real_ray_gives_the_numbers_that_jobs_have_in_sequence(program, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_real_ray_tells_of_a_killed_process_and_goes_on(tmp_path, monkeypatch):
+def test_a_real_ray_reports_a_killed_process_and_continues(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="the package ray is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "4")

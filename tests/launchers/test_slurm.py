@@ -63,7 +63,7 @@ def test_slurm_is_asked_before_anything_is_written(monkeypatch, programs, tmp_pa
     assert Slurm(at_once=3).side_by_side() == 3
 
 
-def test_states_come_from_the_queue_and_no_answer_says_nothing(programs):
+def test_states_come_from_the_queue_and_no_answer_gives_no_state(programs):
     program(programs, "squeue", 'printf "12_0|RUNNING\\n12_1|OUT_OF_MEMORY\\n13_N/A|PENDING\\n"')
     assert slurm_queue.queue() == {"12_0": "RUNNING", "12_1": "OUT_OF_MEMORY", "13": "PENDING"}
     program(programs, "squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")

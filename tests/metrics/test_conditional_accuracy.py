@@ -65,7 +65,7 @@ def test_the_floor_is_the_classifiers_accuracy_on_test_images():
     assert found["conditional_accuracy_floor"] == pytest.approx(1 / 12)
 
 
-def test_the_protocol_tells_how_labels_were_asked_for():
+def test_the_protocol_states_how_labels_were_chosen():
     protocol = ConditionalAccuracy(6)(made()).protocol["conditional_accuracy"]
     assert protocol["sampler"] == "means of draws, odd, each of the 3 classes in turn"
     assert protocol["images"] == 6

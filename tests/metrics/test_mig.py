@@ -19,7 +19,7 @@ def test_a_separate_dimension_for_each_factor_gives_one(codes):
     assert score(codes) == pytest.approx(1, abs=0.01)
 
 
-def test_two_dimensions_that_know_the_same_have_no_gap():
+def test_two_dimensions_with_equal_information_have_no_gap():
     assert score(DOUBLED) == pytest.approx(0, abs=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""The contract of a model, tested on every option of ``conf/model`` and on stand-ins of other structures.
+"""Tests of the interface of a model, on every option of ``conf/model`` and on stand-ins of other structures.
 
 The second half takes each of them through the whole program: a default run, all scores and figures, every sampler,
 ``evaluate``, ``sample``, ``resume``, a stack, ``load_run``. Each part works, or declines with one sentence.
@@ -321,7 +321,7 @@ def test_runs_of_other_structures_are_compared(cli, trained):
 
 
 @pytest.mark.parametrize("model", OTHERS)
-def test_an_interrupted_run_goes_on_with_the_same_numbers(cli, tmp_path, model):
+def test_an_interrupted_run_continues_with_the_same_numbers(cli, tmp_path, model):
     words = [word for word in words_of(model) if not word.startswith("epochs")]
     assert cli("train", *words, "epochs=2", *BARE, "hydra.run.dir=whole").status == 0
     assert cli("train", *words, "epochs=1", *BARE, "hydra.run.dir=part").status == 0

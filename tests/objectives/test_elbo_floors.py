@@ -1,4 +1,4 @@
-"""Free bits and the minimum rate: numbers of the ELBO under which a KL costs nothing."""
+"""Tests of free bits and the minimum rate, the values of the KL below which it costs nothing."""
 
 import pytest
 import torch

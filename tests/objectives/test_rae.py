@@ -19,7 +19,7 @@ def code(model, batch) -> torch.Tensor:
 
 
 def jacobian(model, z: torch.Tensor) -> torch.Tensor:
-    """Of the mean image in the code, of each image: [B, values, D]."""
+    """Return the Jacobian of the mean image with respect to the code, for each image: [B, values, D]."""
 
     def x_hat(one):
         return model.likelihood.mean(model.decode((one[None, None],), None)).flatten()

@@ -1,4 +1,4 @@
-"""Properties that every prior has, tested with few components."""
+"""Tests of properties that every prior has, with few components."""
 
 from functools import partial
 

@@ -62,7 +62,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path, program, undist
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_says_how_to_resume_and_keeps_its_wandb_id(tmp_path, program, how):
+def test_interrupted_run_states_how_to_resume_and_keeps_its_wandb_id(tmp_path, program, how):
     status, _, err = _stop_in_the_middle(STATEFUL, tmp_path / "run", how)
     assert status == 130
     assert err.strip().splitlines()[-1].endswith("vae-lab train resume=run")

@@ -1,4 +1,4 @@
-"""Properties of every sampler in ``conf/sampler``; new samplers are tested without a change here."""
+"""Tests of properties of every sampler in ``conf/sampler``; new samplers are tested without a change here."""
 
 import io
 

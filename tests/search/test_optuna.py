@@ -1,4 +1,4 @@
-"""The search itself, on jobs whose scores are a formula."""
+"""Tests of the search on jobs whose scores are computed by a formula."""
 
 import json
 import math

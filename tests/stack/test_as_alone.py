@@ -1,4 +1,4 @@
-"""Each job of a stack trains as it would alone: the same losses under Adam, the same weights under SGD."""
+"""Tests that each job of a stack trains as it would alone: the same losses under Adam, the same weights under SGD."""
 
 import pytest
 import torch

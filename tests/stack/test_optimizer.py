@@ -1,4 +1,4 @@
-"""Steps of the stack's optimizer against those of each job's own."""
+"""Tests that steps of the stack's optimizer equal those of a separate optimizer for each job."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""How much memory a job of a stack is taken to need."""
+"""Tests of the estimated memory of a job in a stack."""
 
 import torch
 from stacked_runs import jobs_of

@@ -1,4 +1,4 @@
-"""``launcher=vectorized`` from the command line, held against ``launcher=sequence``."""
+"""Tests of ``launcher=vectorized`` from the command line, compared with ``launcher=sequence``."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Checkpoints that are written beside training."""
+"""Tests of checkpoints that are written in the background during training."""
 
 import threading
 
@@ -8,7 +8,7 @@ import torch
 from vae_lab.stack.writing import BackgroundCheckpointIO
 
 
-def test_files_of_a_folder_are_written_in_order_and_training_goes_on(tmp_path, monkeypatch):
+def test_files_of_a_folder_are_written_in_order_while_training_continues(tmp_path, monkeypatch):
     order, may_go = [], threading.Event()
 
     def slow(self, checkpoint, path, storage_options=None):

@@ -1,4 +1,4 @@
-"""A sweep from the command line: planned, carried out once, added to, and refused where it does not belong."""
+"""Tests of sweeps from the command line: planned, run once, extended, and refused where they do not belong."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def finished(tmp_path: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in (tmp_path / FOLDER).glob("*/results.json")}
 
 
-def test_a_dry_run_tells_the_numbered_jobs_and_writes_nothing(cli, tmp_path):
+def test_a_dry_run_lists_the_numbered_jobs_and_writes_nothing(cli, tmp_path):
     ended = cli("train", "-m", *WORDS, "latent_dim=2,3", "beta=1,4", "dry_run=true")
     assert ended.status == 0
     assert "4 jobs, varying latent_dim (2, 3), beta (1, 4)" in ended.out
