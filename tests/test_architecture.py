@@ -82,23 +82,23 @@ def users_of(*libraries: str) -> set[str]:
     return {room(module) for module, found in tops.items() if found & set(libraries)}
 
 
-def test_hydra_is_known_in_few_places():
+def test_hydra_is_imported_in_few_places():
     assert users_of("hydra", "omegaconf") == {"cli", "config"}
 
 
-def test_lightning_is_known_in_few_places():
+def test_lightning_is_imported_in_few_places():
     assert users_of("pytorch_lightning", "lightning") == {"commands", "data", "report", "runs", "stack", "training"}
 
 
-def test_wandb_is_known_to_the_dashboards_alone():
+def test_wandb_is_imported_in_the_report_room_alone():
     assert users_of("wandb") == {"report"}
 
 
 def test_pictures_are_drawn_in_one_place():
-    assert users_of("matplotlib") - {"scores"} == {"figures"}  # scores imports a type only
+    assert users_of("matplotlib") == {"figures"}
 
 
-def test_networks_and_losses_know_no_tools():
+def test_networks_and_losses_import_no_tools():
     inner = {"likelihoods", "models", "nets", "noise", "objectives", "posteriors", "priors"}
     tools = {"hydra", "omegaconf", "pytorch_lightning", "wandb", "matplotlib", "rich", "sklearn", "yaml"}
     assert inner & users_of(*tools) == set()
@@ -112,7 +112,7 @@ def test_the_program_answers_before_torch_is_loaded(module):
     assert found.stdout.strip() == "[]"
 
 
-def test_help_is_told_before_torch_is_loaded():
+def test_help_is_shown_before_torch_is_loaded():
     code = (
         "import sys; from vae_lab.config.help import command_help; command_help('train'); print('torch' in sys.modules)"
     )
@@ -124,7 +124,7 @@ CHOICES = [path for path in sorted(CONF.rglob("*.yaml")) if not path.name.starts
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=[str(path.relative_to(CONF)) for path in CHOICES])
-def test_every_yaml_opens_with_what_it_is(path):
+def test_every_yaml_opens_with_a_description(path):
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("# @package")]
     assert lines[0].startswith("# ")
     assert len(lines[0]) > 10

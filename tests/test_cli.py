@@ -123,7 +123,7 @@ def _no_network(self, kind, root, folder):
     raise unavailable("cifar10", root, "no network")
 
 
-def test_no_gpu_is_told(cli):
+def test_a_missing_gpu_is_reported(cli):
     import torch
 
     if torch.cuda.is_available():
@@ -133,7 +133,7 @@ def test_no_gpu_is_told(cli):
     assert "accelerator=cpu" in ended.err
 
 
-def test_truncated_data_is_told(cli, tmp_path):
+def test_truncated_data_is_reported(cli, tmp_path):
     raw = tmp_path / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
@@ -157,7 +157,7 @@ def test_finished_run_is_never_trained_again(cli, run_copy):
 
 
 @pytest.mark.parametrize("file", ["checkpoints/best.ckpt", "results.json", "config.yaml", "environment.json"])
-def test_damaged_run_folder_is_told(cli, run_copy, file):
+def test_damaged_run_folder_is_reported(cli, run_copy, file):
     content = (run_copy / file).read_bytes()
     (run_copy / file).write_bytes(content[: len(content) // 2])
     ended = cli("sample", "run=run", "n=4")
@@ -166,7 +166,7 @@ def test_damaged_run_folder_is_told(cli, run_copy, file):
     assert not (run_copy / "samples").exists()
 
 
-def test_a_sweep_goes_on_after_a_bad_job(cli, tmp_path):
+def test_a_sweep_continues_after_a_bad_job(cli, tmp_path):
     ended = cli("train", "-m", *TINY, *BARE, "latent_dim=0,2,3", "hydra.sweep.dir=sweep")
     assert ended.status == 1
     assert "latent_dim=0: must be greater than 0" in ended.out
@@ -176,7 +176,7 @@ def test_a_sweep_goes_on_after_a_bad_job(cli, tmp_path):
     assert groups == {"sweep"}
 
 
-def test_weights_are_resolved_in_what_is_saved(cli, tmp_path):
+def test_weights_are_resolved_in_the_saved_config(cli, tmp_path):
     import yaml
 
     for i, (words, expected) in enumerate(

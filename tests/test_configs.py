@@ -157,7 +157,7 @@ def test_scheduler_moves_the_learning_rate(cli, tmp_path, schedule):
 
 
 @pytest.mark.parametrize(("typed", "latent_dim"), [([], 50), (["latent_dim=3"], 3)])
-def test_a_model_may_bring_a_number_of_its_own_and_a_typed_one_wins(cli, tmp_path, typed, latent_dim):
+def test_a_model_may_bring_its_own_number_and_a_typed_one_wins(cli, tmp_path, typed, latent_dim):
     ended = cli("train", *TINY, *BARE, "model=iwae_mlp", *typed, "hydra.run.dir=run")
     assert ended.status == 0, ended.err
     run = load_run(tmp_path / "run")
@@ -210,7 +210,7 @@ def test_weights_that_a_report_experiment_computes_are_resolved(cli, tmp_path, w
     )
 
 
-def test_report_experiments_vary_what_the_report_varied():
+def test_report_experiments_vary_the_settings_of_the_report():
     def varied(name):
         return yaml.safe_load(groups()["experiment"][f"report/{name}"].read_text(encoding="utf-8"))["vary"]
 

@@ -1,4 +1,4 @@
-"""The examples in docstrings give what they say."""
+"""Tests that the examples in docstrings give the stated results."""
 
 import doctest
 import importlib

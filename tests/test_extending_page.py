@@ -1,4 +1,4 @@
-"""Every file and command of ``docs/extending.md``: the files are written, then the commands run in their order."""
+"""Tests every file and command of ``docs/extending.md``: the files are written, then the commands run in order."""
 
 import re
 import shlex

@@ -11,8 +11,7 @@ OBJECTIVE = '''
 from pydantic import NonNegativeFloat
 from torch import nn
 
-from vae_lab.objectives.terms import elbo_logs, mean_kl, mean_recon, run_model
-from vae_lab.types import LossTerms
+from vae_lab.objectives.terms import elbo_logs, loss_terms, mean_kl, mean_recon, run_model
 
 
 class Sparse(nn.Module):
@@ -31,7 +30,7 @@ class Sparse(nn.Module):
         out = run_model(model, batch, step, k=1)
         recon, kl, size = mean_recon(out), mean_kl(out), out.latents.z[0].abs().sum(-1).mean()
         loss = self.k1 * recon + self.k2 * kl + self.strength * size
-        return LossTerms(loss, {**elbo_logs(recon, kl, out.offset), "size": size.detach()})
+        return loss_terms(loss, {**elbo_logs(recon, kl, out.offset), "size": size}, out)
 '''
 CHOICE = "# A penalty on the size of codes\n_target_: {}.sparse.Sparse\nk1: ${{k1}}\nk2: ${{k2}}\nstrength: 0.5\n"
 SWEEP = "# @package _global_\n# Two sizes\ndefaults:\n  - override /objective: mine\nvary: {latent_dim: [2, 3]}\n"
@@ -85,7 +84,7 @@ def test_it_is_part_of_a_sweep(cli, tmp_path, package, launcher):
     assert sorted(path.parent.name for path in finished) == ["objective-elbo", "objective-mine"]
 
 
-def test_its_numbers_are_varied_and_the_same_words_skip_what_is_finished(cli, package):
+def test_its_numbers_are_varied_and_the_same_words_skip_finished_runs(cli, package):
     words = ["train", "-m", *WORDS, "objective=mine", "objective.strength=0,1", at(package), "sweep=s"]
     assert cli(*words).status == 0
     assert "2 finished" in cli(*words).out
@@ -111,14 +110,14 @@ def test_an_experiment_that_varies_something_asks_for_a_sweep(cli, tmp_path, pac
         (["objective=mine", "+objective.strenth=1"], "objective.strenth: no such key (did you mean 'strength'?)"),
     ],
 )
-def test_what_is_wrong_is_told_as_for_our_own(cli, tmp_path, package, words, told):
+def test_its_mistakes_are_reported_as_for_built_in_objectives(cli, tmp_path, package, words, told):
     ended = cli("train", *WORDS, *words, at(package))
     assert ended.status == 2
     assert ended.err.startswith(f"vae-lab train: {told}")
     assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
 
 
-def test_the_program_trains_it_in_a_process_of_its_own(program, tmp_path, package):
+def test_the_program_trains_it_in_a_separate_process(program, tmp_path, package):
     done = program("train", *WORDS, "objective=mine", at(package), "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr
     assert "mine/mse on digits" in done.stdout

@@ -19,7 +19,7 @@ def moments(model, n=5):
     return q, latents
 
 
-def test_those_of_a_gaussian_are_its_own():
+def test_the_moments_of_a_gaussian_posterior_are_its_parameters():
     model = small_model()
     q, latents = moments(model)
     assert torch.equal(q.mu, latents.q[0].mu[0])

@@ -14,7 +14,7 @@ from vae_lab.types import Batch, Noise, Shape
 
 
 class Values(Protocol):
-    """What the numbers of an example mean: how they are stored, and how a model receives them."""
+    """The meaning of the numbers of an example: how they are stored, and how a model receives them."""
 
     @property
     def kind(self) -> str:
@@ -213,7 +213,7 @@ class Data(Protocol):
 
     @property
     def values(self) -> Values:
-        """What the numbers of an example mean."""
+        """The meaning of the numbers of an example."""
 
     @property
     def y_size(self) -> int:

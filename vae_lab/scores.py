@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from vae_lab.examples import Data
 from vae_lab.types import Model, Noise, Normal, Objective, Progress
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Conditions = Callable[[int, int, Noise], Tensor | None]  # (index of the first sample, how many, noise) to their y
 
@@ -138,13 +135,6 @@ class Metric(Protocol):
 
     def __call__(self, trained: Trained) -> Scores:
         """Compute them."""
-
-
-class RunFigure(Protocol):
-    """A figure of a trained model; it may declare ``needs`` and ``of_images`` as a :class:`Metric` does."""
-
-    def __call__(self, trained: Trained) -> Figure | None:
-        """Draw it; None where it does not apply to this run."""
 
 
 def needs_of(part: object) -> Sequence[str]:

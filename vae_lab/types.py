@@ -20,10 +20,13 @@ T = TypeVar("T")
 
 @dataclass
 class Batch:
-    """Examples as a model receives them, on its device: images scaled to [0, 1], tokens as long integers."""
+    """Examples as a model receives them, on its device.
+
+    Images are floats scaled to [0, 1], real vectors are floats, and tokens are long integers.
+    """
 
     x: Tensor  # [B, *x_shape], the encoder's input (noisy, when denoising)
-    target: Tensor  # [B, *x_shape], what the likelihood scores: `x` itself unless denoising
+    target: Tensor  # [B, *x_shape], the target of the likelihood: `x` itself unless denoising
     y: Tensor | None  # long [B] class labels or float [B, A] attributes, where the dataset has them
 
 
@@ -256,7 +259,7 @@ INFERENCE, GENERATION = "<inference>", "<generation>"  # in ``Objective.phases``
 
 
 class Objective(Protocol):
-    """What is minimised: an ``nn.Module`` that holds no networks of the model.
+    """A loss to minimise: an ``nn.Module`` that holds no networks of the model.
 
     ``phases`` maps each phase to prefixes of the names of the parameters that it updates, ``model.…`` or
     ``objective.…``; :data:`INFERENCE` and :data:`GENERATION` stand for the prefixes that the model declares.

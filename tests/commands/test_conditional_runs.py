@@ -50,7 +50,7 @@ def test_every_score_and_picture_that_applies_is_there(made):
     assert "noise_to_digit" not in drawn
 
 
-def test_what_it_is_told_stands_in_title_and_protocol(made):
+def test_the_condition_stands_in_title_and_protocol(made):
     told = (made / "stdout.txt").read_text()
     assert ", conditional, " in told
     assert "No ood_auroc of noise" in told
@@ -111,7 +111,7 @@ def test_scoring_again_gives_the_same(cli, run):
 
 
 def test_it_is_compared_with_an_unconditional_run(cli, run, finished, tmp_path):
-    from vae_lab.compare.protocols import key_of
+    from vae_lab.compare.protocols import protocol_key
     from vae_lab.compare.reading import read
 
     shutil.copytree(finished, tmp_path / "other")
@@ -120,8 +120,8 @@ def test_it_is_compared_with_an_unconditional_run(cli, run, finished, tmp_path):
     page = (tmp_path / "page" / "compare.html").read_text()
     assert page.count("data:image/png;base64") >= 4
     two = [read(tmp_path / name) for name in ("run", "other")]
-    assert key_of(two[0], "test/fid") == key_of(two[1], "test/fid")
-    assert key_of(two[0], "test/elbo") != key_of(two[1], "test/elbo")
+    assert protocol_key(two[0], "test/fid") == protocol_key(two[1], "test/fid")
+    assert protocol_key(two[0], "test/elbo") != protocol_key(two[1], "test/elbo")
 
 
 def test_a_dataset_without_labels_is_refused_before_anything_is_written(cli, tmp_path):

@@ -1,4 +1,4 @@
-"""``vae-lab evaluate`` reads a run folder once, while it holds its lock."""
+"""Tests that ``vae-lab evaluate`` reads a run folder once, while it holds its lock."""
 
 from vae_lab.runs import run_folder
 

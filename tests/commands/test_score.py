@@ -48,7 +48,7 @@ def test_training_images_score_as_the_floor_does_and_noise_far_worse(cli, tmp_pa
     assert noise["test/near_copies"] == 0.0
 
 
-def test_the_folder_says_what_was_scored_and_how(cli, tmp_path, real):
+def test_the_folder_records_the_scored_images_and_the_settings(cli, tmp_path, real):
     ended = cli("score", f"images={real}", *WORDS, "range=255")
     folder = tmp_path / "scored"
     assert "1437 × 8 × 8" in ended.out

@@ -142,7 +142,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(cli, tmp_path):
         assert all(torch.isfinite(value).all() for value in state.values())
 
 
-def test_collapse_is_told_in_words(cli):
+def test_collapse_is_described_in_words(cli):
     ended = cli("train", "dataset=digits", "epochs=2", "beta=100", "logger=none", "figures=none", "metrics=latent_use")
     assert ended.status == 0
     assert "collapsed" in ended.out
@@ -315,7 +315,7 @@ def test_mnist_run_on_real_data(program, tmp_path):
     assert scores["test/fid_floor"] < 3 < scores["test/fid_reconstructions"] < scores["test/fid"]
 
 
-def test_unreachable_wandb_is_told_and_leaves_nothing(cli, tmp_path, monkeypatch):
+def test_unreachable_wandb_is_reported_and_leaves_nothing(cli, tmp_path, monkeypatch):
     import wandb
 
     def refuse(**options):

@@ -1,4 +1,4 @@
-"""Makes run folders like those of training, without training."""
+"""Functions that write run folders like those of training, without training."""
 
 import json
 from pathlib import Path

@@ -48,7 +48,7 @@ def test_the_same_runs_give_the_same_bytes_wherever_they_lie(tmp_path, console):
     assert (tmp_path / "a" / "summary.csv").read_bytes() == (tmp_path / "b" / "summary.csv").read_bytes()
 
 
-def test_the_table_says_what_differs_marks_the_best_and_names_what_failed(tmp_path, console):
+def test_the_table_shows_differing_settings_marks_the_best_and_names_failures(tmp_path, console):
     sweep = make_sweep(tmp_path / "sweep")
     page = write_comparison([sweep], sweep, console)
     told = console.file.getvalue()
@@ -80,7 +80,7 @@ def test_24_runs_with_three_settings_fit_80_columns(tmp_path, console):
     assert "…" not in "\n".join(lines[:16])
 
 
-def test_runs_equal_in_settings_and_seed_are_told_and_their_numbers_are_never_cut(tmp_path, console):
+def test_runs_equal_in_settings_and_seed_are_reported_and_their_numbers_are_never_cut(tmp_path, console):
     names = [f"a_folder_with_a_rather_long_name_as_people_give_them_{i}" for i in range(2)]
     for name in names:
         make_run(tmp_path / name, 1234.5678)
@@ -103,7 +103,7 @@ def test_without_a_finished_run_there_is_no_table(tmp_path, console):
     assert "▸" not in console.file.getvalue()
 
 
-def test_beside_one_finished_run_what_differs_from_the_others_stays(tmp_path, console):
+def test_beside_one_finished_run_settings_that_differ_from_the_others_stay(tmp_path, console):
     for dim in (2, 4, 8):
         make_run(tmp_path / "s" / str(dim), latent_dim=dim)
     for dim in (4, 8):
@@ -128,7 +128,7 @@ def test_a_plain_folder_of_runs_is_left_as_it_is(cli, tmp_path):
     assert len(list((tmp_path / "outputs" / "compare").glob("*/compare.html"))) == 1
 
 
-def test_protocols_are_told_apart_in_table_page_and_summary(tmp_path, console):
+def test_protocols_are_distinguished_in_table_page_and_summary(tmp_path, console):
     make_run(tmp_path / "s" / "a", 10.0, latent_dim=2)
     make_run(tmp_path / "s" / "b", 20.0, latent_dim=4)
     make_run(tmp_path / "s" / "c", 1.0, {"images": 1000}, latent_dim=8)
@@ -158,7 +158,7 @@ def test_a_second_comparison_replaces_the_first_but_nothing_else(cli, tmp_path):
     assert (tmp_path / "sweep" / "compare.html").read_text() == "my own notes"
 
 
-def test_runs_and_sweeps_together_go_into_a_folder_of_their_own(cli, tmp_path):
+def test_runs_and_sweeps_together_go_into_a_new_folder(cli, tmp_path):
     make_sweep(tmp_path / "outputs" / "sweep")
     make_run(tmp_path / "outputs" / "x=1,y", 5.0)
     ended = cli("compare", "outputs/sweep", "outputs/x=1,y", "show=[kl,fid]", "grids=0")
@@ -208,7 +208,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(cli, tmp_path, words, what, ad
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_sweep_of_nothing_but_failures_is_still_told(cli, tmp_path):
+def test_a_sweep_of_nothing_but_failures_is_still_reported(cli, tmp_path):
     for i in range(2):
         (tmp_path / "s" / str(i)).mkdir(parents=True)
         (tmp_path / "s" / str(i) / "failure.json").write_text("{")
@@ -252,7 +252,7 @@ def test_grids_rank_within_a_protocol_and_say_so_only_where_there_are_several(tm
     assert "all 3 runs, best fid first." in one
 
 
-def test_what_a_run_said_of_itself_is_told_again(tmp_path, console):
+def test_the_notes_of_a_run_are_repeated(tmp_path, console):
     said = "The posterior collapsed: KL 0.000 nats."
     for name, notes in (("a", [said]), ("b", [])):
         folder = make_run(tmp_path / "runs" / name, latent_dim=2 if name == "a" else 4)

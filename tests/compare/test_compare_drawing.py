@@ -58,7 +58,7 @@ def test_rate_and_distortion_have_a_point_per_finished_run(sweep):
     assert (panel.plot.x_label, panel.plot.y_label) == ("kl, nats per image", "recon, nats per image")
 
 
-def test_other_protocols_and_datasets_have_axes_of_their_own(tmp_path):
+def test_other_protocols_and_datasets_have_separate_axes(tmp_path):
     for i, dim in enumerate((2, 4, 8)):
         make_run(tmp_path / f"a{i}", 10.0 + i, latent_dim=dim)
         make_run(tmp_path / f"b{i}", 50.0 + i, {"images": 1000}, latent_dim=dim)
@@ -106,7 +106,7 @@ def test_rate_and_distortion_are_coloured_by_the_number_that_varies_and_named_on
     assert "recon %{y" in hover
 
 
-def test_a_front_holds_what_no_other_beats_in_both():
+def test_a_front_holds_the_points_that_no_other_beats_in_both():
     points = np.random.default_rng(0).random((60, 2))
     beaten = [any((q <= p).all() and (q < p).any() for q in points) for p in points]
     assert sorted(front([tuple(p) for p in points])) == [i for i, lost in enumerate(beaten) if not lost]
@@ -126,7 +126,7 @@ def test_objectives_that_say_nothing_draw_nothing(sweep, objectives):
 
 
 @pytest.mark.parametrize(("values", "near"), [((254.0, 275.0), False), ((2.5, 9.0), True)])
-def test_a_floor_far_below_is_told_and_does_not_stretch_the_axis(tmp_path, values, near):
+def test_a_floor_far_below_is_stated_and_does_not_stretch_the_axis(tmp_path, values, near):
     for i, value in enumerate(values):
         make_run(tmp_path / str(i), value, latent_dim=2 + i)
     (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
@@ -137,7 +137,7 @@ def test_a_floor_far_below_is_told_and_does_not_stretch_the_axis(tmp_path, value
     assert low < min(values) < max(values) < high
 
 
-def test_places_by_factors_stand_on_a_logarithmic_axis_with_ticks_of_their_own(tmp_path):
+def test_positions_by_factors_stand_on_a_logarithmic_axis_with_a_tick_at_each(tmp_path):
     for dim in (1, 4, 16, 64):
         make_run(tmp_path / str(dim), 10.0 + dim, latent_dim=dim)
     (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
@@ -173,7 +173,7 @@ SHADED = Plot(
 )
 
 
-def test_a_picture_shows_what_the_plot_says():
+def test_a_picture_shows_the_data_of_the_plot():
     axes = draw(PLOT).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("lr", "fid, nats", "log")
     (bars,) = axes.containers
@@ -188,7 +188,7 @@ def test_a_picture_shows_what_the_plot_says():
     assert few.axes[0].get_legend() is None  # it would lie on the scale
 
 
-def test_the_page_shows_what_the_plot_says():
+def test_the_page_shows_the_data_of_the_plot():
     shown = figure(PLOT)
     (trace,) = shown["data"]
     assert (list(trace["y"]), list(trace["error_y"]["array"]), trace["meta"]) == ([1, 2], [0.1, 0.2], {"run": 3})

@@ -1,4 +1,4 @@
-"""The page in a real browser without a network: sorted, filtered, hovered over."""
+"""Tests of the page in a real browser without a network: sorting, filtering, hovering."""
 
 import re
 import shutil
@@ -72,7 +72,7 @@ def traces(page) -> int:
     return page.locator("#curves .scatterlayer .trace").count()
 
 
-def test_rows_over_seeds_come_first_with_what_failed_marked(opened, sweep_page):
+def test_rows_over_seeds_come_first_with_failures_marked(opened, sweep_page):
     page = opened(sweep_page)
     assert column(page, "n") == ["2", "2", "2", "2", "0", "1", "1"]
     assert column(page, "score:fid")[:4] == ["▸ 12.5 ± 0.71", "42.5 ± 0.71", "26.5 ± 0.71", "56.5 ± 0.71"]
@@ -120,7 +120,7 @@ def test_words_and_selects_filter_rows_and_curves(opened, sweep_page):
     assert page.locator("#count").inner_text() == "0 of 7 rows, 0 runs"
 
 
-def test_a_filter_takes_spaces_and_closed_bounds_and_hints_at_what_other_rows_hold(opened, sweep_page):
+def test_a_filter_takes_spaces_and_closed_bounds_and_hints_at_the_values_of_other_rows(opened, sweep_page):
     page = opened(sweep_page)
     page.fill("#filter", "beta >= 4 latent_dim <= 2")
     assert page.locator("#count").inner_text() == "1 of 7 rows, 2 runs"
@@ -154,7 +154,7 @@ def test_single_runs_and_further_columns_are_a_click_away(opened, sweep_page):
     assert column(page, "score:fid_floor")[0] == "2"
 
 
-def test_pointing_at_a_mean_tells_what_it_is(opened, sweep_page):
+def test_pointing_at_a_mean_describes_it(opened, sweep_page):
     page = opened(sweep_page)
     page.locator("#against").scroll_into_view_if_needed()
     page.wait_for_selector("#against .scatterlayer .trace .point")
@@ -169,7 +169,7 @@ def test_pointing_at_a_mean_tells_what_it_is(opened, sweep_page):
     page.wait_for_function("document.querySelector('#against .gtitle').textContent.startsWith('kl against')")
 
 
-def test_protocols_have_axes_of_their_own_and_the_page_says_so(opened, tmp_path):
+def test_protocols_have_separate_axes_and_the_page_says_so(opened, tmp_path):
     for i, dim in enumerate((2, 4)):
         make_run(tmp_path / f"a{i}", 10.0 + i, latent_dim=dim)
         make_run(tmp_path / f"b{i}", 50.0 + i, {"images": 1000}, latent_dim=dim)
@@ -209,7 +209,7 @@ def test_the_page_is_drawn_for_dark_screens_and_fits_narrow_ones(opened, sweep_p
 
 
 def test_the_page_names_nothing_to_load(sweep_page):
-    """Scripts, styles and pictures are inside; what plotly's own source mentions is loaded by maps alone."""
+    """Scripts, styles and pictures are inside; the addresses in plotly's source are loaded by maps alone."""
     text = re.sub(r"<script.*?</script>", "", sweep_page.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert re.findall(r"https?://", text) == []
     assert re.findall(r"<(?:script|img|link)[^>]+(?:src|href)=[\"'](?!data:)", text) == []

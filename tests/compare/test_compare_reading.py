@@ -23,7 +23,7 @@ def test_a_finished_run_is_read_whole(tmp_path):
 
 @pytest.mark.parametrize("file", ["config.yaml", "results.json"])
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", "\x00", "a: b: c", "5", "null"])
-def test_a_damaged_file_is_told_and_the_rest_is_read(tmp_path, file, content):
+def test_a_damaged_file_is_reported_and_the_rest_is_read(tmp_path, file, content):
     folder = make_run(tmp_path / "run")
     (folder / file).write_text(content)
     record = read(folder)
@@ -33,14 +33,14 @@ def test_a_damaged_file_is_told_and_the_rest_is_read(tmp_path, file, content):
     assert len(record.history) == 3
 
 
-def test_bytes_that_are_no_text_are_told(tmp_path):
+def test_bytes_that_are_no_text_are_reported(tmp_path):
     folder = make_run(tmp_path / "run")
     (folder / "results.json").write_bytes(b"\xff\xfe\xfa")
     assert "results.json is damaged" in read(folder).status_text
 
 
 @pytest.mark.parametrize("part", ["metrics", "protocol", "meanings", "intervals"])
-def test_results_of_another_shape_are_told(tmp_path, part):
+def test_results_of_another_shape_are_reported(tmp_path, part):
     folder = make_run(tmp_path / "run")
     results = json.loads((folder / "results.json").read_text())
     (folder / "results.json").write_text(json.dumps({**results, part: [1]}))
@@ -79,7 +79,7 @@ def test_runs_without_scores_say_why(tmp_path):
     assert read(half).status_text == "damaged: config.yaml is missing"
 
 
-def test_a_config_of_something_else_is_told(tmp_path):
+def test_a_config_of_something_else_is_reported(tmp_path):
     (tmp_path / "config.yaml").write_text("name: another program\n")
     assert read(tmp_path).status_text == "damaged: config.yaml is not the config of a run"
 

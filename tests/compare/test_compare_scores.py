@@ -55,7 +55,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_cell():
         ("latent dimensions in use", (3.0, 1.0, 2.0), set()),
     ],
 )
-def test_the_best_follows_the_direction_that_the_meaning_says(meaning, values, winner):
+def test_the_best_follows_the_direction_stated_in_the_meaning(meaning, values, winner):
     assert best([run(v, meaning=meaning) for v in values]) == winner
 
 
@@ -74,7 +74,7 @@ def test_runs_under_another_protocol_are_apart(told):
 
 
 @pytest.mark.parametrize("told", [{"seed": 9}, {"bootstrap": "other"}, {"sampler": "given images"}])
-def test_what_does_not_change_a_scores_meaning_does_not_part_runs(told):
+def test_settings_that_do_not_change_a_scores_meaning_do_not_separate_runs(told):
     assert len(Compared([run(3.0), run(1.0, told)]).scores["fid"].protocols) == 1
 
 
@@ -84,7 +84,7 @@ def test_labels_of_a_conditional_model_are_no_other_sampler():
     assert compared.settings == []
 
 
-def test_another_sampler_is_told_as_a_column():
+def test_another_sampler_is_shown_as_a_column():
     compared = Compared([run(3.0), run(1.0, {"sampler": "given images"})])
     assert [setting.name for setting in compared.settings] == ["sampler"]
 

@@ -1,4 +1,4 @@
-"""Configs of a sweep's jobs are those that Hydra gives a single run of the same words."""
+"""Tests that the configs of a sweep's jobs are those that Hydra composes for a single run of the same words."""
 
 import pytest
 import yaml
@@ -14,13 +14,13 @@ def parts(*words):
         return split_words(list(words))
 
 
-def test_what_varies_is_told_from_what_does_not():
+def test_settings_that_vary_are_separated_from_the_others():
     fixed, varied = parts("model=dense", "latent_dim=1,4", "beta=range(1,4)", "+x=[1,2]", "seed=0")
     assert fixed == ["model=dense", "+x=[1,2]", "seed=0"]
     assert [(one.key, one.values) for one in varied] == [("latent_dim", ["1", "4"]), ("beta", ["1", "2", "3"])]
 
 
-def test_spans_are_told_for_a_search():
+def test_spans_are_recognised_for_a_search():
     _, (a, b, c) = parts("beta=tag(log,interval(0.1,10))", "lr=interval(1e-4,1e-2)", "latent_dim=range(2,65)")
     assert (a.values, a.span, a.log) == ([], (0.1, 10.0), True)
     assert (b.span, b.log) == ((1e-4, 1e-2), False)
@@ -38,13 +38,13 @@ def test_a_glob_looks_into_folders_of_a_group():
     assert all(name.startswith("family/") and name.endswith("vae") for name in families.values)
 
 
-def test_a_glob_that_names_nothing_is_told():
+def test_a_glob_that_matches_nothing_is_reported():
     with pytest.raises(UserError, match=r"experiment=glob\(nothing/\*\): no option"):
         parts("experiment=glob(nothing/*)")
 
 
 @pytest.mark.parametrize("node", [{"latent_dim": 4}, {"latent_dim": []}, {"model": [{"a": 1}]}, [1]])
-def test_a_bad_vary_is_told(node):
+def test_a_bad_vary_is_reported(node):
     with pytest.raises(UserError, match=r"vary.*\{latent_dim: \[1, 4, 16\]\}"):
         vary_of(node)
 

@@ -35,7 +35,7 @@ def test_the_defaults_are_those_of_the_config():
     assert "  likelihood (default: mse)" in command_help("train")
 
 
-def test_sampling_is_not_told_of_models():
+def test_the_help_of_sample_does_not_mention_models():
     assert "likelihood" not in command_help("sample")
 
 
@@ -53,7 +53,7 @@ def test_every_group_has_options_and_every_option_a_file():
     assert all(found and all(path.is_file() for path in found.values()) for found in groups().values())
 
 
-def test_known_keys_are_what_may_be_typed():
+def test_known_keys_are_those_that_may_be_typed():
     known = set(known_keys())
     assert {"latent_dim", "model", "training.clip", "model.net.width", "likelihood.sigma"} <= known
     assert not any(part.startswith("_") for key in known for part in key.split("."))

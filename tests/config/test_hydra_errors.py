@@ -17,7 +17,7 @@ def test_a_slug_can_be_typed_as_the_name_of_a_folder(overrides):
     assert re.fullmatch(r"[\w.+-]+", slug(overrides))
 
 
-def test_a_slug_names_what_was_overridden():
+def test_a_slug_names_the_overridden_settings():
     assert slug("beta=4,model=cnn") == "beta-4_model-cnn"
     assert slug("") == slug("///") == "default"
 
@@ -55,11 +55,11 @@ def test_an_unknown_group_is_named():
     assert explained("modell=cnn").startswith("modell: no such key (did you mean 'model'?)")
 
 
-def test_what_is_no_override_is_shown():
+def test_a_word_that_is_no_override_is_shown():
     assert explained("latent_dim 4").startswith("'latent_dim 4' is not of the form key=value")
 
 
-def test_what_is_needed_says_what_to_type():
+def test_a_missing_requirement_is_reported_with_the_words_to_type():
     assert explained(config="sample") == "run is needed; type run=…"
     assert explained("dataset=image_folder") == "dataset.source.path is needed; type dataset.source.path=…"
 
@@ -97,7 +97,7 @@ def test_yaml_computes_with_twelve_digits(text, value):
 
 
 @pytest.mark.parametrize("text", ["${divide:1,0}", "${subtract:1,many}", "${subtract:1,${k1}}"])
-def test_what_cannot_be_computed_is_told_in_one_line(text):
+def test_an_expression_that_cannot_be_computed_is_reported_in_one_line(text):
     register_resolvers()
     with pytest.raises(OmegaConfBaseException) as failed:
         OmegaConf.create({"k1": None, "found": text}).found  # noqa: B018

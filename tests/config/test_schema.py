@@ -136,11 +136,11 @@ def test_a_whole_number_is_a_number(composed, path, value):
     [("k1", None), ("training.clip", 0.5), ("dataset.limit", None), ("dataset.binarize", "static"), ("logger", {}),
      ("scheduler.make", None), ("objective.estimator", "A")],
 )  # fmt: skip
-def test_what_a_key_may_be_is_accepted(composed, path, value):
+def test_valid_values_of_a_key_are_accepted(composed, path, value):
     check(TrainConfig, changed(composed, path, value))
 
 
-def test_a_missing_key_says_what_to_type(composed):
+def test_a_missing_key_is_reported_with_the_words_to_type(composed):
     without = {key: value for key, value in composed.items() if key != "latent_dim"}
     with pytest.raises(UserError, match="latent_dim is missing; type latent_dim=…"):
         check(TrainConfig, without)
@@ -154,7 +154,7 @@ def test_a_target_that_cannot_be_imported_is_named(composed):
 ACCELERATOR = {"kind": "cpu", "devices": 1, "strategy": "auto"}
 
 
-def test_evaluate_and_sample_have_schemas_of_their_own():
+def test_evaluate_and_sample_have_separate_schemas():
     sample = {
         "run": "r",
         "n": 4,

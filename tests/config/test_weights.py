@@ -1,4 +1,4 @@
-"""The weights of an objective's two terms: beta, or k1 and k2."""
+"""Tests of the weights of an objective's two terms: beta, or k1 and k2."""
 
 import pytest
 from omegaconf import OmegaConf

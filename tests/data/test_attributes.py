@@ -60,7 +60,7 @@ def test_attributes_take_the_place_of_class_folders_and_hold_for_train_and_test_
         ("file,age\n\n", "no row for "),
     ],
 )
-def test_a_table_that_does_not_fit_is_told_by_its_line(tmp_path, table, told):
+def test_a_table_that_does_not_fit_is_reported_with_its_line(tmp_path, table, told):
     with pytest.raises(UserError, match=r"attributes\.csv") as refused:
         load(tmp_path, table)
     assert told in str(refused.value)

@@ -11,7 +11,7 @@ def _cache(tmp_path, monkeypatch):
     monkeypatch.delenv("VAE_LAB_DATA", raising=False)
 
 
-def test_the_cache_is_where_the_environment_says_and_exists(tmp_path):
+def test_the_cache_is_at_the_place_in_the_environment_and_exists(tmp_path):
     assert cache_dir("images") == tmp_path / "cache" / "images"
     assert cache_dir("images").is_dir()
 

@@ -60,7 +60,7 @@ def test_the_file_is_packed_once_and_again_when_it_changes(tmp_path, monkeypatch
     assert len(packed) == 1
 
 
-def test_a_missing_file_is_told_with_where_it_was_looked_for(tmp_path):
+def test_a_missing_file_is_reported_with_the_expected_place(tmp_path):
     with pytest.raises(UserError) as error:
         DSprites().load(tmp_path)
     assert FILE in str(error.value)

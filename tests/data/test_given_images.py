@@ -62,7 +62,7 @@ def refusal(path: str, x_shape=GREY, *more) -> str:
     ],
 )
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_every_layout_is_read_as_what_it_is(tmp_path, shape, x_shape, axes, layout, order):
+def test_every_layout_is_read_correctly(tmp_path, shape, x_shape, axes, layout, order):
     array = np.asarray(draws(*shape), order=order)
     given = GivenImages(saved(tmp_path, array), x_shape)
     expected = torch.from_numpy(array.transpose(axes).astype(np.float32)).reshape(5, *x_shape)
@@ -78,7 +78,7 @@ def test_other_shapes_are_refused_with_those_that_will_do(tmp_path, shape):
     assert (" × ".join(map(str, shape)) or "one number") in message
 
 
-def test_a_flat_array_is_not_told_to_be_n_h_w_where_the_dataset_has_colours(tmp_path):
+def test_a_flat_array_is_not_advised_to_be_n_h_w_where_the_dataset_has_colours(tmp_path):
     assert "N × H × W or" not in refusal(saved(tmp_path, np.zeros((5, 72))), RGB)
 
 
@@ -166,7 +166,7 @@ def test_an_image_that_is_not_finite_is_named_by_its_number(tmp_path, bad, asked
      np.zeros(3, [("x", "f4")])],
     ids=["objects", "words", "complex", "dates", "fields"],
 )  # fmt: skip
-def test_what_is_no_array_of_numbers_is_refused(tmp_path, array):
+def test_a_file_without_an_array_of_numbers_is_refused(tmp_path, array):
     assert "numbers" in refusal(saved(tmp_path, array))
 
 
@@ -350,7 +350,7 @@ def test_a_folder_without_a_value_above_1_is_in_doubt(tmp_path, value):
     assert every(GivenImages(folder, GREY, 1)).max() == value
 
 
-def test_what_was_scored_is_identified(tmp_path):
+def test_the_scored_images_are_identified(tmp_path):
     images = bytes_like(3, 8, 9)
     path = saved(tmp_path, images)
     assert GivenImages(path, GREY).about["sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -156,7 +156,7 @@ def test_an_unreadable_file_is_named(tmp_path, content):
         ImageFolder("pics").load(tmp_path)
 
 
-def test_a_missing_folder_says_what_to_type(tmp_path):
+def test_a_missing_folder_is_reported_with_the_words_to_type(tmp_path):
     with pytest.raises(UserError, match=rf"no folder nowhere here or in {tmp_path}; type dataset\.source\.path="):
         ImageFolder("nowhere").load(tmp_path)
 
@@ -183,7 +183,7 @@ def test_options_out_of_range_are_refused_by_name(option, value):
         ImageFolder("pics", **{option: value})
 
 
-def test_a_mapped_file_holds_what_memory_would(tmp_path):
+def test_a_mapped_file_holds_the_same_images_as_memory(tmp_path):
     for i in range(10):
         put(tmp_path / "pics" / f"class{i % 2}" / f"{i}.png", i)
     in_memory, mapped = ImageFolder("pics").load(tmp_path), ImageFolder("pics", memory_gb=0).load(tmp_path)
@@ -191,7 +191,7 @@ def test_a_mapped_file_holds_what_memory_would(tmp_path):
     assert len(list((Path(os.environ["VAE_LAB_CACHE"]) / "images").glob("*.npy"))) == 1
 
 
-def test_each_size_has_a_mapped_file_of_its_own(tmp_path):
+def test_each_size_has_a_separate_mapped_file(tmp_path):
     heap(tmp_path, 6)
     shapes = [ImageFolder("pics", height=h, memory_gb=0).load(tmp_path)[0].stored.shape[2:] for h in (8, 5, 8)]
     assert shapes == [(8, 8), (5, 5), (8, 8)]

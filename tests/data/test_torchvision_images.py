@@ -64,7 +64,7 @@ def no_network(*args, **kwargs):
 @pytest.mark.parametrize(
     ("name", "option"), [("MNIST", "mnist"), ("FashionMNIST", "fashion_mnist"), ("KMNIST", "kmnist")]
 )
-def test_what_cannot_be_downloaded_is_named_with_what_works_offline(tmp_path, monkeypatch, name, option):
+def test_a_failed_download_is_named_with_datasets_that_work_offline(tmp_path, monkeypatch, name, option):
     monkeypatch.setattr(datasets.mnist, "download_and_extract_archive", no_network)
     with pytest.raises(UserError) as error:
         TorchvisionImages(name).load(tmp_path)
@@ -109,7 +109,7 @@ def test_fewer_images_than_the_dataset_has_are_refused(tmp_path):
         TorchvisionImages("MNIST").load(tmp_path)
 
 
-def test_archives_alone_are_told_apart_from_nothing(tmp_path):
+def test_archives_alone_are_distinguished_from_an_empty_folder(tmp_path):
     folder = tmp_path / "MNIST" / "raw"
     folder.mkdir(parents=True)
     (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"half a download"))

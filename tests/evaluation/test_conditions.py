@@ -96,14 +96,14 @@ def test_an_unconditional_model_draws_nothing_for_y():
     assert "given" not in made.run({"terms": LossTermScores()}).protocol["loss_terms"]
 
 
-def test_protocols_tell_what_the_model_was_told():
+def test_protocols_state_the_condition_given_to_the_model():
     made = evaluation()
     assert made.sampler == "decoder means of draws from the prior, labels drawn as in training"
     assert made.run({"terms": LossTermScores()}).protocol["loss_terms"]["given"] == "the images' labels"
     assert made._with_condition({"extractor_sha256": "abc"}) == {"extractor_sha256": "abc"}  # scores of images compare
 
 
-def test_reconstructions_and_codes_are_told_the_images_labels():
+def test_reconstructions_and_codes_are_conditioned_on_the_images_labels():
     made = evaluation()
     batch = next(made.data.batches("test"))
     mu = made.codes()[0].mu
@@ -115,7 +115,7 @@ def test_reconstructions_and_codes_are_told_the_images_labels():
 
 
 @pytest.mark.parametrize("labels", ["shape", "factors"])
-def test_codes_of_all_factor_images_are_told_the_y_of_each(labels):
+def test_codes_of_all_factor_images_are_conditioned_on_the_y_of_each(labels):
     data = Dataset("sprites", Sprites(2, 2, labels), Path(), 8, 0)
     model = small_model(x_shape=(1, 64, 64), conditional=True, y_size=data.y_size)
     made = Evaluation(Job(model, ELBO_1), data, 0, CPU)
@@ -150,6 +150,6 @@ def test_attributes_are_typed_as_numbers():
         (["old", 1], [], ["age", "smile"], "takes 2 numbers"),
     ],
 )
-def test_what_fits_neither_is_told_with_what_to_type(typed, classes, attributes, told):
+def test_a_y_that_fits_neither_is_reported_with_the_words_to_type(typed, classes, attributes, told):
     with pytest.raises(UserError, match=told):
         typed_y(typed, classes, attributes)

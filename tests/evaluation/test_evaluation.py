@@ -79,7 +79,7 @@ def test_reconstructions_are_decoded_posterior_means():
 
 
 def test_a_posterior_without_a_mean_is_reconstructed_from_the_mean_of_its_draws():
-    """Those of this one come in pairs about the mean of the Gaussian that it is."""
+    """The draws of this posterior come in pairs about the mean of its Gaussian."""
     made, plain = evaluation(posterior=FlowPosterior), evaluation()
     x = torch.rand(4, 1, 8, 8)
     torch.testing.assert_close(made.reconstruct(x), plain.reconstruct(x))
@@ -217,7 +217,7 @@ def test_another_network_or_other_images_are_never_taken_for_those_remembered():
     assert [net.calls for net in (other_network, other_images, fewer)] == [1, 1, 1]
 
 
-def test_progress_shows_what_is_read_and_how_far_it_is(pixels):
+def test_progress_shows_a_description_and_the_number_of_batches(pixels):
     shown = []
 
     def progress(steps, description):

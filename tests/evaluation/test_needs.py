@@ -1,4 +1,4 @@
-"""The capabilities that metrics and figures need, and the sentence for each that a run does not have."""
+"""Tests of the capabilities that metrics and figures need, and of the sentence for each that a run lacks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +68,7 @@ def black_and_white(n: int = 12) -> Examples:
 
 
 def run(likelihood=None, images: Examples | None = None, **more) -> FakeTrained:
-    """A run that has every capability, but for what the arguments change."""
+    """Return a run that has every capability, except those that the arguments change."""
     model = small_model(likelihood or Bernoulli(), **({"conditional": True, "y_size": 3} | more)).eval()
     return FakeTrained(images or black_and_white(), model=model, classifier=FakeExtractor())
 
@@ -182,7 +182,7 @@ def test_each_capability_is_missing_in_some_test():
 
 
 @pytest.mark.parametrize(("need", "made", "reason"), EACH_LACK)
-def test_a_missing_capability_is_told_with_its_reason(need, made, reason):
+def test_a_missing_capability_is_reported_with_its_reason(need, made, reason):
     assert missing(Part(need), made()) == (need, reason)
     found, notes = usable({"kept": (kept := Part()), "left_out": Part(need)}, made())
     assert found == {"kept": kept}

@@ -1,4 +1,4 @@
-"""Samplers fitted after training, by way of the commands: evaluate, sample, train, resume, compare."""
+"""Tests of samplers fitted after training, through the commands evaluate, sample, train, resume and compare."""
 
 import json
 from pathlib import Path
@@ -94,7 +94,7 @@ def test_other_weights_are_fitted_anew(cli, run_copy):
     assert not torch.equal(after["state"]["means"], before["state"]["means"])
 
 
-def test_figures_alone_are_drawn_of_what_was_scored_before(cli, run_copy):
+def test_figures_alone_are_drawn_from_earlier_scores(cli, run_copy):
     assert cli("evaluate", "run=run", "sampler=gmm", "metrics=[fast,novelty]", "figures=none").status == 0
     ended = cli("evaluate", "run=run", "sampler=gmm", "metrics=none", "figures=images")
     assert ended.status == 0, ended.err

@@ -1,4 +1,4 @@
-"""What is wrong with a sampler is told in one line, before anything is written."""
+"""Tests that errors of a sampler are reported in one line, before anything is written."""
 
 import pytest
 from conftest import BARE, TINY
@@ -6,7 +6,7 @@ from conftest import BARE, TINY
 
 @pytest.mark.parametrize("command", [["evaluate", "metrics=none", "figures=none"], ["sample", "n=4"]])
 @pytest.mark.parametrize("damage", [lambda file: file[: len(file) // 2], lambda file: b"", lambda file: b"x" * 999])
-def test_a_damaged_sampler_is_told_in_one_line(cli, run_copy, command, damage):
+def test_a_damaged_sampler_is_reported_in_one_line(cli, run_copy, command, damage):
     words = [command[0], "run=run", "sampler=gmm", *command[1:]]
     assert cli(*words).status == 0
     file = run_copy / "samplers" / "gmm.pt"
@@ -18,7 +18,7 @@ def test_a_damaged_sampler_is_told_in_one_line(cli, run_copy, command, damage):
     assert len(ended.err.strip().splitlines()) == 1
 
 
-def test_what_no_sampler_changes_is_refused(cli, run_copy):
+def test_metrics_that_do_not_depend_on_the_sampler_are_refused(cli, run_copy):
     ended = cli("evaluate", "run=run", "sampler=gmm", "metrics=nll", "figures=none")
     assert ended.status == 2
     assert "metrics=nll: none of it depends on the sampler" in ended.err
@@ -34,7 +34,7 @@ def test_what_no_sampler_changes_is_refused(cli, run_copy):
         ("sampler.comps=3", "sampler.components"),
     ],
 )
-def test_bad_settings_are_told_before_anything_is_written(cli, tmp_path, word, told):
+def test_bad_settings_are_reported_before_anything_is_written(cli, tmp_path, word, told):
     chosen = [] if word.startswith("sampler=") else ["sampler=gmm"]
     ended = cli("train", *TINY, *BARE, *chosen, word, "hydra.run.dir=run")
     assert ended.status == 2

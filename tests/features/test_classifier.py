@@ -49,7 +49,7 @@ def test_it_takes_images_of_any_size_from_8_up(x_shape):
     assert logits.shape == (3, 5)
 
 
-def test_what_can_be_told_apart_is_learnt(net):
+def test_separable_classes_are_learnt(net):
     assert net.test_accuracy == accuracy(net, halves(100, seed=1)) == 1.0
 
 
@@ -136,7 +136,7 @@ def test_it_learns_all_training_images(trainings):
     assert len(trainings[0]) == 30
 
 
-def test_other_images_or_other_labels_get_a_classifier_of_their_own(trainings):
+def test_other_images_or_other_labels_get_a_separate_classifier(trainings):
     images = labelled(20)
     found_for(images)
     found_for(labelled(20, seed=9))
@@ -165,7 +165,7 @@ def test_the_shipped_weights_are_small():
 
 
 @pytest.mark.skipif(not MNIST.is_dir(), reason="VAE_LAB_DATA is not set to a folder with MNIST")
-def test_the_shipped_classifier_reads_mnist_as_it_says():
+def test_the_shipped_classifier_has_its_stated_accuracy_on_mnist():
     _, test = TorchvisionImages("MNIST").load(MNIST.parent.parent)
     net = load_classifier(SHIPPED / "mnist_classifier.safetensors", (1, 28, 28), 10)
     found = accuracy(net, test)

@@ -60,14 +60,14 @@ def test_it_is_frozen(inception):
     assert not any(weight.requires_grad for weight in inception.parameters())
 
 
-def test_the_protocol_says_which_network_it_was(inception, weights):
+def test_the_protocol_states_the_network(inception, weights):
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     assert inception.sha256 == inception.about["extractor_sha256"] == digest
     assert "torch-fidelity 0." in inception.about["features"]
     assert inception.suffix == "_inception"
 
 
-def test_the_same_bytes_give_what_other_software_gives(inception, weights):
+def test_the_same_bytes_give_the_features_of_other_software(inception, weights):
     bytes_ = torch.randint(0, 256, (1, 3, 9, 11), generator=gen(), dtype=torch.uint8)
     found = inception(bytes_.float() / 255)
     names = ["2048", "logits_unbiased"]
@@ -100,7 +100,7 @@ def test_values_are_rounded_to_the_nearest_byte(inception):
     assert equal(inception, x - 0.4 / 255, x)
 
 
-def test_a_batch_gives_what_its_parts_give(inception, monkeypatch):
+def test_a_batch_gives_the_same_features_as_its_parts(inception, monkeypatch):
     x = torch.cat([image(seed=seed) for seed in range(3)])
     whole = inception(x)
     monkeypatch.setattr("vae_lab.features.inception.BATCH", 2)
@@ -154,7 +154,7 @@ KINDS = ["truncated", "empty", "text", "json", "other network", "other widths", 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_what_is_no_such_network_is_refused_in_one_line(kind, tmp_path, weights):
+def test_a_file_without_the_network_is_refused_in_one_line(kind, tmp_path, weights):
     file = damaged(kind, tmp_path, weights)
     with pytest.raises(UserError) as told:
         inception_features(made(), str(file))
@@ -175,7 +175,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch, path):
 @pytest.mark.parametrize(
     "why", [URLError("Name or service\nnot known"), OSError("No space left"), RuntimeError("hash")]
 )
-def test_without_a_network_the_message_says_what_to_get_and_where_it_belongs(tmp_path, monkeypatch, why):
+def test_without_a_network_the_message_names_the_file_and_its_place(tmp_path, monkeypatch, why):
     def fail(*_, **__):
         raise why
 

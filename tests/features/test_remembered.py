@@ -32,7 +32,7 @@ def same(a, b) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def test_what_was_computed_once_is_read_ever_after(folder):
+def test_features_are_computed_once_and_then_read(folder):
     compute = Counted()
     assert all(same(remembered("key", compute), compute.made) for _ in range(3))
     assert compute.calls == 1
@@ -81,7 +81,7 @@ def test_nothing_unfinished_stays_behind(folder):
     assert [file.name for file in folder.iterdir()] == [f"key-{VERSION}.safetensors"]
 
 
-def test_what_fails_leaves_no_file(folder):
+def test_a_failure_leaves_no_file(folder):
     def fail():
         raise RuntimeError("out of memory")
 
@@ -90,7 +90,7 @@ def test_what_fails_leaves_no_file(folder):
     assert list(folder.iterdir()) == []
 
 
-def test_what_is_read_is_what_was_computed_in_type_and_shape(folder):
+def test_read_values_have_the_type_and_shape_of_the_computed_ones(folder):
     made = torch.randn(5, 2, generator=gen()).half(), torch.zeros(5, 0)
     remembered("key", lambda: made)
     found = remembered("key", Counted())

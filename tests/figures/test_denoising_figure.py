@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from helpers import FakeTrained, labelled
 
-from vae_lab.figures.denoising import Denoising
+from vae_lab.figures.denoising import DenoisingCurves
 from vae_lab.scores import Scores
 
 ROWS = [
@@ -18,11 +18,11 @@ def fake(x_shape=(1, 8, 8), start: float | None = 0.15, n: int = 12) -> FakeTrai
 
 
 def test_nothing_is_drawn_without_the_metric():
-    assert Denoising()(FakeTrained()) is None
+    assert DenoisingCurves()(FakeTrained()) is None
 
 
 def test_both_curves_and_where_they_cross():
-    figure = Denoising()(fake())
+    figure = DenoisingCurves()(fake())
     given, made, mark = figure.axes[0].get_lines()
     assert given.get_xydata().tolist() == [[0, 0], [0.2, 0.04], [0.4, 0.1]]
     assert made.get_xydata().tolist() == [[0, 0.02], [0.2, 0.03], [0.4, 0.05]]
@@ -35,13 +35,13 @@ def test_both_curves_and_where_they_cross():
 
 
 def test_no_mark_where_a_reconstruction_never_helps():
-    assert len(Denoising()(fake(start=None)).axes[0].get_lines()) == 2
+    assert len(DenoisingCurves()(fake(start=None)).axes[0].get_lines()) == 2
 
 
 @pytest.mark.parametrize("x_shape", [(1, 8, 8), (3, 9, 11)])
 def test_each_noised_image_stands_over_its_reconstruction(x_shape):
     trained = fake(x_shape)
-    axes = Denoising(examples=2)(trained).axes[1]
+    axes = DenoisingCurves(examples=2)(trained).axes[1]
     picture = np.asarray(axes.get_images()[0].get_array())
     height, width = x_shape[1:]
     assert picture.shape == (4 * (height + 1) + 1, 3 * (width + 1) + 1, 3)
@@ -59,4 +59,4 @@ def test_each_noised_image_stands_over_its_reconstruction(x_shape):
 
 
 def test_fewer_images_than_examples_are_enough():
-    Denoising(examples=5)(fake(n=1)).canvas.draw()
+    DenoisingCurves(examples=5)(fake(n=1)).canvas.draw()

@@ -51,7 +51,7 @@ def test_uniform_noise_stands_left_and_gaussian_noise_right():
     assert [tile.mean() for tile in tiles[2:]] == pytest.approx([0.4, 0.4], abs=0.01)
 
 
-def test_the_classifiers_reading_stands_under_what_comes_out():
+def test_the_classifiers_reading_stands_under_the_output():
     figure = NoiseToDigit(columns=1, steps=[1, 2])(fake(classifier=Reader()))
     told = [[text.get_text() for text in axes.texts[1:3]] for axes in figure.axes]
     assert told == [["", ""], ["class1 (100 %)", "class2 (100 %)"], ["class2 (100 %)", "class2 (100 %)"]]

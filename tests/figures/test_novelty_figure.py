@@ -3,7 +3,7 @@ import pytest
 import torch
 from helpers import FakeExtractor, FakeTrained, bytes_of, gen, labelled
 
-from vae_lab.figures.novelty import Novelty
+from vae_lab.figures.novelty import NearestPairs
 from vae_lab.scores import Scores
 
 PAIRS = [[1001, 7, 0.25], [3, 30, 0.5], [2, 7, 1.5]]
@@ -35,18 +35,18 @@ def tiles(figure, n: int, height: int, width: int) -> np.ndarray:
 
 
 def test_nothing_is_drawn_without_the_metric():
-    assert Novelty()(FakeTrained()) is None
+    assert NearestPairs()(FakeTrained()) is None
 
 
 @pytest.mark.parametrize(("scored", "features"), [("", "_inception"), ("_inception", "")])
 def test_nothing_is_drawn_of_novelty_in_other_features(scored, features):
-    assert Novelty()(fake(scored=scored, features=features)) is None
+    assert NearestPairs()(fake(scored=scored, features=features)) is None
 
 
 def test_novelty_in_features_with_a_suffix_is_drawn():
     made = fake(scored="_inception", features="_inception")
     made.scores.arrays["nearest_training_images"] = PAIRS[:1]  # the classifier's stand beside it
-    figure = Novelty()(made)
+    figure = NearestPairs()(made)
     assert [text.get_text() for text in figure.axes[0].texts] == ["0.25", "0.50", "1.50"]
     assert "4.5 % are near copies" in figure.get_suptitle()
 
@@ -54,7 +54,7 @@ def test_novelty_in_features_with_a_suffix_is_drawn():
 @pytest.mark.parametrize("x_shape", [(1, 8, 8), (3, 9, 11)])
 def test_each_sample_stands_over_its_training_image(x_shape):
     made = fake(x_shape)
-    shown = tiles(Novelty()(made), 3, *x_shape[1:])
+    shown = tiles(NearestPairs()(made), 3, *x_shape[1:])
     drawn = torch.cat(list(made.sample(1002)))
     train = bytes_of(made.data.train).float() / 255
     for column, (sample, place, _) in enumerate(PAIRS):
@@ -68,16 +68,16 @@ def test_places_are_among_the_training_images_that_were_searched():
     asked = []
     clean = made.data.clean
     made.data.clean = lambda split, n: asked.append((split, n)) or clean(split, n)
-    Novelty()(made)
+    NearestPairs()(made)
     assert asked == [("train", 31)]
 
 
 def test_distances_stand_under_the_pairs():
-    assert [text.get_text() for text in Novelty()(fake()).axes[0].texts] == ["0.25", "0.50", "1.50"]
+    assert [text.get_text() for text in NearestPairs()(fake()).axes[0].texts] == ["0.25", "0.50", "1.50"]
 
 
-def test_both_curves_are_told_apart():
-    axes = Novelty()(fake()).axes[1]
+def test_both_curves_can_be_distinguished():
+    axes = NearestPairs()(fake()).axes[1]
     test, generated, mark = axes.get_lines()
     np.testing.assert_allclose(test.get_xdata(), np.linspace(0.5, 2, 101))
     np.testing.assert_allclose(generated.get_xdata(), np.linspace(0.1, 3, 101))
@@ -88,12 +88,12 @@ def test_both_curves_are_told_apart():
 
 
 def test_a_single_pair_can_be_drawn():
-    figure = Novelty()(fake(pairs=PAIRS[1:2]))
+    figure = NearestPairs()(fake(pairs=PAIRS[1:2]))
     assert tiles(figure, 1, 8, 8).shape[1] == 1
     figure.canvas.draw()
 
 
 def test_both_shares_stand_in_the_title():
-    title = Novelty()(fake()).get_suptitle()
+    title = NearestPairs()(fake()).get_suptitle()
     assert "4.5 % are near copies" in title
     assert "= 0.12" in title

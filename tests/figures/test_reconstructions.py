@@ -38,7 +38,7 @@ def test_fewer_images_make_fewer_rows(n, pairs):
     assert len(figure.axes) == pairs
 
 
-def test_it_says_what_is_shown_of_which_run():
+def test_the_title_describes_the_images_and_the_run():
     figure = Reconstructions()(FakeTrained())
     assert figure.get_suptitle().splitlines()[0] == "Test images (upper rows) and reconstructions"
     assert "fake model, latent_dim=3" in figure.get_suptitle()

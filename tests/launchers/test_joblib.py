@@ -1,4 +1,4 @@
-"""Jobs in processes of their own: outcomes, shares of the machine, and a process that is killed."""
+"""Tests of jobs in separate processes: outcomes, shares of the machine, and a process that is killed."""
 
 import os
 import time

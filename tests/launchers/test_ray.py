@@ -1,4 +1,4 @@
-"""Jobs on a local Ray: numbers, a process that is killed, one line where something is missing."""
+"""Tests of jobs on a local Ray: numbers, a process that is killed, and one line if something is missing."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def die_if_told(job: SweepJob) -> Outcome:
     return Outcome(job.name, "finished", f"{os.environ['OMP_NUM_THREADS']} {Path.cwd()}")
 
 
-def test_a_missing_package_is_told(monkeypatch):
+def test_a_missing_package_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"launcher=ray needs the package ray: pip install 'vae-lab\[ray\]'"):
         Ray().side_by_side()
@@ -49,7 +49,7 @@ def test_a_real_ray_gives_the_numbers_that_jobs_have_in_sequence(program, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_real_ray_tells_of_a_killed_process_and_goes_on(tmp_path, monkeypatch):
+def test_a_real_ray_reports_a_killed_process_and_continues(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="the package ray is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "4")

@@ -1,4 +1,4 @@
-"""What can be told without a Slurm; scripts/try_slurm.py starts one and tries the rest."""
+"""Tests of the Slurm launcher that need no Slurm; scripts/try_slurm.py starts one and tests the rest."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ def job(name: str, folder: Path, devices: int = 1) -> SweepJob:
     return SweepJob(name, folder / name, [name], {"accelerator": {"devices": devices}}, "sweep", "")
 
 
-def test_missing_packages_and_programs_are_told(monkeypatch, tmp_path):
+def test_missing_packages_and_programs_are_reported(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(UserError, match=r"launcher=slurm needs the package submitit: pip install 'vae-lab\[slurm\]'"):
         Slurm().side_by_side()
@@ -63,14 +63,14 @@ def test_slurm_is_asked_before_anything_is_written(monkeypatch, programs, tmp_pa
     assert Slurm(at_once=3).side_by_side() == 3
 
 
-def test_states_come_from_the_queue_and_no_answer_says_nothing(programs):
+def test_states_come_from_the_queue_and_no_answer_gives_no_state(programs):
     program(programs, "squeue", 'printf "12_0|RUNNING\\n12_1|OUT_OF_MEMORY\\n13_N/A|PENDING\\n"')
     assert slurm_queue.queue() == {"12_0": "RUNNING", "12_1": "OUT_OF_MEMORY", "13": "PENDING"}
     program(programs, "squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
     assert slurm_queue.queue() is None
 
 
-def test_jobs_of_an_earlier_start_are_taken_over_and_killed_ones_told(monkeypatch, programs, tmp_path):
+def test_jobs_of_an_earlier_start_are_taken_over_and_killed_ones_reported(monkeypatch, programs, tmp_path):
     pytest.importorskip("submitit", reason="the package submitit is not installed")
     from submitit.core.utils import cloudpickle_dump
 
@@ -95,7 +95,7 @@ def test_jobs_of_an_earlier_start_are_taken_over_and_killed_ones_told(monkeypatc
     assert not (tmp_path / "submitted").exists()
 
 
-def test_stopping_cancels_what_is_left_and_forgets_it(programs, tmp_path, capsys):
+def test_stopping_cancels_the_remaining_jobs_and_forgets_them(programs, tmp_path, capsys):
     pytest.importorskip("submitit", reason="the package submitit is not installed")
     logs = tmp_path / "slurm"
     logs.mkdir()

@@ -1,4 +1,4 @@
-"""The mass function of independent tokens."""
+"""Tests of the probability mass function of independent tokens."""
 
 from itertools import product
 

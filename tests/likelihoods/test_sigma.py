@@ -60,7 +60,7 @@ def test_observing_starts_as_the_mean_over_all_batches():
     torch.testing.assert_close(likelihood.mse, torch.stack(errors).mean())
 
 
-def test_observing_forgets_what_is_long_past():
+def test_observing_forgets_the_distant_past():
     likelihood = Sigma(rate=0.1)
     params, target = pair()
     for _ in range(50):

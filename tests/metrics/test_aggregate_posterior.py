@@ -5,7 +5,7 @@ import torch
 from helpers import FakeTrained, gen, labelled
 
 from vae_lab.functional import kl_normal, log_normal, mmd, reparameterize
-from vae_lab.metrics.aggregate_posterior import AggregatePosterior, log_aggregate, mean_kernel
+from vae_lab.metrics.aggregate_posterior import AggregatePosterior, log_aggregate_density, mean_kernel
 from vae_lab.types import Latents, Normal
 
 
@@ -74,7 +74,7 @@ def test_codes_far_apart_reach_log_n_and_are_called_a_lower_bound():
 def test_the_density_of_the_mixture_is_that_of_its_parts():
     z, mu, log_var = normal(7, 3, 1), normal(5, 3, 2), normal(5, 3, 3)
     parts = log_normal(z.unsqueeze(1), mu, log_var).sum(2)
-    torch.testing.assert_close(log_aggregate(z, mu, log_var), parts.exp().mean(1).log().double())
+    torch.testing.assert_close(log_aggregate_density(z, mu, log_var), parts.exp().mean(1).log().double())
 
 
 def test_a_shifted_prior_has_the_mmd_of_the_formula():

@@ -12,7 +12,7 @@ def score(codes: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("codes", [PERFECT, WITH_UNUSED, 5 * PERFECT])
-def test_codes_that_are_the_factors_are_told_apart(codes):
+def test_codes_that_are_the_factors_are_classified_correctly(codes):
     assert score(codes) > 0.99
 
 

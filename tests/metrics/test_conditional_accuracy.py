@@ -39,7 +39,7 @@ def made(**more) -> Draws:
     return Draws(labelled(12), **more)
 
 
-def test_a_model_that_shows_what_it_is_asked_for_reaches_1():
+def test_a_model_that_shows_the_requested_class_reaches_1():
     scores = ConditionalAccuracy(3001)(made())
     assert scores.values == {"conditional_accuracy": 1, "conditional_accuracy_floor": 1}
     assert scores.arrays["conditional_accuracy_per_class"] == [1, 1, 1]
@@ -65,7 +65,7 @@ def test_the_floor_is_the_classifiers_accuracy_on_test_images():
     assert found["conditional_accuracy_floor"] == pytest.approx(1 / 12)
 
 
-def test_the_protocol_tells_how_labels_were_asked_for():
+def test_the_protocol_states_how_labels_were_chosen():
     protocol = ConditionalAccuracy(6)(made()).protocol["conditional_accuracy"]
     assert protocol["sampler"] == "means of draws, odd, each of the 3 classes in turn"
     assert protocol["images"] == 6

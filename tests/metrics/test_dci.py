@@ -24,11 +24,11 @@ def parts(codes: torch.Tensor, trees="boosted") -> list[float]:
 
 
 @pytest.mark.parametrize("codes", [PERFECT, SWAPPED, torch.cat([PERFECT, torch.zeros(6, 2)], 1)])
-def test_a_dimension_of_its_own_for_each_factor_is_one_in_all_parts(codes):
+def test_a_separate_dimension_for_each_factor_gives_one_in_all_parts(codes):
     assert parts(codes) == pytest.approx([1, 1, 1], abs=0.02)
 
 
-def test_factors_told_by_two_dimensions_are_incomplete_and_still_disentangled():
+def test_factors_spread_over_two_dimensions_are_incomplete_and_still_disentangled():
     disentanglement, completeness, informativeness = parts(torch.cat([PERFECT, 2 * PERFECT], 1), "forest")
     assert disentanglement > 0.9
     assert completeness == pytest.approx(1 - math.log(2, 4), abs=0.1)

@@ -67,7 +67,7 @@ def test_the_interval_holds_the_value_and_shrinks_with_the_images():
     assert widths[1] < widths[0] / 2
 
 
-def test_the_number_of_images_is_what_was_asked_for_and_batches_do_not_matter_for_the_count():
+def test_the_number_of_images_is_as_requested_whatever_the_batches():
     assert Denoising(images=7)(Identity(labelled(12))).protocol["denoising"]["images"] == 7
     assert Denoising(images=700)(Identity(labelled(12, (3, 9, 11)))).protocol["denoising"]["images"] == 12
 
@@ -80,7 +80,7 @@ def test_the_crossing_lies_on_the_line_between_the_points(gain, expected):
     assert crossing([0, 1, 2], gain) == expected
 
 
-def test_help_that_ends_is_told():
+def test_the_noise_at_which_the_model_stops_helping_is_reported():
     class Weak(FakeTrained):
         """Right for little noise, wrong for much: the error of all it gives is 0 or large."""
 

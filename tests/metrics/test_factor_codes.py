@@ -1,4 +1,4 @@
-"""What all five scores do alike, and the sampling of factors."""
+"""Tests of the behaviour that all five scores share, and of the sampling of factors."""
 
 import math
 
@@ -86,7 +86,7 @@ def test_one_latent_dimension_is_scored_too(name, metric):
     assert all(math.isfinite(value) for value in found.values.values())
 
 
-def test_a_collapsed_latent_space_is_told():
+def test_a_collapsed_latent_space_is_reported():
     assert "unused" in factor_codes(trained(torch.full((60, 3), 2.5)), "mig")[1][0]
     assert factor_codes(trained(PERFECT), "mig")[1] == []
 

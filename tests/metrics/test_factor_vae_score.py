@@ -14,11 +14,11 @@ def score(codes: torch.Tensor, **options) -> float:
 
 
 @pytest.mark.parametrize("codes", [PERFECT, DISGUISED, WITH_UNUSED, DOUBLED])
-def test_a_dimension_of_its_own_for_each_factor_is_always_right(codes):
+def test_a_separate_dimension_for_each_factor_is_always_right(codes):
     assert score(codes) == 1
 
 
-def test_two_factors_that_share_a_dimension_cannot_be_told_apart():
+def test_two_factors_that_share_a_dimension_cannot_be_distinguished():
     a, b, c = (PERFECT - PERFECT.mean(0)).T / PERFECT.std(0)[:, None]
     assert score(torch.stack([a, b + c], 1)) == pytest.approx(2 / 3, abs=0.06)
     assert score((a + b + c).unsqueeze(1)) == pytest.approx(1 / 3, abs=0.06)

@@ -48,7 +48,7 @@ def by_definition(a: torch.Tensor, b: torch.Tensor) -> float:
 
 @pytest.mark.filterwarnings("ignore:Metric `Kernel")
 @pytest.mark.parametrize("reference", [by_torchmetrics, by_torch_fidelity])
-def test_it_is_what_other_software_gives_for_one_subset_of_all_images(reference):
+def test_it_equals_the_value_of_other_software_for_one_subset_of_all_images(reference):
     a, b = normals(300, 1, 0.5, torch.float64), normals(300, 2, dtype=torch.float64)
     assert kid(a, b)[0].item() == pytest.approx(reference(a, b), rel=1e-6)
 

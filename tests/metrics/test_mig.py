@@ -15,11 +15,11 @@ def score(codes: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("codes", [PERFECT, DISGUISED, WITH_UNUSED])
-def test_a_dimension_of_its_own_for_each_factor_is_one(codes):
+def test_a_separate_dimension_for_each_factor_gives_one(codes):
     assert score(codes) == pytest.approx(1, abs=0.01)
 
 
-def test_two_dimensions_that_know_the_same_have_no_gap():
+def test_two_dimensions_with_equal_information_have_no_gap():
     assert score(DOUBLED) == pytest.approx(0, abs=1e-9)
 
 

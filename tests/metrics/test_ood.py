@@ -53,7 +53,7 @@ class Present:
         return self.images
 
 
-def test_noise_far_from_grey_images_is_told_by_recon_and_not_by_a_blind_score():
+def test_noise_far_from_grey_images_is_detected_by_recon_and_not_by_a_blind_score():
     scores = OOD()(trained())
     assert scores.values["ood_auroc_uniform_recon"] == scores.values["ood_auroc_uniform_elbo"] == 1
     for by in ("recon", "kl", "elbo"):  # turning changes neither, but for rounding
@@ -62,7 +62,7 @@ def test_noise_far_from_grey_images_is_told_by_recon_and_not_by_a_blind_score():
         assert high - low < 0.1  # turned images are drawn with their originals; it would be 0.25 else
 
 
-def test_images_of_the_same_kind_are_not_told_apart():
+def test_images_of_the_same_kind_are_not_distinguished():
     others = {"twin": Present(dots(400, seed=3))}
     scores = OOD(others=others)(trained(dots(400)))
     for by in ("elbo", "recon", "kl"):

@@ -108,7 +108,7 @@ def test_no_more_codes_are_learnt_from_than_asked_for():
     assert Probe(train_images=60)(fake(LINE, 1.0)).protocol["probe"]["train_images"] == 60
 
 
-def test_what_cannot_be_scored_is_told():
+def test_images_that_cannot_be_scored_are_reported():
     rare = Probe(train_images=6, neighbours=50)(fake(LINE, 1.0))
     assert set(rare.values) == {"probe_accuracy", "knn_accuracy"}
     assert "2 labels, fewer than 10" in rare.notes[0]

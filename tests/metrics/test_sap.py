@@ -20,7 +20,7 @@ def test_two_dimensions_that_predict_equally_well_have_no_gap():
     assert score(DOUBLED) < score(PERFECT)
 
 
-def test_two_values_are_told_by_a_sign():
+def test_two_values_are_separated_by_a_sign():
     """A line parts two values; the other factors' dimensions are at chance."""
     codes = torch.cat([torch.where(PERFECT[:, [0]] > 0.7, 5.0, -5.0), PERFECT[:, 1:]], 1)
     values = (PERFECT[:, [0]] > 0.7).long().numpy()

@@ -102,7 +102,7 @@ def test_the_prior_is_the_same_for_every_y():
     assert torch.equal(*draws)
 
 
-def test_a_prior_made_of_posteriors_learns_what_is_beside_its_images():
+def test_the_pseudo_inputs_of_a_conditional_model_have_the_channel_of_y():
     class OfPosteriors(torch.nn.Module):
         standard = False
 

@@ -1,4 +1,4 @@
-"""The contract of a model, tested on every option of ``conf/model`` and on stand-ins of other structures.
+"""Tests of the interface of a model, on every option of ``conf/model`` and on stand-ins of other structures.
 
 The second half takes each of them through the whole program: a default run, all scores and figures, every sampler,
 ``evaluate``, ``sample``, ``resume``, a stack, ``load_run``. Each part works, or declines with one sentence.
@@ -236,7 +236,7 @@ def test_a_run_with_every_score_and_figure_ends_well(folder):
     ],
     indirect=["folder"],
 )
-def test_what_a_model_cannot_have_is_declined_with_the_true_cause(folder, expected):
+def test_a_choice_that_a_model_cannot_have_is_declined_with_the_true_cause(folder, expected):
     assert any(expected in note for note in notes_of(folder)), notes_of(folder)
 
 
@@ -322,7 +322,7 @@ def test_runs_of_other_structures_are_compared(cli, trained):
 
 
 @pytest.mark.parametrize("model", OTHERS)
-def test_an_interrupted_run_goes_on_with_the_same_numbers(cli, tmp_path, model):
+def test_an_interrupted_run_continues_with_the_same_numbers(cli, tmp_path, model):
     words = [word for word in words_of(model) if not word.startswith("epochs")]
     assert cli("train", *words, "epochs=2", *BARE, "hydra.run.dir=whole").status == 0
     assert cli("train", *words, "epochs=1", *BARE, "hydra.run.dir=part").status == 0
@@ -414,7 +414,7 @@ def test_auxiliary_losses_count_in_every_objective_and_are_logged(made_of, objec
         ("token_mlp", ["+dataset.binarize=dynamic"], "dataset.binarize=dynamic is for images"),
     ],
 )  # fmt: skip
-def test_what_does_not_combine_is_refused_in_one_line_before_anything_is_written(cli, tmp_path, model, words, reason):
+def test_incompatible_choices_are_refused_in_one_line_before_anything_is_written(cli, tmp_path, model, words, reason):
     chosen = {word.partition("=")[0] for word in words}
     kept = [word for word in words_of(model) if word.partition("=")[0] not in chosen]
     ended = cli("train", *kept, *words, *BARE, "hydra.run.dir=run")
@@ -445,7 +445,7 @@ def evaluated(made_of):
 
 
 @pytest.mark.parametrize("model", [*OTHERS, "cnn"])
-def test_what_follows_an_autoencoder_draws_nothing(evaluated, model):
+def test_nothing_after_an_autoencoder_draws_noise(evaluated, model):
     """Reconstructions, terms of images and codes are at the means, whatever the seed of the noise is."""
     first, second = (evaluated(model, seed, "objective=ae") for seed in (0, 1))
     x = next(first.data.batches("test", 4)).x

@@ -52,7 +52,7 @@ def test_a_posterior_without_a_density_gets_its_kl_from_its_samples():
     torch.testing.assert_close(latents.kl[0], (latents.log_q - latents.log_p).unsqueeze(-1))
 
 
-def test_a_posterior_that_says_nothing_is_refused():
+def test_a_posterior_without_a_density_is_refused():
     class Silent(DiagonalNormal):
         def forward(self, h, k, noise):
             return super().forward(h, k, noise)[0], None, None

@@ -24,7 +24,7 @@ def test_an_output_depends_on_all_inputs_before_it_and_on_no_other(dims, depth):
 
 
 @pytest.mark.parametrize("order", [[3, 2, 1, 0], [2, 0, 3, 1]])
-def test_an_order_says_what_comes_before(order):
+def test_an_output_depends_on_the_inputs_before_it_in_the_order(order):
     places = torch.tensor(order)
     for jacobian in jacobians(MADE(4, 40, 2, order=order, act="tanh")):
         assert torch.equal(jacobian != 0, places[:, None] > places)

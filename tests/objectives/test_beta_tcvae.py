@@ -9,7 +9,7 @@ from vae_lab.errors import UserError
 from vae_lab.functional import reparameterize
 from vae_lab.likelihoods import MSE, Bernoulli
 from vae_lab.objectives import beta_tcvae
-from vae_lab.objectives.beta_tcvae import BetaTCVAE, log_aggregate, stratified, weighted
+from vae_lab.objectives.beta_tcvae import BetaTCVAE, log_aggregates, stratified, weighted
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.priors.mixture import MixturePrior
 from vae_lab.schedules import Capacity, Constant, Linear
@@ -66,7 +66,7 @@ def test_a_warm_up_weighs_the_total_correlation_alone():
 @pytest.mark.parametrize("images", [7, 40])
 def test_estimates_are_those_of_plain_loops(estimator, images):
     z, q = posteriors(7, 3)
-    joint, product = log_aggregate(z, q, ESTIMATORS[estimator](7, images))
+    joint, product = log_aggregates(z, q, ESTIMATORS[estimator](7, images))
     m = 6
     for i in range(7):
         weights = torch.full((7,), 1 / (images * 7))
@@ -87,9 +87,9 @@ def test_stratified_weights_sum_to_1_and_none_is_negative(batch, images):
 
 def test_chunks_change_nothing(monkeypatch):
     z, q = posteriors(9, 4)
-    whole = log_aggregate(z, q, stratified(9, 30))
+    whole = log_aggregates(z, q, stratified(9, 30))
     monkeypatch.setattr(beta_tcvae, "_AT_ONCE", 2 * 9 * 4)
-    for a, b in zip(whole, log_aggregate(z, q, stratified(9, 30))):
+    for a, b in zip(whole, log_aggregates(z, q, stratified(9, 30))):
         torch.testing.assert_close(a, b)
 
 
@@ -105,13 +105,13 @@ def correlated(n: int, rho: float) -> tuple[torch.Tensor, Normal, float]:
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.7])
 def test_the_total_correlation_of_a_gaussian_is_found(rho):
     z, q, truth = correlated(2000, rho)
-    joint, product = log_aggregate(z, q, stratified(2000, 50_000))
+    joint, product = log_aggregates(z, q, stratified(2000, 50_000))
     assert (joint - product).mean().item() == pytest.approx(truth, abs=0.03)
 
 
 def test_the_weighted_estimate_is_too_high_by_log_n_per_further_dimension():
     z, q, truth = correlated(2000, 0.7)
-    joint, product = log_aggregate(z, q, weighted(2000, 50_000))
+    joint, product = log_aggregates(z, q, weighted(2000, 50_000))
     assert (joint - product).mean().item() == pytest.approx(truth + math.log(50_000), abs=0.03)
 
 
@@ -121,7 +121,7 @@ def test_both_estimates_have_gradients_of_one_kind():
         _, q, _ = correlated(500, 0.7)
         q.mu.requires_grad_()
         z = reparameterize(q.mu, q.log_var, torch.randn(1, 500, 2, generator=gen(5)))
-        joint, product = log_aggregate(z, q, weights)
+        joint, product = log_aggregates(z, q, weights)
         grads.append(torch.autograd.grad((joint - product).mean(), q.mu)[0].flatten())
     assert torch.nn.functional.cosine_similarity(*grads, dim=0) > 0.99
 

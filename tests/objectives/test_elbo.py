@@ -110,7 +110,7 @@ def test_capacity_penalises_the_distance_of_the_mean_kl():
     torch.testing.assert_close(terms.loss.detach(), terms.logs["recon"] + 1000 * (25 - terms.logs["kl"]).abs())
 
 
-def test_what_a_model_adds_is_added_with_weight_1():
+def test_a_models_auxiliary_loss_is_added_with_weight_1():
     model, batch = small_model(), random_batch()
     plain = elbo(0.5, 3)(model, batch, step()).loss
     infer = model.infer
@@ -170,7 +170,7 @@ def test_a_batch_is_worth_the_mean_of_its_images():
     torch.testing.assert_close(whole, (a + b) / 2)
 
 
-def test_the_noise_of_the_step_is_what_is_drawn():
+def test_draws_come_from_the_noise_of_the_step():
     model, batch = small_model(), random_batch()
     a, b, c = (
         elbo()(model, batch, Step(tensor(0), tensor(0), SeededNoise("cpu", key), "model", 1000)).loss

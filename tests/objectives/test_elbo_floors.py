@@ -1,4 +1,4 @@
-"""Free bits and the minimum rate: numbers of the ELBO under which a KL costs nothing."""
+"""Tests of free bits and the minimum rate, the values of the KL below which it costs nothing."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def with_kl(*per_dimension: list[list[float]]):
 
 
 def counted(model, batch=None, **numbers) -> float:
-    """What is weighted in place of the KL."""
+    """Return the term that is weighted in place of the KL."""
     batch = batch or random_batch(2)
     return (elbo(2.0, **numbers)(model, batch, step()).loss - elbo(0.0)(model, batch, step()).loss).item() / 2
 
@@ -60,7 +60,7 @@ def test_both_together_floor_the_dimensions_first():
 
 
 @pytest.mark.parametrize("floors", [{"free_bits": 3.0}, {"min_rate": 30.0}])
-def test_what_is_logged_is_the_kl_itself(floors):
+def test_the_kl_itself_is_logged(floors):
     model, batch = small_model(), random_batch()
     assert elbo(**floors)(model, batch, step()).logs == elbo()(model, batch, step()).logs
 
@@ -98,7 +98,7 @@ def test_off_a_negative_estimate_stays_negative():
     assert at_least(torch.tensor(1.0), x).tolist() == [1, 1, 3]
 
 
-def test_schedules_act_on_what_was_floored():
+def test_schedules_act_on_the_floored_kl():
     model, batch = with_kl([[0.0, 4.0], [0.0, 4.0]]), random_batch(2)
     plain = elbo(0.0)(model, batch, step(epoch=5)).loss
     half = elbo(2.0, schedule=Linear(10), free_bits=1)(model, batch, step(epoch=5)).loss

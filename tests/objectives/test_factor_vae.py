@@ -86,7 +86,7 @@ def test_the_logged_loss_does_not_depend_on_the_discriminator():
     torch.testing.assert_close(logs["loss"], logs["recon"] + logs["kl"])
 
 
-def test_correlated_codes_are_told_from_permuted_ones_and_their_total_correlation_is_found():
+def test_correlated_codes_are_distinguished_from_permuted_ones_and_their_total_correlation_is_found():
     objective, accuracy = taught(correlated)
     assert sum(accuracy[:20]) / 20 < 0.6
     assert sum(accuracy[-20:]) / 20 > 0.7
@@ -95,7 +95,7 @@ def test_correlated_codes_are_told_from_permuted_ones_and_their_total_correlatio
     assert (logits[:, 0] - logits[:, 1]).mean().item() == pytest.approx(-0.5 * math.log(1 - 0.81), abs=0.15)
 
 
-def test_independent_codes_cannot_be_told_and_have_no_total_correlation():
+def test_independent_codes_cannot_be_distinguished_and_have_no_total_correlation():
     objective, accuracy = taught(independent, 200)
     assert sum(accuracy[-100:]) / 100 == pytest.approx(0.5, abs=0.03)
     logits = objective.discriminator(independent(20_000, SeededNoise("cpu", "held out")))

@@ -135,7 +135,7 @@ def test_a_flow_has_codes_but_no_means():
 
 
 @pytest.mark.parametrize("name", ["codes", "z"])
-def test_what_is_not_one_level_of_continuous_codes_is_refused(name):
+def test_models_without_one_level_of_continuous_codes_are_refused(name):
     model = small_model()
     infer = model.infer
 

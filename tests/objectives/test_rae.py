@@ -17,7 +17,7 @@ def code(model, batch) -> torch.Tensor:
 
 
 def jacobian(model, z: torch.Tensor) -> torch.Tensor:
-    """Of the mean image in the code, of each image: [B, values, D]."""
+    """Return the Jacobian of the mean image with respect to the code, for each image: [B, values, D]."""
 
     def x_hat(one):
         return model.likelihood.mean(model.decode((one[None, None],), None)).flatten()
@@ -96,7 +96,7 @@ def test_the_gradient_of_the_penalty_is_that_of_the_full_jacobian():
     assert any(one.abs().max() > 1e-8 for one in a if one is not None)
 
 
-def test_the_penalty_can_be_had_where_no_gradients_are():
+def test_the_penalty_can_be_computed_where_gradients_are_off():
     model, batch = small_model().eval(), random_batch()
     plain = RAE(0.1, 1.0, "gradient")(model, batch, step()).loss
     for mode in (torch.no_grad, torch.inference_mode):

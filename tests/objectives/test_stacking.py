@@ -1,4 +1,4 @@
-"""Every objective here can be trained as a stack of jobs: state with a leading job axis, the loss a vector."""
+"""Tests that every objective can be trained as a stack of jobs, with a leading job axis in its state and loss."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Properties that every posterior flow has."""
+"""Tests of properties that every posterior flow has."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Properties that every prior has, tested with few components."""
+"""Tests of properties that every prior has, with few components."""
 
 from functools import partial
 
@@ -111,7 +111,7 @@ def test_the_vamp_prior_is_the_mean_of_the_posteriors_of_its_images():
     torch.testing.assert_close(model.log_prior((z,), None)[0], each_q.exp().mean(1).log())
 
 
-def test_pseudo_inputs_start_where_they_are_told():
+def test_pseudo_inputs_start_at_the_given_values():
     torch.manual_seed(0)
     u = VampPrior(2, (1, 28, 28), 50, 0.05, 0.01).u
     assert u.shape == (50, 1, 28, 28)

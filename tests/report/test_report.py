@@ -118,7 +118,7 @@ def test_long_notes_and_folders_stay_on_one_line():
     assert len(lines) == 2
 
 
-def test_the_plan_says_what_is_trained_on_what():
+def test_the_plan_states_the_model_and_the_sizes_of_the_data():
     data = SimpleNamespace(
         x_shape=(3, 9, 11), values=ImageBytes(), train=labelled(1200), val=labelled(5), test=labelled(7)
     )

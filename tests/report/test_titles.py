@@ -12,7 +12,7 @@ def title(*words: str) -> str:
         return title_of(compose_job(list(words)))
 
 
-def test_a_plain_run_is_told_by_model_objective_data_and_numbers():
+def test_the_title_of_a_plain_run_has_model_objective_data_and_numbers():
     assert title("epochs=2") == "cnn, elbo/mse on digits, latent_dim=16, β=1, 16 training images, 2 epochs, seed 0"
 
 
@@ -27,6 +27,6 @@ def test_a_plain_run_is_told_by_model_objective_data_and_numbers():
         (["lr=1e-2"], "lr=0.01"),
     ],
 )
-def test_what_is_not_the_default_is_told(words, told):
+def test_settings_other_than_the_default_are_stated(words, told):
     assert told in title(*words).split(", ") or f", {told}, " in title(*words)
     assert told not in title()

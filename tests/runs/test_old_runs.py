@@ -1,4 +1,4 @@
-"""Run folders that version 0.1.0 wrote, before its modules were moved into rooms: everything still opens them.
+"""Tests that every command opens run folders of version 0.1.0, written before modules were moved into rooms.
 
 ``tests/old_runs`` holds them as they were written, but for entries that name a machine: a finished run with many
 options, a run that was interrupted after two of three epochs, and a sweep of two jobs.
@@ -75,7 +75,7 @@ def test_its_fitted_sampler_is_used_as_it_was_fitted(cli, old):
     assert (old / "finished" / "samplers" / "gmm.pt").read_bytes() == fitted
 
 
-def test_the_interrupted_run_goes_on(cli, old):
+def test_the_interrupted_run_continues(cli, old):
     folder = old / "interrupted"
     before = curves_of(folder)
     ended = cli("train", f"resume={folder}")

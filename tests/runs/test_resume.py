@@ -62,7 +62,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path, program, undist
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_says_how_to_resume_and_keeps_its_wandb_id(tmp_path, program, how):
+def test_interrupted_run_states_how_to_resume_and_keeps_its_wandb_id(tmp_path, program, how):
     status, _, err = _stop_in_the_middle(STATEFUL, tmp_path / "run", how)
     assert status == 130
     assert err.strip().splitlines()[-1].endswith("vae-lab train resume=run")
@@ -108,7 +108,7 @@ def test_best_survives_a_move_of_the_folder(cli, tmp_path):
     assert torch.load(moved / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 2
 
 
-def test_damaged_checkpoint_is_told_on_resume(cli, run_copy):
+def test_damaged_checkpoint_is_reported_on_resume(cli, run_copy):
     (run_copy / "results.json").unlink()
     last = run_copy / "checkpoints" / "last.ckpt"
     last.write_bytes(last.read_bytes()[:1000])

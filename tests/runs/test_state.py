@@ -51,7 +51,7 @@ def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_identity_is_of_what_gives_the_numbers():
+def test_identity_covers_the_settings_that_change_the_numbers():
     config = {"lr": 1e-5, "data_dir": "a", "logger": {}, "choices": {}, "accelerator": {"kind": "cpu", "devices": 1}}
     same = {**config, "data_dir": "b", "logger": {"x": 1}, "accelerator": {"devices": 1, "kind": "auto"}}
     assert state.identity(config) == state.identity(same)

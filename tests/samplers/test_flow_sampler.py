@@ -102,7 +102,7 @@ def test_the_mixture_is_smaller_where_codes_are_few():
     assert sampler.about["mixture"]["components"] == 65 // 6
 
 
-def test_told_loss_is_minus_log_p_of_held_out_codes():
+def test_the_reported_loss_is_minus_log_p_of_held_out_codes():
     codes = 100 * torch.randn(3000, 2, generator=gen())
     sampler = Flow(width=8, components=1, epochs=2, held_out=0.5)
     sampler.fit(codes, SeededNoise("cpu", 0), silent)

@@ -127,7 +127,7 @@ def test_more_starts_are_at_least_as_likely():
     assert fitted(codes, 5, starts=4).about["log_p"] >= fitted(codes, 5).about["log_p"]
 
 
-def test_em_is_cut_at_its_steps_and_goes_on_where_it_was():
+def test_em_is_cut_at_its_steps_and_continues_where_it_was():
     codes = mixture(500)
     short, long = fitted(codes, 5, steps=7, tol=1e-9), fitted(codes, 5, steps=60, tol=1e-9)
     assert (short.about["em_steps"], short.about["converged"]) == (7, False)

@@ -1,4 +1,4 @@
-"""Properties of every sampler in ``conf/sampler``; new samplers are tested without a change here."""
+"""Tests of properties of every sampler in ``conf/sampler``; new samplers are tested without a change here."""
 
 import io
 
@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_fit_and_the_same_draws(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_saved_samples_the_same_once_loaded(name):
+def test_a_loaded_sampler_samples_as_before(name):
     sampler, file = fitted(name), io.BytesIO()
     torch.save({"about": sampler.about, "state": sampler.state_dict()}, file)
     file.seek(0)
@@ -131,6 +131,6 @@ def test_training_keeps_the_best_epoch_and_ends_when_none_is_better():
     assert told["held_out_loss"] == pytest.approx((left_out - line.w).square().mean().item())
 
 
-def test_a_loss_that_is_nan_is_told():
+def test_a_loss_that_is_nan_is_reported():
     with pytest.raises(UserError, match=r"sampler.lr=0.1: the loss became NaN"):
         trained(Line(diverges=True))

@@ -177,7 +177,7 @@ def test_a_stack_belongs_to_the_first_part_that_claims_it():
     }
 
 
-def test_what_is_entered_inside_another_stops_its_clock(monkeypatch):
+def test_a_nested_measurement_stops_the_outer_clock(monkeypatch):
     import startup_clock
 
     seconds = iter([3.0, 7.0, 8.0, 20.0])
@@ -199,7 +199,7 @@ def test_a_table_in_markdown():
     assert table.markdown() == "**Two rows**\n\n| | a |\n| --- | ---: |\n| x | 1 |\n| y | 2 |"
 
 
-def test_only_what_is_between_the_markers_is_replaced():
+def test_only_the_text_between_the_markers_is_replaced():
     text = f"before\n{begin('a')}\nold\n{END}\nbetween\n{begin('b')}\nstays\n{END}\n"
     new = replaced(text, "a", r"new \1")
     assert new == text.replace("old", r"new \1")
@@ -242,7 +242,7 @@ def test_a_race_of_a_few_steps(tmp_path):
     assert "**dense, 16×16×3, batch 16" in report.pieces(found)["race on cpu"]
 
 
-def test_the_command_tells_what_it_takes_and_refuses_what_it_does_not_know():
+def test_the_command_lists_its_options_and_refuses_unknown_ones():
     def told(*words):
         command = [sys.executable, "scripts/benchmark", *words]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)

@@ -61,7 +61,7 @@ def test_cnn_and_dense_are_compared_at_equal_epochs():
     assert page.cnn_and_dense({16: record(300)}, dense).seen.startswith("Does not hold here.")
 
 
-def test_what_was_not_run_is_said_to_be_missing(tmp_path):
+def test_runs_that_do_not_exist_are_marked_as_missing(tmp_path):
     found = list(page.sections(page.Report(tmp_path)))
     assert len(found) == 10
     assert {section.seen for section in found} == {page.MISSING}

@@ -1,4 +1,4 @@
-"""Every combination, the last key fastest."""
+"""Tests that a grid tries every combination and that its last key varies fastest."""
 
 import pytest
 

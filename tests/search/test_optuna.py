@@ -1,4 +1,4 @@
-"""The search itself, on jobs whose scores are a formula."""
+"""Tests of the search on jobs whose scores are computed by a formula."""
 
 import json
 import math
@@ -27,7 +27,7 @@ def bowl(words):
 
 
 def play(search, folder, varied=(LR, WIDTH, MODEL), at_once=1, until=10**9, fail=(), scores=bowl):
-    """What an engine does; returns the words of the jobs in their order. ``until``: stop in the midst of this job."""
+    """Run a search as an engine does; return the words of its jobs in order. ``until``: the job at which it stops."""
     given, run = [], search(varied, folder, at_once)
     batch = next(run, None)
     while batch is not None:
@@ -57,7 +57,7 @@ def test_the_known_optimum_is_approached_and_beats_chance(tmp_path):
     assert words["model"] == "dense"
 
 
-def test_draws_keep_to_their_kind_and_optuna_knows_what_was_typed(tmp_path):
+def test_draws_keep_to_their_kind_and_optuna_knows_the_typed_values(tmp_path):
     search = OptunaSearch(trials=12)
     given = play(search, tmp_path)
     for words, trial in zip(given, search._study.trials):
@@ -80,7 +80,7 @@ def test_bounds_that_rounding_would_leave_are_kept(tmp_path):
     assert values == [trial.params["beta"] for trial in search._study.trials]
 
 
-def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path):
+def test_a_killed_search_continues_as_if_it_had_not_been_killed(tmp_path):
     whole = play(OptunaSearch(trials=16, startup=5), tmp_path / "whole" if (tmp_path / "whole").mkdir() is None else "")
     (tmp_path / "parts").mkdir()
     first = play(OptunaSearch(trials=16, startup=5), tmp_path / "parts", until=8)
@@ -102,7 +102,7 @@ def test_side_by_side_all_that_were_under_way_are_given_again(tmp_path):
     assert len(second) == 6
 
 
-def test_failed_trials_are_told_and_tried_again_in_the_next_start(tmp_path):
+def test_failed_trials_are_reported_and_tried_again_in_the_next_start(tmp_path):
     search = OptunaSearch(trials=6)
     first = play(search, tmp_path, fail=(2, 5))
     assert [trial.state.name for trial in search._study.trials].count("FAIL") == 2
@@ -156,7 +156,7 @@ def test_the_best_trial_stands_first_in_the_table(tmp_path):
         ([LR], {"maximise": ["test/fid"]}, "name each score once"),
     ],
 )
-def test_what_cannot_be_searched_is_refused_before_anything_is_written(tmp_path, varied, search, told):
+def test_a_space_that_cannot_be_searched_is_refused_before_anything_is_written(tmp_path, varied, search, told):
     with pytest.raises(UserError, match=told):
         OptunaSearch(**search).plan(varied)
 
@@ -166,7 +166,7 @@ def test_a_score_that_no_job_gives_is_named_with_those_that_are_there(tmp_path):
         play(OptunaSearch(trials=3), tmp_path, scores=lambda words: {"test/loss": 1.0})
 
 
-def test_a_missing_package_is_told(monkeypatch):
+def test_a_missing_package_is_reported(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "optuna", None)

@@ -1,4 +1,4 @@
-"""Runs on a few digits, alone and as a stack, with all that a logger was told."""
+"""Helpers that train runs on a few digits, alone and as a stack, and record everything that is logged."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from vae_lab.stack.together import together
 from vae_lab.sweep.jobs import Outcome, SweepJob
 from vae_lab.sweep.work import carry_out
 
-TOLD: dict[Path, list[tuple[int, dict[str, float]]]] = {}  # run folder -> (step, metrics)
+LOGGED: dict[Path, list[tuple[int, dict[str, float]]]] = {}  # run folder -> (step, metrics)
 FEW = ["dataset=digits", "dataset.limit=240", "batch_size=8", "epochs=1", "latent_dim=3", "training.log_every=1",
        "logger=none", "metrics=none", "figures=none", "accelerator=cpu", "compile=auto"]  # fmt: skip
 NETS = {
@@ -23,13 +23,13 @@ NETS = {
 
 
 class Noted(Logger):
-    """A logger of the ``logger`` node that keeps what it is told."""
+    """A logger for the ``logger`` node that records all metrics in ``LOGGED``."""
 
     name, version = "noted", 0
 
     def __init__(self, context: Any) -> None:
         super().__init__()
-        self.rows = TOLD[context.run_dir] = []
+        self.rows = LOGGED[context.run_dir] = []
 
     def log_hyperparams(self, params: Any) -> None:
         """Nothing."""
@@ -39,7 +39,7 @@ class Noted(Logger):
 
 
 def jobs_of(folder: Path, words: list[str], each: list[str]) -> list[SweepJob]:
-    """A job for every line of words in ``each``, beside the common ones."""
+    """Return a job for every line of words in ``each``, with the common words added."""
     with composer([*FEW, *words]) as compose:
         configs = [compose(own.split()) for own in each]
     for config in configs:
@@ -54,7 +54,7 @@ def train_alone(jobs: list[SweepJob]) -> None:
 
 
 def train_together(jobs: list[SweepJob], most: int | None = None) -> tuple[dict[str, Outcome], list[str]]:
-    """Outcomes by name, and the names of the jobs that were carried out alone."""
+    """Return outcomes by name, and the names of the jobs that were carried out alone."""
     alone: list[str] = []
 
     def work(job: SweepJob) -> Outcome:
@@ -65,12 +65,12 @@ def train_together(jobs: list[SweepJob], most: int | None = None) -> tuple[dict[
 
 
 def losses(job: SweepJob) -> list[float]:
-    """Of each step."""
-    return [metrics["step/loss"] for _, metrics in TOLD[job.folder] if "step/loss" in metrics]
+    """Return the loss of each step."""
+    return [metrics["step/loss"] for _, metrics in LOGGED[job.folder] if "step/loss" in metrics]
 
 
 class Stopping(Noted):
-    """One that is stopped by Ctrl-C once, when it is told of that step."""
+    """A logger that raises KeyboardInterrupt once, when the step ``at`` is logged."""
 
     at: int | None = None
 

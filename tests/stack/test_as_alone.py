@@ -1,9 +1,9 @@
-"""Each job of a stack trains as it would alone: the same losses under Adam, the same weights under SGD."""
+"""Tests that each job of a stack trains as it would alone: the same losses under Adam, the same weights under SGD."""
 
 import pytest
 import torch
 from helpers import curves_of, weights_of
-from stacked_runs import NETS, TOLD, jobs_of, losses, train_alone, train_together
+from stacked_runs import LOGGED, NETS, jobs_of, losses, train_alone, train_together
 
 WEIGHTS = ["beta=1 seed=0 {a}", "beta=4 seed=1 {b}", "k1=0.5 k2=2 seed=0 {a}"]
 WARM = [f"{line} beta_schedule=linear beta_schedule.epochs={n}" for line, n in zip(WEIGHTS, (0.5, 1, 2))]
@@ -37,7 +37,7 @@ def test_losses_of_30_steps_under_adam(tmp_path, name, net):
     for alone, stacked in both(tmp_path, name, net, a="lr=1e-3", b="lr=3e-4"):
         assert len(losses(alone)) == (7 if "accumulate" in str(OF[name]) else 30)
         assert losses(stacked) == pytest.approx(losses(alone), rel=1e-5)
-        for (step, ours), (theirs_step, theirs) in zip(TOLD[stacked.folder], TOLD[alone.folder], strict=True):
+        for (step, ours), (theirs_step, theirs) in zip(LOGGED[stacked.folder], LOGGED[alone.folder], strict=True):
             assert (step, list(ours)) == (theirs_step, list(theirs))
 
 
@@ -69,7 +69,7 @@ def test_other_parts_of_the_program_in_a_stack(tmp_path, name):
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("name", ["elbo", "sigma", "iwae", "info_vae", "factor_vae"])
 def test_weights_after_30_steps_of_sgd(tmp_path, name, net):
-    if name == "factor_vae":  # whose discriminator has Adam of its own; let it be gradient descent, too
+    if name == "factor_vae":  # its discriminator has a separate Adam, which is replaced by SGD, too
         sgd = ["objective.discriminator_optimizer._target_=torch.optim.SGD",
                "~objective.discriminator_optimizer.betas", "~objective.discriminator_optimizer.fused"]  # fmt: skip
     words = ["optimizer=sgd", *(sgd if name == "factor_vae" else [])]

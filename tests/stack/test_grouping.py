@@ -1,4 +1,4 @@
-"""Which jobs may take steps together."""
+"""Tests of which jobs may be trained as one stack."""
 
 import math
 from functools import partial
@@ -43,7 +43,7 @@ def groups(tmp_path, each, words=()):
         ["objective=factor_vae", "objective=factor_vae objective.discriminator_optimizer.lr=1e-5"],
     ],
 )  # fmt: skip
-def test_these_differ_in_what_each_job_keeps_of_its_own(tmp_path, each):
+def test_jobs_may_differ_in_the_state_that_each_keeps(tmp_path, each):
     assert groups(tmp_path, each) == [list(range(len(each)))]
 
 
@@ -64,7 +64,7 @@ def test_these_take_other_steps(tmp_path, other):
      "objective=iwae objective.samples=2 objective.gradient=dreg", "compile=true",
      "optimizer._target_=torch.optim.Adadelta"],
 )  # fmt: skip
-def test_these_train_alone(tmp_path, word):
+def test_jobs_that_cannot_be_stacked_train_alone(tmp_path, word):
     fused = " ~optimizer.fused ~optimizer.betas" if "Adadelta" in word else ""
     assert groups(tmp_path, [f"seed=0 {word}{fused}", f"seed=1 {word}{fused}"]) == [[0], [1]]
 
@@ -80,7 +80,7 @@ def test_a_schedule_that_moves_the_momentum_trains_alone(tmp_path):
     assert len(stacks([one, one])) == 1
 
 
-def test_epochs_that_are_behind_a_job_tell_it_apart(tmp_path):
+def test_completed_epochs_distinguish_jobs(tmp_path):
     jobs = jobs_of(tmp_path, [*DENSE, "epochs=5"], ["seed=0", "seed=1", "seed=2", "seed=3"])
     prepared = [prepare(job.config, job.folder) for job in jobs]
     for one, done in zip(prepared, (2, 0, 2, 5)):
@@ -104,7 +104,7 @@ def test_values_of_buffers_are_free_and_plain_numbers_are_not():
     )
 
 
-def test_what_is_not_understood_equals_nothing_else():
+def test_an_unknown_object_equals_nothing_else():
     class Slotted:
         __slots__ = ("x",)
 
@@ -127,7 +127,7 @@ def test_what_is_not_understood_equals_nothing_else():
         (1, True),
     ],
 )
-def test_plain_things_are_told_by_what_they_hold(a, b):
+def test_plain_objects_are_compared_by_their_contents(a, b):
     assert description_of(a) != description_of(b)
 
 

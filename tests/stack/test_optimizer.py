@@ -1,4 +1,4 @@
-"""Steps of the stack's optimizer against those of each job's own."""
+"""Tests that steps of the stack's optimizer equal those of a separate optimizer for each job."""
 
 import pytest
 import torch
@@ -98,5 +98,5 @@ def test_parts_are_even(size, most, parts):
 
 
 @pytest.mark.parametrize(("kind", "kept"), [(torch.optim.Adam, 2), (torch.optim.SGD, 0), (torch.optim.Adagrad, 1)])
-def test_what_an_optimizer_keeps_is_counted(kind, kept):
+def test_the_state_of_an_optimizer_is_counted(kind, kept):
     assert numbers_kept(kind) == kept

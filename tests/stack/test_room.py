@@ -1,4 +1,4 @@
-"""How much memory a job of a stack is taken to need."""
+"""Tests of the estimated memory of a job in a stack."""
 
 import torch
 from stacked_runs import jobs_of
@@ -37,7 +37,7 @@ def test_a_loss_with_a_derivative_in_it_is_measured_too(tmp_path):
     assert bytes_of(derived, CPU) > bytes_of(plain, CPU)
 
 
-def test_what_is_free_decides_how_many_fit(tmp_path, monkeypatch):
+def test_the_free_memory_decides_how_many_jobs_fit(tmp_path, monkeypatch):
     one = of(tmp_path, "model.net.width=16")
     needed = bytes_of(one, CPU)
     for free, fits in ((10 * needed, 8), (needed / 2, 1), (None, None)):

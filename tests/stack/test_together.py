@@ -1,4 +1,4 @@
-"""Stacks as wholes: jobs that end early, fail, are stopped, resumed, or have to be trained alone."""
+"""Tests of whole stacks: jobs that end early, fail, are stopped, resumed, or have to be trained alone."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_epochs_schedules_and_patience_are_each_jobs_own(tmp_path):
             assert sizes[0] == pytest.approx(sizes[1], rel=0.1)  # a slice that was not copied has all jobs in it
 
 
-def test_a_job_of_a_stack_is_resumed_alone_as_if_it_had_been_alone(tmp_path):
+def test_a_job_of_a_stack_is_resumed_alone_with_the_numbers_of_a_run_alone(tmp_path):
     each = ["beta=1 seed=0", "beta=4 seed=1 scheduler=steps scheduler.interval=step", "beta=2 seed=2 lr=1e-4"]
     stacked = jobs_of(tmp_path / "stack", [*DENSE, "epochs=2"], each)
     longer = jobs_of(tmp_path / "alone", [*DENSE, "epochs=3"], each)
@@ -57,7 +57,7 @@ def test_a_job_of_a_stack_is_resumed_alone_as_if_it_had_been_alone(tmp_path):
         same_curves(job, whole)
 
 
-def test_a_stopped_stack_goes_on_where_it_was(tmp_path):
+def test_a_stopped_stack_continues_where_it_was(tmp_path):
     each = ["beta=1 seed=0", "beta=4 seed=1 lr=1e-4", "beta=2 seed=2 scheduler=cosine training.patience=5"]
     stopped, whole = (jobs_of(tmp_path / where, [*DENSE, "epochs=3"], each) for where in ("stopped", "whole"))
     for job in stopped:

@@ -1,4 +1,4 @@
-"""``launcher=vectorized`` from the command line, held against ``launcher=sequence``."""
+"""Tests of ``launcher=vectorized`` from the command line, compared with ``launcher=sequence``."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ WORDS = ["dataset=digits", "dataset.limit=240", "batch_size=16", "epochs=2", "la
 
 
 def logged(folder: Path) -> list[dict[str, float]]:
-    """What the folder's W&B run holds, without the times."""
+    """Return the contents of the folder's W&B run, without the times."""
     (run,) = folder.glob("wandb/offline-run-*")
     found = subprocess.check_output([PROGRAM.with_name("wandb"), "leet", "inspect", "--json", run], text=True)
     records = [json.loads(line) for line in found.splitlines()]

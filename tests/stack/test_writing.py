@@ -1,4 +1,4 @@
-"""Checkpoints that are written beside training."""
+"""Tests of checkpoints that are written in the background during training."""
 
 import threading
 
@@ -8,7 +8,7 @@ import torch
 from vae_lab.stack.writing import BackgroundCheckpointIO
 
 
-def test_files_of_a_folder_are_written_in_order_and_training_goes_on(tmp_path, monkeypatch):
+def test_files_of_a_folder_are_written_in_order_while_training_continues(tmp_path, monkeypatch):
     order, may_go = [], threading.Event()
 
     def slow(self, checkpoint, path, storage_options=None):
@@ -28,7 +28,7 @@ def test_files_of_a_folder_are_written_in_order_and_training_goes_on(tmp_path, m
     writing.teardown()
 
 
-def test_what_was_handed_over_is_there_at_the_end(tmp_path):
+def test_all_submitted_work_is_done_at_the_end(tmp_path):
     writing = BackgroundCheckpointIO()
     for name in ("best", "last"):
         writing.save_checkpoint({"x": torch.arange(3)}, tmp_path / f"{name}.ckpt")
@@ -37,7 +37,7 @@ def test_what_was_handed_over_is_there_at_the_end(tmp_path):
         assert torch.load(tmp_path / f"{name}.ckpt", weights_only=True)["x"].tolist() == [0, 1, 2]
 
 
-def test_what_cannot_be_written_is_told(tmp_path):
+def test_a_failed_write_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     writing = BackgroundCheckpointIO()
     writing.save_checkpoint({}, tmp_path / "file" / "last.ckpt")

@@ -1,4 +1,4 @@
-"""Time left, from jobs and parts of jobs."""
+"""Tests of the time left, estimated from jobs and parts of jobs."""
 
 from io import StringIO
 

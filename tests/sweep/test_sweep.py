@@ -1,4 +1,4 @@
-"""A sweep from the command line: planned, carried out once, added to, and refused where it does not belong."""
+"""Tests of sweeps from the command line: planned, run once, extended, and refused where they do not belong."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def finished(tmp_path: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in (tmp_path / FOLDER).glob("*/results.json")}
 
 
-def test_a_dry_run_tells_the_numbered_jobs_and_writes_nothing(cli, tmp_path):
+def test_a_dry_run_lists_the_numbered_jobs_and_writes_nothing(cli, tmp_path):
     ended = cli("train", "-m", *WORDS, "latent_dim=2,3", "beta=1,4", "dry_run=true")
     assert ended.status == 0
     assert "4 jobs, varying latent_dim (2, 3), beta (1, 4)" in ended.out
@@ -28,7 +28,7 @@ def test_a_dry_run_tells_the_numbered_jobs_and_writes_nothing(cli, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
-def test_what_is_finished_is_not_run_again_and_values_can_be_added(cli, tmp_path):
+def test_finished_jobs_are_not_run_again_and_values_can_be_added(cli, tmp_path):
     assert cli("train", "-m", *WORDS, "latent_dim=2,3").status == 0
     before = finished(tmp_path)
     assert set(before) == {"latent_dim-2", "latent_dim-3"}
@@ -58,7 +58,7 @@ def test_a_failed_job_is_named_with_its_reason_and_tried_again(cli, tmp_path):
     assert "failed before" in again.out
 
 
-def test_what_failed_before_is_tried_again(cli, tmp_path):
+def test_failed_jobs_are_tried_again(cli, tmp_path):
     assert cli("train", "-m", *WORDS, "latent_dim=2,3").status == 0
     folder = tmp_path / FOLDER / "latent_dim-3"
     before = (folder / "results.json").read_text()
@@ -71,7 +71,7 @@ def test_what_failed_before_is_tried_again(cli, tmp_path):
     assert not (folder / "failure.json").exists()
 
 
-def test_a_damaged_result_is_told_and_not_overwritten(cli, tmp_path):
+def test_a_damaged_result_is_reported_and_not_overwritten(cli, tmp_path):
     assert cli("train", "-m", *WORDS, "latent_dim=2,3").status == 0
     path = tmp_path / FOLDER / "latent_dim-3" / "results.json"
     path.write_text("{cut")
@@ -117,7 +117,7 @@ def test_another_sweep_is_not_mixed_in(cli, tmp_path):
         (["latent_dim 4"], "key=value"),
     ],
 )
-def test_bad_words_of_a_sweep_are_told_in_one_line(cli, tmp_path, words, told):
+def test_bad_words_of_a_sweep_are_reported_in_one_line(cli, tmp_path, words, told):
     ended = cli("train", "-m", *WORDS, *words)
     assert ended.status == 2
     assert told in ended.err
@@ -222,7 +222,7 @@ def test_a_damaged_record_of_the_sweep_is_written_again(cli, tmp_path):
     assert json.loads((tmp_path / FOLDER / "sweep.json").read_text())["varied"] == {"latent_dim": ["2", "3"]}
 
 
-def test_a_damaged_checkpoint_is_told_with_the_way_out(cli, tmp_path):
+def test_a_damaged_checkpoint_is_reported_with_the_way_out(cli, tmp_path):
     assert cli("train", "-m", *WORDS, "latent_dim=2").status == 0
     folder = tmp_path / FOLDER / "run"
     before = (folder / "results.json").read_text()
@@ -244,7 +244,7 @@ def test_words_that_no_job_can_be_composed_of_start_nothing(cli, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
-def test_several_values_without_m_are_told_what_to_type(cli):
+def test_several_values_without_m_are_refused_with_the_words_to_type(cli):
     ended = cli("train", *TINY, "latent_dim=2,4")
     assert ended.status == 2
     assert "latent_dim=2,4: several values; type -m for a sweep" in ended.err

@@ -5,7 +5,7 @@ import pytest
 from vae_lab.system.files import write_atomically, write_csv, write_json
 
 
-def test_what_was_written_is_there_and_nothing_else(tmp_path):
+def test_the_written_file_is_there_and_nothing_else(tmp_path):
     with write_atomically(tmp_path / "a.txt") as file:
         file.write("σ\n")
         assert not (tmp_path / "a.txt").exists()
@@ -20,7 +20,7 @@ def broken_write(path):
 
 
 @pytest.mark.parametrize("before", [None, "old"])
-def test_a_write_that_fails_leaves_what_was_there_before(tmp_path, before):
+def test_a_failed_write_leaves_the_earlier_file(tmp_path, before):
     path = tmp_path / "a.txt"
     if before:
         path.write_text(before)

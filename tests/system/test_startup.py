@@ -32,7 +32,7 @@ except ModuleNotFoundError:
     assert found.stdout.split() == ["True"]
 
 
-def test_what_is_wanted_first_is_loaded_before_the_others():
+def test_the_modules_needed_first_are_loaded_before_the_others():
     found = output_of("""
 import sys
 from vae_lab.system.startup import loading
@@ -42,7 +42,7 @@ with loading("colorsys"):
     assert found.stdout.split() == ["True"]
 
 
-def test_what_is_loaded_already_is_not_frozen_again():
+def test_loaded_modules_are_not_frozen_again():
     found = output_of("""
 import gc, sys
 from vae_lab.system.startup import loading
@@ -58,7 +58,7 @@ def test_leaving_ends_with_the_status(status):
     assert output_of(f"from vae_lab.system.startup import leave; leave({status})").returncode == status
 
 
-def test_leaving_waits_for_threads_and_does_what_is_left_for_the_end():
+def test_leaving_waits_for_threads_and_runs_exit_functions():
     found = output_of("""
 import atexit, sys, threading, time
 from vae_lab.system.startup import leave

@@ -36,7 +36,7 @@ def traced(monkeypatch):
     return calls
 
 
-def test_numbers_and_what_the_likelihood_learns_are_those_of_the_job(traced):
+def test_numbers_and_the_likelihoods_state_are_those_of_the_job(traced):
     plain, other = job(), job()
     fast = Compiled(other, 5, None)
     for key in range(3):
@@ -68,7 +68,7 @@ def untraceable(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, **how: fails)
 
 
-def test_a_job_that_cannot_be_compiled_is_computed_as_ever_and_that_is_told_once(untraceable):
+def test_a_job_that_cannot_be_compiled_is_computed_uncompiled_and_this_is_reported_once(untraceable):
     told = []
     fast = Compiled(job(), 5, told.append)
     expected = job()(random_batch(), step()).loss

@@ -60,7 +60,7 @@ def test_a_job_is_called_as_its_objective_is():
     assert job_terms.logs == terms.logs
 
 
-def test_only_what_is_trained_is_counted():
+def test_only_trained_parameters_are_counted():
     job = Job(small_model(), TwoPhases())
     everything = sum(p.numel() for p in job.parameters())
     assert job.parameter_count == everything

@@ -48,7 +48,7 @@ def test_each_job_has_its_own_means_and_those_that_stay_keep_theirs():
     assert [row["recon"] for row in sums.close(here)] == [11.0, 9.0]
 
 
-def test_what_is_no_number_is_named():
+def test_a_loss_that_is_not_a_number_is_named():
     assert why_diverged({"loss": 1.0, "kl": 2.0}, 0, 5) == ""
     told = why_diverged({"loss": math.nan, "recon": 1.0, "kl": math.inf}, 1, 7)
     assert told.startswith("loss and kl became NaN or infinite in epoch 2, step 7; try a smaller lr")

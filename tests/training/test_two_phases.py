@@ -72,7 +72,7 @@ def test_clipping_and_accumulation_act_on_both_phases(cli, tmp_path, more):
 
 
 @pytest.mark.parametrize("gradient", ["plain", "dreg"])
-def test_a_phase_leaves_no_gradient_on_what_another_updates(cli, tmp_path, gradient):
+def test_a_phase_leaves_no_gradient_on_parameters_that_another_updates(cli, tmp_path, gradient):
     own = ["objective=iwae", "objective.samples=10", "objective.piwae=true", f"objective.gradient={gradient}",
            "training.accumulate=2", "optimizer=sgd", "conditional=true"]  # fmt: skip
     for groups in (2, 5):

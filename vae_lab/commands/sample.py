@@ -13,8 +13,8 @@ from vae_lab.config.hydra_errors import slug
 from vae_lab.config.node import Node
 from vae_lab.config.schema import SampleConfig, check
 from vae_lab.errors import UserError
-from vae_lab.evaluation.conditions import Word, told_y
-from vae_lab.evaluation.fitting import at_hand, name_of
+from vae_lab.evaluation.conditions import Word, y_text
+from vae_lab.evaluation.fitting import at_hand, sampler_name
 from vae_lab.evaluation.sampled import source_of
 from vae_lab.evaluation.trained import PRIOR, Evaluation
 from vae_lab.examples import Tokens, values_from
@@ -44,7 +44,7 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
     """
     settings = check(SampleConfig, config)
     run = run_folder.load_finished(settings.run)
-    files = _Files(settings, run, name_of(config))
+    files = _Files(settings, run, sampler_name(config))
     files.refuse_present()
     title, source, sampler = _source(settings, run, config, console, sampler_typed)
     examples = run.sample(settings.n, settings.seed, settings.y, sampler or "prior")
@@ -56,7 +56,7 @@ def _source(
     settings: SampleConfig, run: run_folder.Run, config: Node, console: Console, sampler_typed: bool
 ) -> tuple[str, str, Sampler | None]:
     """The title and the source of the examples, for the grid, and the fitted sampler (None: the prior)."""
-    name, title, device = name_of(config), title_of(run.config), device_for(settings.accelerator)
+    name, title, device = sampler_name(config), title_of(run.config), device_for(settings.accelerator)
     run.job.to(device)
     if not name:
         return title, PRIOR, None
@@ -71,7 +71,7 @@ class _Files:
     def __init__(self, settings: SampleConfig, run: run_folder.Run, sampler: str | None) -> None:
         self.values = values_from(run.environment.get("values"))
         self.folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
-        condition = "" if settings.y is None else f"y{slug(told_y(settings.y))}"
+        condition = "" if settings.y is None else f"y{slug(y_text(settings.y))}"
         stem = "-".join(part for part in (f"n{settings.n}-seed{settings.seed}", condition, sampler) if part)
         suffix = {"images": ".png", "tokens": ".txt"}.get(self.values.kind)
         self.array = self.folder / f"{stem}.npy"
@@ -142,7 +142,7 @@ def _grid_png(
     shown = images[:GRID]
     columns = max(1, round(len(shown) ** 0.5))
     if run.model.conditional:
-        source = f"{source}, {'y drawn as in training' if y is None else f'y={told_y(y)}'}"
+        source = f"{source}, {'y drawn as in training' if y is None else f'y={y_text(y)}'}"
         if isinstance(y, list) and not run.environment["attributes"]:
             columns = max(1, round(columns / len(y))) * len(y)  # every column shows one label
     sample_figure(shown, columns, title, source).savefig(file, format="png")

@@ -50,7 +50,7 @@ def run_folders(paths: list[Path]) -> tuple[list[Path], list[Path]]:
 def _runs_below(path: Path) -> list[Path]:
     """The run folders in or below a path.
 
-    The search does not descend into run folders, because W&B keeps a config.yaml of its own inside them.
+    The search does not descend into run folders, because W&B writes its own config.yaml inside them.
     """
     if is_run(path):
         return [path]

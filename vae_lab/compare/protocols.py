@@ -57,7 +57,7 @@ def data_of(config: Node, as_the_model_sees: bool = True) -> Node:
     return data | ({"binarize": dataset.get("binarize")} if as_the_model_sees else {})
 
 
-def key_of(record: Record, score: str) -> str:
+def protocol_key(record: Record, score: str) -> str:
     """Return a text that is the same for two runs exactly if their values of the score are comparable."""
     return json.dumps(_protocol(record, score), sort_keys=True, ensure_ascii=False, default=str)
 
@@ -121,7 +121,7 @@ class Protocols:
     """
 
     def __init__(self, score: str, records: Sequence[Record]) -> None:
-        keys = {i: key_of(r, score) for i, r in enumerate(records) if r.finished and score in r.scores}
+        keys = {i: protocol_key(r, score) for i, r in enumerate(records) if r.finished and score in r.scores}
         sizes = {key: list(keys.values()).count(key) for key in sorted(set(keys.values()))}
         self.keys = sorted(sizes, key=lambda key: (-sizes[key], key))
         self.number_of = {i: self.keys.index(key) for i, key in keys.items()}  # run -> number of its protocol

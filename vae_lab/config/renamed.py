@@ -1,7 +1,7 @@
-"""Modules that have moved since a config was saved, so that run folders of every earlier version stay readable.
+"""Modules and classes that have moved since a config was saved, so that all earlier run folders stay readable.
 
-A config names its classes by their full path, ``_target_``. When a module moves, its old path is entered here, and
-every reader of saved configs calls :func:`current`.
+A config names its classes by their full path, ``_target_``. When a module or a class moves or is renamed, its old
+path is entered here, and every reader of saved configs calls :func:`current`.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ from vae_lab.config.node import Node
 MOVED = {
     "vae_lab.data.image_data.ImageData": "vae_lab.data.dataset.Dataset",  # 0.1.0
     "vae_lab.metrics.loss_terms.LossTerms": "vae_lab.metrics.loss_terms.LossTermScores",  # 0.1.0
+    "vae_lab.figures.denoising.Denoising": "vae_lab.figures.denoising.DenoisingCurves",  # 0.1.0
+    "vae_lab.figures.novelty.Novelty": "vae_lab.figures.novelty.NearestPairs",  # 0.1.0
     "vae_lab.loggers": "vae_lab.report.loggers",  # 0.1.0
     "vae_lab.metrics.classifier": "vae_lab.features.classifier",  # 0.1.0
     "vae_lab.metrics.inception": "vae_lab.features.inception",  # 0.1.0

@@ -121,7 +121,7 @@ class Dataset(pl.LightningDataModule):
 
     @property
     def values(self) -> Values:
-        """What the numbers of an example mean."""
+        """The meaning of the numbers of an example."""
         return self.pool.values
 
     @property

@@ -51,13 +51,13 @@ def typed_y(typed: Word | Sequence[Word], classes: Sequence[str], attributes: Se
         return torch.tensor([_label(word, classes) for word in words])
     if len(words) != len(attributes) or any(isinstance(word, str) for word in words):
         raise UserError(
-            f"y={told_y(typed)}: this model takes {len(attributes)} numbers; type "
+            f"y={y_text(typed)}: this model takes {len(attributes)} numbers; type "
             f"y=[{','.join('0.5' for _ in attributes)}] for {', '.join(attributes)}"
         )
     return torch.tensor([[float(word) for word in words]])
 
 
-def told_y(typed: Word | Sequence[Word]) -> str:
+def y_text(typed: Word | Sequence[Word]) -> str:
     """Return y as the user typed it, for messages and file names."""
     return f"{typed}" if isinstance(typed, int | float | str) else f"[{','.join(map(str, typed))}]"
 

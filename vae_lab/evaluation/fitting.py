@@ -22,7 +22,7 @@ from vae_lab.system.files import write_atomically
 from vae_lab.types import Sampler
 
 
-def name_of(config: Node) -> str | None:
+def sampler_name(config: Node) -> str | None:
     """Return the name of the sampler that a config selects; None if it is the model's prior."""
     if not config.get("sampler"):
         return None

@@ -6,7 +6,7 @@ import torch
 
 from vae_lab.config.make import make_all
 from vae_lab.config.node import Node
-from vae_lab.evaluation.fitting import fitted, name_of
+from vae_lab.evaluation.fitting import fitted, sampler_name
 from vae_lab.evaluation.needs import usable
 from vae_lab.evaluation.sampled import Sampled, of_images
 from vae_lab.evaluation.scoring import Scoring
@@ -29,7 +29,7 @@ def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: 
 
     Results are saved under the sampler's name: ``fid_gmm``, ``figures/samples_gmm.png``. Those of the prior stay.
     """
-    name = name_of(config)
+    name = sampler_name(config)
     if name is None:
         return evaluation.scores
     sampled = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)

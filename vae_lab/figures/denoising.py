@@ -11,7 +11,7 @@ from vae_lab.functional import noised
 from vae_lab.scores import Trained
 
 
-class Denoising:
+class DenoisingCurves:
     """Two curves of errors above ``examples`` test images, each image as a pair of rows.
 
     The upper row shows the image at every noise strength, the lower row its reconstructions.

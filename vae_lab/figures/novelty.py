@@ -11,7 +11,7 @@ from vae_lab.scores import Generated
 PAIRS = "nearest_training_images"
 
 
-class Novelty:
+class NearestPairs:
     """Pairs of images above the distributions of distances to the nearest training image.
 
     Copies of training images appear as equal pairs, and as a curve of samples to the left of that of test images.

@@ -1,9 +1,13 @@
 """Likelihoods p(x|z): distributions of an example given the decoder's output, in nats per example.
 
-A decoder's output ``params`` [K, B, C', H, W] is unbounded; each likelihood defines what it means and which C' it needs
-(``params_shape``). Targets [B, C, H, W] are images with values in [0, 1]. In the equations x is a target, x̂ =
-sigmoid(params) is the decoded mean, D = C·H·W is the number of values, SSE = Σ (x − x̂)² is the sum of squared errors,
-and ε is standard-normal noise. :class:`vae_lab.types.Likelihood` is the interface.
+A decoder's output ``params`` [K, B, *params_shape] is unbounded; each likelihood defines its meaning and its shape.
+Its attribute ``takes`` names the kinds of targets that it accepts. :class:`Categorical` accepts tokens: targets are
+long [B, T] and ``params`` are [K, B, T, V]. The others accept images: targets [B, C, H, W] have values in [0, 1] and
+``params`` are [K, B, C', H, W].
+
+In the equations x is a target, x̂ = sigmoid(params) is the decoded mean of an image, D is the number of its values,
+SSE = Σ (x − x̂)² is the sum of squared errors, and ε is standard-normal noise. :class:`vae_lab.types.Likelihood` is
+the interface.
 
 >>> import torch
 >>> likelihood = Gaussian(sigma=0.1)

@@ -1,4 +1,8 @@
-"""Sequences of tokens, independent given z."""
+"""The categorical likelihood of sequences of tokens, p(x|z) = Π_t softmax(params_t)[x_t].
+
+It is the output distribution of the sentence VAE (Bowman et al. 2016, arXiv 1511.06349), but with tokens that are
+independent given z instead of an autoregressive decoder.
+"""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -39,7 +43,7 @@ class Categorical(nn.Module):
         return sum_values(F.log_softmax(params, -1).gather(-1, chosen))
 
     def no_likelihood(self, target: Tensor) -> str:
-        """A mass of any sequence."""
+        """Always empty: every sequence of tokens has a probability."""
         return ""
 
     def recon_offset(self, values: int) -> float:

@@ -37,7 +37,7 @@ class AggregatePosterior:
         if n < 2:
             return Scores({}, notes=["No aggregate_posterior: it needs at least two test examples."])
         codes = _draw(trained, n)
-        log_qz = log_aggregate(codes.z, codes.mu, codes.log_var)
+        log_qz = log_aggregate_density(codes.z, codes.mu, codes.log_var)
         information = log_normal(codes.z.double(), codes.mu.double(), codes.log_var.double()).sum(1) - log_qz
         marginal = codes.kl.double() - information
         mmd, resampled, floor = self._mmd(trained, codes.z)
@@ -111,7 +111,7 @@ _CAPPED = (
 )
 
 
-def log_aggregate(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
+def log_aggregate_density(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
     """log (1/N) Σ_j N(z; μ_j, σ_j²) in float64: codes [M, D] and posteriors [N, D] to [M] nats."""
     log_prob = log_normal_pairs(mu, log_var)
     return torch.cat([log_mean_exp(log_prob(part), 1) for part in z.split(_rows(mu))])

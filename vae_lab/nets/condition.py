@@ -1,4 +1,4 @@
-"""How a conditional model receives y: as an additional channel of the encoder's input, and appended to the code.
+"""The input of y in a conditional model: an additional channel of the encoder's input, and values after the code.
 
 The channel is a learnt linear map of y to an image of one channel. It works with every encoder of images and enters its
 first layer; y concatenated to the features before the posterior's linear heads could only shift their outputs. The map

@@ -1,6 +1,6 @@
-"""Whether a tensor is inside a transform of ``torch.func``. torch has no public function for these two questions.
+"""Tests of whether a tensor is inside a transform of ``torch.func``, for which torch has no public functions.
 
-The private functions that answer them are called in this module only.
+The private functions of torch that answer this are called in this module only.
 """
 
 import torch

@@ -92,7 +92,7 @@ class BetaTCVAE(nn.Module):
         log_q, log_p = out.latents.log_q, out.latents.log_p  # [K, B]
         assert log_q is not None
         assert log_p is not None
-        joint, product = log_aggregate(z, q, self.log_weights(len(batch.x), step.train_size).to(z))
+        joint, product = log_aggregates(z, q, self.log_weights(len(batch.x), step.train_size).to(z))
         mi, tc, dimension_kl = ((log_q - joint).mean(), (joint - product).mean(), (product - log_p).mean())
         recon = mean_recon(out)
         loss = self.k1 * recon + self.alpha * mi + self.gamma * dimension_kl
@@ -101,7 +101,7 @@ class BetaTCVAE(nn.Module):
         return loss_terms(loss, {**elbo_logs(recon, (log_q - log_p).mean(), out.offset), **parts}, out)
 
 
-def log_aggregate(z: Tensor, q: Normal, log_weights: Tensor) -> tuple[Tensor, Tensor]:
+def log_aggregates(z: Tensor, q: Normal, log_weights: Tensor) -> tuple[Tensor, Tensor]:
     """Estimates of log q(z) and of Σ_j log q(z_j) at given samples, each [K, B] in nats.
 
     Args:

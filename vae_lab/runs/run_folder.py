@@ -24,7 +24,7 @@ from vae_lab.config.schema import TrainConfig, check
 from vae_lab.data.cache import data_root
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
-from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, told_y, typed_y, unconditional
+from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
 from vae_lab.evaluation.fitting import at_hand
 from vae_lab.evaluation.trained import Evaluation, decoded_draws
 from vae_lab.examples import values_from
@@ -143,7 +143,7 @@ class Run:
                 return as_in_training(self.data.train)
             return in_turn(typed_y(y, self.environment["classes"], self.environment["attributes"]))
         if y is not None:
-            raise UserError(f"y={told_y(y)}: this run is not conditional; leave y out, or train with conditional=true")
+            raise UserError(f"y={y_text(y)}: this run is not conditional; leave y out, or train with conditional=true")
         return unconditional
 
 

@@ -19,6 +19,7 @@ from vae_lab.system.extras import need
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
     from rich.table import Table
 
     Space = dict[str, BaseDistribution]
@@ -112,11 +113,10 @@ class OptunaSearch:
 
     def _left_over(self, study: "Study", space: "Space") -> "list[Trial]":
         """Return the trials that were running or waiting in an earlier invocation, and failed trials to repeat."""
-        from optuna import Trial
         from optuna.trial import TrialState
 
         trials = study.get_trials(deepcopy=False)
-        left = [Trial(study, trial._trial_id) for trial in trials if trial.state == TrialState.RUNNING]
+        left = [_resumed(study, trial) for trial in trials if trial.state == TrialState.RUNNING]
         left += [study.ask(space) for trial in trials if trial.state == TrialState.WAITING]
         self.done = sum(trial.state == TrialState.COMPLETE and _AGAIN not in trial.user_attrs for trial in trials)
         tried_again = [trial.params for trial in trials if trial.state != TrialState.FAIL]
@@ -166,6 +166,17 @@ class OptunaSearch:
             study.tell(trial, state=TrialState.FAIL)
         else:
             study.tell(trial, values)
+
+
+def _resumed(study: "Study", trial: "FrozenTrial") -> "Trial":
+    """Return a trial of an earlier invocation as one whose outcome can be reported.
+
+    Optuna has no public way to continue a running trial. ``Trial`` takes the trial's number in the storage, which has
+    no public name; it differs from ``trial.number``, the number in the study, if the journal holds several studies.
+    """
+    from optuna import Trial
+
+    return Trial(study, trial._trial_id)
 
 
 def _rounded(value: object, distribution: "BaseDistribution") -> object:

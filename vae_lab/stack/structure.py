@@ -13,10 +13,10 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
+from vae_lab.stack.torch_private import plain_attributes, registered_modules, registered_tensors
 from vae_lab.training.job import Job
 
 _PLAIN = (bool, int, float, complex, str, bytes, range, slice, torch.Size, torch.dtype, torch.device, Enum, type(None))
-_TENSORS = ("_parameters", "_buffers", "_modules")
 
 
 def structure_of(job: Job) -> Hashable:
@@ -63,10 +63,10 @@ class _Description:
         return self._object(x)
 
     def _module(self, x: nn.Module) -> Hashable:
-        plain = {key: value for key, value in vars(x).items() if key not in _TENSORS and value is not self.excluded}
-        tensors = {**x._parameters, **x._buffers}
+        plain = {key: value for key, value in plain_attributes(x).items() if value is not self.excluded}
+        tensors = registered_tensors(x)
         shapes = {name: t if t is None else (*t.shape, str(t.dtype), t.requires_grad) for name, t in tensors.items()}
-        parts = {name: None if part is None else self.of(part) for name, part in x._modules.items()}
+        parts = {name: None if part is None else self.of(part) for name, part in registered_modules(x).items()}
         for key in plain:
             if key.endswith("_hooks"):  # the keys of hooks are numbered across all modules of the process
                 plain[key] = tuple(plain[key].values())

@@ -106,14 +106,14 @@ class Sweep:
         return SweepJob(folder.name, folder, words, {}, self.folder.name, "")
 
     def _new_folder(self, words: list[str], same: str) -> Path:
-        folder = self.folder / name_of(words)
+        folder = self.folder / job_name(words)
         # The name is taken if a default has changed since, or if two lists of words give the same name.
         if folder in self._known.values():
             folder = folder.with_name(f"{folder.name}-{hashlib.sha256(same.encode()).hexdigest()[:6]}")
         return folder
 
 
-def name_of(words: Iterable[str]) -> str:
+def job_name(words: Iterable[str]) -> str:
     """Return the name of a job's folder."""
     from vae_lab.config.hydra_errors import slug
 

@@ -18,13 +18,13 @@ def collected(extractor: FakeExtractor | None = None) -> ImageScores:
     ("asked", "test", "pool", "available", "n"),
     [(10, 30, 30, None, 10), (99, 30, 40, None, 30), (99, 40, 30, None, 30), (99, 40, 30, 5, 5), (3, 40, 30, 5, 3)],
 )
-def test_the_smallest_of_all_kinds_of_images_says_how_many_are_compared(asked, test, pool, available, n):
+def test_the_number_of_compared_images_is_that_of_the_smallest_kind(asked, test, pool, available, n):
     fake = made(available=available)
     fake.data.test, fake.data.pool = labelled(test), labelled(pool)
     assert images_compared(fake, asked) == n
 
 
-def test_the_protocol_says_what_a_reader_needs_to_state_the_number():
+def test_the_protocol_holds_everything_needed_to_report_the_number():
     protocol = collected().scores.protocol["fid"]
     assert protocol == {
         "features": "fake, 6-d",

@@ -62,7 +62,7 @@ def test_a_posterior_without_a_mean_is_scored_by_its_draws():
     assert terms.kl.shape == (5,)
 
 
-def test_what_overflows_is_the_most_anomalous():
+def test_an_image_whose_terms_overflow_is_the_most_anomalous():
     class Breaks(torch.nn.Module):
         def forward(self, x):
             return torch.where(x.flatten(1)[:, :1] > 0.5, float("nan"), 0.0).expand(-1, 16)

@@ -39,7 +39,7 @@ def test_an_interval_is_the_spread_about_the_mean_laid_around_the_value():
     assert interval(7.0, replicates, low=-100) == pytest.approx((7 - 47.5, 7 + 47.5))
 
 
-def test_an_interval_stays_within_what_the_score_can_be():
+def test_an_interval_stays_within_the_range_of_the_score():
     replicates = torch.linspace(-1, 1, 101)
     assert interval(0.1, replicates, 0, 1) == pytest.approx((0, 1))
     assert interval(0.1, replicates) == pytest.approx((0, 1.05))

@@ -88,7 +88,7 @@ def _title(compared: Compared) -> str:
 
 
 def _sentences(compared: Compared) -> list[str]:
-    """What the reader must know before comparing: unfinished runs, differing settings, datasets and protocols."""
+    """Return the sentences to read before comparing: unfinished runs, differing settings, datasets and protocols."""
     finished = sum(record.finished for record in compared.records)
     n = len(compared.records)
     differs = ", ".join(setting.name for setting in compared.settings) or "nothing but the seed"
