@@ -146,7 +146,7 @@ def test_what_is_not_one_level_of_continuous_codes_is_refused(name):
 
     model.infer = changed
     model.decode = lambda z, y: torch.zeros(1, 5, 1, 8, 8)
-    with pytest.raises(UserError, match="one level of continuous codes with the prior; type objective=elbo"):
+    with pytest.raises(UserError, match="one level of codes with the prior, and this model has 2; type objective=elbo"):
         InfoVAE(0, 10)(model, random_batch(), step())
 
 
