@@ -22,17 +22,15 @@ def one_gaussian(model: Model, latents: Latents, name: str) -> tuple[Tensor, Nor
         UserError: there are several levels, discrete or deterministic codes, a posterior without a density at an
             arbitrary z (flows), or another prior.
     """
-    q = latents.q[0]
+    q, gaussian = latents.q[0], f"objective={name} needs Gaussian posteriors"
     if len(latents.z) != 1:
         raise UserError(f"objective={name} needs one level of latents, and this model has {len(latents.z)}; {_ELBO}")
     if latents.codes is not None:
-        raise UserError(
-            f"objective={name} needs Gaussian posteriors, and the codes of this model are discrete; {_ELBO}"
-        )
+        raise UserError(f"{gaussian}, and the codes of this model are discrete; {_ELBO}")
     if q is None and model.deterministic:
         raise UserError(
-            f"objective={name} needs Gaussian posteriors, and the codes of this model are deterministic, so that q(z|x) "
-            f"has no density; {_ELBO}, or model=cnn"
+            f"{gaussian}, and the codes of this model are deterministic, so that q(z|x) has no density; "
+            f"{_ELBO}, or model=cnn"
         )
     if q is None:
         raise UserError(f"objective={name} needs {_chosen(model, 'posterior', 'diagonal', 'Gaussian posteriors')}")
