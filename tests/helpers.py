@@ -18,7 +18,7 @@ from vae_lab.nets.dense import Dense
 from vae_lab.noise import SeededNoise
 from vae_lab.posteriors import DiagonalNormal
 from vae_lab.scores import Scores
-from vae_lab.types import Batch, Normal, Step
+from vae_lab.types import Batch, Latents, Normal, Step
 
 SHAPES = [(1, 8, 8), (3, 9, 11), (1, 28, 28), (2, 17, 32), (3, 64, 64)]
 INF = float("inf")
@@ -165,7 +165,12 @@ class FakeTrained:
 
     title = "fake model, latent_dim=3"
     device = torch.device("cpu")
-    model = SimpleNamespace(conditional=False, deterministic=False, latent_shapes=((3,),))
+    model = SimpleNamespace(
+        conditional=False,
+        deterministic=False,
+        latent_shapes=((3,),),
+        infer=lambda x, *_: Latents((torch.zeros(1, len(x), 3),), (), (None,)),
+    )
     conditions = staticmethod(unconditional)
     objective = SimpleNamespace(variational=True, matches_prior=True)
     seed = 0

@@ -94,6 +94,7 @@ BAD = [
     (["train", "beta"], "'beta'", "key=value"),
     (["train", "resume=nowhere"], "resume=nowhere", "type resume="),
     (["train", "resume=nowhere", "epochs=3"], "epochs=3", "leave out"),
+    (["train", "likelihood=categorical"], "is for tokens, and dataset=digits holds images", "type likelihood=mse"),
     (["train", "hydra.run.dir=file/run"], "file", "hydra.run.dir="),
     (["evaluate"], "run is needed", "type run="),
     (["evaluate", "run=nowhere"], "run=nowhere", "type run="),

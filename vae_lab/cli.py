@@ -105,7 +105,7 @@ def _guarded(command: str, rest: list[str]) -> int:
             return 1
         from vae_lab.config.hydra_errors import explain
 
-        status, text = explain(error)
+        status, text = explain(error, command)
         print(f"vae-lab {command}: {text}", file=sys.stderr)
         return status
 
@@ -140,7 +140,7 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
             failures.append(error)
             if _is_multirun(info):
                 failed_jobs.append(folder.name)
-                print(f"vae-lab {command}: {folder.name}: {explain(error)[1]}", file=sys.stderr)
+                print(f"vae-lab {command}: {folder.name}: {explain(error, command)[1]}", file=sys.stderr)
                 raise  # Hydra marks the job as failed and continues with the others
 
     sys.argv = [sys.argv[0], *(_quoted(word) for word in rest)]

@@ -33,7 +33,7 @@ def explained(*overrides: str, config: str = "train") -> str | None:
         with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
             OmegaConf.to_container(compose(config, list(overrides)), throw_on_missing=True)
     except Exception as error:
-        return explain_hydra(error)
+        return explain_hydra(error, config)
     raise AssertionError("nothing was refused")
 
 
@@ -53,6 +53,31 @@ def test_an_unknown_option_is_named_with_the_others():
 
 def test_an_unknown_group_is_named():
     assert explained("modell=cnn").startswith("modell: no such key (did you mean 'model'?)")
+
+
+@pytest.mark.parametrize(
+    ("command", "word", "reported"),
+    [
+        ("evaluate", "beta=4", "beta: vae-lab evaluate has no such key; it belongs to vae-lab train"),
+        ("evaluate", "model=cnn", "model: vae-lab evaluate has no such key; it belongs to vae-lab train"),
+        ("sample", "model.net.width=4", "model.net.width: vae-lab sample has no such key; it belongs to vae-lab train"),
+        (
+            "compare",
+            "dataset=digits",
+            "dataset: vae-lab compare has no such key; it belongs to vae-lab train or vae-lab",
+        ),
+        ("train", "run=x", "run: vae-lab train has no such key; it belongs to vae-lab evaluate or vae-lab sample"),
+        (
+            "evaluate",
+            "sampler.components=2",
+            "sampler.components: the chosen sampler has no such key; it belongs to sam",
+        ),
+        ("sample", "nn=4", "nn: no such key (did you mean 'n'?); vae-lab sample --help lists all keys"),
+        ("evaluate", "latent_dims=4", "latent_dims: no such key; vae-lab evaluate --help lists all keys"),
+    ],
+)
+def test_a_key_of_another_command_is_reported_with_that_command(command, word, reported):
+    assert explained(word, config=command).startswith(reported)
 
 
 def test_a_word_that_is_no_override_is_shown():

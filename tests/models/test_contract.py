@@ -39,14 +39,31 @@ SMALLER = {
 }
 OWN = list(groups()["model"])
 OTHERS = ["two_level", "top_down", "grid_codes", "token_mlp", "token_dense"]
+POINTS = "point_codes"  # without its own run of the whole program, since it differs from the others in few places
 OF_TOKENS = ("token_mlp", "token_dense")
 SEVERAL = ["two_level", "top_down"]
+
+
+DISCRETE = "needs Gaussian posteriors, and the codes of this model are discrete; type objective=elbo"
+POINT = (
+    "needs Gaussian posteriors, and the codes of this model are deterministic, so that q(z|x) has no density; "
+    "type objective=elbo, or model=cnn"
+)
+_COMPARES = "compares real codes with the prior, and those of this model are discrete; type objective=elbo"
+NO_DISCRETE_CODES = {
+    "beta_tcvae": DISCRETE,
+    "dip_vae_i": DISCRETE,
+    "dip_vae_ii": DISCRETE,
+    "info_vae": _COMPARES,
+    "iwae": "needs the densities of the latents, which this model does not have",
+    "wae": _COMPARES,
+}
 
 
 def words_of(model: str) -> list[str]:
     """The command-line words of a small run of a model."""
     data = TOKENS if model in OF_TOKENS else TINY
-    return [*data, f"model={model}", *SMALLER.get(model, []), *([SEARCH] if model in OTHERS else [])]
+    return [*data, f"model={model}", *SMALLER.get(model, []), *([SEARCH] if model in (*OTHERS, POINTS) else [])]
 
 
 @dataclass
@@ -240,6 +257,12 @@ def test_a_choice_that_a_model_cannot_have_is_declined_with_the_true_cause(folde
     assert any(expected in note for note in notes_of(folder)), notes_of(folder)
 
 
+@pytest.mark.parametrize("folder", [POINTS], indirect=True)
+def test_deterministic_codes_that_are_real_numbers_have_active_units(folder):
+    assert 0 <= scores_of(folder)["test/active_units"] <= 16
+    assert not any("discrete" in note for note in notes_of(folder)), notes_of(folder)
+
+
 @pytest.mark.parametrize("folder", SEVERAL, indirect=True)
 def test_every_level_of_a_hierarchy_is_scored(folder):
     results = json.loads((folder / "results.json").read_text())
@@ -377,8 +400,8 @@ def made_of():
 def test_auxiliary_losses_count_in_every_objective_and_are_logged(made_of, objective):
     """The commitment term of discrete codes, with weight 1; an objective that needs a density says so in one line."""
     job, batch = made_of("grid_codes", f"objective={objective}")
-    if objective in ("beta_tcvae", "dip_vae_i", "dip_vae_ii", "info_vae", "iwae", "wae"):
-        with pytest.raises(UserError, match=r"one level of|densities"):
+    if objective in NO_DISCRETE_CODES:
+        with pytest.raises(UserError, match=NO_DISCRETE_CODES[objective]):
             job(batch, step())
         return
     terms = job(batch, step())
@@ -407,7 +430,14 @@ def test_auxiliary_losses_count_in_every_objective_and_are_logged(made_of, objec
         ("grid_codes", ["objective=iwae"], "objective=iwae needs the densities of the latents"),
         ("grid_codes", ["objective.estimator=A"], "objective.estimator=A needs the densities"),
         ("token_mlp", ["likelihood=mse"], "likelihood=mse is for images, and dataset=phrases holds tokens"),
-        ("token_mlp", ["model=cnn"], "convolutions need images"),
+        ("token_mlp", ["model=cnn"], "model=cnn is for images, and dataset=phrases holds tokens; type model=dense"),
+        ("token_mlp", ["dataset=digits", "model=cnn"], "likelihood=categorical is for tokens, and dataset=digits"),
+        ("grid_codes", ["objective=beta_tcvae"], f"objective=beta_tcvae {DISCRETE}"),
+        ("grid_codes", ["objective=dip_vae_i"], f"objective=dip_vae_i {DISCRETE}"),
+        ("grid_codes", ["objective=factor_vae"], "objective=factor_vae needs real codes, and those of this model are"),
+        ("grid_codes", ["objective=wae"], "this objective compares real codes with the prior, and those of this model"),
+        ("two_level", ["objective=wae"], "this objective compares one level of codes with the prior, and this"),
+        ("point_codes", ["objective=beta_tcvae"], f"objective=beta_tcvae {POINT}"),
         ("token_mlp", ["dataset=digits", "likelihood=mse"], "model=token_mlp is for tokens, and dataset=digits holds"),
         ("token_mlp", ["prior=vamp"], "prior=vamp learns images as pseudo-inputs"),
         ("token_mlp", ["conditional=true"], "conditional=true adds a channel to images"),

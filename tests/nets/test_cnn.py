@@ -71,3 +71,10 @@ def test_more_halvings_than_the_image_has_are_refused_with_one_that_works():
     with pytest.raises(UserError, match=r"model\.net\.depth=4 halves 9×11 images to nothing; type model\.net\.depth=3"):
         CNN(6, 4, 16).encoder((1, 9, 11))
     assert CNN(6, 3, 16).encoder((1, 9, 11))(torch.rand(1, 1, 9, 11)).shape == (1, 16)
+
+
+def test_images_below_8_by_8_are_refused_whatever_the_model_is_called():
+    net = CNN(width=4, depth=1, hidden=8)
+    for network in (net.encoder, net.grid_encoder):
+        with pytest.raises(UserError, match=r"^this model's convolutions need at least 8×8 pixels, .* have 6×9; type"):
+            network((1, 6, 9))

@@ -157,7 +157,7 @@ def test_a_flow_another_prior_and_several_levels_are_refused():
         return latents
 
     several.infer, several.decode = two_levels, decode
-    with pytest.raises(UserError, match="objective=beta_tcvae needs one level of latents; type objective=elbo"):
+    with pytest.raises(UserError, match="objective=beta_tcvae needs one level of latents, and this model has 2; type"):
         tcvae()(several, random_batch(), step())
 
 

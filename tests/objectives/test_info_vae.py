@@ -134,8 +134,14 @@ def test_a_flow_has_codes_but_no_means():
         InfoVAE(**WAE)(model, random_batch(), step())
 
 
-@pytest.mark.parametrize("name", ["codes", "z"])
-def test_models_without_one_level_of_continuous_codes_are_refused(name):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("codes", "real codes with the prior, and those of this model are discrete; type objective=elbo"),
+        ("z", "one level of codes with the prior, and this model has 2; type objective=elbo"),
+    ],
+)
+def test_models_without_one_level_of_continuous_codes_are_refused(name, reason):
     model = small_model()
     infer = model.infer
 
@@ -146,7 +152,7 @@ def test_models_without_one_level_of_continuous_codes_are_refused(name):
 
     model.infer = changed
     model.decode = lambda z, y: torch.zeros(1, 5, 1, 8, 8)
-    with pytest.raises(UserError, match="one level of continuous codes with the prior; type objective=elbo"):
+    with pytest.raises(UserError, match=reason):
         InfoVAE(0, 10)(model, random_batch(), step())
 
 

@@ -93,6 +93,20 @@ def known_keys() -> list[str]:
     return sorted(keys - {"defaults", "hydra"})
 
 
+@cache
+def top_keys(command: str) -> frozenset[str]:
+    """Return the groups and the settings of a command: what may stand before the first ``.`` or ``=`` of a word."""
+    import yaml
+
+    primary = yaml.safe_load((CONF / f"{command}.yaml").read_text(encoding="utf-8"))
+    return frozenset({*primary, *(group for group, _ in _defaults(primary))} - {"defaults"})
+
+
+def commands_with(key: str) -> list[str]:
+    """Return the commands that have the group or the setting of a key."""
+    return [command for command in _EXAMPLES if key.partition(".")[0] in top_keys(command)]
+
+
 def keys_of(group: str, path: Path) -> set[str]:
     """Return the dotted keys of one option as the user types them.
 

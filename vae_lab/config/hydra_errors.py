@@ -10,7 +10,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vae_lab.config.help import groups, keys_of, known_keys
+from vae_lab.config.help import commands_with, groups, keys_of, known_keys
 from vae_lab.errors import RunFailed, UserError, did_you_mean
 
 
@@ -25,11 +25,11 @@ def slug(overrides: str, longest: int = 100) -> str:
     return name or "default"
 
 
-def explain(error: Exception) -> tuple[int, str]:
-    """Return the exit status and a message of one line for an exception."""
+def explain(error: Exception, command: str = "train") -> tuple[int, str]:
+    """Return the exit status and a message of one line for an exception that ended a command."""
     if isinstance(error, UserError | RunFailed):
         return error.exit_status, str(error)
-    line = explain_hydra(error)
+    line = explain_hydra(error, command)
     if line:
         return UserError.exit_status, line
     text = " ".join(str(error).split())[:300]
@@ -58,7 +58,7 @@ def _rounded(name: str, compute: Callable[[float, float], float]) -> Callable[[f
     return resolve
 
 
-def explain_hydra(error: Exception) -> str | None:
+def explain_hydra(error: Exception, command: str = "train") -> str | None:
     """Return a message of one line for an error of Hydra, OmegaConf, YAML or a file; None for any other error."""
     text = " ".join(str(error).split())
     if isinstance(error, MissingConfigException):
@@ -74,9 +74,10 @@ def explain_hydra(error: Exception) -> str | None:
         return f"{key}={values}: several values; type -m for a sweep over them, or '{key}=[{values}]' for a list"
     key = _unknown_key(text)
     if key and key in known_keys():
-        return _of_another_option(key)
+        return _of_another_option(key, command)
     if key and isinstance(error, HydraException | OmegaConfBaseException):
-        return f"{key}: no such key{did_you_mean(key, known_keys())}; vae-lab <command> --help lists all keys"
+        known = [word for word in known_keys() if command in commands_with(word)]
+        return f"{key}: no such key{did_you_mean(key, known)}; vae-lab {command} --help lists all keys"
     if isinstance(error, HydraException | OmegaConfBaseException | yaml.YAMLError):
         return text[:300]
     if isinstance(error, OSError) and error.filename:
@@ -84,11 +85,16 @@ def explain_hydra(error: Exception) -> str | None:
     return None
 
 
-def _of_another_option(key: str) -> str:
-    """Return the message for a key that exists, but not in the option that was chosen."""
+def _of_another_option(key: str, command: str) -> str:
+    """Return the message for a key that exists, but not in this command, or not in the option that was chosen."""
+    having = commands_with(key)
+    if command not in having:
+        others = " or ".join(f"vae-lab {other}" for other in having)
+        return f"{key}: vae-lab {command} has no such key; it belongs to {others}"
     group = key.partition(".")[0]
     having = [f"{group}={option}" for option, path in groups().get(group, {}).items() if key in keys_of(group, path)]
-    return f"{key}: the chosen {group} has no such key; it belongs to {' or '.join(having) or 'another command'}"
+    advice = f"it belongs to {' or '.join(having)}" if having else f"vae-lab {command} --help lists all keys"
+    return f"{key}: the chosen {group} has no such key; {advice}"
 
 
 def _missing_option(error: MissingConfigException, text: str) -> str:

@@ -4,7 +4,7 @@ A model reads what its constructor has a parameter for: ``latent_dim``, ``poster
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 
 from vae_lab.config.help import CONF
 from vae_lab.config.node import Node
+from vae_lab.config.renamed import current
 from vae_lab.errors import UserError
 
 KEYS = ("latent_dim", "posterior", "prior", "conditional")
@@ -37,6 +38,15 @@ def parameters_of(target: str) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(get_object(target)).parameters
 
 
+def kinds_accepted(node: object) -> Sequence[str]:
+    """The kinds of values that the class of a node declares in ``takes``; empty where it declares none."""
+    from hydra.utils import get_object
+
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        return ()
+    return tuple(getattr(get_object(current(node)["_target_"]), "takes", ()))
+
+
 def accepted(target: str, about: Node) -> Node:
     """The entries of ``about`` that the constructor of ``target`` has a parameter for."""
     parameters = parameters_of(target)
@@ -58,9 +68,9 @@ def refuse_what_is_not_read(config: Node) -> None:
         value = chosen(config, key)
         if value not in (None, default_of(key)) and not model_reads(config, key):
             typed = str(value).lower() if isinstance(value, bool) else value
-            raise UserError(f"{key}={typed}: model={name_of_model(config)} does not read {key}; leave it out")
+            raise UserError(f"{key}={typed}: model={name_of(config, 'model')} does not read {key}; leave it out")
 
 
-def name_of_model(config: Mapping[str, Any]) -> str:
-    """The option that was chosen, or the class where an earlier config does not say."""
-    return str(config.get("choices", {}).get("model") or config["model"]["_target_"].rpartition(".")[2])
+def name_of(config: Mapping[str, Any], group: str) -> str:
+    """The option of a group that was chosen, or the class where an earlier config does not say."""
+    return str(config.get("choices", {}).get(group) or config[group]["_target_"].rpartition(".")[2])

@@ -29,7 +29,7 @@ class LatentUse:
         q, _ = trained.codes()
         if len(q.mu) < 2:
             return Scores({}, notes=["No active_units: a variance needs at least two test examples."])
-        if trained.model.deterministic:
+        if _discrete(trained):
             return Scores({}, notes=["No active_units: the codes of this model are discrete."])
         spread = q.mu.var(0)
         arrays, notes, active = {"mean_variance_per_dim": spread.tolist()}, [], spread > self.threshold
@@ -59,6 +59,13 @@ class LatentUse:
         """
         kl, width = trained.kl(level=level).mean(0), trained.codes(level=level)[0].mu.shape[1]
         return kl > self.threshold if len(kl) == width else torch.full((width,), bool(kl.sum() > self.threshold))
+
+
+def _discrete(trained: Trained) -> bool:
+    """Whether the model's codes are discrete."""
+    batch = next(trained.data.batches("test", 1))
+    with torch.inference_mode():
+        return trained.model.infer(batch.x, batch.y, 1, trained.noise("kind of codes")).codes is not None
 
 
 _COLLAPSED = (

@@ -43,7 +43,7 @@ class SingleLevel(nn.Module):
 
     Args:
         net: the pair of networks, or a function that makes it from the size of the vocabulary (``_partial_: true``).
-            Its optional attribute ``takes`` names the kinds of values that it accepts
+            Its class's optional attribute ``takes`` names the kinds of values that it accepts
             (:class:`vae_lab.examples.Values`). Networks without it accept every kind, tokens as one-hot vectors.
         posterior: makes the module that computes q(z|x), from (features, latent_dim).
         likelihood: p(x|z).
@@ -79,7 +79,6 @@ class SingleLevel(nn.Module):
         if isinstance(net, partial):
             net = net(vocabulary=vocabulary)
         net = cast(Architecture, net)
-        self.takes = getattr(net, "takes", ("images", "vectors", "tokens"))
         self.one_hot = vocabulary if not hasattr(net, "takes") else 0
         self.latent_dim = latent_dim
         self.latent_shapes = ((latent_dim,),)

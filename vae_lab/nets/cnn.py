@@ -141,7 +141,10 @@ class CNN:
     def _refuse_small(self, x_shape: Shape) -> None:
         smallest, depth = min(image_size(x_shape)), len(self.channels)
         if smallest < 8:
-            raise UserError(f"model=cnn: images of {x_shape[1]}×{x_shape[2]} are below 8×8; type model=dense")
+            raise UserError(
+                f"this model's convolutions need at least 8×8 pixels, and the images have {x_shape[1]}×{x_shape[2]}; "
+                "type model=dense"
+            )
         if smallest >> depth == 0:
             raise UserError(
                 f"model.net.depth={depth} halves {x_shape[1]}×{x_shape[2]} images to nothing; "

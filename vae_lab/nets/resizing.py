@@ -29,7 +29,7 @@ def image_size(x_shape: Shape) -> Size:
     if len(x_shape) != 3:
         shape = "×".join(map(str, x_shape))
         raise UserError(f"convolutions need images, and the examples of this dataset have the shape {shape}; "
-                        "type another model=")  # fmt: skip
+                        "type model=dense")  # fmt: skip
     return x_shape[1], x_shape[2]
 
 

@@ -108,7 +108,10 @@ class FactorVAE(nn.Module):
     def _codes(self, latents: Latents) -> Tensor:
         """The codes of the only level: [K, B, D]."""
         z = latents.z[0]
-        if len(latents.z) != 1 or latents.codes is not None or z.shape[2:] != (self.latent_dim,):
+        if latents.codes is not None:
+            raise UserError("objective=factor_vae needs real codes, and those of this model are discrete; "
+                            "type objective=elbo")  # fmt: skip
+        if len(latents.z) != 1 or z.shape[2:] != (self.latent_dim,):
             raise UserError(
                 "objective=factor_vae needs one level of latent vectors of size latent_dim; type objective=elbo"
             )

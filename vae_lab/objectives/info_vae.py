@@ -87,9 +87,12 @@ class InfoVAE(nn.Module):
 
     def _mmd(self, model: Model, batch: Batch, latents: Latents, noise: Noise) -> Tensor:
         """MMD² averaged over the L sets of one sample per example, []: draws of one example are not independent."""
-        if latents.codes is not None or len(latents.z) > 1:
-            raise UserError("this objective compares one level of continuous codes with the prior; "
+        if latents.codes is not None:
+            raise UserError("this objective compares real codes with the prior, and those of this model are discrete; "
                             "type objective=elbo, or model=cnn")  # fmt: skip
+        if len(latents.z) > 1:
+            raise UserError("this objective compares one level of codes with the prior, and this model has "
+                            f"{len(latents.z)}; type objective=elbo, or model=cnn")  # fmt: skip
         size = len(batch.x)
         if size < 2:
             return latents.z[0].new_zeros(())  # the estimate is defined for at least two codes

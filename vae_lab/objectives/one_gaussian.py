@@ -1,5 +1,6 @@
 """Access to q(z|x) for objectives that need its parameters or its density, with an error where they are missing."""
 
+import inspect
 from dataclasses import replace
 
 from torch import Tensor
@@ -18,15 +19,34 @@ def one_gaussian(model: Model, latents: Latents, name: str) -> tuple[Tensor, Nor
         name: the objective's name as the user typed it, for the error.
 
     Raises:
-        UserError: there are several levels, discrete codes, a posterior without a density at an arbitrary z (flows), or
-            another prior.
+        UserError: there are several levels, discrete or deterministic codes, a posterior without a density at an
+            arbitrary z (flows), or another prior.
     """
-    z, q = latents.z[0], latents.q[0]
-    several = len(latents.z) != 1 or latents.codes is not None
-    if several or q is None or not model.standard_prior:
-        needed = "one level of latents" if several else "posterior=diagonal" if q is None else "prior=standard"
-        raise UserError(f"objective={name} needs {needed}; type {'objective=elbo' if several else needed}")
-    return z.flatten(2), Normal(q.mu[0].flatten(1), q.log_var[0].flatten(1))
+    q, gaussian = latents.q[0], f"objective={name} needs Gaussian posteriors"
+    if len(latents.z) != 1:
+        raise UserError(f"objective={name} needs one level of latents, and this model has {len(latents.z)}; {_ELBO}")
+    if latents.codes is not None:
+        raise UserError(f"{gaussian}, and the codes of this model are discrete; {_ELBO}")
+    if q is None and model.deterministic:
+        raise UserError(
+            f"{gaussian}, and the codes of this model are deterministic, so that q(z|x) has no density; "
+            f"{_ELBO}, or model=cnn"
+        )
+    if q is None:
+        raise UserError(f"objective={name} needs {_chosen(model, 'posterior', 'diagonal', 'Gaussian posteriors')}")
+    if not model.standard_prior:
+        raise UserError(f"objective={name} needs {_chosen(model, 'prior', 'standard', 'the prior N(0, I)')}")
+    return latents.z[0].flatten(2), Normal(q.mu[0].flatten(1), q.log_var[0].flatten(1))
+
+
+_ELBO = "type objective=elbo"
+
+
+def _chosen(model: Model, group: str, option: str, meaning: str) -> str:
+    """The option to type, if the model reads the group; otherwise what the model lacks."""
+    if group in inspect.signature(type(model)).parameters:
+        return f"{group}={option}; type {group}={option}"
+    return f"{meaning}, which this model does not have; {_ELBO}, or model=cnn"
 
 
 def with_sampled_kl(out: Pass) -> Pass:

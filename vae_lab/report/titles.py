@@ -1,7 +1,7 @@
 """The title of a run: one line with its key settings."""
 
 from vae_lab.config.node import Node
-from vae_lab.config.reads import default_of, model_reads, name_of_model
+from vae_lab.config.reads import default_of, model_reads, name_of
 from vae_lab.config.weights import has_kl_weight
 
 
@@ -10,7 +10,7 @@ def title_of(config: Node) -> str:
     choices = config.get("choices", {})
     weights = f"β={config['beta']:g}" if config["k1"] == 1 else f"k1={config['k1']:g}, k2={config['k2']:g}"
     parts = [
-        f"{name_of_model(config)}, {choices.get('objective', '')}/{choices.get('likelihood', '')} "
+        f"{name_of(config, 'model')}, {choices.get('objective', '')}/{choices.get('likelihood', '')} "
         f"on {config['dataset']['name']}",
         *_latent_sizes(config),
         *([weights] if has_kl_weight(config["objective"]) else []),

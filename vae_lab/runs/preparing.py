@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
-from vae_lab.config.reads import name_of_model, refuse_what_is_not_read
+from vae_lab.config.reads import kinds_accepted, name_of, refuse_what_is_not_read
 from vae_lab.config.schema import TrainConfig, check
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
@@ -52,8 +52,8 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     quieten()
     _try_optimizer(settings, make(config["optimizer"]))
     data = data or make_data(config)
+    _refuse_other_values(config, data)
     job = make_job(config, data.x_shape, data.y_size, data.values)
-    _refuse_other_values(config, job, data)
     _try_objective(job, data)
     for make_optimizer in job.own_optimizers.values():
         _try_optimizer(settings, make_optimizer)
@@ -110,21 +110,26 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", text)
 
 
-def _refuse_other_values(config: Node, job: Job, data: Dataset) -> None:
-    """Refuse a model or a likelihood that does not accept the kind of values of the dataset.
+def _refuse_other_values(config: Node, data: Dataset) -> None:
+    """Refuse a model, its networks or a likelihood whose class does not accept the kind of values of the dataset.
+
+    The classes are asked, because their constructors may fail on values of another kind.
 
     Raises:
         UserError: names the model or the likelihood, and the dataset.
     """
-    model, likelihood = job.model, job.model.likelihood
-    chosen = config.get("choices", {}).get("likelihood") or type(likelihood).__name__
-    for key, name, part in (("model", name_of_model(config), model), ("likelihood", chosen, likelihood)):
-        takes = getattr(part, "takes", (data.values.kind,))
-        if data.values.kind not in takes:
+    kind, model, likelihood = data.values.kind, config["model"], config["likelihood"]
+    for key, node in (("model", model), ("model", model.get("net")), ("likelihood", likelihood)):
+        takes = kinds_accepted(node)
+        if takes and kind not in takes:
+            instead = {"model": "model=dense", "likelihood": _LIKELIHOODS.get(kind, "another likelihood=")}[key]
             raise UserError(
-                f"{key}={name} is for {' or '.join(takes)}, and dataset={data.name} holds {data.values.kind}; "
-                f"type {'likelihood=categorical' if data.values.kind == 'tokens' else f'another {key}='}"
+                f"{key}={name_of(config, key)} is for {' or '.join(takes)}, and dataset={data.name} holds {kind}; "
+                f"type {instead}"
             )
+
+
+_LIKELIHOODS = {"images": "likelihood=mse", "tokens": "likelihood=categorical"}
 
 
 def _try_objective(job: Job, data: Dataset) -> None:
