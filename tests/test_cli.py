@@ -93,6 +93,7 @@ BAD = [
     (["train", "accelerator.strategy=foo"], "accelerator.strategy=foo", "'ddp'"),
     (["train", "beta"], "'beta'", "key=value"),
     (["train", "resume=nowhere"], "resume=nowhere", "type resume="),
+    (["train", "resume=a", "resume=b"], "resume=a resume=b: several run folders", "type only resume=a"),
     (["train", "resume=nowhere", "epochs=3"], "epochs=3", "leave out"),
     (["train", "likelihood=categorical"], "is for tokens, and dataset=digits holds images", "type likelihood=mse"),
     (["train", "hydra.run.dir=file/run"], "file", "hydra.run.dir="),

@@ -262,6 +262,8 @@ def _resume(rest: list[str]) -> int:
     others = [word for word in rest if not word.startswith("resume=")]
     if others:
         raise UserError(f"resume= continues a run with its original settings; leave out {' '.join(others)}")
+    if len(rest) > 1:
+        raise UserError(f"{' '.join(rest)}: several run folders, and one is resumed at a time; type only {rest[0]}")
     folder = rest[0].removeprefix("resume=").rstrip("/")
     if not folder:
         raise UserError("resume= needs a run folder; type resume=outputs/<date>/<run>")

@@ -13,6 +13,10 @@ class UserError(Exception):
     exit_status = 2
 
 
+class NoSuchModule(UserError):
+    """A config names a class of a module that Python does not find."""
+
+
 class RunFailed(Exception):
     """A run that started correctly could not finish."""
 

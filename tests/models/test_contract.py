@@ -422,6 +422,8 @@ def test_auxiliary_losses_count_in_every_objective_and_are_logged(made_of, objec
     ("model", "words", "reason"),
     [
         ("two_level", ["prior=vamp"], "prior=vamp: model=two_level does not read prior; leave it out"),
+        ("two_level", ["model.latent_dims=[3]"], "model.latent_dims=[3]: this model has two levels; type"),
+        ("top_down", ["model.latent_dims=[1,2,3]"], "model.latent_dims=[1,2,3]: this model has two levels; type"),
         ("two_level", ["posterior=iaf"], "posterior=iaf: model=two_level does not read posterior; leave it out"),
         ("two_level", ["conditional=true"], "conditional=true: model=two_level does not read conditional"),
         ("top_down", ["latent_dim=4"], "latent_dim=4: model=top_down does not read latent_dim; leave it out"),

@@ -6,7 +6,7 @@ Inference also computes the decoder's output.
 import torch
 from torch import Tensor, nn
 
-from stand_ins.two_level import Gaussian
+from stand_ins.two_level import Gaussian, two_sizes
 from vae_lab.functional import kl_normal, log_normal, reparameterize
 from vae_lab.types import Architecture, Latents, Likelihood, Noise, Normal, Shape
 
@@ -20,7 +20,7 @@ class TopDown(nn.Module):
 
     def __init__(self, net: Architecture, likelihood: Likelihood, x_shape: Shape, latent_dims: list[int]) -> None:
         super().__init__()
-        top, bottom = latent_dims
+        top, bottom = two_sizes(latent_dims)
         self.x_shape, self.likelihood, self.latent_shapes = tuple(x_shape), likelihood, ((top,), (bottom,))
         self.encoder = net.encoder(self.x_shape)
         self.d1, self.q2 = Gaussian(self.encoder.out_features, bottom), Gaussian(self.encoder.out_features, top)

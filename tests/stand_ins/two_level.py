@@ -2,8 +2,17 @@
 
 from torch import Tensor, nn
 
+from vae_lab.errors import UserError
 from vae_lab.functional import kl_normal, log_normal, reparameterize
 from vae_lab.types import Architecture, Latents, Likelihood, Noise, Normal, Shape
+
+
+def two_sizes(latent_dims: list[int]) -> list[int]:
+    """The sizes of the top and the bottom level, which are refused where there are not two."""
+    if len(latent_dims) != 2:
+        typed = ",".join(map(str, latent_dims))
+        raise UserError(f"model.latent_dims=[{typed}]: this model has two levels; type model.latent_dims=[2,3]")
+    return latent_dims
 
 
 class Gaussian(nn.Module):
@@ -26,7 +35,7 @@ class TwoLevel(nn.Module):
 
     def __init__(self, net: Architecture, likelihood: Likelihood, x_shape: Shape, latent_dims: list[int]) -> None:
         super().__init__()
-        top, bottom = latent_dims
+        top, bottom = two_sizes(latent_dims)
         self.x_shape, self.likelihood, self.latent_shapes = tuple(x_shape), likelihood, ((top,), (bottom,))
         self.encoder = net.encoder(self.x_shape)
         self.q1, self.q2 = Gaussian(self.encoder.out_features, bottom), Gaussian(bottom, top)

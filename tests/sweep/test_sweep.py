@@ -47,6 +47,16 @@ def test_finished_jobs_are_not_run_again_and_values_can_be_added(cli, tmp_path):
     assert (tmp_path / FOLDER / "summary.csv").is_file()
 
 
+def test_a_job_whose_settings_are_not_valid_is_told_before_anything_is_trained(cli, tmp_path):
+    ended = cli("train", "-m", *WORDS, "latent_dim=2,x", "dry_run=true")
+    assert "1 new, 1 not valid" in ended.out
+    assert "2  latent_dim=x  latent_dim=x: must be a valid integer; type latent_dim=16" in ended.out
+    ended = cli("train", "-m", *WORDS, "latent_dim=x,y")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err == "vae-lab train: latent_dim=x: must be a valid integer; type latent_dim=16\n"
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_a_failed_job_is_named_with_its_reason_and_tried_again(cli, tmp_path):
     ended = cli("train", "-m", *WORDS, "lr=1e-3,1e30", "optimizer=sgd")
     assert ended.status == 1

@@ -5,8 +5,10 @@ its ``_target_`` names: the parameters are the keys, and their annotations give 
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import (
@@ -25,7 +27,7 @@ from pydantic_core import ErrorDetails
 
 from vae_lab.config.node import Node, shown
 from vae_lab.config.renamed import current
-from vae_lab.errors import UserError, did_you_mean
+from vae_lab.errors import NoSuchModule, UserError, did_you_mean
 
 _LIBRARIES = ("torch.", "pytorch_lightning.", "sklearn.")  # their annotations give no ranges, and some are wrong
 
@@ -213,13 +215,24 @@ def check(schema: type[SchemaT], config: Node) -> SchemaT:
     Raises:
         UserError: the config is not valid; the message names the key, what is wrong with it and what to type.
     """
-    try:
-        settings = schema.model_validate(config)
-    except ValidationError as error:
-        raise UserError(_first_problem(error, schema, config)) from error
+    settings = check_settings(schema, config)
     for path, node in _components(config):
         _check_component(path, node)
     return settings
+
+
+def check_settings(schema: type[SchemaT], config: Node) -> SchemaT:
+    """Check the settings of a config as :func:`check` does, but not the options of its groups.
+
+    Their classes, and with them torch, are therefore not imported.
+
+    Raises:
+        UserError: as in :func:`check`.
+    """
+    try:
+        return schema.model_validate(config)
+    except ValidationError as error:
+        raise UserError(_first_problem(error, schema, config)) from error
 
 
 def _components(node: object, path: str = "") -> Iterator[tuple[str, Node]]:
@@ -269,6 +282,12 @@ def _hints(target: Callable[..., object]) -> dict[str, Any]:
 def _locate(path: str, name: str) -> Callable[..., object]:
     from hydra.utils import get_object
 
+    module = name.partition(".")[0]
+    if module not in sys.modules and find_spec(module) is None:
+        raise NoSuchModule(
+            f"{path}._target_={name}: Python does not find the module {module}; "
+            "add the folder that holds it to PYTHONPATH"
+        )
     try:
         return get_object(name)
     except Exception as why:

@@ -23,7 +23,7 @@ from vae_lab.config.renamed import current
 from vae_lab.config.schema import TrainConfig, check
 from vae_lab.data.cache import data_root
 from vae_lab.data.dataset import Dataset
-from vae_lab.errors import UserError
+from vae_lab.errors import NoSuchModule, UserError
 from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
 from vae_lab.evaluation.fitting import at_hand
 from vae_lab.evaluation.trained import Evaluation, decoded_draws
@@ -155,7 +155,7 @@ def load_run(path: RunPath, key: str = "run") -> Run:
         key: the option that the user typed the folder for, named in messages.
 
     Raises:
-        UserError: it is not a run folder, or a file in it is damaged.
+        UserError: it is not a run folder, a file in it is damaged, or it names a class that cannot be imported.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -167,6 +167,8 @@ def load_run(path: RunPath, key: str = "run") -> Run:
         raise UserError(f"{key}={path}: this is not a trained run but scores of given images; they are in results.json")
     try:
         check(TrainConfig, config)
+    except NoSuchModule as why:
+        raise UserError(f"{folder / 'config.yaml'}: {why}") from why
     except UserError as why:
         raise UserError(f"{folder / 'config.yaml'} is damaged ({why})") from why
     environment = _read(folder / "environment.json", json.loads)

@@ -9,7 +9,7 @@ from vae_lab.config.composing import composer, key_of, split_words, vary_of
 from vae_lab.config.hydra_errors import explain
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
-from vae_lab.config.schema import SweepConfig, check
+from vae_lab.config.schema import SweepConfig, TrainConfig, check, check_settings
 from vae_lab.errors import UserError
 from vae_lab.sweep.plan import Sweep, default_name
 from vae_lab.sweep.runner import SweepRunner, sync_advice
@@ -44,9 +44,15 @@ def start(words: list[str], console: Console) -> bool:
 
 
 def _of_run(config: Node) -> Node:
-    """Return the config of a single run: the job's config without the settings of the sweep."""
+    """Return the config of a single run: the job's config without the settings of the sweep.
+
+    Raises:
+        UserError: a setting is not valid.
+    """
     config["choices"] = {k: v for k, v in config["choices"].items() if k not in SweepConfig.model_fields}
-    return {key: value for key, value in config.items() if key not in SweepConfig.model_fields}
+    config = {key: value for key, value in config.items() if key not in SweepConfig.model_fields}
+    check_settings(TrainConfig, config)
+    return config
 
 
 def _close(folder: Path, console: Console) -> None:
