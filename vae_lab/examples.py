@@ -119,7 +119,7 @@ def values_from(about: dict[str, Any] | None) -> Values:
 
 
 class Stored(Protocol):
-    """Stored values of M examples, [M, *x_shape], held in memory or made when they are asked for. A Tensor is one."""
+    """Stored values of M examples, [M, *x_shape], held in memory or made on demand. A Tensor is one."""
 
     @property
     def shape(self) -> Sequence[int]:

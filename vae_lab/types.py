@@ -32,7 +32,7 @@ class Batch:
 
 @dataclass
 class Group:
-    """Several consecutive batches, each made when it is asked for."""
+    """Several consecutive batches, each made on demand."""
 
     batches: Iterator[Batch]
     first: int  # position in the epoch of the first of them
@@ -86,8 +86,8 @@ class Latents:
     z: tuple[Tensor, ...]  # each [K, B, ...]
     kl: tuple[Tensor, ...]  # each [1 or K, B, ...] nats, not summed; in closed form where there is one
     q: tuple[Normal | None, ...]  # each [1 or K, B, ...]; None: a posterior without a density at an arbitrary z
-    log_q: Tensor | None = None  # [K, B] nats over all levels; only when asked for
-    log_p: Tensor | None = None  # [K, B] nats over all levels; only when asked for
+    log_q: Tensor | None = None  # [K, B] nats over all levels; None unless requested
+    log_p: Tensor | None = None  # [K, B] nats over all levels; None unless requested
     aux: dict[str, Tensor] = field(default_factory=dict)  # each [B] nats, added to every loss with weight 1
     codes: tuple[Tensor, ...] | None = None  # each long [K, B, ...], for discrete models
     params: Tensor | None = None  # likelihood parameters, where a top-down pass has computed them already

@@ -56,7 +56,7 @@ def test_scores_that_are_no_numbers_are_left_out(tmp_path):
     assert "test/d" in read(folder).scores
 
 
-def test_a_damaged_history_costs_the_curves_alone(tmp_path):
+def test_a_damaged_history_removes_the_curves_alone(tmp_path):
     folder = make_run(tmp_path / "run")
     (folder / "metrics.csv").write_text("epoch,val/loss\n0,3\n1,x,4\n")
     record = read(folder)

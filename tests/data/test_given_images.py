@@ -72,7 +72,7 @@ def test_every_layout_is_read_correctly(tmp_path, shape, x_shape, axes, layout, 
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (5, 72), (5, 2, 8, 9), (5, 8, 9, 4), (5, 3, 9, 3), (5, 1, 1, 8, 9)])
-def test_other_shapes_are_refused_with_those_that_will_do(tmp_path, shape):
+def test_other_shapes_are_refused_with_those_that_are_accepted(tmp_path, shape):
     message = refusal(saved(tmp_path, np.zeros(shape)))
     assert "N × 1 × 8 × 9 is needed (N × H × W or N × H × W × C will do)" in message
     assert (" × ".join(map(str, shape)) or "one number") in message
@@ -210,7 +210,7 @@ def test_a_large_array_is_never_read_as_a_whole(tmp_path):
     assert peak < 5_000_000
 
 
-def test_all_images_are_looked_at_for_the_range(tmp_path):
+def test_the_range_is_taken_from_all_images(tmp_path):
     array = np.zeros((2500, 4, 4))
     array[:, 0, 0], array[2400, 1, 1] = 1, 200
     given = GivenImages(saved(tmp_path, array), (1, 4, 4))

@@ -39,7 +39,7 @@ def same(a: Examples, b: Examples) -> bool:
     return torch.equal(bytes_of(a), bytes_of(b)) and labels and a.classes == b.classes
 
 
-def test_a_heap_is_parted_into_train_and_test_without_labels(tmp_path):
+def test_a_flat_folder_is_split_into_train_and_test_without_labels(tmp_path):
     train, test = ImageFolder(str(heap(tmp_path)), test_share=0.2).load(tmp_path)
     assert (len(train), len(test)) == (16, 4)
     assert sorted(values(train, test)) == list(range(20))
@@ -62,7 +62,7 @@ def test_class_folders_are_the_labels(tmp_path):
     assert [i % 2 for i in values(test)] == test.labels.tolist()
 
 
-def test_images_beside_class_folders_make_it_a_heap(tmp_path):
+def test_images_next_to_class_folders_make_the_folder_flat(tmp_path):
     put(tmp_path / "pics" / "cat" / "1.png", 1)
     put(tmp_path / "pics" / "2.png", 2)
     train, test = ImageFolder("pics").load(tmp_path)
@@ -104,7 +104,7 @@ def test_channels_are_first_and_in_order(tmp_path):
 
 
 @pytest.mark.parametrize(("mode", "asked", "channels"), [("L", None, 1), ("RGB", None, 3), ("L", 3, 3), ("RGB", 1, 1)])
-def test_channels_are_those_asked_for_or_of_the_first_image(tmp_path, mode, asked, channels):
+def test_channels_are_the_requested_ones_or_those_of_the_first_image(tmp_path, mode, asked, channels):
     heap(tmp_path, 4, mode=mode)
     train, test = ImageFolder("pics", channels=asked).load(tmp_path)
     assert bytes_of(train).shape[1] == channels

@@ -68,7 +68,7 @@ def test_y_in_turn_does_not_depend_on_where_a_block_begins():
     assert torch.equal(torch.cat([conditions(0, 4, ForbiddenNoise()), conditions(4, 6, ForbiddenNoise())]), whole)
 
 
-def test_samples_of_an_evaluation_are_of_the_training_sets_labels_or_of_those_asked_for():
+def test_samples_of_an_evaluation_have_the_training_sets_labels_or_the_requested_ones():
     made = evaluation()
     made.model = Spy()
     drawn = torch.cat(list(made.sample(1500))).flatten()

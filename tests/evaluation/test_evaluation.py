@@ -206,7 +206,7 @@ def test_features_of_real_images_are_remembered_from_one_evaluation_to_the_next(
     assert again.calls == 1
 
 
-def test_another_network_or_other_images_are_never_taken_for_those_remembered():
+def test_another_network_or_other_images_never_use_stored_features():
     seen_through(Pixels()).features("test", 12)
     other_network, other_images, fewer = Pixels(2.0, "twice"), Pixels(), Pixels()
     doubled = seen_through(other_network)

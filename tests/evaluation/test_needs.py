@@ -208,7 +208,7 @@ def test_needs_are_checked_in_their_order_up_to_the_first_that_is_missing():
         missing(Part("features", "images"), made)
 
 
-def test_those_left_out_for_one_reason_share_a_note():
+def test_scores_left_out_for_one_reason_share_a_note():
     parts = {"fid": Part("features"), "mig": Part("factors"), "kid": Part("images", "features"), "loss": Part()}
     assert usable(parts, FakeTrained()) == (
         {"loss": parts["loss"]},

@@ -72,7 +72,7 @@ def test_more_dimensions_go_through_tsne(monkeypatch):
     assert figure.axes[0].get_xlabel().startswith("t-SNE")
 
 
-def test_iterations_are_those_asked_for(monkeypatch):
+def test_the_number_of_iterations_is_the_requested_one(monkeypatch):
     monkeypatch.setattr("sklearn.manifold.TSNE", FakeTSNE)
     draw(5, n=120, iterations=1000)
     assert FakeTSNE.used["max_iter"] == 1000

@@ -56,7 +56,7 @@ def test_gpus_are_handed_out_in_turn(tmp_path, monkeypatch):
     assert sorted(gpu for _, gpu in found) == ["5", "7"]  # each process keeps its own
 
 
-def test_a_killed_process_costs_its_own_job_alone(tmp_path):
+def test_a_killed_process_loses_its_own_job_alone(tmp_path):
     jobs = [job(name, tmp_path) for name in ("one", "bad", "two", "three")]
     ended = {one.name: outcome for one, outcome in Joblib(2)(die_if_told, jobs, tmp_path)}
     assert ended.pop("bad") == KILLED

@@ -95,7 +95,7 @@ def test_a_killed_search_continues_as_if_it_had_not_been_killed(tmp_path):
     assert len(play(OptunaSearch(trials=18, startup=5), tmp_path / "parts")) == 2  # more trials
 
 
-def test_side_by_side_all_that_were_under_way_are_given_again(tmp_path):
+def test_parallel_trials_that_were_running_are_all_repeated(tmp_path):
     first = play(OptunaSearch(trials=10), tmp_path, at_once=4, until=6)
     second = play(OptunaSearch(trials=10), tmp_path, at_once=4)
     assert second[:2] == first[4:6]

@@ -76,7 +76,7 @@ def test_no_stack_of_none(cli):
     assert "launcher.most=0" in ended.err
 
 
-def test_data_that_cannot_be_reseeded_cost_the_stack_and_not_the_sweep(cli, tmp_path, monkeypatch):
+def test_data_that_cannot_be_reseeded_prevent_the_stack_and_not_the_sweep(cli, tmp_path, monkeypatch):
     def refuse(self, seed):
         raise AttributeError("reseeded")
 

@@ -37,7 +37,7 @@ def test_many_batches_are_added_up_on_the_way():
     assert sums.close(here)[0]["loss"] == pytest.approx(499.5)
 
 
-def test_each_job_has_its_own_means_and_those_that_stay_keep_theirs():
+def test_each_job_has_its_own_means_and_remaining_jobs_keep_theirs():
     sums = TermSums()
     sums.add(terms(1.0, 2.0, math.nan), 2)
     assert [row["loss"] for row in sums.recent(here)[:2]] == [1.0, 2.0]

@@ -64,7 +64,7 @@ class EpochOrder:
 
 
 class Batches:
-    """An iterable over the batches of an epoch, each made when it is asked for."""
+    """An iterable over the batches of an epoch, each made on demand."""
 
     def __init__(self, examples: Examples, order: EpochOrder, corruption: Corruption, device: torch.device) -> None:
         # Examples that fill less than a quarter of the GPU's memory stay there; otherwise each batch is copied to it.

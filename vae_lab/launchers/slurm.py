@@ -154,7 +154,7 @@ def _by_processes(jobs: Iterator[SweepJob]) -> dict[int, list[SweepJob]]:
 def _as_they_end(under_way: dict[str, SweepJob], logs: Path) -> Iterator[tuple[SweepJob, Outcome | str]]:
     """Yield jobs as they end and remove them from ``under_way``.
 
-    Results are looked for every second; Slurm is asked for the jobs' states every five seconds.
+    The launcher looks for results every second, and asks Slurm for the states of jobs every five seconds.
     """
     gone: dict[str, float] = {}  # job id -> when it was first missing from the queue
     asked = 0.0

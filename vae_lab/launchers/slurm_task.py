@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
 # How often a job may return to the queue. Without a limit, a job whose epoch is longer than the time limit would start
-# that epoch over for ever.
+# that epoch over forever.
 _TIMES = 20
 
 

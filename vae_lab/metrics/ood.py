@@ -138,7 +138,7 @@ _NO_LABELS = (
     "No ood_auroc of noise and of other datasets: a conditional model scores an image given its label, and these "
     "images have none."
 )
-_MEANING = "AUROC, {} told from test images by {}; 0.5 is blind"
+_MEANING = "AUROC, {} distinguished from test images by {}; 0.5 is blind"
 _KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "turned images"}
 _BY = {"elbo": "−ELBO", "recon": "recon", "kl": "KL"}
 

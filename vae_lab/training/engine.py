@@ -5,7 +5,7 @@ steps its optimizer. Lightning's module calls this for several batches in a row 
 Everything that is the same in all steps is looked up once, in the constructor: with networks as small as those for
 MNIST, the time of each of Lightning's properties and hooks is noticeable.
 
-:class:`Place` computes all that depends on the position of a batch:
+:class:`Place` computes everything that depends on the position of a batch:
 
 >>> at = Place(epoch=1, batch=3, batches=10, accumulate=4)  # the 4th of 10 batches in the 2nd epoch
 >>> at.position, at.first, at.last, at.together
