@@ -60,7 +60,7 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     if settings.accelerator.devices > len(data.val):
         raise UserError(
             f"accelerator.devices={settings.accelerator.devices}: there are only {len(data.val)} validation "
-            f"{data.values.kind}; type accelerator.devices={len(data.val)}"
+            f"{data.values.many}; type accelerator.devices={len(data.val)}"
         )
     return Prepared(settings, config, run_dir, data, job)
 
