@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from vae_lab.evaluation.conditions import unconditional
-from vae_lab.examples import Examples, ImageBytes
+from vae_lab.examples import Examples
 from vae_lab.functional import kl_normal
 from vae_lab.likelihoods import MSE
 from vae_lab.models.single_level import SingleLevel
@@ -128,9 +128,8 @@ class FakeData:
         self.train = self.val = self.pool
         self.x_shape, self.classes = tuple(test.stored.shape[1:]), test.classes
         self.factors, self.attributes = test.factors, test.attributes
-        self.root = Path()
+        self.values, self.root = test.values, Path()
 
-    values = ImageBytes()
     binarize = None
 
     def as_received(self, clean: torch.Tensor, noise: Any) -> torch.Tensor:

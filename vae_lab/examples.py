@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,14 @@ class Values(Protocol):
     def one(self) -> str:
         """A single example, for units: ``nats per image``."""
 
+    @property
+    def many(self) -> str:
+        """Several examples, where they are counted: ``1,000 images``."""
+
+    @property
+    def value(self) -> str:
+        """A single value of an example, for units: ``bits per pixel``."""
+
     def ready(self, stored: Tensor, device: torch.device) -> Tensor:
         """Stored values [N, *x_shape] as a model receives them, on its device."""
 
@@ -41,6 +49,8 @@ class ImageBytes:
 
     kind = "images"
     one = "image"
+    many = "images"
+    value = "pixel"
 
     def ready(self, stored: Tensor, device: torch.device) -> Tensor:
         """uint8 to float: value / 255."""
@@ -69,6 +79,8 @@ class Tokens:
     separator: str = " "
     kind = "tokens"
     one = "sequence"
+    many = "sequences"
+    value = "token"
 
     def ready(self, stored: Tensor, device: torch.device) -> Tensor:
         """Long integers."""
@@ -94,6 +106,8 @@ class RealVectors:
 
     kind = "vectors"
     one = "vector"
+    many = "vectors"
+    value = "number"
 
     def ready(self, stored: Tensor, device: torch.device) -> Tensor:
         """float32."""
@@ -107,6 +121,12 @@ class RealVectors:
     def about(self) -> dict[str, Any]:
         """The kind alone."""
         return {"kind": self.kind}
+
+
+def in_words_of(values: Values, texts: Mapping[str, str]) -> dict[str, str]:
+    """Texts by name, with ``{one}``, ``{many}`` and ``{value}`` as these values say them: ``nats per {one}``."""
+    words = {"one": values.one, "many": values.many, "value": values.value}
+    return {name: text.format(**words) for name, text in texts.items()}
 
 
 def values_from(about: dict[str, Any] | None) -> Values:

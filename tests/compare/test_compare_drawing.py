@@ -1,4 +1,6 @@
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +58,42 @@ def test_rate_and_distortion_have_a_point_per_finished_run(sweep):
     assert {line.label for line in panel.plot.lines} == {"beta=1", "beta=4"}
     assert sum(len(line.x) for line in panel.plot.lines) == 8
     assert (panel.plot.x_label, panel.plot.y_label) == ("kl, nats per image", "recon, nats per image")
+
+
+def of_sequences(folder: Path) -> None:
+    """Give a run the meanings of scores of sequences."""
+    results = json.loads((folder / "results.json").read_text())
+    results["meanings"] = {k: v.replace("per image", "per sequence") for k, v in results["meanings"].items()}
+    (folder / "results.json").write_text(json.dumps(results))
+
+
+def test_axes_say_per_sequence_where_the_runs_hold_sequences(tmp_path):
+    phrases = {"dataset__name": "phrases", "choices__dataset": "phrases"}
+    for i, dim in enumerate((2, 4)):
+        make_run(tmp_path / f"a{i}", 10.0 + i, latent_dim=dim)
+        of_sequences(make_run(tmp_path / f"b{i}", 50.0 + i, latent_dim=dim, **phrases))
+    both = compared(tmp_path)
+    plotted = Plotted(both, [])
+    titles = {panel.plot.title: panel.plot for panel in plotted.rate_distortion}
+    assert set(titles) == {"Rate and distortion on test images", "Rate and distortion on test sequences"}
+    assert titles["Rate and distortion on test images"].x_label == "kl, nats per image"
+    assert titles["Rate and distortion on test sequences"].x_label == "kl, nats per sequence"
+    units = {panel.plot.y_label for panel in plotted.curves["val/loss"]}
+    assert units == {"val/loss, nats per image", "val/loss, nats per sequence"}
+    units = {panel.plot.y_label for panel in plotted.against["elbo"]["latent_dim"]}
+    assert units == {"elbo, nats per image", "elbo, nats per sequence"}
+    assert both.scores["elbo"].meaning == "−recon − kl, nats per example, higher is better"
+
+
+def test_axes_say_per_example_where_one_panel_holds_both_or_no_run_says_it(tmp_path):
+    make_run(tmp_path / "a", 10.0)
+    of_sequences(make_run(tmp_path / "b", 11.0, seed=1))
+    (panel,) = Plotted(compared(tmp_path), []).rate_distortion
+    assert panel.plot.title == "Rate and distortion on test examples"
+    assert panel.plot.x_label == "kl, nats per example"
+    (make_run(tmp_path / "other" / "c") / "results.json").unlink()
+    (panel,) = Plotted(compared(tmp_path / "other"), []).curves["val/loss"]
+    assert panel.plot.y_label == "val/loss, nats per example"
 
 
 def test_other_protocols_and_datasets_have_separate_axes(tmp_path):

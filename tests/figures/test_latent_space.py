@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers import FakeTrained, gen, labelled
 
-from vae_lab.examples import Examples
+from vae_lab.examples import Examples, Tokens
 from vae_lab.figures.latent_space import LatentSpace
 from vae_lab.types import Normal
 
@@ -32,6 +32,13 @@ def test_two_dimensions_are_shown_as_they_are():
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("posterior mean of z₁", "posterior mean of z₂")
     assert "60 test images: two latent dimensions" in figure.get_suptitle()
+
+
+def test_the_title_counts_sequences_and_not_their_tokens():
+    sequences = Examples(torch.zeros(60, 6, dtype=torch.long), None, values=Tokens(("a", "b")))
+    q = Normal(torch.randn(60, 2, generator=gen()), torch.zeros(60, 2))
+    figure = LatentSpace()(FakeTrained(sequences, posterior=q))
+    assert "60 test sequences: two latent dimensions" in figure.get_suptitle()
 
 
 def test_one_dimension_is_shown_with_its_sigma():

@@ -50,6 +50,16 @@ def test_elbo_is_minus_recon_less_its_offset_less_kl(likelihood):
     assert set(found.meanings) == set(values)
 
 
+def test_images_keep_their_words():
+    found = LossTermScores()(trained(Bernoulli(), images=black_and_white()))
+    assert found.protocol["loss_terms"]["unit"] == "nats per image"
+    assert found.meanings["recon"] == "−log p(x|z), nats per image"
+    assert found.meanings["bits_per_dim"] == "−elbo in bits per value"
+    found = LossTermScores()(trained(Sigma()))
+    assert "nats per image" in found.meanings["recon"]
+    assert found.meanings["sigma"] == "σ of p(x|z) as trained, mean over pixels, in units of the [0, 1] range"
+
+
 def test_a_schedule_is_at_its_end():
     plain, scheduled = (
         LossTermScores()(trained(objective=ELBO(1, 4, 1, "B", s))).values for s in (Constant(), Linear(10))

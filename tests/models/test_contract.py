@@ -275,6 +275,19 @@ def test_every_level_of_a_hierarchy_is_scored(folder):
     assert "latent_dim=" not in title
 
 
+@pytest.mark.parametrize("folder", OF_TOKENS, indirect=True)
+def test_scores_of_sequences_do_not_speak_of_images(folder):
+    results = json.loads((folder / "results.json").read_text())
+    assert results["protocol"]["loss_terms"]["unit"] == "nats per sequence"
+    assert results["meanings"]["test/kl"] == "KL[q(z|x) ‖ p(z)], nats per sequence"
+    assert results["meanings"]["test/bits_per_dim"] == "−elbo in bits per token"
+    assert results["meanings"]["test/nll_bits_per_dim"] == "nll in bits per token, lower is better"
+    assert "half of the test sequences" in results["meanings"]["test/anomaly_median"]
+    protocols = [str(value) for protocol in results["protocol"].values() for value in protocol.values()]
+    assert not [text for text in [*results["meanings"].values(), *protocols] if "image" in text or "pixel" in text]
+    assert "16 training sequences" in vae_lab.load_run(folder).evaluation.title
+
+
 @ALL
 def test_it_is_evaluated_again_with_the_same_scores(cli, folder):
     before = scores_of(folder)
@@ -334,6 +347,8 @@ def test_every_sampler_fits_its_codes_or_declines(cli, folder, sampler):
     assert ended.status == 0, ended.err
     (array,) = Path("drawn").glob("*.npy")
     assert len(np.load(array)) == 4
+    about = torch.load(folder / "samplers" / f"{sampler}.pt")["about"]
+    assert about["codes"].endswith(f"training {'sequences' if folder_holds_tokens(folder) else 'images'}")
 
 
 def test_runs_of_other_structures_are_compared(cli, trained):
@@ -441,8 +456,9 @@ def test_auxiliary_losses_count_in_every_objective_and_are_logged(made_of, objec
         ("two_level", ["objective=wae"], "this objective compares one level of codes with the prior, and this"),
         ("point_codes", ["objective=beta_tcvae"], f"objective=beta_tcvae {POINT}"),
         ("token_mlp", ["dataset=digits", "likelihood=mse"], "model=token_mlp is for tokens, and dataset=digits holds"),
-        ("token_mlp", ["prior=vamp"], "prior=vamp learns images as pseudo-inputs"),
+        ("token_mlp", ["prior=vamp"], "prior=vamp is for images, and dataset=phrases holds tokens; type prior=st"),
         ("token_mlp", ["conditional=true"], "conditional=true adds a channel to images"),
+        ("token_mlp", ["batch_size=99"], "batch_size=99 is more than the 16 training sequences of phrases"),
         ("token_mlp", ["+dataset.binarize=dynamic"], "dataset.binarize=dynamic is for images"),
     ],
 )  # fmt: skip

@@ -41,6 +41,13 @@ def test_a_floor_without_its_score_keeps_a_row():
     assert "the score of real training images" not in " ".join(lines)
 
 
+def test_floors_name_what_reaches_them():
+    mmd = {"test/mmd": 0.5, "test/mmd_floor": 0.0}
+    assert "floor: the score of draws from the prior" in printed(Scores(mmd))
+    both = "floor: the score of real training images (mmd: of draws from the prior)"
+    assert both in printed(Scores({**SCORES, **mmd}))
+
+
 def test_the_floor_of_features_with_a_suffix_stands_beside_its_score():
     lines = printed(Scores({"test/fid_inception": 30.0, "test/fid_inception_floor": 4.0, "test/fid": 9.0}))
     assert cells(lines, "fid_inception") == ["fid_inception", "30", "4"]

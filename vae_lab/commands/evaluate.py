@@ -46,7 +46,7 @@ def evaluate(config: Node, console: Console) -> Scores:
 def _evaluate(run: run_folder.Run, settings: EvaluateConfig, config: Node, console: Console) -> Scores:
     run.data_dir = settings.data_dir
     device = device_for(settings.accelerator)
-    title = title_of(run.config)
+    title = title_of(run.config, run.data.values.many)
     seed, features = run.config["seed"], make(settings.features)
     evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
     evaluation.scores = Scores(run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings)

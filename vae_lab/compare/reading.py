@@ -16,6 +16,7 @@ from vae_lab.config.node import Node
 from vae_lab.system.files import YAML_LOADER, read_history
 
 _TIME = re.compile(r"^\d\d-\d\d-\d\d-")
+_PER_EXAMPLE = re.compile(r"(?:nats|squared errors) per (\w+)")
 FINISHED, INTERRUPTED, FAILED, DAMAGED = "finished", "interrupted", "failed", "damaged"
 
 
@@ -38,6 +39,11 @@ class Record:
     def finished(self) -> bool:
         """Whether the run has scores."""
         return self.status == FINISHED
+
+    @property
+    def one(self) -> str | None:
+        """A single example of the run's dataset, as its scores name it: ``image``; None if they do not."""
+        return next((found[1] for text in self.meanings.values() if (found := _PER_EXAMPLE.search(text))), None)
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """The scores of many runs: their values, which direction is better, which is best, mean and spread over seeds."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def scores_of(records: Sequence[Record]) -> list[Score]:
     return [
         Score(
             name.removeprefix("test/"),
-            next((r.meanings[name] for r in records if name in r.meanings), ""),
+            _meaning([r.meanings[name] for r in records if name in r.meanings]),
             {i: r.scores[name] for i, r in enumerate(records) if r.finished and name in r.scores},
             {i: (high - low) / 2 for i, r in enumerate(records) if name in r.intervals
              for low, high in [r.intervals[name]]},
@@ -77,6 +78,12 @@ def scores_of(records: Sequence[Record]) -> list[Score]:
         )
         for name in sorted(names, key=lambda name: name.endswith("_floor"))
     ]  # fmt: skip
+
+
+def _meaning(texts: Sequence[str]) -> str:
+    """The first of the runs' meanings of a score, in nats per example where runs hold different examples."""
+    words = {word for text in texts for word in re.findall(r"nats per (\w+)", text)}
+    return re.sub(r"nats per \w+", "nats per example", texts[0]) if len(words) > 1 else next(iter(texts), "")
 
 
 def scores_to_show(scores: Sequence[Score], show: list[str] | None) -> list[str]:

@@ -91,14 +91,14 @@ class Dataset(pl.LightningDataModule):
         held_out = max(1, round(val_share * len(self.pool)))
         val = self.pool.part(order[:held_out].sort().values)
         train = self.pool.part(order[held_out:][:limit].sort().values)
-        kind = self.values.kind
+        many = self.values.many
         if len(train) == 0:
             raise UserError(
-                f"{self.name} has {len(self.pool)} training {kind}; at least 2 are needed, one for validation"
+                f"{self.name} has {len(self.pool)} training {many}; at least 2 are needed, one for validation"
             )
         if self.batch_size > len(train):
             raise UserError(
-                f"batch_size={self.batch_size} is more than the {len(train)} training {kind} of {self.name}; "
+                f"batch_size={self.batch_size} is more than the {len(train)} training {many} of {self.name}; "
                 f"type batch_size={max(1, len(train) // 10)}"
             )
         return train, val

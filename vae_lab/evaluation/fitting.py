@@ -80,7 +80,7 @@ def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple
     about = {
         **about,
         "sampler": sampler.label,
-        "codes": f"{kind} of each of {len(codes):,} training {evaluation.data.values.kind}",
+        "codes": f"{kind} of each of {len(codes):,} training {evaluation.data.values.many}",
         **({"labels": _INDEPENDENT} if evaluation.model.conditional else {}),
         "seconds": round(time.perf_counter() - started, 2),
         **sampler.about,
@@ -108,7 +108,7 @@ def _codes_for(sampler: Sampler, evaluation: Evaluation, name: str) -> Tensor:
             "type sampler=aggregate"
         )
     if not codes.isfinite().all():
-        raise UserError(f"sampler={name}: some codes of training {evaluation.data.values.kind} are NaN or infinite")
+        raise UserError(f"sampler={name}: some codes of training {evaluation.data.values.many} are NaN or infinite")
     return codes.flatten(1) if kind == "real" else codes
 
 

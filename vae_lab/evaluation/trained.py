@@ -50,7 +50,7 @@ class Evaluation(Scoring):
         if self.model.conditional:
             self.conditions = as_in_training(data.train)
             kind = "attributes" if data.attributes else "labels"
-            self.conditioned_on = f"the images' {kind}"
+            self.conditioned_on = f"the {data.values.many}' {kind}"
             self.sampler = f"{PRIOR}, {kind} drawn as in training"
         self._encodings: dict[tuple[str, int | None], _Encoded] = {}  # by split and n
         self._factor_codes: Tensor | None = None
@@ -122,7 +122,7 @@ class Evaluation(Scoring):
         """Batches of n examples of a split, with their progress shown."""
         total = min(n or len(getattr(self.data, split)), len(getattr(self.data, split)))
         return self.progress(
-            Counted(self.data.batches(split, n), -(-total // 1000)), f"encoding {total:,} {self.data.values.kind}"
+            Counted(self.data.batches(split, n), -(-total // 1000)), f"encoding {total:,} {self.data.values.many}"
         )
 
     def factor_codes(self) -> Tensor:
@@ -133,7 +133,9 @@ class Evaluation(Scoring):
         if self._factor_codes is None:
             total, parts = len(factors.stored), []
             targets = self.data.pool.targets  # of all images, in every split
-            for index in self.progress(torch.arange(total).split(AT_ONCE), f"encoding all {total:,} images"):
+            for index in self.progress(
+                torch.arange(total).split(AT_ONCE), f"encoding all {total:,} {self.data.values.many}"
+            ):
                 x = self.data.values.ready(factors.stored[index], self.device)
                 y = None if targets is None else targets[index].to(self.device)
                 parts.append(self._encode(x, y)[0][0].mu)

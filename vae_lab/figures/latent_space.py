@@ -56,7 +56,7 @@ class LatentSpace:
             perplexity = min(self.perplexity, (len(mu) - 1) // 3)
             places, names = _tsne(mu, perplexity, self.iterations, trained), ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
             how = f"t-SNE of {mu.shape[1]} latent dimensions, perplexity {perplexity}"
-        title = f"Latent space of {len(mu):,} test {trained.data.values.kind}: {how}"
+        title = f"Latent space of {len(mu):,} test {trained.data.values.many}: {how}"
         figure = new_figure(7.4, 6.2, title, trained.title)
         axes = figure.subplots()
         _scatter(axes, places, y, trained.data.classes)

@@ -57,7 +57,7 @@ class AggregatePosterior:
             "images": n,
             "split": "test, by a fixed draw",
             "draws_per_image": 1,
-            "mutual_information": "mean of log q(z|x) − log q(z), q(z) over all N images, float64",
+            "mutual_information": f"mean of log q(z|x) − log q(z), q(z) over all N {trained.data.values.many}, float64",
             "marginal_kl": "mean KL[q(z|x) ‖ p(z)] less mutual_information",
             "log_n": log_n,
             "mmd": f"MMD², U-statistic against {n} prior draws",

@@ -25,9 +25,9 @@ class Anomaly:
 
     def __call__(self, trained: Trained) -> Scores:
         """Return the scores that half and 1 % of the examples exceed, and a table of all, most anomalous first."""
-        n = len(trained.data.test)
+        n, many = len(trained.data.test), trained.data.values.many
         blocks = trained.data.batches("test")
-        steps = trained.progress(range(-(-n // 1000)), f"scoring {n:,} {trained.data.values.kind}")
+        steps = trained.progress(range(-(-n // 1000)), f"scoring {n:,} {many}")
         terms = image_terms(trained, (next(blocks).x for _ in steps), "anomaly", self.samples, trained.data.test.y)
         table = ranked(terms, trained.data.test.labels)
         median, p99 = terms.anomaly.quantile(torch.tensor([0.5, 0.99], dtype=torch.float64)).tolist()
@@ -39,7 +39,7 @@ class Anomaly:
             "latent_samples": self.samples if trained.objective.variational else "the posterior's mean",
             "likelihood": type(trained.model.likelihood).__name__,
             "recon_leaves_out": terms.offset,
-            "table": "anomaly_scores.csv: index among the test images, rank 1 = most anomalous, percentile = share "
+            "table": f"anomaly_scores.csv: index among the test {many}, rank 1 = most anomalous, percentile = share "
             "(%) of the others that are more typical",
             "seed": trained.seed,
         }
@@ -51,8 +51,8 @@ class Anomaly:
                 "least_typical": _rows(table, range(min(n, self.shown))),
             },
             meanings={
-                "anomaly_median": f"{score} that half of the test images exceed, nats",
-                "anomaly_p99": f"{score} that 1 % of the test images exceed, nats: an alarm there is false so often",
+                "anomaly_median": f"{score} that half of the test {many} exceed, nats",
+                "anomaly_p99": f"{score} that 1 % of the test {many} exceed, nats: an alarm there is false so often",
             },
             tables={"anomaly_scores": table},
         )

@@ -52,7 +52,8 @@ class FactorVAEScore:
         spread = grid.at(grid.values(noise, self.variances)).double().var(0)
         alive = (spread.sqrt() >= self.dead) & (spread > 0)
         if not alive.any():
-            reason = f"no latent dimension has a standard deviation of {self.dead:g} or more over the images"
+            many = trained.data.values.many
+            reason = f"no latent dimension has a standard deviation of {self.dead:g} or more over the {many}"
             return Scores({}, notes=[f"No factor_vae_score: {reason}."])
         draw, numbers = partial(self.votes, grid, noise, spread, alive), (self.train, self.eval)
         code, factor = in_parts(draw, numbers, trained, "FactorVAE score")

@@ -11,6 +11,7 @@ from collections import defaultdict
 
 import torch
 
+from vae_lab.examples import in_words_of
 from vae_lab.scores import Scores, Trained
 from vae_lab.types import Step
 
@@ -42,32 +43,36 @@ class LossTermScores:
             "images": examples,
             "split": "test",
             "latent_samples": trained.objective.samples,
-            "unit": "nats per image",
+            "unit": f"nats per {trained.data.values.one}",
             "likelihood": type(likelihood).__name__,
             "recon_leaves_out": likelihood.recon_offset(values_per_example),
             "elbo_is_a_likelihood_bound": bound,
         }
         notes = [_NO_BOUND.format(no_bound)] if "elbo" in values and not bound else []
-        meanings = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
-        return Scores(
-            values, {"loss_terms": protocol}, notes=notes, meanings={k: v for k, v in meanings.items() if k in values}
-        )
+        texts = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
+        texts |= _OF_IMAGES if trained.data.values.kind == "images" else {}
+        meanings = in_words_of(trained.data.values, {k: v for k, v in texts.items() if k in values})
+        return Scores(values, {"loss_terms": protocol}, notes=notes, meanings=meanings)
 
 
 _MEANINGS = {
-    "loss": "as minimised, less an adversary's term, nats per image",
-    "recon": "−log p(x|z), nats per image",
-    "kl": "KL[q(z|x) ‖ p(z)], nats per image",
-    "elbo": "−recon − kl, nats per image, higher is better",
-    "rate": "the same as kl, nats per image",
-    "distortion": "−log p(x|z) with all constants, nats per image",
-    "bits_per_dim": "−elbo in bits per value",
-    "iwae_bound": "importance-weighted bound of the objective's k, nats per image, higher is better",
+    "loss": "as minimised, less an adversary's term, nats per {one}",
+    "recon": "−log p(x|z), nats per {one}",
+    "kl": "KL[q(z|x) ‖ p(z)], nats per {one}",
+    "elbo": "−recon − kl, nats per {one}, higher is better",
+    "rate": "the same as kl, nats per {one}",
+    "distortion": "−log p(x|z) with all constants, nats per {one}",
+    "bits_per_dim": "−elbo in bits per {value}",
+    "iwae_bound": "importance-weighted bound of the objective's k, nats per {one}, higher is better",
     **dict.fromkeys(("mmd", "mmd_rbf"), "MMD² of q(z) and the prior in batches, 0 is equal"),
+    "sigma": "σ of p(x|z) as trained, mean over the {value}s",
+}
+_OF_IMAGES = {
+    "bits_per_dim": "−elbo in bits per value",
     "sigma": "σ of p(x|z) as trained, mean over pixels, in units of the [0, 1] range",
 }
 _WITH_OFFSET = {
-    "recon": "sum of squared errors per image",
-    "elbo": "with the likelihood's constant, nats per image, higher is better",
+    "recon": "sum of squared errors per {one}",
+    "elbo": "with the likelihood's constant, nats per {one}, higher is better",
 }
 _NO_BOUND = "elbo is only a loss in this run, not a bound that compares with published ones: {}."

@@ -13,6 +13,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
+from vae_lab.examples import in_words_of
 from vae_lab.functional import log_mean_exp
 from vae_lab.scores import Scores, Trained
 from vae_lab.types import Batch, Model, Noise
@@ -76,7 +77,7 @@ class NLL:
 
     def _scores(self, trained: Trained, nll: Tensor, ess: Tensor) -> Scores:
         """Scores from −L_K [Ks, n] and the effective sample size [n] of each example."""
-        n = nll.shape[1]
+        n, many = nll.shape[1], trained.data.values.many
         rows = bound_rows(nll, self.ks)
         value, se = rows[-1]["nll"], rows[-1]["se"]
         low = (ess < LOW_ESS).double().mean().item()
@@ -90,27 +91,27 @@ class NLL:
             "split": "test, by a fixed draw",
             "samples": self.samples,
             "proposal": "q(z|x)",
-            "estimator": "−log of the mean importance weight, float64, mean over images",
+            "estimator": f"−log of the mean importance weight, float64, mean over {many}",
             "likelihood": type(trained.model.likelihood).__name__,
             "binarize": trained.data.binarize,
             "smaller_k": "mean over the disjoint groups of K among the same samples",
-            "interval": "±1.96 standard errors over images",
+            "interval": f"±1.96 standard errors over {many}",
             "low_ess": f"(Σw)²/Σw² < {LOW_ESS}",
             "seed": trained.seed,
             "software": f"torch {torch.__version__}",
         }
         intervals = {"nll": (value - 1.96 * se, value + 1.96 * se)} if n > 1 else {}
-        meanings = {name: text for name, text in _MEANINGS.items() if name in values}
+        meanings = in_words_of(trained.data.values, {name: text for name, text in _MEANINGS.items() if name in values})
         notes = _notes(rows, low, self.samples)
         return Scores(values, {"nll": protocol}, {"nll_bounds": rows}, notes, intervals, meanings)
 
 
 _MEANINGS = {
-    "nll": "−log p(x), nats per image, lower is better",
-    "nll_se": "its standard error over images, nats",
-    "nll_ess": "effective importance samples, mean over images",
-    "nll_low_ess": f"share of images with fewer than {LOW_ESS} of them",
-    "nll_bits_per_dim": "nll in bits per pixel, lower is better",
+    "nll": "−log p(x), nats per {one}, lower is better",
+    "nll_se": "its standard error over {many}, nats",
+    "nll_ess": "effective importance samples, mean over {many}",
+    "nll_low_ess": f"share of {{many}} with fewer than {LOW_ESS} of them",
+    "nll_bits_per_dim": "nll in bits per {value}, lower is better",
 }
 
 

@@ -112,7 +112,7 @@ class Probe:
             "knn": f"{self.neighbours} nearest, Euclidean, codes not standardised",
             "labels_per_class_few": self.labels_per_class,
             "draws_few": self.draws,
-            "intervals": "all labels: Wilson over test images; few: Student's t over the draws",
+            "intervals": f"all labels: Wilson over test {trained.data.values.many}; few: Student's t over the draws",
             "seed": trained.seed,
             "software": f"scikit-learn {sklearn.__version__}",
         }

@@ -55,7 +55,7 @@ class SingleLevel(nn.Module):
         vocabulary: number of tokens; 0 if the examples do not consist of tokens.
 
     Raises:
-        UserError: the networks, a conditional model or a VampPrior need images, but the examples have another shape.
+        UserError: a conditional model needs images, but the examples have another shape.
     """
 
     deterministic = False

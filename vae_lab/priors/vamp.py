@@ -15,7 +15,6 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
-from vae_lab.errors import UserError
 from vae_lab.priors.gaussians import Gaussians
 from vae_lab.types import Encode, Noise, Shape
 
@@ -28,21 +27,15 @@ class VampPrior(nn.Module):
         x_shape: shape C, H, W of the encoder's input.
         components: K, the number of pseudo-inputs.
         mean, std: the initial values of the pseudo-inputs are drawn from N(mean, std²).
-
-    Raises:
-        UserError: the examples are not images.
     """
 
     standard = False
+    takes = ("images",)
 
     def __init__(
         self, latent_dim: int, x_shape: Shape, components: PositiveInt, mean: float, std: NonNegativeFloat
     ) -> None:
         super().__init__()
-        if len(x_shape) != 3:
-            raise UserError(
-                "prior=vamp learns images as pseudo-inputs, but this dataset has no images; type prior=standard"
-            )
         self.u = nn.Parameter(mean + std * torch.randn(components, *x_shape))
 
     def log_prob(self, z: Tensor, encode: Encode) -> Tensor:

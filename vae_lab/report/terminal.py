@@ -40,9 +40,8 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
     """Print the table of scores, how they were computed, notes about scores that are missing, and the run folder."""
     if scores.values:
         console.print(_table(scores, title))
-    if _floors(scores):
-        prior = " (mmd: of draws from the prior)" if "test/mmd_floor" in scores.values else ""
-        console.print(f"floor: the score of real training images{prior}", style="dim")
+    if floors := _floors(scores):
+        console.print(f"floor: the score of {_reference(floors)}", style="dim")
     for protocol, names in _protocols(scores).items():
         console.print(f"{', '.join(names)}: {protocol}", style="dim", markup=False, highlight=False, soft_wrap=True)
     for name, about in scores.protocol.get("samplers", {}).items():
@@ -66,6 +65,13 @@ def _protocols(scores: Scores) -> dict[str, list[str]]:
 def _floors(scores: Scores) -> set[str]:
     """The names of all floors whose score is present, too."""
     return {name for name in scores.values if name.removesuffix("_floor") in scores.values.keys() - {name}}
+
+
+def _reference(floors: set[str]) -> str:
+    """What reaches these floors; all but that of ``mmd`` are of scores of images."""
+    if floors == {"test/mmd_floor"}:
+        return "draws from the prior"
+    return "real training images" + (" (mmd: of draws from the prior)" if "test/mmd_floor" in floors else "")
 
 
 def _table(scores: Scores, title: str) -> Table:

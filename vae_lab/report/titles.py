@@ -5,8 +5,13 @@ from vae_lab.config.reads import default_of, model_reads, name_of
 from vae_lab.config.weights import has_kl_weight
 
 
-def title_of(config: Node) -> str:
-    """The key settings of a run in one line, for figures and tables."""
+def title_of(config: Node, many: str = "images") -> str:
+    """The key settings of a run in one line, for figures and tables.
+
+    Args:
+        config: the config of the run.
+        many: the word for several examples of its dataset.
+    """
     choices = config.get("choices", {})
     weights = f"β={config['beta']:g}" if config["k1"] == 1 else f"k1={config['k1']:g}, k2={config['k2']:g}"
     parts = [
@@ -14,7 +19,7 @@ def title_of(config: Node) -> str:
         f"on {config['dataset']['name']}",
         *_latent_sizes(config),
         *([weights] if has_kl_weight(config["objective"]) else []),
-        *_non_defaults(config),
+        *_non_defaults(config, many),
         f"{config['epochs']} epoch{'s' if config['epochs'] > 1 else ''}",
         f"seed {config['seed']}",
     ]
@@ -29,7 +34,7 @@ def _latent_sizes(config: Node) -> list[str]:
     return [f"latent_dims=[{','.join(map(str, dims))}]"] if dims else []
 
 
-def _non_defaults(config: Node) -> list[str]:
+def _non_defaults(config: Node, many: str) -> list[str]:
     """Those settings that are needed to interpret a figure and do not have their default value."""
     dataset, objective = config["dataset"], config["objective"]
     schedule = config.get("choices", {}).get("beta_schedule")
@@ -42,7 +47,7 @@ def _non_defaults(config: Node) -> list[str]:
         f"lr={config['lr']:g}": config["lr"] != 1e-3,
         f"{dataset.get('binarize')} binarisation": dataset.get("binarize"),
         noise: dataset.get("noise_std"),
-        f"{dataset.get('limit')} training images": dataset.get("limit"),
+        f"{dataset.get('limit')} training {many}": dataset.get("limit"),
     }
     return [*_model_options(config), *(text for text, applies in shown.items() if applies)]
 

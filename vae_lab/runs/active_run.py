@@ -72,7 +72,7 @@ class ActiveRun:
         assert prepared.environment is not None
         self.settings, self.config, self.run_dir = prepared.settings, prepared.config, prepared.run_dir
         self.data, self.job, self.environment = prepared.data, prepared.job, prepared.environment
-        self.title = title_of(self.config)
+        self.title = title_of(self.config, self.data.values.many)
         self._started: float | None = time.perf_counter()
         self._is_open = True
         context = LogContext(self.run_dir, self.config, self.environment["run_id"], self.environment["sweep"])

@@ -60,7 +60,7 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     if settings.accelerator.devices > len(data.val):
         raise UserError(
             f"accelerator.devices={settings.accelerator.devices}: there are only {len(data.val)} validation "
-            f"{data.values.kind}; type accelerator.devices={len(data.val)}"
+            f"{data.values.many}; type accelerator.devices={len(data.val)}"
         )
     return Prepared(settings, config, run_dir, data, job)
 
@@ -111,24 +111,27 @@ def quieten() -> None:
 
 
 def _refuse_other_values(config: Node, data: Dataset) -> None:
-    """Refuse a model, its networks or a likelihood whose class does not accept the kind of values of the dataset.
+    """Refuse a model, its networks, a likelihood or a prior whose class does not accept the values of the dataset.
 
     The classes are asked, because their constructors may fail on values of another kind.
 
     Raises:
-        UserError: names the model or the likelihood, and the dataset.
+        UserError: names the part and the dataset.
     """
-    kind, model, likelihood = data.values.kind, config["model"], config["likelihood"]
-    for key, node in (("model", model), ("model", model.get("net")), ("likelihood", likelihood)):
+    kind, model = data.values.kind, config["model"]
+    parts = (("model", model), ("model", model.get("net")), ("likelihood", config["likelihood"]),
+             ("prior", config.get("prior")))  # fmt: skip
+    for key, node in parts:
         takes = kinds_accepted(node)
         if takes and kind not in takes:
-            instead = {"model": "model=dense", "likelihood": _LIKELIHOODS.get(kind, "another likelihood=")}[key]
+            instead = _INSTEAD[key] if key in _INSTEAD else _LIKELIHOODS.get(kind, "a likelihood= for them")
             raise UserError(
                 f"{key}={name_of(config, key)} is for {' or '.join(takes)}, and dataset={data.name} holds {kind}; "
                 f"type {instead}"
             )
 
 
+_INSTEAD = {"model": "model=dense", "prior": "prior=standard"}
 _LIKELIHOODS = {"images": "likelihood=mse", "tokens": "likelihood=categorical"}
 
 

@@ -98,7 +98,8 @@ class Run:
     def evaluation(self) -> Evaluation:
         """The argument of metrics and figures, as in ``FID()(run.evaluation)``."""
         device = torch.device("cpu")
-        return Evaluation(self.job, self.data, self.config["seed"], device, title_of(self.config), self.history)
+        title = title_of(self.config, self.data.values.many)
+        return Evaluation(self.job, self.data, self.config["seed"], device, title, self.history)
 
     def sample(
         self,

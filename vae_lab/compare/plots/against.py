@@ -41,7 +41,9 @@ def against(compared: Compared, score: Score, axis: Setting, number: int) -> Plo
     return Plot(
         title=f"{score.name} against {axis.name}",
         x_label=axis_label(axis.name),
-        y_label=score_label(score, any(line.error and any(line.error) for line in lines)),
+        y_label=score_label(
+            compared, score, score.protocols.members(number), any(line.error and any(line.error) for line in lines)
+        ),
         lines=[*lines, *floor],
         subtitle=subtitle(compared, score, number) + addition + floor_text,
         log_x=wide(list(places)),

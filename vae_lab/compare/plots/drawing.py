@@ -1,6 +1,7 @@
 """Heat maps and curves of the runs, and the labels of all plots; a plot never mixes runs that are not comparable."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +14,7 @@ from vae_lab.figures.plots import HeatMap, Line, Plot, wide
 LINES = 12  # with more lines than this, which no reader can distinguish, a plot shows single points
 STYLES = 24  # combinations of colour and dash that a reader can distinguish
 POINTS = 300  # epochs of a curve that are drawn
-_UNITS = ("nats per image", "sum of squared errors per image", "nats", "bits per value", "bits per pixel")
+_UNIT = re.compile(r"nats per \w+|sum of squared errors per \w+|nats|bits per \w+")
 
 
 def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: int) -> Plot | None:
@@ -49,7 +50,7 @@ def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: i
             [format_setting(a) for a in xs],
             [format_setting(b) for b in ys],
             [[_mean(cells.get((a, b))) for a in xs] for b in ys],
-            score_label(score, False),
+            score_label(compared, score, score.protocols.members(number), False),
             [[f"n = {len(cells.get((a, b), []))}" for a in xs] for b in ys],
         ),
         subtitle=subtitle(compared, score, number) + addition,
@@ -80,7 +81,9 @@ def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
     return Plot(
         title=f"{column} per epoch",
         x_label="epoch",
-        y_label=f"{column}, nats per image" if term in ("loss", "recon", "kl", "elbo") else column,
+        y_label=f"{column}, nats per {example_of(compared, drawn)}"
+        if term in ("loss", "recon", "kl", "elbo")
+        else column,
         lines=lines,
         subtitle=f"{compared.common(drawn)}; {len(lines)} runs",
         shade=axis.name if axis else "",
@@ -97,7 +100,7 @@ def _curve(compared: Compared, run: int, column: str) -> list[tuple[float, float
 
 
 def group_comparable(compared: Compared, runs: Iterable[int]) -> dict[str, list[int]]:
-    """Group runs by dataset and likelihood, because nats per image are comparable only within such a group.
+    """Group runs by dataset and likelihood, because nats per example are comparable only within such a group.
 
     Returns:
         Name of the group -> its runs; the largest group comes first.
@@ -126,15 +129,33 @@ def axis_label(name: str) -> str:
             "epochs": "epochs of training", "lr": "learning rate"}.get(name, name)  # fmt: skip
 
 
-def score_label(score: Score, spread: bool) -> str:
+def example_of(compared: Compared, runs: Iterable[int]) -> str:
+    """Return the word for one example of the runs' data: ``image``; ``example`` if they differ or none says it."""
+    words = {word for run in runs if (word := compared.records[run].one)}
+    return words.pop() if len(words) == 1 else "example"
+
+
+def score_label(compared: Compared, score: Score, runs: Iterable[int], spread: bool) -> str:
     """Return the label of a score's axis: its name and unit.
 
     Args:
+        compared: the runs.
         score: the score.
+        runs: the runs that are drawn.
         spread: whether the plot has error bars, which the label then explains.
     """
-    unit = next((f", {unit}" for unit in _UNITS if unit in score.meaning), "")
-    return f"{score.name}{unit}" + (" (mean ± sd over seeds)" if spread else "")
+    unit = _unit_of(compared, score, runs)
+    return f"{score.name}{', ' if unit else ''}{unit}" + (" (mean ± sd over seeds)" if spread else "")
+
+
+def _unit_of(compared: Compared, score: Score, runs: Iterable[int]) -> str:
+    """The unit that the runs' own meanings of a score name, or that of other runs; empty if there is none."""
+    meanings = [compared.records[run].meanings.get(f"test/{score.name}", "") for run in runs]
+    units = list(dict.fromkeys(found[0] for text in meanings if (found := _UNIT.search(text))))
+    if not units:
+        found = _UNIT.search(score.meaning)
+        return found[0] if found else ""
+    return units[0] if len(units) == 1 else re.sub(r"(nats|errors) per \w+", r"\1 per example", units[0])
 
 
 def subtitle(compared: Compared, score: Score, number: int) -> str:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.plots.against import against
-from vae_lab.compare.plots.drawing import curves, group_comparable, heat_map
+from vae_lab.compare.plots.drawing import curves, example_of, group_comparable, heat_map
 from vae_lab.compare.plots.scatter import pareto, scatter
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting
@@ -100,9 +100,12 @@ class Plotted:
         if kl is None or recon is None:
             return []
         groups = group_comparable(self.compared, [run for run in self.compared.order if run in kl.values])
-        plots = ((label, scatter(self.compared, kl, recon, runs, "Rate and distortion on test images"))
+        plots = ((label, scatter(self.compared, kl, recon, runs, self._title_of_plane(runs)))
                  for label, runs in groups.items())  # fmt: skip
         return [Panel(label, plot) for label, plot in plots if plot is not None]
+
+    def _title_of_plane(self, runs: list[int]) -> str:
+        return f"Rate and distortion on test {example_of(self.compared, runs)}s"
 
     def _pareto(self, sweep: Node) -> Iterator[Panel]:
         """One panel per pair of protocols of a search's two objectives ``[[score, "min"], [score, "max"]]``."""

@@ -42,8 +42,8 @@ def scatter(compared: Compared, x: Score, y: Score, runs: Sequence[int], title: 
     values = [value for value in groups if value is not None]
     return Plot(
         title=title,
-        x_label=score_label(x, False),
-        y_label=score_label(y, False),
+        x_label=score_label(compared, x, drawn, False),
+        y_label=score_label(compared, y, drawn, False),
         lines=lines,
         subtitle=f"{compared.common(drawn)}; {len(drawn)} runs",
         shade=colour.name if colour and not few else "",

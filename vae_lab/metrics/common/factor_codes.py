@@ -60,7 +60,7 @@ def factor_codes(trained: Trained, score: str) -> tuple[FactorCodes | None, list
         trained: the model, on a dataset with known factors.
         score: name of the score that is computed from the codes, for the notes.
     """
-    factors = trained.data.factors
+    factors, many = trained.data.factors, trained.data.values.many
     assert factors is not None
     codes = trained.factor_codes().float()
     if not torch.isfinite(codes).all():
@@ -68,12 +68,12 @@ def factor_codes(trained: Trained, score: str) -> tuple[FactorCodes | None, list
     about = {
         "dataset": factors.label or trained.data.name,
         "factors": dict(zip(factors.names, factors.sizes)),
-        "codes": f"posterior means of all {len(codes):,} images, sampled with replacement",
+        "codes": f"posterior means of all {len(codes):,} {many}, sampled with replacement",
         "seed": trained.seed,
         "software": f"scikit-learn {version('scikit-learn')}",
     }
     unused = (codes.amax(0) == codes.amin(0)).all()
-    notes = [f"{score} is that of an unused latent space: all images have the same code."] if unused else []
+    notes = [f"{score} is that of an unused latent space: all {many} have the same code."] if unused else []
     return FactorCodes(codes, factors.sizes, about), notes
 
 
