@@ -40,7 +40,10 @@ class KLPerDimension:
         for axes in panels[:, 0]:
             axes.set_ylabel(f"KL (nats per {trained.data.values.one})")
         # The axis has room for the legend, and for estimates below 0.
-        panels[0, 0].set_ylim(1.3 * min(0.0, float(kl.min())), 1.3 * float(kl.max()) or 1)
+        low, high = min(0.0, float(kl.min())), max(0.0, float(kl.max()))
+        panels[0, 0].set_ylim(
+            low - 0.1 * (high - low) if low else 0, high + (0.3 if len(levels) == 1 else 0.5) * (high - low) or 1
+        )
         return figure
 
 
@@ -54,7 +57,7 @@ def _bars(axes: Axes, kl: np.ndarray, active: np.ndarray, rule: str, size: str) 
     negative = (values < 0).any()
     if negative:
         axes.axhline(0, color="black", lw=0.8)
-    axes.set(xlabel="latent dimension, by KL" + (" (below 0: an estimate from samples)" if negative else ""))
+    axes.set(xlabel="latent dimension, by KL" + ("\n(below 0: an estimate from samples)" if negative else ""))
     axes.set_xlim(0.4, len(kl) + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend(frameon=False, loc="upper right", fontsize=size)
