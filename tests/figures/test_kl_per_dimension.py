@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 from helpers import FakeTrained
 
@@ -30,3 +32,31 @@ def test_axes_are_named():
     assert axes.get_xlabel() == "latent dimension, by KL"
     assert axes.get_ylabel() == "KL (nats per image)"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["active"]
+
+
+def drawn_hierarchy(*sizes: int):
+    kl = [0.04, 0.5, -0.3, 0.4, 0.002, *[0.1] * (sum(sizes) - 5)]
+    arrays = {"kl_per_dim": kl, "mean_variance_per_dim": [0.001, 0.9], "active_per_dim": [False, True, *[
+        value > 0.01 for value in kl[2:]]]}  # fmt: skip
+    scores = Scores({}, {"latent_use": {"threshold": 0.01}}, arrays)
+    return KLPerDimension()(FakeTrained(scores=scores, model=SimpleNamespace(latent_shapes=[(n,) for n in sizes])))
+
+
+def test_each_level_of_a_hierarchy_has_a_panel_with_its_own_rule():
+    top, below = drawn_hierarchy(2, 3).axes
+    assert top.get_title() == "level 2 (top): 0.54 nats, 1 of 2 units active"
+    assert below.get_title() == "level 1: 0.10 nats, 1 of 3 units active"
+    assert [bar.get_height() for bars in top.containers for bar in bars] == [0.5, 0.04]
+    assert [bar.get_height() for bars in below.containers for bar in bars] == [0.4, 0.002, -0.3]
+    legends = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in (top, below)]
+    assert legends == [["active", "inactive (variance of mean ≤ 0.01)"], ["active", "inactive (KL ≤ 0.01 nats)"]]
+    assert top.get_ylim() == below.get_ylim()
+    assert len(drawn_hierarchy(2, 2, 1, 4, 6).axes) == 5
+
+
+def test_an_estimate_below_zero_is_within_the_axis():
+    top, below = drawn_hierarchy(2, 3).axes
+    assert below.get_ylim()[0] < -0.3
+    assert "below 0" in below.get_xlabel()
+    assert "below 0" not in top.get_xlabel()
+    assert draw([1.0, 0.5], [1.0, 1.0]).axes[0].get_ylim() == (0, pytest.approx(1.3))

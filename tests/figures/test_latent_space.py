@@ -41,6 +41,14 @@ def test_the_title_counts_sequences_and_not_their_tokens():
     assert "60 test sequences: two latent dimensions" in figure.get_suptitle()
 
 
+def test_the_title_names_the_level_of_a_hierarchy():
+    model = SimpleNamespace(latent_shapes=((2,), (3,)))
+    figure = LatentSpace()(
+        FakeTrained(labelled(60), posterior=Normal(torch.randn(60, 2), torch.zeros(60, 2)), model=model)
+    )
+    assert "60 test images, top level of 2: two latent dimensions" in figure.get_suptitle()
+
+
 def test_one_dimension_is_shown_with_its_sigma():
     figure, q = draw(1)
     assert rows(points(figure)) == rows(torch.cat([q.mu, torch.full_like(q.mu, np.exp(-1))], 1))

@@ -1,6 +1,9 @@
-"""The KL of each latent dimension in nats, largest first."""
+"""The KL of each latent dimension in nats, largest first; a panel for each level of a hierarchy."""
+
+import math
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -13,26 +16,49 @@ class KLPerDimension:
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the objective has no KL or the metric ``latent_use`` was not computed."""
-        kl = trained.scores.arrays.get("kl_per_dim")
-        if not kl:
+        kl = np.array(trained.scores.arrays.get("kl_per_dim") or [])
+        if not len(kl):
             return None
         arrays, threshold = trained.scores.arrays, trained.scores.protocol["latent_use"]["threshold"]
-        variance = np.array(arrays["mean_variance_per_dim"])
         # Runs of earlier versions have only the variance.
-        is_active = np.array(arrays.get("active_per_dim", variance > threshold))
-        order = np.argsort(kl)[::-1]
-        values, active = np.array(kl)[order], is_active[order]
-        title = f"KL per latent dimension: {values.sum():.1f} nats in all, {active.sum()} of {len(kl)} units active"
-        figure = new_figure(7.2, 3.6, title, trained.title)
-        axes = figure.subplots()
-        places = np.arange(1, len(kl) + 1)
-        groups = ((active, BLUE, "active"), (~active, GREY, f"inactive (variance of mean ≤ {threshold})"))
-        for chosen, colour, label in groups:
-            if chosen.any():
-                axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85 if len(kl) <= 64 else 1)
-        axes.set(xlabel="latent dimension, by KL", ylabel=f"KL (nats per {trained.data.values.one})")
-        axes.set(xlim=(0.4, len(kl) + 0.6), ylim=(0, 1.3 * float(values.max()) or 1))  # room for the legend
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.legend(frameon=False, loc="upper right")
-        axes.grid(axis="y", alpha=0.3)
+        active = np.array(arrays.get("active_per_dim", np.array(arrays["mean_variance_per_dim"]) > threshold))
+        ends = np.cumsum([math.prod(shape) for shape in trained.model.latent_shapes])[:-1]
+        levels = list(zip(np.split(kl, ends), np.split(active, ends)))
+        title = f"KL per latent dimension: {kl.sum():.1f} nats in all, {active.sum()} of {len(kl)} units active"
+        rows = -(-len(levels) // 2)
+        figure = new_figure(7.2, 3.6 if rows == 1 else 2.9 * rows, title, trained.title)
+        # Each level has a panel; all of them have the same axis of nats.
+        panels = figure.subplots(rows, min(2, len(levels)), sharey=True, squeeze=False)
+        for axes in panels.flat[len(levels) :]:
+            axes.remove()
+        for i, (axes, (values, used)) in enumerate(zip(panels.flat, levels)):
+            rule = f"KL ≤ {threshold} nats" if i else f"variance of mean ≤ {threshold}"
+            _bars(axes, values, used, rule, "small" if len(levels) > 1 else "medium")
+            if len(levels) > 1:
+                name = f"level {len(levels) - i}{'' if i else ' (top)'}"
+                axes.set_title(f"{name}: {values.sum():.2f} nats, {used.sum()} of {len(used)} units active", fontsize=9)
+        for axes in panels[:, 0]:
+            axes.set_ylabel(f"KL (nats per {trained.data.values.one})")
+        # The axis has room for the legend, and for estimates below 0.
+        low, high = min(0.0, float(kl.min())), max(0.0, float(kl.max()))
+        panels[0, 0].set_ylim(
+            low - 0.1 * (high - low) if low else 0, high + (0.3 if len(levels) == 1 else 0.5) * (high - low) or 1
+        )
         return figure
+
+
+def _bars(axes: Axes, kl: np.ndarray, active: np.ndarray, rule: str, size: str) -> None:
+    """Draw the dimensions of one level by their KL; ``rule`` says when one of them is inactive."""
+    order = np.argsort(kl)[::-1]
+    values, used, places = kl[order], active[order], np.arange(1, len(kl) + 1)
+    for chosen, colour, label in ((used, BLUE, "active"), (~used, GREY, f"inactive ({rule})")):
+        if chosen.any():
+            axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85 if len(kl) <= 64 else 1)
+    negative = (values < 0).any()
+    if negative:
+        axes.axhline(0, color="black", lw=0.8)
+    axes.set(xlabel="latent dimension, by KL" + ("\n(below 0: an estimate from samples)" if negative else ""))
+    axes.set_xlim(0.4, len(kl) + 0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.legend(frameon=False, loc="upper right", fontsize=size)
+    axes.grid(axis="y", alpha=0.3)

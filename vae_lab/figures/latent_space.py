@@ -17,7 +17,7 @@ _ANGLE = 0.8
 
 
 class LatentSpace:
-    """A scatter plot of the posterior means of test examples.
+    """A scatter plot of the posterior means of test examples, of the top level of a hierarchy.
 
     Args:
         points: largest number of examples shown (t-SNE takes about 1 s per 1,000 on two cores).
@@ -56,7 +56,9 @@ class LatentSpace:
             perplexity = min(self.perplexity, (len(mu) - 1) // 3)
             places, names = _tsne(mu, perplexity, self.iterations, trained), ("t-SNE 1 (no unit)", "t-SNE 2 (no unit)")
             how = f"t-SNE of {mu.shape[1]} latent dimensions, perplexity {perplexity}"
-        title = f"Latent space of {len(mu):,} test {trained.data.values.many}: {how}"
+        levels = len(trained.model.latent_shapes)
+        which = f", top level of {levels}" if levels > 1 else ""
+        title = f"Latent space of {len(mu):,} test {trained.data.values.many}{which}: {how}"
         figure = new_figure(7.4, 6.2, title, trained.title)
         axes = figure.subplots()
         _scatter(axes, places, y, trained.data.classes)
