@@ -4,14 +4,14 @@ Inference also computes the decoder's output.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from stand_ins.two_level import Gaussian, two_sizes
+from stand_ins.two_level import Gaussian, Generative, two_sizes
 from vae_lab.functional import kl_normal, log_normal, reparameterize
 from vae_lab.types import Architecture, Latents, Likelihood, Noise, Normal, Shape
 
 
-class TopDown(nn.Module):
+class TopDown(Generative):
     """In q(z₁|z₂, x), the encoder's estimate and p(z₁|z₂) are weighted by precision (arXiv 1602.02282, equation 17)."""
 
     conditional = deterministic = standard_prior = kl_trains_prior = False
@@ -44,20 +44,6 @@ class TopDown(nn.Module):
             latents.log_q = sum(log_normal(z, q.mu, q.log_var).sum(-1) for z, q in ((z2, q2), (z1, q1)))
             latents.log_p = self.log_prior(latents.z, y)
         return latents
-
-    def log_prior(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
-        p1 = self.p1(z[0])
-        return log_normal(z[0]).sum(-1) + log_normal(z[1], p1.mu, p1.log_var).sum(-1)
-
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
-        return self.decoder(z[1].flatten(0, 1)).unflatten(0, z[1].shape[:2])
-
-    def prior_sample(self, n: int, y: Tensor | None, noise: Noise, top: tuple[Tensor, ...] = ()) -> tuple[Tensor, ...]:
-        z2 = top[0] if top else noise.normal(1, n, *self.latent_shapes[0])
-        if len(top) == 2:
-            return top
-        p1 = self.p1(z2)
-        return z2, reparameterize(p1.mu, p1.log_var, noise.normal(*p1.mu.shape))
 
 
 def _merged(a: Normal, b: Normal) -> Normal:

@@ -26,7 +26,25 @@ class Gaussian(nn.Module):
         return Normal(*self.layers(h).float().chunk(2, -1))
 
 
-class TwoLevel(nn.Module):
+class Generative(nn.Module):
+    """p(z₂) p(z₁|z₂) p(x|z₁), which models of two levels share; a subclass has ``p1``, ``decoder`` and ``infer``."""
+
+    def log_prior(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
+        p1 = self.p1(z[0])
+        return log_normal(z[0]).sum(-1) + log_normal(z[1], p1.mu, p1.log_var).sum(-1)
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
+        return self.decoder(z[1].flatten(0, 1)).unflatten(0, z[1].shape[:2])
+
+    def prior_sample(self, n: int, y: Tensor | None, noise: Noise, top: tuple[Tensor, ...] = ()) -> tuple[Tensor, ...]:
+        z2 = top[0] if top else noise.normal(1, n, *self.latent_shapes[0])
+        if len(top) == 2:
+            return top
+        p1 = self.p1(z2)
+        return z2, reparameterize(p1.mu, p1.log_var, noise.normal(*p1.mu.shape))
+
+
+class TwoLevel(Generative):
     """The KL of z₂ has a closed form given z₁; that of z₁ is log q − log p at the samples, since p needs z₂."""
 
     conditional = deterministic = standard_prior = kl_trains_prior = False
@@ -55,17 +73,3 @@ class TwoLevel(nn.Module):
             latents.log_q = sum(log_normal(z, q.mu, q.log_var).sum(-1) for z, q in ((z1, q1), (z2, q2)))
             latents.log_p = self.log_prior(latents.z, y)
         return latents
-
-    def log_prior(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
-        p1 = self.p1(z[0])
-        return log_normal(z[0]).sum(-1) + log_normal(z[1], p1.mu, p1.log_var).sum(-1)
-
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
-        return self.decoder(z[1].flatten(0, 1)).unflatten(0, z[1].shape[:2])
-
-    def prior_sample(self, n: int, y: Tensor | None, noise: Noise, top: tuple[Tensor, ...] = ()) -> tuple[Tensor, ...]:
-        z2 = top[0] if top else noise.normal(1, n, *self.latent_shapes[0])
-        if len(top) == 2:
-            return top
-        p1 = self.p1(z2)
-        return z2, reparameterize(p1.mu, p1.log_var, noise.normal(*p1.mu.shape))
