@@ -8,9 +8,11 @@ import hashlib
 import time
 from pathlib import Path
 from textwrap import shorten
+from typing import Any, TypedDict
 
 import torch
 import yaml
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from vae_lab.config.help import options
@@ -19,6 +21,7 @@ from vae_lab.config.node import Node
 from vae_lab.errors import UserError, did_you_mean
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.system.files import write_atomically
+from vae_lab.system.reading import Damaged, refuse_unreadable
 from vae_lab.types import Sampler
 
 
@@ -125,13 +128,35 @@ def _path(run_dir: Path, name: str) -> Path:
 
 
 def _read(path: Path) -> Node | None:
-    if not path.exists():
+    """The content of a sampler's file; None if there is none, so that the sampler has to be fitted.
+
+    Raises:
+        Damaged: the file is cut, or does not hold a sampler.
+    """
+    if not path.exists() and not path.is_symlink():
         return None
+    refuse_unreadable(path)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        return {"about": dict(saved["about"]), "state": dict(saved["state"])}
+        about, state = dict(saved["about"]), dict(saved["state"])
+        _FIT.validate_python(about)
+        return {"about": about, "state": state}
     except Exception as why:  # For damaged archives, torch raises many kinds of exception.
         raise _damaged(path, why) from why
+
+
+class _Fit(TypedDict):
+    """The entries of the record of a fit that are read again."""
+
+    settings: dict[str, Any]
+    weights_sha256: str
+    seed: int
+    sampler: str
+    codes: str
+    seconds: float
+
+
+_FIT = TypeAdapter(_Fit)
 
 
 def _loaded(saved: Node, path: Path) -> Sampler:
@@ -139,12 +164,12 @@ def _loaded(saved: Node, path: Path) -> Sampler:
         sampler = make(saved["about"]["settings"])
         sampler.load_state_dict(saved["state"])
         return sampler.eval()
-    except (RuntimeError, KeyError, TypeError) as why:
+    except Exception as why:  # the settings and the state are those of any file
         raise _damaged(path, why) from why
 
 
-def _damaged(path: Path, why: Exception) -> UserError:
+def _damaged(path: Path, why: Exception) -> Damaged:
     reason = shorten(str(why), 100, placeholder="…")
-    return UserError(
-        f"{path} is truncated, corrupt or of another version ({reason}); remove it to fit the sampler again"
+    return Damaged(
+        path, f"is truncated, corrupt or of another version ({reason})", "remove it to fit the sampler again"
     )

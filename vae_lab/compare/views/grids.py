@@ -15,7 +15,7 @@ from vae_lab.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vae_lab.runs.run_folder import Run
+    from vae_lab.runs.run import Run
 
     TestImages = tuple[Tensor, Tensor | None]  # images and their labels or attributes
 
