@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -31,21 +32,19 @@ def evaluate_jobs(sweep: Path, console: Console, evaluate: Callable[[Path], None
     command = sweep_command(sweep)
     if not finished:
         raise UserError(f"run={sweep}: none of its {len(runs)} runs is finished; type {command or 'its command'} again")
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     started, reasons = time.monotonic(), {}
     for number, run in enumerate(finished, 1):
-        console.print(f"{number}/{len(finished)} {run.name}", style="bold", markup=False, highlight=False)
+        say(f"{number}/{len(finished)} {run.name}", style="bold")
         try:
             evaluate(run)
         except Exception as error:
             reasons[run.name] = explain(error, "evaluate")[1]
-            console.print(
-                f"{run.name}: {reasons[run.name]}", style="red", markup=False, highlight=False, soft_wrap=True
-            )
+            say(f"{run.name}: {reasons[run.name]}", style="red")
     scored, seconds = len(finished) - len(reasons), round(time.monotonic() - started)
     unfinished = f"; not finished and left out: {', '.join(left_out)}" if left_out else ""
     compare = f"to compare them, type vae-lab compare {sweep}"
-    text = f"Scored {scored} of {len(runs)} runs in {seconds} s{unfinished}; {compare}"
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    say(f"Scored {scored} of {len(runs)} runs in {seconds} s{unfinished}; {compare}")
     if reasons:
         failed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise RunFailed(f"{len(reasons)} of {len(finished)} runs could not be scored ({failed})")

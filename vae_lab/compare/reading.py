@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vae_lab.config.node import Node
 from vae_lab.runs import content
-from vae_lab.system.reading import Damaged, damaged
+from vae_lab.system.reading import Damaged
 
 _TIME = re.compile(r"^\d\d-\d\d-\d\d-")
 _PER_EXAMPLE = re.compile(r"(?:nats|squared errors) per (\w+)")
@@ -91,9 +91,9 @@ def _config(folder: Path) -> Node:
         config.get(key) or {} for key in ("choices", "objective", "likelihood", "dataset")
     )
     if not all(isinstance(group, dict) for group in (choices, objective, likelihood, dataset)):
-        raise damaged(path, "it is not the config of a run")
+        raise Damaged(path, "is not the config of a run")
     if not isinstance(dataset.get("name"), str) or not isinstance(seed, int) or isinstance(seed, bool):
-        raise damaged(path, "it is not the config of a run")
+        raise Damaged(path, "is not the config of a run")
     return config
 
 

@@ -8,11 +8,11 @@ import hashlib
 import time
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
 import yaml
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 from torch import Tensor
 
 from vae_lab.config.help import options
@@ -139,13 +139,13 @@ def _read(path: Path) -> Node | None:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         about, state = dict(saved["about"]), dict(saved["state"])
-        _FIT.validate_python(about)
+        _Fit.model_validate(about, strict=True)
         return {"about": about, "state": state}
     except Exception as why:  # For damaged archives, torch raises many kinds of exception.
         raise _damaged(path, why) from why
 
 
-class _Fit(TypedDict):
+class _Fit(BaseModel):
     """The entries of the record of a fit that are read again."""
 
     settings: dict[str, Any]
@@ -154,9 +154,6 @@ class _Fit(TypedDict):
     sampler: str
     codes: str
     seconds: float
-
-
-_FIT = TypeAdapter(_Fit)
 
 
 def _loaded(saved: Node, path: Path) -> Sampler:
