@@ -72,7 +72,9 @@ def lines_to_make() -> list[tuple[str, ...]]:
 def add_missing(path: Path) -> None:
     """Write a file that only some runs have: the lock of a run in use, the reason of a failure."""
     if not path.exists():
-        path.write_text('{"status": "failed", "reason": "the loss became NaN"}' if path.name == "failure.json" else "")
+        path.write_text(
+            '{"status": "failed", "reason": "the loss became NaN"}' if path.name == "failure.json" else "a lock\n"
+        )
 
 
 def interrupt(folder: Path) -> None:

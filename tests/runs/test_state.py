@@ -45,7 +45,10 @@ def test_share_done_of_a_damaged_or_missing_history_is_none(tmp_path):
 def test_a_lock_that_cannot_be_taken_is_reported(tmp_path):
     (tmp_path / ".lock").mkdir()
     assert not state.is_in_use(tmp_path)
-    with pytest.raises(UserError, match=r"\.lock cannot be locked \(Is a directory\); remove it"), state.in_use(tmp_path):
+    with (
+        pytest.raises(UserError, match=r"\.lock cannot be locked \(Is a directory\); remove it"),
+        state.in_use(tmp_path),
+    ):
         pass
 
 

@@ -225,7 +225,7 @@ def _checked(path: Path, content: object, schema: type[ContentT], inside: str = 
     except ValidationError as why:
         problem = why.errors()[0]
         place = ".".join([*([inside] if inside else []), *(str(part)[:60] for part in problem["loc"])])
-        message = problem["msg"].removeprefix("Input ").replace("should be", "must be")
+        message = problem["msg"].removeprefix("Input ").replace("should", "must")
         text = "is missing" if problem["type"] == "missing" else message
         raise damaged(path, f"{place or 'its content'}: {text}") from why
 

@@ -85,7 +85,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
         header = next(lines, [])
         if not {"epoch", "step"} <= set(header) or len(set(header)) < len(header):
             raise damaged(path, "its first line does not name the columns epoch, step, …")
-        for cells in lines:
+        for cells in filter(None, lines):  # line ends that were converted twice give empty lines
             rows.append(_epoch(path, lines.line_num, header, cells, rows[-1]["epoch"] if rows else -1))
     except csv.Error as why:  # for example a field of more than 131,072 characters
         raise damaged(path, f"line {lines.line_num}: {why}") from why
@@ -111,6 +111,21 @@ def read_text(path: Path) -> str:
     Raises:
         Damaged: the file is missing, empty, not a regular file, too large, or not text.
     """
+    content = read_bytes(path)
+    if not content.strip():
+        raise damaged(path, "it is empty")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as why:
+        raise damaged(path, "it is not text in UTF-8") from why
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        Damaged: the file is missing, not a regular file, or too large.
+    """
     refuse_unreadable(path)
     try:
         with path.open("rb") as file:
@@ -119,12 +134,7 @@ def read_text(path: Path) -> str:
         raise Damaged(path, f"cannot be read ({why.strerror})") from why
     if len(content) > LARGEST:
         raise damaged(path, f"it has more than {LARGEST >> 20} MB")
-    if not content.strip():
-        raise damaged(path, "it is empty")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as why:
-        raise damaged(path, "it is not text in UTF-8") from why
+    return content
 
 
 def refuse_unreadable(path: Path) -> None:
