@@ -9,6 +9,7 @@ must not be changed. The exit status of the script is 1 if any try failed.
 """
 
 import argparse
+import gc
 import os
 import random
 import shutil
@@ -151,6 +152,7 @@ def _import_everything() -> None:
     import vae_lab.sweep.start
 
     del matplotlib, optuna, plotly, sklearn, vae_lab
+    gc.freeze()  # so that the children do not copy the memory of these modules
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ def test_what_is_no_text_is_damaged(tmp_path, read, content, what):
 
 
 @pytest.mark.parametrize("content", ["[]", "5", "null", "x", '"x"', "{", "[" * 100_000, '{"a":' * 100_000, "\x00",
-                                     '{"a": %s}' % ("9" * 5000), '{"a": 1e5, "b": %s}' % ("9" * 400),
-                                     '{"a": %s1%s}' % ("[" * 60, "]" * 60)], ids=lambda text: text[:8])  # fmt: skip
+                                     f'{{"a": {"9" * 5000}}}', f'{{"a": 1e5, "b": {"9" * 400}}}',
+                                     f'{{"a": {"[" * 60}1{"]" * 60}}}'], ids=lambda text: text[:8])  # fmt: skip
 @pytest.mark.parametrize("read", [read_json, read_yaml])
 def test_what_is_no_mapping_of_plain_values_is_damaged(tmp_path, read, content):
     (tmp_path / "file").write_text(content)
