@@ -59,8 +59,7 @@ def changed(path: Path, place: str, value: object) -> None:
     ("results.json", "protocol samplers gmm seconds", ..., "protocol.samplers.gmm.seconds: is missing"),
     ("config.yaml", "model _target_", 5, "model._target_=5: must be the path of a class"),
     ("config.yaml", "model _target_", "os", "model._target_=os: must be the path of a class"),
-    ("config.yaml", "data_dir", "${oc.env:HOME}", "data_dir=${oc.env:HOME}: a saved config has no interpolations"),
-    ("config.yaml", "epochs", "???", "epochs=???: a saved config has no interpolations"),
+    ("config.yaml", "epochs", "???", "epochs=???: a value that was never set"),
     ("config.yaml", "epochs", -1, "epochs=-1: must be greater than 0"),
     ("config.yaml", "dataset", [1], "dataset=[1]"),
 ])  # fmt: skip

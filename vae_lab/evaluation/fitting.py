@@ -18,6 +18,7 @@ from torch import Tensor
 from vae_lab.config.help import options
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
+from vae_lab.config.trust import Untrusted
 from vae_lab.errors import UserError, did_you_mean
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.system.files import write_atomically
@@ -161,6 +162,8 @@ def _loaded(saved: Node, path: Path) -> Sampler:
         sampler = make(saved["about"]["settings"])
         sampler.load_state_dict(saved["state"])
         return sampler.eval()
+    except Untrusted as why:
+        raise Untrusted(f"{path}: {why}") from why
     except Exception as why:  # the settings and the state are those of any file
         raise _damaged(path, why) from why
 

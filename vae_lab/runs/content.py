@@ -27,7 +27,6 @@ CONFIG, ENVIRONMENT, RESULTS, HISTORY = "config.yaml", "environment.json", "resu
 FAILURE, SWEEP = "failure.json", "sweep.json"
 _FOLDERS = ("checkpoints", "samplers", "figures", "samples")
 _CLASS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")  # a dotted path
-_UNRESOLVED = re.compile(r"\$\{|^\?\?\?$")  # what only a config that has not been resolved holds
 
 
 class _Content(BaseModel):
@@ -231,7 +230,7 @@ def _checked(path: Path, content: object, schema: type[ContentT], inside: str = 
 
 
 def _check_node(path: Path, node: object, place: str = "") -> None:
-    """Refuse a config with keys or classes that are not text, or with interpolations.
+    """Refuse a config with keys or classes that are not text, or with a value that is still missing, ``???``.
 
     Raises:
         Damaged: names the entry.
@@ -247,5 +246,5 @@ def _check_node(path: Path, node: object, place: str = "") -> None:
             if key == "_target_" and value is not None and not (isinstance(value, str) and _CLASS.fullmatch(value)):
                 raise damaged(path, f"{inner}={str(value)[:60]}: must be the path of a class")
             _check_node(path, value, inner)
-    if isinstance(node, str) and _UNRESOLVED.search(node):
-        raise damaged(path, f"{place}={node[:60]}: a saved config has no interpolations")
+    if node == "???":
+        raise damaged(path, f"{place}=???: a value that was never set")

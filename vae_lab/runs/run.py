@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vae_lab.config.node import Node
+from vae_lab.config.trust import trusting
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
@@ -51,6 +52,7 @@ class Run:
     environment: Node  # versions, device, seed, wall time, parameters
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
     data_dir: str | None = None
+    trust: Sequence[str] = ()  # packages outside vae_lab that the config may name
 
     def __repr__(self) -> str:
         """The folder, the status, the settings and up to three scores, in one line."""
@@ -74,14 +76,16 @@ class Run:
     def data(self) -> Dataset:
         """The dataset of the run; its ``batches()`` are examples as the model receives them."""
         chosen = self.data_dir or self.config["data_dir"] or os.environ.get("VAE_LAB_DATA")
-        return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
+        with trusting(self.trust):
+            return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
 
     @cached_property
     def job(self) -> Job:
         """The model and the objective, with the weights of the epoch of lowest val/loss."""
         values = values_from(self.environment.get("values"))
         x_shape, y_size = tuple(self.environment["x_shape"]), self.environment.get("y_size", 0)
-        job = make_job_of(self.path, self.config, x_shape, y_size, values)
+        with trusting(self.trust):
+            job = make_job_of(self.path, self.config, x_shape, y_size, values)
         load_weights(job, self.path / "checkpoints" / "best.ckpt")
         return job.eval()
 
@@ -123,7 +127,8 @@ class Run:
         device, conditions = next(self.job.parameters()).device, self.conditions(y)
         fitted = None if sampler == "prior" else sampler
         if isinstance(fitted, str):
-            fitted, _ = at_hand(self.evaluation, fitted, self.path)
+            with trusting(self.trust):
+                fitted, _ = at_hand(self.evaluation, fitted, self.path)
         examples = decoded_draws(self.model, n, device, seed, "sample command", conditions=conditions, sampler=fitted)
         return torch.cat(list(examples)).cpu()
 

@@ -1,9 +1,11 @@
 """Opens run folders, for resuming, evaluating, sampling and notebooks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.trust import Untrusted, refuse_untrusted, trusting
 from vae_lab.errors import NoSuchModule, UserError
 from vae_lab.runs import content
 from vae_lab.runs.folders import is_run, runs_in
@@ -12,15 +14,18 @@ from vae_lab.system.reading import Damaged, damaged
 from vae_lab.types import RunPath
 
 
-def load_run(path: RunPath, key: str = "run") -> Run:
+def load_run(path: RunPath, key: str = "run", trust: Sequence[str] = ()) -> Run:
     """Read a run folder.
 
     Args:
         path: the folder.
         key: the option that the user typed the folder for, named in messages.
+        trust: packages outside vae_lab whose classes the run's config may name, as in ``trust=["mylab"]``. They can do
+            anything, and so can whoever has written the config with them.
 
     Raises:
-        UserError: it is not a run folder, a file in it is damaged, or it names a class that cannot be imported.
+        UserError: it is not a run folder, a file in it is damaged, or it names a class that is not trusted or cannot be
+            imported.
     """
     folder = Path(path)
     _refuse_other_folder(folder, key)
@@ -28,7 +33,7 @@ def load_run(path: RunPath, key: str = "run") -> Run:
     config = content.config_of(folder)
     if "images" in config:
         raise UserError(f"{key}={path}: this is not a trained run but scores of given images; they are in results.json")
-    _check(folder, config)
+    _check(folder, config, trust)
     environment, results = content.environment_of(folder), content.results_of(folder)
     return Run(
         path=folder,
@@ -42,6 +47,7 @@ def load_run(path: RunPath, key: str = "run") -> Run:
         notes=results.notes if results else [],
         environment=environment,
         history=content.history_of(folder),
+        trust=trust,
     )
 
 
@@ -57,12 +63,14 @@ def load_finished(path: RunPath) -> Run:
     return run
 
 
-def _check(folder: Path, config: Node) -> None:
+def _check(folder: Path, config: Node, trust: Sequence[str]) -> None:
     path = folder / content.CONFIG
     try:
-        check(TrainConfig, config)
-    except NoSuchModule as why:
-        raise UserError(f"{path}: {why}") from why
+        with trusting(trust):
+            refuse_untrusted(config)
+            check(TrainConfig, config)
+    except (NoSuchModule, Untrusted) as why:
+        raise type(why)(f"{path}: {why}") from why
     except UserError as why:
         raise damaged(path, why).advised("restore the file, or remove the folder and train the run again") from why
 

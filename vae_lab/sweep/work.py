@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+from vae_lab.config.trust import targets_in, trusting
 from vae_lab.errors import UserError
 from vae_lab.runs import state
 from vae_lab.runs.content import refuse_misplaced, results_of
@@ -24,8 +25,10 @@ def carry_out(job: SweepJob) -> Outcome:
     if is_further_process(job.config["accelerator"]["devices"]):
         return _accompany(job)
     heed_sigterm()
+    # The job's config was composed from what the user typed; the config in the folder may name nothing else. A process
+    # of an earlier invocation may still be running the job, which is why this one waits.
     try:
-        with state.in_use(job.folder, wait=True):  # a process of an earlier invocation may still be running it
+        with trusting(targets_in(job.config)), state.in_use(job.folder, wait=True):
             if state.status_of(job.folder) != "finished":
                 reason = _attempt(job, fresh=not (job.folder / "config.yaml").is_file())
                 if reason:
@@ -63,7 +66,8 @@ def _accompany(job: SweepJob) -> Outcome:
 
     while not ((job.folder / "config.yaml").is_file() and state.is_in_use(job.folder)):
         time.sleep(0.5)
-    train_worker(job.folder)
+    with trusting(targets_in(job.config)):
+        train_worker(job.folder)
     return Outcome(job.name, "finished")
 
 
