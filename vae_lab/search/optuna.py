@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from hashlib import sha256
@@ -189,6 +190,12 @@ def _rounded(value: object, distribution: "BaseDistribution") -> object:
 
 
 def _mend(journal: Path) -> None:
-    """Remove a last line that a killed process has not finished; Optuna could not read any line after it."""
+    """Remove what a killed process has left: a last line that is not complete, and the lock of the journal.
+
+    Optuna could not read any line after the incomplete one, and would wait for the lock for ever. No other process uses
+    the journal, since the sweep has locked its folder.
+    """
+    for lock in journal.parent.glob(f"{journal.name}.lock*"):
+        lock.unlink(missing_ok=True)
     if journal.is_file() and not (text := journal.read_bytes()).endswith(b"\n") and text:
-        journal.write_bytes(text[: text.rfind(b"\n") + 1])
+        os.truncate(journal, text.rfind(b"\n") + 1)

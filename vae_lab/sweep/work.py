@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
 from vae_lab.runs import state
 from vae_lab.sweep.jobs import Outcome, SweepJob
@@ -49,7 +50,8 @@ def finished(job: SweepJob) -> Outcome:
 
 def failed(job: SweepJob, reason: str) -> Outcome:
     """Return the outcome of a job that failed, after writing the reason to its folder."""
-    state.write_failure(job.folder, reason)
+    with suppress(OSError):  # a full disk may be the reason; the sweep's table shows it
+        state.write_failure(job.folder, reason)
     return Outcome(job.name, "failed", reason)
 
 
