@@ -83,10 +83,10 @@ def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: 
     html = page_of(compared, plotted, drawn, drawable, MARK)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        with write_atomically(out / PAGE) as file:  # first: by it, the next comparison recognises the other files
+            file.write(html)
         write_summary(compared, out / SUMMARY)
         write_pictures(plotted, out / "plots")
-        with write_atomically(out / PAGE) as file:
-            file.write(html)
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}); type out=<a writable folder>") from error
     return out / PAGE

@@ -15,10 +15,9 @@ from PIL import Image, UnidentifiedImageError
 from pydantic import PositiveInt
 
 from vae_lab.data.attributes import Attributes, read_attributes
-from vae_lab.data.cache import cache_dir
+from vae_lab.data.cache import cache_dir, made_array
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
-from vae_lab.system.files import replaced
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 _MODES = {1: "L", 3: "RGB"}
@@ -113,10 +112,7 @@ class ImageFolder:
         stamps = [f"{p}:{p.stat().st_mtime_ns}:{p.stat().st_size}" for p in files]
         key = hashlib.sha256("\n".join([*stamps, str(shape), str(self.size)]).encode()).hexdigest()[:16]
         cached = cache_dir("images") / f"{key}.npy"
-        if not cached.exists():
-            with replaced(cached) as unfinished:
-                self._decode(files, np.lib.format.open_memmap(unfinished, "w+", np.uint8, full))
-        return torch.from_numpy(np.load(cached, mmap_mode="c"))
+        return made_array(cached, full, lambda pixels: self._decode(files, pixels))
 
     def _decode(self, files: Sequence[Path], out: np.ndarray) -> None:
         from rich.progress import track

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from hashlib import sha256
@@ -198,11 +199,16 @@ def _rounded(value: object, distribution: "BaseDistribution") -> object:
 
 
 def _mend(journal: Path) -> None:
-    """Remove a last line that a killed process has not finished; Optuna could not read any line after it.
+    """Remove what a killed process has left: a last line that is not complete, and the lock of the journal.
+
+    Optuna could not read any line after the incomplete one, and would wait for the lock for ever. No other process uses
+    the journal, since the sweep has locked its folder.
 
     Raises:
         Damaged: the file cannot be read, or another line is not a JSON mapping.
     """
+    for lock in journal.parent.glob(f"{journal.name}.lock*"):
+        lock.unlink(missing_ok=True)
     if not journal.exists() and not journal.is_symlink():
         return
     content = read_bytes(journal)
@@ -213,4 +219,4 @@ def _mend(journal: Path) -> None:
         except (ValueError, TypeError, RecursionError) as why:
             raise damaged(journal, f"line {number}: {why}") from why
     if whole != content:
-        journal.write_bytes(whole)
+        os.truncate(journal, len(whole))

@@ -41,8 +41,8 @@ class Sweep:
         Raises:
             UserError: the folder holds another sweep, a single run, or something else.
         """
-        if not self.folder.exists() or not any(self.folder.iterdir()):
-            return
+        if not self.folder.exists() or all(path.name.startswith(".") for path in self.folder.iterdir()):
+            return  # hidden files: the lock of a sweep that was killed before it wrote its record
         advice = "type sweep=<another name>"
         if not (self.folder / SWEEP).is_file():
             raise UserError(f"{self.folder} already exists and is not the folder of a sweep; {advice}")
