@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
-from torch import Tensor
+
+if TYPE_CHECKING:  # A comparison of runs draws plots without torch, whose import takes seconds.
+    from torch import Tensor
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito 2008
 # Paul Tol's "muted" scheme: ten colours that remain distinguishable with all common colour vision deficiencies.
@@ -40,7 +42,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure
     return figure
 
 
-def image_grid(images: Tensor, columns: int, gap: int = 1, background: float = 1.0) -> np.ndarray:
+def image_grid(images: "Tensor", columns: int, gap: int = 1, background: float = 1.0) -> np.ndarray:
     """Arrange images [N, C, H, W] in [0, 1] in one picture [H', W', 3], row by row."""
     pictures = images.detach().float().cpu().clamp(0, 1).permute(0, 2, 3, 1).numpy()
     n, height, width, _ = pictures.shape
@@ -58,8 +60,10 @@ def show(axes: Axes, picture: np.ndarray) -> None:
     axes.set_axis_off()
 
 
-def pick(blocks: Iterable[Tensor], places: list[int]) -> Tensor:
+def pick(blocks: "Iterable[Tensor]", places: list[int]) -> "Tensor":
     """Return the images at these positions of a stream of blocks, on the CPU."""
+    import torch
+
     images: dict[int, Tensor] = {}
     start = 0
     for block in blocks:
