@@ -73,7 +73,7 @@ def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Pat
     from vae_lab.compare.views.grids import best_first, read_grids
     from vae_lab.compare.views.page import page_of
     from vae_lab.compare.views.pictures import write_pictures
-    from vae_lab.compare.views.summary import write_summary
+    from vae_lab.compare.views.summary import as_utf8, write_summary
 
     plotted = Plotted(compared, sweeps)
     ranked, drawable = best_first(compared, grids)
@@ -82,8 +82,8 @@ def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Pat
         out.mkdir(parents=True, exist_ok=True)
         write_summary(compared, out / SUMMARY)
         write_pictures(plotted, out / "plots")
-        with write_atomically(out / PAGE) as file:
-            file.write(html)
+        with write_atomically(out / PAGE, "wb") as file:
+            file.write(as_utf8(html))
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}); type out=<a writable folder>") from error
     return out / PAGE

@@ -93,16 +93,6 @@ def read_sweep(folder: Path) -> Node:
         return {}
 
 
-def kind_of(folder: Path) -> str:
-    """Return what a run's dataset holds: 'images', also if ``environment.json`` does not say so, 'tokens' or 'vectors'."""
-    try:
-        values = _parsed(folder / "environment.json", json.loads).get("values")
-    except _Damaged:
-        return "images"
-    kind = values.get("kind") if isinstance(values, dict) else None
-    return kind[:40] if isinstance(kind, str) else "images"
-
-
 def _config(path: Path) -> Node:
     config = _parsed(path, lambda text: yaml.load(text, Loader=YAML_LOADER))
     seed = config.get("seed")

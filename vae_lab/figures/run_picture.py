@@ -5,6 +5,7 @@ someone else: the file is read as a PNG image of a limited size, and as nothing 
 """
 
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,16 +62,18 @@ def read_picture(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _pixels_of(content: bytes) -> np.ndarray:
     """Decode the file; its size is tested before a pixel is decoded, since a small file can hold a huge image."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             (width, height), mode = image.size, image.mode
             if mode not in ("L", "RGB") or not (_fits(width, COLUMNS) and _fits(height, ROWS)):
                 raise UnreadablePicture(f"a {mode} image of {width}×{height} pixels, which vae-lab does not write")
             return np.asarray(image)
     except UnreadablePicture:
         raise
+    except UnidentifiedImageError as why:
+        raise UnreadablePicture("not a PNG image") from why
     except Exception as why:  # Pillow raises many types of exception for a damaged file.
         raise UnreadablePicture(" ".join(str(why).split())[:80] or type(why).__name__) from why
 

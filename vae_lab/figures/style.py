@@ -38,8 +38,13 @@ def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure
     """Return an empty figure, sizes in inches, with its title and below it a line such as the run's key settings."""
     figure = Figure(figsize=(max(width, 6.4), height), layout="constrained", dpi=120)
     lines = [line for text in (title, subtitle) for line in wrap(text, width=int(14 * max(width, 6.4)))]
-    figure.suptitle("\n".join(lines), fontsize=9.5)
+    figure.suptitle(literal("\n".join(lines)), fontsize=9.5)
     return figure
+
+
+def literal(text: str) -> str:
+    """Return a text that matplotlib draws as it is; by default it typesets what is between dollar signs as a formula."""
+    return text.replace("$", r"\$")
 
 
 def image_grid(images: "Tensor", columns: int, gap: int = 1, background: float = 1.0) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Grids of samples and reconstructions, from the pictures that the runs wrote when they were scored."""
 
 import base64
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ import numpy as np
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
-from vae_lab.compare.reading import kind_of
 from vae_lab.compare.scores import Score
 from vae_lab.figures.run_picture import NAME, UnreadablePicture, png_of, read_picture
 
@@ -72,7 +72,7 @@ def read_grids(compared: Compared, runs: Sequence[int]) -> list[PictureGrid]:
 def _grid(run: int, folder: Path) -> PictureGrid:
     remedy = f"type {shlex.join(['vae-lab', 'evaluate', f'run={folder}', 'metrics=none', 'figures=none'])}"
     if not (folder / NAME).is_file():
-        kind = kind_of(folder)
+        kind = _kind_of_data(folder)
         if kind != "images":
             return PictureGrid(run, missing=f"this run's dataset holds {kind}, not images")
         return PictureGrid(run, missing=f"there is no {NAME} in its folder; {remedy}")
@@ -81,6 +81,15 @@ def _grid(run: int, folder: Path) -> PictureGrid:
     except (UnreadablePicture, OSError) as why:
         return PictureGrid(run, missing=f"{NAME} is damaged ({why}); {remedy}")
     return PictureGrid(run, _data_uri(samples), _data_uri(reconstructions))
+
+
+def _kind_of_data(folder: Path) -> str:
+    """What the run's dataset holds, as ``environment.json`` says: 'images', 'tokens' or 'vectors'."""
+    try:
+        kind = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["values"]["kind"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # missing, damaged, or of an old run of images
+        return "images"
+    return str(kind)[:40]
 
 
 def _data_uri(pixels: np.ndarray) -> str:
