@@ -134,12 +134,12 @@ def test_compare_builds_nothing_and_needs_neither_torch_nor_the_code_of_the_runs
         (run / "config.yaml").write_text(yaml.safe_dump({**config, "metrics": {"fid": node}, "figures": {"x": node}}))
     code = (
         "import sys; from vae_lab.cli import _main; sys.argv = ['vae-lab', 'compare', 's', 'out=s']\n"
-        "print(_main(sys.argv[1:]), [m for m in ('torch', 'foreign', 'sympy', 'pytorch_lightning') if m in sys.modules])"
+        "print(_main(sys.argv[1:]), {'torch', 'foreign', 'sympy', 'pytorch_lightning'} & set(sys.modules))"
     )
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment,
                           check=False)  # fmt: skip
-    assert done.stdout.splitlines()[-1:] == ["0 []"], done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1:] == ["0 set()"], done.stdout + done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["foreign.py", "s"]
     assert len(pictures((tmp_path / "s" / "compare.html").read_text())) == 2 * len(_TARGETS)
 

@@ -43,7 +43,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure
 
 
 def literal(text: str) -> str:
-    """Return a text that matplotlib draws as it is; by default it typesets what is between dollar signs as a formula."""
+    """Return a text that matplotlib draws as it is, instead of typesetting what is between dollar signs."""
     return text.replace("$", r"\$")
 
 

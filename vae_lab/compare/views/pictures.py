@@ -8,7 +8,6 @@ from vae_lab.compare.plots.plotted import Panel, Plotted
 from vae_lab.figures.plots import Plot
 from vae_lab.system.files import write_atomically
 
-
 LONGEST = 200  # bytes of a plot's name; file systems allow 255 bytes for the name of a file
 
 
