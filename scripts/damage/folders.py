@@ -42,7 +42,7 @@ _JOBS = (
     *("sweep/beta-1/results.json", "sweep/beta-1/results.json", "sweep/sweep.json", "sweep/sweep.json"),
 )
 COMMANDS = (
-    Command(("evaluate", "run=finished", "metrics=[loss_terms]", "figures=default"), _FINISHED),
+    Command(("evaluate", "run=finished", "metrics=[loss_terms]", "figures=[curves,kl_per_dimension]"), _FINISHED),
     Command((*EVALUATE_SAMPLER, "run=finished"), _SAMPLER),
     Command(("sample", "run=finished", "n=4"), _FINISHED),
     Command(("sample", "run=finished", "n=4", "sampler=gmm"), _SAMPLER),
