@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,12 +22,15 @@ from pydantic import (
 
 from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
-from vae_lab.system.reading import Damaged, damaged, read_history, read_json, read_yaml, refuse_unreadable
+from vae_lab.system.reading import Damaged, damaged, printable, read_history, read_json, read_yaml, refuse_unreadable
 
 CONFIG, ENVIRONMENT, RESULTS, HISTORY = "config.yaml", "environment.json", "results.json", "metrics.csv"
 FAILURE, SWEEP = "failure.json", "sweep.json"
 _FOLDERS = ("checkpoints", "samplers", "figures", "samples")
 _CLASS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")  # a dotted path
+
+
+_Text = Annotated[str, AfterValidator(printable)]  # is shown on the terminal
 
 
 class _Content(BaseModel):
@@ -55,10 +59,10 @@ class Results(_Content):
     status: Literal["finished"]
     metrics: dict[str, float] = Field(default_factory=dict)
     intervals: dict[str, Annotated[tuple[float, float], Strict(False)]] = Field(default_factory=dict)
-    meanings: dict[str, str] = Field(default_factory=dict)
+    meanings: dict[str, _Text] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
     arrays: dict[str, list[Any]] = Field(default_factory=dict)
-    notes: list[str] = Field(default_factory=list)
+    notes: list[_Text] = Field(default_factory=list)
 
 
 def main_scores(metrics: Mapping[str, float]) -> str:
@@ -90,7 +94,7 @@ class _Environment(_Content):
 
 
 class _Failure(_Content):
-    reason: str
+    reason: _Text
 
 
 class SweepRecord(_Content):
@@ -131,7 +135,8 @@ def environment_of(folder: Path) -> Node:
         content = read_json(path)
         _checked(path, content, _Environment)
     except Damaged as why:
-        raise why.advised("restore the file, or remove the folder and train the run again") from why
+        again = f"vae-lab train --config-dir={folder} --config-name=config hydra.run.dir=<another folder>"
+        raise why.advised(f"restore the file, or train the run again: {again}") from why
     return {"classes": [], "attributes": [], **content}
 
 

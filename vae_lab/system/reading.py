@@ -18,8 +18,13 @@ from vae_lab.errors import UserError
 
 LARGEST = 64 << 20  # bytes of a file; a config has 3 kB, and 500,000 epochs of metrics.csv have 60 MB
 DEEPEST = 40  # levels of lists and mappings inside each other
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")  # they could move a terminal's cursor
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 _YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader, where available, is ten times as fast
+
+
+def printable(text: str) -> str:
+    """Return a text with ``�`` in the place of control characters, which could move the cursor of a terminal."""
+    return _CONTROL.sub("�", text)
 
 
 class Damaged(UserError):
@@ -32,7 +37,7 @@ class Damaged(UserError):
     """
 
     def __init__(self, path: Path, what: str, remedy: str = "") -> None:
-        self.path, self.what, self.remedy = path, _CONTROL.sub("�", what), remedy
+        self.path, self.what, self.remedy = path, printable(what), remedy
         super().__init__(f"{path} {self.what}{'; ' if remedy else ''}{remedy}")
 
     @property
