@@ -74,3 +74,15 @@ def test_resume_says_after_which_epoch(cli, tmp_path):
     (run / "results.json").unlink()
     ended = cli("train", "resume=run")
     assert "\nResumed after epoch 3 of 3; all are done, so the run is only scored\n" in ended.out
+
+
+def test_a_figure_of_damaged_earlier_results_is_left_out_with_a_note(cli, sweep):
+    path = sweep / "beta-1" / "results.json"
+    results = json.loads(path.read_text())
+    results["arrays"]["kl_per_dim"] = ["x", "y"]
+    results["arrays"]["mean_variance_per_dim"] = [1.0, 1.0]
+    results["protocol"]["latent_use"] = {"threshold": 0.01}
+    path.write_text(json.dumps(results))
+    ended = cli("evaluate", "run=sweep/beta-1", "metrics=none", "figures=kl_per_dimension")
+    assert (ended.status, ended.err) == (0, "")
+    assert "No figure kl_per_dimension: it cannot be drawn from sweep/beta-1/results.json (" in ended.out

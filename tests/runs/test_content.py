@@ -96,13 +96,21 @@ def test_a_run_without_history_is_read_and_one_with_a_damaged_history_is_told(ru
 
 
 @pytest.mark.parametrize(
-    ("name", "what"), [("results.json", "is a folder, not a file"), ("figures", "is not a folder")]
+    ("name", "what"),
+    [
+        ("results.json", "is a folder, not a file"),
+        ("figures", "is not a folder"),
+        ("checkpoints/last.ckpt", "is a folder, not a file"),
+    ],
 )
 def test_what_stands_in_the_way_of_later_files_is_told_before_training(run, name, what):
     path = run / name
     if path.exists():
         path.unlink()
-    path.mkdir() if path.suffix else path.write_text("")
+    if path.suffix:
+        path.mkdir()
+    else:
+        path.write_text("")
     assert told(run).startswith(f"{path} {what}")
 
 

@@ -77,6 +77,8 @@ def is_whole(path: Path) -> bool:
     torch does not compare the checksums: it loads a file in which a bit has changed as if it were intact.
     """
     try:
+        if not path.is_file():  # a pipe would block
+            return False
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
     except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
