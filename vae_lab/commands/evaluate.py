@@ -10,6 +10,7 @@ from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import EvaluateConfig, check
 from vae_lab.errors import UserError
+from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.sampled import of_images
 from vae_lab.evaluation.trained import Evaluation
@@ -54,6 +55,7 @@ def _evaluate(run: run_folder.Run, settings: EvaluateConfig, config: Node, conso
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True
     try:
+        draw_for_comparison(evaluation, run.path)
         scoring = score_sampler if settings.sampler else score
         scores = scoring(evaluation, config, run.path, loggers, int(run.history[-1]["step"]))
         failed = False

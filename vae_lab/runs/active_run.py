@@ -10,6 +10,7 @@ from rich.console import Console
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.errors import UserError
+from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.loggers import LogContext, close
@@ -94,6 +95,7 @@ class ActiveRun:
         seed, follow = self.settings.seed, tracker(console)
         evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
         evaluation.scores.protocol["checkpoint"] = {"which": "best val/loss", "epoch": epoch}
+        draw_for_comparison(evaluation, self.run_dir)
         score(evaluation, self.config, self.run_dir, self.loggers, step)
         return score_sampler(evaluation, self.config, self.run_dir, self.loggers, step)
 
