@@ -155,6 +155,9 @@ class ScoreConfig(_Schema):
     range: Literal[1, 255] | None = Field(
         description="pixel value that means white, if the file does not make it clear"
     )
+    background: Literal["white", "black"] | None = Field(
+        None, description="colour over which transparent image files are laid", examples=["white"]
+    )
     channels: Literal["grey", "rgb"] | None = Field(
         description="convert RGB images to grey, or repeat grey images as RGB, to match the dataset"
     )

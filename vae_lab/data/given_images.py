@@ -6,7 +6,6 @@ asks the user for it; nothing is guessed.
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lab.data.image_folder import SUFFIXES, eight_bits, image_files, opened
+from vae_lab.data.given_folder import GivenFolder
+from vae_lab.data.image_bytes import Background
 from vae_lab.errors import UserError
 from vae_lab.types import Shape
 
@@ -49,18 +49,34 @@ class GivenImages:
         x_shape: C, H, W of the dataset that the images are compared with.
         largest: the value that means white, 1 or 255; None if the files make it clear.
         channels: 'grey' converts RGB to grey, 'rgb' repeats grey three times; None if no conversion is needed.
+        background: 'white' or 'black', over which transparent image files are laid; None if there are none.
 
     Raises:
         UserError: the images do not suit the dataset, or it is unclear how to read them; the message says what to do.
     """
 
-    def __init__(self, path: str, x_shape: Shape, largest: int | None = None, channels: Channels | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        x_shape: Shape,
+        largest: int | None = None,
+        channels: Channels | None = None,
+        background: Background | None = None,
+    ) -> None:
         place = Path(path).expanduser()
         if not place.exists():
             raise UserError(f"images={path}: no such file or folder; type images=<folder of images> or <file>.npy")
-        source: _Source = _Folder(place) if place.is_dir() else _Array(place, x_shape)
+        self.notes: list[str] = []
+        source: _Source
+        if place.is_dir():
+            source = GivenFolder(place, background, largest)
+            self.largest, self.notes, values = 255, source.notes, source.about["values"]
+        else:
+            if background:
+                raise UserError(f"background={background}: an array has no transparency; leave it out")
+            source = _Array(place, x_shape)
+            self.largest, values = _white(source, path, largest)
         self._source, self.path = source, place
-        self.largest, values = _white(source, path, largest)
         self._convert = _conversion(source.shape, x_shape, path, channels)
         self.about = {"images": str(place), **source.about, "values": values, "sha256": source.digest()}
         if self._convert:
@@ -76,54 +92,6 @@ class GivenImages:
         if self._convert == "grey":
             return (x * _LUMA).sum(1, keepdim=True)
         return x.expand(-1, 3, -1, -1) if self._convert == "rgb" else x
-
-
-class _Folder:
-    """Image files in a folder, decoded when used; the headers of all files are read at once to check their sizes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.files = image_files(folder)
-        if not self.files:
-            raise UserError(f"images={folder}: no image ({', '.join(sorted(SUFFIXES))}) in this folder")
-        sizes = {file: _header(file) for file in self.files}
-        first = sizes[self.files[0]]
-        for file, size in sizes.items():
-            if size != first:
-                raise UserError(
-                    f"images={folder}: {file.name} is {_shown(size)}, {self.files[0].name} is {_shown(first)}; "
-                    "make all images one size and one kind"
-                )
-        self.count, self.shape = len(self.files), first
-        self.about = {"kind": f"{self.count:,} image files of {_shown(first)}"}
-
-    def read(self, index: Sequence[int]) -> np.ndarray:
-        with ThreadPoolExecutor() as pool:  # threads help because decoding releases the global interpreter lock
-            return np.stack(list(pool.map(self._decoded, index)))
-
-    def _decoded(self, i: int) -> np.ndarray:
-        with opened(self.files[i]) as image:
-            pixels = np.asarray(eight_bits(image).convert("L" if self.shape[0] == 1 else "RGB"), np.uint8)
-        return pixels[None] if self.shape[0] == 1 else pixels.transpose(2, 0, 1)
-
-    def digest(self) -> str:
-        digest = hashlib.sha256()
-        for file in self.files:
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
-
-
-def _header(file: Path) -> Shape:
-    """Return C, H, W of an image file without decoding it."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            if image.mode == "F":
-                raise UserError(f"{file} has floating-point values, which would be cut off; save the images as .npy")
-            grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-            return (1 if grey else 3, image.height, image.width)
-    except (OSError, SyntaxError) as why:
-        raise UserError(f"{file} cannot be read as an image ({why}); remove or repair it") from why
 
 
 class _Array:
@@ -215,7 +183,7 @@ def _evident(path: str, source: _Source, span: str, high: float, integers: bool)
     Raises:
         UserError: they do not, or they lie in neither range.
     """
-    if high > (1 if isinstance(source, _Folder) else CLEARLY_BYTES):
+    if high > CLEARLY_BYTES:
         if high <= 255 * (1 + ROUNDING):
             return 255
         raise UserError(f"images={path}: {span}; 0–1 or 0–255 is needed: rescale them")
@@ -252,7 +220,3 @@ def _conversion(shape: Shape, x_shape: Shape, path: str, asked: Channels | None)
 
 def _axes(shape: Shape) -> str:
     return " × ".join(map(str, shape))
-
-
-def _shown(shape: Shape) -> str:
-    return f"{shape[1]}×{shape[2]} {'grey' if shape[0] == 1 else 'RGB'}"
