@@ -9,7 +9,7 @@ _SHOWN = 12  # names that an error message lists
 
 
 def image_array(
-    arrays: Mapping[str, NamedArray], asked: str | None, start: str, option: str, used: Container[str] = ()
+    arrays: Mapping[str, NamedArray], asked: str | None, start: str, option: str, used: Container[str | None] = ()
 ) -> str:
     """Return the name of the array that holds the images.
 

@@ -43,6 +43,7 @@ class Rows(Protocol):
 class NamedArray:
     """An array of a file, before it is read."""
 
+    name: str
     shape: tuple[int, ...]
     dtype: np.dtype
     load: Callable[[], np.ndarray | HDF5Array]
@@ -74,7 +75,7 @@ def arrays_of(file: Path, start: str) -> dict[str, NamedArray]:
     """
     suffix = file.suffix.lower()
     if suffix in _CONVERSIONS:
-        code = _CONVERSIONS[suffix].format(old=file.name, new=file.with_suffix(".npy").name)
+        code = _CONVERSIONS[suffix].format(old=file, new=file.with_suffix(".npy"))
         raise UserError(
             f"{start} is a pickle, and opening one can run any code that it contains; if you trust it, convert it: "
             f'python -c "{code}"'
@@ -84,7 +85,7 @@ def arrays_of(file: Path, start: str) -> dict[str, NamedArray]:
     with damage_told(start, f"no {suffix} file"):
         if suffix in (".h5", ".hdf5", ".hdf") or (suffix == ".mat" and is_hdf5(file)):
             found = hdf5_arrays(file, start, matlab=suffix == ".mat")
-            return {name: NamedArray(a.shape, a.dtype, lambda a=a: a) for name, a in found.items()}  # type: ignore[misc]
+            return {name: NamedArray(name, a.shape, a.dtype, lambda a=a: a) for name, a in found.items()}  # type: ignore[misc]
         return {".npy": _npy, ".npz": _npz, ".mat": _mat}[suffix](file)
 
 
@@ -104,9 +105,9 @@ def _npy(file: Path) -> dict[str, NamedArray]:
     with file.open("rb") as stream:
         shape, dtype = _header(stream)
     if dtype.hasobject:
-        return {"": NamedArray(shape, dtype, lambda: np.empty(shape, dtype))}  # refused because it is not numeric
+        return {"": NamedArray("", shape, dtype, lambda: np.empty(shape, dtype))}  # refused because it is not numeric
     mapped = np.load(file, mmap_mode="c", allow_pickle=False)  # maps at once, which finds out that a file is truncated
-    return {"": NamedArray(shape, dtype, lambda: mapped)}
+    return {"": NamedArray("", shape, dtype, lambda: mapped)}
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
@@ -123,7 +124,8 @@ def _npz(file: Path) -> dict[str, NamedArray]:
             if member.filename.endswith(".npy"):
                 with archive.open(member) as stream:
                     shape, dtype = _header(stream)
-                found[member.filename.removesuffix(".npy")] = NamedArray(shape, dtype, _Member(file, member))
+                name = member.filename.removesuffix(".npy")
+                found[name] = NamedArray(name, shape, dtype, _Member(file, member))
     return found
 
 
@@ -156,6 +158,6 @@ def _mat(file: Path) -> dict[str, NamedArray]:
 
     def array(name: str, shape: tuple[int, ...], kind: str) -> NamedArray:
         dtype = np.dtype(_MATLAB.get(kind, kind) if kind not in ("sparse", "function", "opaque", "object") else "O")
-        return NamedArray(shape, dtype, lambda: read(name, kind))
+        return NamedArray(name, shape, dtype, lambda: read(name, kind))
 
     return {name: array(name, shape, kind) for name, shape, kind in whosmat(file)}

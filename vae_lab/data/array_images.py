@@ -44,7 +44,7 @@ class ArrayImages:
         if not array.numeric:
             raise UserError(f"{words.start}: numbers are needed, not {array.dtype}")
         self.layout = layout_of(array.shape, axes, known, words.start, words.prefix)
-        self.file, self.shape, self._start = file, self.layout.x_shape, words.start
+        self.file, self.name, self.shape, self.start = file, array.name, self.layout.x_shape, words.start
         self.count = array.shape[self.layout.images]
         if self.count == 0 or 0 in self.shape:
             raise UserError(f"{words.start}: there is no image in it")
@@ -54,8 +54,16 @@ class ArrayImages:
 
     def read(self, index: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the images at positions [n] as [n, C, H, W], with the values of the file."""
-        with damage_told(self._start, f"no {self.file.suffix} file"):
+        with damage_told(self.start, f"no {self.file.suffix} file"):
             return self.layout.arranged(np.asarray(self.rows[np.asarray(index)]))
+
+    def whole(self) -> np.ndarray | None:
+        """Return all images as they are in the file, if they are bytes in the order [N, C, H, W]; else None."""
+        rows = self.rows
+        if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or not rows.flags.c_contiguous:
+            return None
+        images = self.layout.arranged(rows)
+        return images if images.flags.c_contiguous else None
 
     def digest(self) -> str:
         """Return the SHA-256 of the file."""
@@ -69,7 +77,7 @@ def array_images(
     axes: Sequence[str] | None,
     known: Sizes,
     words: Wording,
-    used: Container[str] = (),
+    used: Container[str | None] = (),
 ) -> ArrayImages:
     """Return the images of a file, for callers who need no other array of it.
 
