@@ -149,7 +149,8 @@ def _question(shape: Shape, prefix: str) -> str:
     if len(shape) == 2:
         return (
             f"{start}; for flat images, type {option}[N,HW] (each row is an image) or [HW,N] (each column is), WH "
-            f"instead of HW if its pixels come column by column, and {prefix}height=… {prefix}width=…"
+            f"instead of HW if its pixels come column by column"
+            + (f", and {prefix}height=… {prefix}width=…" if prefix else "")
         )
     if len(shape) in (3, 4):
         choices = ("[N,H,W]", "[H,W,N]") if len(shape) == 3 else ("[N,H,W,C]", "[N,C,H,W]", "[H,W,C,N]")

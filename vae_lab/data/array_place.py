@@ -69,8 +69,8 @@ class Place:
         if array is None:
             found = next((p for p in (Path(word), self.root / word, self.file.parent / word) if p.is_file()), None)
             if found is None or word == "":
-                known = listed(self.arrays) if "" not in self.arrays else "which has a single array"
-                raise UserError(f"{start} is neither a file nor an array of {self.path}, {known}")
+                known = "has one array" if "" in self.arrays else f"has {listed(self.arrays)}"
+                raise UserError(f"{start} is neither a file nor an array of {self.path}, which {known}")
             arrays = arrays_of(found, start)
             if len(arrays) != 1:
                 raise UserError(f"{start} has several arrays, {listed(arrays)}; save the one that is meant as .npy")
