@@ -329,7 +329,7 @@ def test_files_come_by_name_also_from_folders_inside(tmp_path):
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "notes.txt").write_text("no image")
-    assert "no image (.bmp" in refusal(str(tmp_path / "folder"))
+    assert "no image (.apng" in refusal(str(tmp_path / "folder"))
 
 
 @pytest.mark.parametrize(
@@ -376,23 +376,26 @@ def test_all_kinds_of_grey_files_are_grey(tmp_path, mode):
     else:
         image = image.convert(mode)
     image.save(tmp_path / "folder" / ("a.tif" if mode.startswith("I") else "a.png"))
-    found = every(GivenImages(str(tmp_path / "folder"), GREY))
+    found = every(GivenImages(str(tmp_path / "folder"), GREY, 65535 if mode == "I" else None))
     assert found.shape == (1, *GREY)
     assert found.max() == 1
 
 
-def test_floating_point_files_are_refused_since_pillow_would_cut_their_fractions_off(tmp_path):
+def test_floating_point_files_are_read_only_with_their_range(tmp_path):
     (tmp_path / "folder").mkdir()
-    Image.fromarray(draws(8, 9).astype(np.float32)).save(tmp_path / "folder" / "a.tif")
-    message = refusal(str(tmp_path / "folder"), GREY, 1)
-    assert "a.tif has floating-point values" in message
-    assert ".npy" in message
+    image = draws(8, 9).astype(np.float32)
+    Image.fromarray(image).save(tmp_path / "folder" / "a.tif")
+    message = refusal(str(tmp_path / "folder"))
+    assert "a.tif has values from 0 to 0.99" in message
+    assert message.endswith("e.g. range=1")
+    found = every(GivenImages(str(tmp_path / "folder"), GREY, 1))
+    torch.testing.assert_close(found[0, 0], torch.from_numpy((image * 255).round() / 255))
 
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_a_folder_without_a_value_above_1_is_in_doubt(tmp_path, value):
     folder = written(tmp_path / "folder", np.full((3, 8, 9), value, np.uint8))
-    assert "may mean 0–1 or 0–255" in refusal(folder)
+    assert "type range=1 if that means white, or range=255 if the images are dark" in refusal(folder)
     assert every(GivenImages(folder, GREY, 1)).max() == value
 
 

@@ -170,6 +170,9 @@ class ScoreConfig(_Schema):
         description="pixel values that mean black and white, if the file does not make them clear; 255 means [0,255]",
         examples=["[-1,1]"],
     )
+    background: Literal["white", "black"] | None = Field(
+        None, description="colour over which transparent image files are laid", examples=["white"]
+    )
     channels: Literal["grey", "rgb"] | None = Field(
         description="convert RGB images to grey, or repeat grey images as RGB, to match the dataset"
     )

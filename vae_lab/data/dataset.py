@@ -26,8 +26,8 @@ from vae_lab.types import Batch, Group, Noise, Shape
 class Dataset(pl.LightningDataModule):
     """Train, validation and test examples of one dataset: images, sequences of tokens or real vectors.
 
-    The validation set is a fraction of the training examples, chosen by a fixed shuffle that no option changes. Test
-    examples are used only when a trained model is scored.
+    The validation set is the one that the source gives. If it gives none, it is a fraction of the training examples,
+    chosen by a fixed shuffle that no option changes. Test examples are used only when a trained model is scored.
 
     Args:
         name: the dataset's name in results.
@@ -35,7 +35,8 @@ class Dataset(pl.LightningDataModule):
         root: the folder that holds datasets.
         batch_size: examples per batch and process.
         seed: determines the order of the training examples and their noise.
-        val_share: fraction of the training examples that is held out for validation.
+        val_share: fraction of the training examples that is held out for validation if the source gives no
+            validation set.
         limit: number of training examples to use; None: all. The validation and test sets stay complete.
         binarize: 'dynamic' or 'static' draws the pixels of images black or white; see
             :class:`~vae_lab.data.corruption.Corruption`.
@@ -92,9 +93,12 @@ class Dataset(pl.LightningDataModule):
     def _split(self, val_share: float, limit: int | None) -> tuple[Examples, Examples]:
         """Return the training and the validation examples."""
         order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(0))
-        held_out = max(1, round(val_share * len(self.pool)))
-        val = self.pool.part(order[:held_out].sort().values)
-        train = self.pool.part(order[held_out:][:limit].sort().values)
+        given = self.pool.given_validation
+        if given is None:
+            given = torch.zeros(len(self.pool), dtype=torch.bool)
+            given[order[: max(1, round(val_share * len(self.pool)))]] = True
+        val = self.pool.part(order[given[order]].sort().values)
+        train = self.pool.part(order[~given[order]][:limit].sort().values)
         many = self.values.many
         if len(train) == 0:
             raise UserError(
@@ -152,6 +156,11 @@ class Dataset(pl.LightningDataModule):
     def factors(self) -> Factors | None:
         """The known factors of variation, or None if the examples were not made from any."""
         return self.pool.factors
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user about how the source was read."""
+        return list(dict.fromkeys([*self.pool.notes, *self.test.notes]))
 
     def train_dataloader(self) -> Groups:
         """Return this process's training batches, in groups, in a different order in each epoch."""

@@ -4,9 +4,7 @@ If the files leave open how they are to be read (values in 0–1 or 0–255, oth
 asks the user for it; nothing is guessed.
 """
 
-import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lab.data import image_folder
 from vae_lab.data.array_file import SUFFIXES
 from vae_lab.data.array_images import Wording, array_images
 from vae_lab.data.array_layout import Sizes
-from vae_lab.data.image_folder import eight_bits, image_files, opened
-from vae_lab.data.value_range import Range, value_range
+from vae_lab.data.given_folder import GivenFolder
+from vae_lab.data.image_bytes import Background
+from vae_lab.data.value_range import Range, ValueRange, value_range
 from vae_lab.errors import UserError
 from vae_lab.types import Shape
 
@@ -52,6 +50,7 @@ class GivenImages:
         channels: 'grey' converts RGB to grey, 'rgb' repeats grey three times; None if no conversion is needed.
         array: the name of the array in a file of several.
         axes: the axes of the array, see :mod:`vae_lab.data.array_layout`; None if its shape makes them clear.
+        background: 'white' or 'black', over which transparent image files are laid; None if there are none.
 
     Raises:
         UserError: the images do not suit the dataset, or it is unclear how to read them; the message says what to do.
@@ -65,23 +64,27 @@ class GivenImages:
         channels: Channels | None = None,
         array: str | None = None,
         axes: list[str] | None = None,
+        background: Background | None = None,
     ) -> None:
         place, start = Path(path).expanduser(), f"images={path}"
         if not place.exists():
             raise UserError(
                 f"{start}: no such file or folder; type images=<folder of images>, or a file {', '.join(SUFFIXES)}"
             )
-        of_files = place.is_dir()
-        if of_files and (array or axes):
-            raise UserError(f"{start}: a folder has no arrays; leave array= and axes= out")
-        channels_, height, width = x_shape
-        source: _Source = (
-            _Folder(place)
-            if of_files
-            else array_images(place, array, axes, Sizes(height, width, channels_), Wording(start))
-        )
+        self.notes: list[str] = []
+        source: _Source
+        if place.is_dir():
+            if array or axes:
+                raise UserError(f"{start}: a folder has no arrays; leave array= and axes= out")
+            source = GivenFolder(place, background, range)
+            self.notes, self.range = source.notes, ValueRange(0, 255, source.about["values"])
+        else:
+            if background:
+                raise UserError(f"background={background}: an array has no transparency; leave it out")
+            depth, height, width = x_shape
+            source = array_images(place, array, axes, Sizes(height, width, depth), Wording(start))
+            self.range = value_range(source, start, "range=", range)
         self._source, self.path = source, place
-        self.range = value_range(source, start, "range=", range, of_files)
         self._convert = _conversion(source.shape, x_shape, path, channels)
         self.about = {"images": str(place), **source.about, "values": self.range.told, "sha256": source.digest()}
         if self._convert:
@@ -96,54 +99,6 @@ class GivenImages:
         if self._convert == "grey":
             return (x * _LUMA).sum(1, keepdim=True)
         return x.expand(-1, 3, -1, -1) if self._convert == "rgb" else x
-
-
-class _Folder:
-    """Image files in a folder, decoded when used; the headers of all files are read at once to check their sizes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.files = image_files(folder)
-        if not self.files:
-            raise UserError(f"images={folder}: no image ({', '.join(sorted(image_folder.SUFFIXES))}) in this folder")
-        sizes = {file: _header(file) for file in self.files}
-        first = sizes[self.files[0]]
-        for file, size in sizes.items():
-            if size != first:
-                raise UserError(
-                    f"images={folder}: {file.name} is {_shown(size)}, {self.files[0].name} is {_shown(first)}; "
-                    "make all images one size and one kind"
-                )
-        self.count, self.shape = len(self.files), first
-        self.about = {"kind": f"{self.count:,} image files of {_shown(first)}"}
-
-    def read(self, index: Sequence[int]) -> np.ndarray:
-        with ThreadPoolExecutor() as pool:  # threads help because decoding releases the global interpreter lock
-            return np.stack(list(pool.map(self._decoded, index)))
-
-    def _decoded(self, i: int) -> np.ndarray:
-        with opened(self.files[i]) as image:
-            pixels = np.asarray(eight_bits(image).convert("L" if self.shape[0] == 1 else "RGB"), np.uint8)
-        return pixels[None] if self.shape[0] == 1 else pixels.transpose(2, 0, 1)
-
-    def digest(self) -> str:
-        digest = hashlib.sha256()
-        for file in self.files:
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
-
-
-def _header(file: Path) -> Shape:
-    """Return C, H, W of an image file without decoding it."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            if image.mode == "F":
-                raise UserError(f"{file} has floating-point values, which would be cut off; save the images as .npy")
-            grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-            return (1 if grey else 3, image.height, image.width)
-    except (OSError, SyntaxError) as why:
-        raise UserError(f"{file} cannot be read as an image ({why}); remove or repair it") from why
 
 
 def _conversion(shape: Shape, x_shape: Shape, path: str, asked: Channels | None) -> Channels | None:
@@ -170,7 +125,3 @@ def _conversion(shape: Shape, x_shape: Shape, path: str, asked: Channels | None)
     if asked and not needed:
         raise UserError(f"channels={asked}: the images have {shape[0]} channels like the dataset's; leave it out")
     return needed
-
-
-def _shown(shape: Shape) -> str:
-    return f"{shape[1]}×{shape[2]} {'grey' if shape[0] == 1 else 'RGB'}"

@@ -55,9 +55,7 @@ class _Found:
         return f"values from {self.low:g} to {self.high:g}"
 
 
-def value_range(
-    images: Images, start: str, option: str, asked: Range | None = None, of_files: bool = False
-) -> ValueRange:
+def value_range(images: Images, start: str, option: str, asked: Range | None = None) -> ValueRange:
     """Return the range of the values of all images.
 
     Args:
@@ -65,14 +63,13 @@ def value_range(
         start: the beginning of error messages, ``images=x.npy``.
         option: the option that gives the range, ``range=``.
         asked: the range that the user typed; None: derived from the values.
-        of_files: True for image files, where a value above 1 means bytes.
 
     Raises:
         UserError: a value is not finite, or the range is unclear, or would cut off much of the values.
     """
-    ends = None if asked is None else _ends(asked, option)
+    ends = None if asked is None else black_and_white(asked, option.removesuffix("="))
     found = _scanned(images, start)
-    low, high = ends or _evident(images, found, start, option, of_files)
+    low, high = ends or _evident(images, found, start, option)
     outside, cut = _cut(images, found, low, high)
     if cut > MOST_CUT:
         raise UserError(
@@ -83,11 +80,16 @@ def value_range(
     return ValueRange(low, high, f"{found}{clamped}, read as {low:g}–{high:g}")
 
 
-def _ends(asked: Range, option: str) -> tuple[float, float]:
+def black_and_white(asked: Range, option: str) -> tuple[float, float]:
+    """Return the values that mean black and white, as the user typed them: white alone, or both.
+
+    Raises:
+        UserError: they are not two numbers in ascending order.
+    """
     ends = asked if isinstance(asked, list) else [0, asked]
     if len(ends) != 2 or not ends[0] < ends[1]:
         typed = f"[{','.join(f'{end:g}' for end in ends)}]" if isinstance(asked, list) else f"{asked:g}"
-        raise UserError(f"{option}{typed}: black, then white, a larger number, are needed, as in {option}[-1,1]")
+        raise UserError(f"{option}={typed}: black, then white, a larger number, are needed, as in {option}=[-1,1]")
     return ends[0], ends[1]
 
 
@@ -116,7 +118,7 @@ def _cut(images: Images, found: _Found, low: float, high: float) -> tuple[int, f
     return outside, change / total / (min(found.high - found.low, high - low) or high - low)
 
 
-def _evident(images: Images, found: _Found, start: str, option: str, of_files: bool) -> tuple[float, float]:
+def _evident(images: Images, found: _Found, start: str, option: str) -> tuple[float, float]:
     """Return black and white, if the values make them clear.
 
     Raises:
@@ -136,7 +138,7 @@ def _evident(images: Images, found: _Found, start: str, option: str, of_files: b
         raise UserError(f"{start}: {found}; type {option}{ends}, the values that mean black and white")
     if bools or (found.high <= 1 + ROUNDING and floats):
         return 0, 1
-    if found.high > (1 if of_files else CLEARLY_BYTES):
+    if found.high > CLEARLY_BYTES:
         return 0, 255
     unit = "1" if _cut(images, found, 0, 1)[1] <= MOST_CUT else _shown(0, found.high)
     raise UserError(
