@@ -83,7 +83,15 @@ def score_images(config: Node, run_dir: Path, console: Console, sweep: str | Non
     data = make_data(config)
     if data.values.kind != "images":
         raise UserError(f"dataset={data.name} holds {data.values.kind}, and vae-lab score compares images")
-    given = GivenImages(settings.images, data.x_shape, settings.range, settings.channels, settings.background)
+    given = GivenImages(
+        settings.images,
+        data.x_shape,
+        settings.range,
+        settings.channels,
+        settings.array,
+        settings.axes,
+        settings.background,
+    )
     run_folder.claim(run_dir)
     title = f"{given.path.name} against {data.name}, seed {settings.seed}"
     scoring = ScoredImages(given, data, settings.seed, device, title, tracker(console), make(settings.features))

@@ -17,6 +17,7 @@ from torch import Tensor
 from vae_lab.data.batches import Batches, EpochOrder, Groups
 from vae_lab.data.corruption import Binarize, Corruption, binarize_once, drawn_binary
 from vae_lab.data.source import Source
+from vae_lab.data.targets import refuse_wrong_targets
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples, Factors, Values
 from vae_lab.types import Batch, Group, Noise, Shape
@@ -43,7 +44,8 @@ class Dataset(pl.LightningDataModule):
         noise_share: fraction of the training images that are noisy.
 
     Raises:
-        UserError: the examples are missing, damaged or too few for a batch, or an option does not suit them.
+        UserError: the examples are missing, damaged or too few for a batch, their labels are not labels of their
+            classes, or an option does not suit them.
     """
 
     name: str  # type: ignore[assignment]  # Lightning declares str | None; here it is never None
@@ -66,6 +68,8 @@ class Dataset(pl.LightningDataModule):
         self.root = Path(root)
         self.device = torch.device("cpu")
         self.pool, self.test = source.load(root)
+        for split, part in (("training", self.pool), ("test", self.test)):
+            refuse_wrong_targets(name, split, part)
         self._refuse_image_options(binarize, noise_std, noise_share)
         self.train, self.val = self._split(val_share, limit)
         # The examples as a model receives them, which differ from self.train etc. if they are binarised once.

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vae_lab.data.image_bytes import Background, ImageReader, Range
+from vae_lab.data.image_bytes import Background, ImageReader
 from vae_lab.data.image_files import image_files, shown
 from vae_lab.data.image_opening import for_each, without_warnings
+from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 from vae_lab.types import Shape
 

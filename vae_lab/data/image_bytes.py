@@ -14,10 +14,10 @@ from PIL import Image
 
 from vae_lab.data.image_files import shown
 from vae_lab.data.image_opening import Opened, opened
+from vae_lab.data.value_range import Range, black_and_white
 from vae_lab.errors import UserError
 
 Background = Literal["white", "black"]
-Range = float | list[float]
 READING = 2  # is part of the names of cached images; a higher number when the same file becomes other bytes
 _ROUNDING = 1e-5  # how far, relative to white, a number may lie outside its range and still count as a rounding error
 _16_BITS = 65_535
@@ -157,18 +157,6 @@ class ImageReader:
         """Return the option that gives the range of these values, with white as the largest number of as many bits."""
         white = 1 if high <= 1 else 2 ** math.ceil(high).bit_length() - 1
         return f"{self.prefix}range={white}" if low >= 0 else f"{self.prefix}range=[{math.floor(low)},{white}]"
-
-
-def black_and_white(asked: Range, option: str) -> tuple[float, float]:
-    """Return the values that mean black and white, as the user typed them: white alone, or both.
-
-    Raises:
-        UserError: they are not two numbers in ascending order.
-    """
-    ends = asked if isinstance(asked, list) else [0, asked]
-    if len(ends) != 2 or not ends[0] < ends[1]:
-        raise UserError(f"{option}={asked}: black, then white, a larger number, are needed, as in {option}=[0,4095]")
-    return ends[0], ends[1]
 
 
 def _extremes(image: Image.Image) -> tuple[int, int]:

@@ -18,10 +18,11 @@ from pydantic import PositiveInt
 
 from vae_lab.data.attributes import Attributes, read_attributes
 from vae_lab.data.cache import cache_dir
-from vae_lab.data.image_bytes import READING, Background, ImageReader, Range
+from vae_lab.data.image_bytes import READING, Background, ImageReader
 from vae_lab.data.image_files import image_files, shown
 from vae_lab.data.image_layout import Layout, layout
 from vae_lab.data.image_opening import for_each, without_warnings
+from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
 from vae_lab.system.files import replaced, write_json
