@@ -24,7 +24,7 @@ from vae_lab.features.classifier import classifier_features
 from vae_lab.metrics.common.image_scores import ImageMetric, images_compared
 from vae_lab.noise import generator
 from vae_lab.report.loggers import LogContext, close
-from vae_lab.report.terminal import print_scores, tracker
+from vae_lab.report.terminal import print_notes, print_scores, tracker
 from vae_lab.runs import writing
 from vae_lab.runs.build import make_data
 from vae_lab.runs.environment import describe_environment
@@ -91,7 +91,15 @@ def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | No
     data = make_data(config)
     if data.values.kind != "images":
         raise UserError(f"dataset={data.name} holds {data.values.kind}, and vae-lab score compares images")
-    given = GivenImages(settings.images, data.x_shape, settings.range, settings.channels)
+    given = GivenImages(
+        settings.images,
+        data.x_shape,
+        settings.range,
+        settings.channels,
+        settings.array,
+        settings.axes,
+        settings.background,
+    )
     if not _is_begun(run_dir):
         writing.claim(run_dir)
     title = f"{given.path.name} against {data.name}, seed {settings.seed}"
@@ -99,6 +107,8 @@ def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | No
     _refuse_too_few(scoring, metrics, config)
     console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{given.about['kind']}, {given.about['values']}", highlight=False, soft_wrap=True)
+    scoring.scores.notes.extend(given.notes)
+    print_notes(console, scoring.scores.notes)
     environment = {
         **describe_environment(config, device, shlex.join(["vae-lab", "score", *sys.argv[1:]])),
         "x_shape": list(data.x_shape),
