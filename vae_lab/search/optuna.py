@@ -113,7 +113,9 @@ class OptunaSearch:
             study = create_study(storage=storage, study_name=name, directions=self._directions(), load_if_exists=True)
             trials = study.get_trials(deepcopy=False)
             create_study(directions=self._directions()).add_trials(trials)  # checks the trials
-            if any(trial.params.keys() - space for trial in trials):
+            if any(
+                trial.params.keys() - space or (trial.values and len(trial.params) < len(space)) for trial in trials
+            ):
                 raise ValueError("a trial has other parameters")
             return study
         except Exception as why:  # Optuna reads the journal without checking it
