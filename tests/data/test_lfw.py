@@ -54,7 +54,7 @@ def test_another_alignment_needs_its_archive(root, alignment):
 def test_without_files_those_that_are_needed_are_named(tmp_path):
     with pytest.raises(UserError) as told:
         LFW().load(tmp_path)
-    assert "no longer available" in str(told.value)
+    assert "could not be downloaded (its authors no longer offer it)" in str(told.value)
     assert "put lfw-funneled.tgz, the folder lfw_funneled that is in it, peopleDevTrain.txt" in str(told.value)
     assert "dataset=image_folder" in str(told.value)
     assert list(tmp_path.iterdir()) == []

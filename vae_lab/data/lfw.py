@@ -42,9 +42,9 @@ class LFW:
         from torchvision import datasets
 
         def read(download: bool) -> list[list[Path]]:
-            parts = (
-                datasets.LFWPeople(str(root), split, self.alignment, download=download) for split in ("train", "test")
-            )
+            if download:
+                raise ValueError("its authors no longer offer it")
+            parts = (datasets.LFWPeople(str(root), split, self.alignment) for split in ("train", "test"))
             return [[Path(file) for file in part.data] for part in parts]
 
         folder, archive, _ = datasets.LFWPeople.file_dict[self.alignment]
