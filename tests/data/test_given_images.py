@@ -395,7 +395,7 @@ def test_floating_point_files_are_read_only_with_their_range(tmp_path):
 @pytest.mark.parametrize("value", [0, 1])
 def test_a_folder_without_a_value_above_1_is_in_doubt(tmp_path, value):
     folder = written(tmp_path / "folder", np.full((3, 8, 9), value, np.uint8))
-    assert "type range=1 if that means white, or range=255 if the images are dark" in refusal(folder)
+    assert f"above {value}; type range=255 if the images are dark, or range=1 if" in refusal(folder)
     assert every(GivenImages(folder, GREY, 1)).max() == value
 
 

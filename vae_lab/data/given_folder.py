@@ -9,7 +9,7 @@ import numpy as np
 
 from vae_lab.data.image_bytes import Background, ImageReader
 from vae_lab.data.image_files import image_files, shown
-from vae_lab.data.image_opening import for_each
+from vae_lab.data.image_opening import for_each, without_warnings
 from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 from vae_lab.types import Shape
@@ -32,7 +32,8 @@ class GivenFolder:
         found = image_files(folder, f"images={shown(folder)}")
         self.files, self.count = found.images, len(found.images)
         self._reader = ImageReader("", background, range)
-        self.shape = self._shape_of(0)
+        with without_warnings():
+            self.shape = self._shape_of(0)
         for_each(self.files, self._check)
         self.notes = [*found.notes, *self._reader.notes(folder)]
         black, white = self._reader.ends or (0, 255)
@@ -56,7 +57,7 @@ class GivenFolder:
 
     def read(self, index: Sequence[int]) -> np.ndarray:
         """Return the images at these positions: bytes [n, C, H, W]."""
-        with ThreadPoolExecutor() as pool:  # threads help because decoding releases the global interpreter lock
+        with without_warnings(), ThreadPoolExecutor() as pool:
             return np.stack(list(pool.map(self._decoded, index)))
 
     def _decoded(self, i: int) -> np.ndarray:

@@ -21,6 +21,9 @@ Background = Literal["white", "black"]
 READING = 2  # is part of the names of cached images; a higher number when the same file becomes other bytes
 _ROUNDING = 1e-5  # how far, relative to white, a number may lie outside its range and still count as a rounding error
 _16_BITS = 65_535
+_BYTES, _INTEGERS, _CHANNELS = "8 bits", "16 bits", "16 bits per channel"
+# By the bits of the files: if no value is above the first number, it is in doubt whether the second one means white.
+_DARK = {_BYTES: (1, 255), _INTEGERS: (_16_BITS // 2, _16_BITS), _CHANNELS: (_16_BITS // 2, _16_BITS)}
 
 
 class ImageReader:
@@ -39,7 +42,7 @@ class ImageReader:
         self._lock = threading.Lock()
         self._several: set[Path] = set()  # files with more than one frame
         self._transparent: set[Path] = set()
-        self._highest = {8: -1.0, 16: -1.0}  # largest pixel value of all files by their bits, if no range is given
+        self._highest: dict[str, float] = {}  # largest pixel value of all files by their bits, if no range is given
 
     def read(self, file: Path) -> Image.Image:
         """Return the first frame of a file in mode ``L`` if it is grey, else in ``RGB``.
@@ -54,7 +57,7 @@ class ImageReader:
         if found.image.mode[0] in "IF":
             return self._laid_over(self._eight_bits(found, file), found.alpha, file)
         image = self._laid_over(self._scaled(found, file), found.alpha, file)
-        bits, unit = (16, 257) if found.upper_bits_only else (8, 1)
+        bits, unit = (_CHANNELS, 257) if found.upper_bits_only else (_BYTES, 1)
         self._note_highest(bits, _extremes(image)[1] * unit)
         return image
 
@@ -88,7 +91,7 @@ class ImageReader:
                 f"the values that mean black and white, e.g. {self._typed(low, high)}"
             )
         self._refuse_outside(ends, low, high, file)
-        self._note_highest(16, high)
+        self._note_highest(_INTEGERS, high)
         black, white = ends
         levels = (values.clip(black, white).astype(np.float64) - black) * (255 / (white - black))
         return Image.fromarray(np.rint(255 - levels if found.white_is_zero else levels).astype(np.uint8))
@@ -100,8 +103,7 @@ class ImageReader:
             return image
         if found.upper_bits_only:
             raise UserError(
-                f"{shown(file)} has 16 bits per channel, of which only the upper 8 are read; leave {self.prefix}range "
-                "out, and save images that are too dark with 8 bits"
+                f"{shown(file)} has 16 bits per channel, of which only the upper 8 are read; save it with 8 bits"
             )
         self._refuse_outside(self.ends, *_extremes(image), file)
         black, white = self.ends
@@ -117,21 +119,28 @@ class ImageReader:
                 f"white; type {self._typed(low, high)}, or the range of all images"
             )
 
-    def _note_highest(self, bits: int, high: float) -> None:
+    def _note_highest(self, bits: str, high: float) -> None:
         if self.ends is None:
             with self._lock:
-                self._highest[bits] = max(self._highest[bits], high)
+                self._highest[bits] = max(self._highest.get(bits, 0), high)
 
     def _refuse_dark(self, folder: Path) -> None:
         """Refuse images that would be nearly black because their values do not use the range of their files."""
-        for bits, least, white in ((8, 1, 255), (16, _16_BITS // 2, _16_BITS)):
-            high = self._highest[bits]
-            if 0 <= high <= least:
-                raise UserError(
-                    f"{shown(folder)}: no image of {bits} bits has a value above {high:g}; "
-                    f"type {self._typed(0, high)} if that means white, or {self._typed(0, white)} if the images are "
-                    "dark"
-                )
+        for bits, high in self._highest.items():
+            least, white = _DARK[bits]
+            if high > least:
+                continue
+            if high == 0 and self._transparent and self.background == "black":
+                raise UserError(f"{shown(folder)}: all images are black; type {self.prefix}background=white")
+            instead = (
+                "save them with 8 bits if they are not"
+                if bits == _CHANNELS
+                else (f"{self._typed(0, high)} if {'that' if high else '1'} means white")
+            )
+            raise UserError(
+                f"{shown(folder)}: no image of {bits} has a value above {high:g}; type {self._typed(0, white)} if the "
+                f"images are dark, or {instead}"
+            )
 
     def _laid_over(self, image: Image.Image, alpha: Image.Image | None, file: Path) -> Image.Image:
         if alpha is None or alpha.getextrema()[0] == 255:

@@ -49,19 +49,19 @@ class ImageFiles:
     @property
     def notes(self) -> list[str]:
         """Sentences about files that are not read."""
-        notes = []
-        if self.others:
-            notes.append(f"{counted(self.others.total(), 'file')} in {shown(self.folder)} left out, because only "
-                         f"images are read: {self.kinds}.")  # fmt: skip
+        notes, folder = [], shown(self.folder)
+        if n := self.others.total():
+            notes.append(f"{counted(n, 'file')} left out in {folder}, because only images are read: {self.kinds}.")
         if self.loops:
-            notes.append(f"{counted(self.loops, 'link')} in {shown(self.folder)} to a folder above not followed.")
+            notes.append(f"{counted(self.loops, 'link')} not followed in {folder}: they lead to a folder above.")
         return notes
 
     @property
     def kinds(self) -> str:
         """The files left out, by suffix: ``3 .txt, 1 .svg``."""
-        most = [f"{n:,} {suffix or 'without a suffix'}" for suffix, n in self.others.most_common(6)]
-        return ", ".join([*most, "…"] if len(self.others) > 6 else most)
+        most = sorted(self.others.items(), key=lambda item: (-item[1], item[0] or "~"))
+        texts = [f"{n:,} {suffix or 'without a suffix'}" for suffix, n in most[:6]]
+        return ", ".join([*texts, "…"] if len(most) > 6 else texts)
 
 
 def image_files(folder: Path, called: str) -> ImageFiles:

@@ -21,7 +21,7 @@ from vae_lab.data.cache import cache_dir
 from vae_lab.data.image_bytes import READING, Background, ImageReader
 from vae_lab.data.image_files import image_files, shown
 from vae_lab.data.image_layout import Layout, layout
-from vae_lab.data.image_opening import for_each
+from vae_lab.data.image_opening import for_each, without_warnings
 from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
@@ -115,7 +115,8 @@ class ImageFolder:
 
     def _shape(self, first: Path) -> tuple[int, int, int]:
         """Return C, H, W, from the config or from the first image."""
-        image = self.reader.read(first)
+        with without_warnings():
+            image = self.reader.read(first)
         return self.channels or len(image.getbands()), self.size[0] or image.height, self.size[1] or image.width
 
     def _pixels(self, files: Sequence[Path], shape: tuple[int, int, int]) -> tuple[torch.Tensor, list[str]]:

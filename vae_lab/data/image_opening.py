@@ -48,6 +48,8 @@ def opened(file: Path) -> Opened:
         white_is_zero = deep and isinstance(stored, TiffImageFile) and stored.tag_v2.get(_PHOTOMETRIC) == 0
         key_scale = 85 if "'L;2'" in storage else 17 if "'L;4'" in storage else 1
         image = _upright(stored)
+        if "LA;16" in storage:  # Pillow reads grey of 16 bits with transparency as colours
+            image = image.convert("LA")
         return Opened(
             image=image if deep else _colours(image),
             alpha=_alpha(image, key_scale),
@@ -64,11 +66,18 @@ def for_each(files: Sequence[Path], do: Callable[[int], None]) -> None:
     from rich.progress import track
 
     is_terminal = get_console().is_terminal
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # decoding releases the global interpreter lock
-        warnings.simplefilter("ignore")  # Pillow's warnings name no file
+    with without_warnings(), ThreadPoolExecutor() as pool:  # decoding releases the global interpreter lock
         done = pool.map(do, range(len(files)))
         for _ in track(done, "reading images", len(files), transient=True, disable=not is_terminal):
             pass
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Silence Pillow's warnings, which name no file. This is for all threads, so that it is not done for each file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
