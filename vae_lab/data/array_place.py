@@ -67,7 +67,8 @@ class Place:
         """
         array = self.arrays.get(word)
         if array is None:
-            found = next((p for p in (Path(word), self.root / word, self.file.parent / word) if p.is_file()), None)
+            path = Path(word).expanduser()
+            found = next((p for p in (path, self.root / path, self.file.parent / path) if p.is_file()), None)
             if found is None or word == "":
                 known = "has one array" if "" in self.arrays else f"has {listed(self.arrays)}"
                 raise UserError(f"{start} is neither a file nor an array of {self.path}, which {known}")
