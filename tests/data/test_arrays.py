@@ -144,6 +144,13 @@ def test_other_ranges_are_scaled_to_bytes(low, high, typed, dtype):
         assert "type dataset.source.range=[" in refusal(axes=["N", "H", "W"])
 
 
+def test_rounding_to_bytes_is_told():
+    np.save("x.npy", images())
+    assert loaded()[0].notes == ()
+    np.save("x.npy", images() / 255)
+    assert loaded()[0].notes == ("x.npy has float64 values from 0 to 1, read as 0–1, rounded to 256 grey levels.",)
+
+
 def test_booleans_are_black_and_white():
     np.save("x.npy", images() > 99)
     train, test = loaded()
