@@ -12,6 +12,7 @@ from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.trust import trusted
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import Interrupted
 from vae_lab.report.terminal import print_plan, print_scores
@@ -116,7 +117,7 @@ def _trainer_fit(
         loss=_loss(settings, job, data, device_for(settings.accelerator), console),
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp with one process, too
-    with several_processes(run_dir, distributed), interruptible(trainer):
+    with several_processes(run_dir, distributed, trusted()), interruptible(trainer):
         trainer.fit(lit, datamodule=data, ckpt_path=last_checkpoint(run_dir), weights_only=True)
     return trainer
 

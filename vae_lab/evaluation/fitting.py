@@ -139,6 +139,8 @@ def _loaded(saved: Node, path: Path) -> Sampler:
         sampler = make(saved["about"]["settings"])
         sampler.load_state_dict(saved["state"])
         return sampler.eval()
+    except UserError as why:
+        raise type(why)(f"{path}: {why}") from why
     except (RuntimeError, KeyError, TypeError) as why:
         raise _damaged(path, why) from why
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
 from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.trust import Untrusted, refuse_untrusted, trusting
 from vae_lab.data.cache import data_root
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import NoSuchModule, UserError
@@ -74,18 +75,21 @@ class Run:
     environment: Node  # versions, device, seed, wall time, parameters
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
     data_dir: str | None = field(default=None, repr=False)
+    trust: Sequence[str] = field(default=(), repr=False)  # packages outside vae_lab that the config may name
 
     @cached_property
     def data(self) -> Dataset:
         """The dataset of the run; its ``batches()`` are examples as the model receives them."""
         chosen = self.data_dir or self.config["data_dir"] or os.environ.get("VAE_LAB_DATA")
-        return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
+        with trusting(self.trust):
+            return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
 
     @cached_property
     def job(self) -> Job:
         """The model and the objective, with the weights of the epoch of lowest val/loss."""
         values = values_from(self.environment.get("values"))
-        job = make_job(self.config, tuple(self.environment["x_shape"]), self.environment.get("y_size", 0), values)
+        with trusting(self.trust):
+            job = make_job(self.config, tuple(self.environment["x_shape"]), self.environment.get("y_size", 0), values)
         load_weights(job, self.path / "checkpoints" / "best.ckpt")
         return job.eval()
 
@@ -127,7 +131,8 @@ class Run:
         device, conditions = next(self.job.parameters()).device, self.conditions(y)
         fitted = None if sampler == "prior" else sampler
         if isinstance(fitted, str):
-            fitted, _ = at_hand(self.evaluation, fitted, self.path)
+            with trusting(self.trust):
+                fitted, _ = at_hand(self.evaluation, fitted, self.path)
         examples = decoded_draws(self.model, n, device, seed, "sample command", conditions=conditions, sampler=fitted)
         return torch.cat(list(examples)).cpu()
 
@@ -148,15 +153,18 @@ class Run:
         return unconditional
 
 
-def load_run(path: RunPath, key: str = "run") -> Run:
+def load_run(path: RunPath, key: str = "run", trust: Sequence[str] = ()) -> Run:
     """Read a run folder.
 
     Args:
         path: the folder.
         key: the option that the user typed the folder for, named in messages.
+        trust: packages outside vae_lab whose classes the run's config may name, as in ``trust=["mylab"]``. They can do
+            anything, and so can whoever has written the config with them.
 
     Raises:
-        UserError: it is not a run folder, a file in it is damaged, or it names a class that cannot be imported.
+        UserError: it is not a run folder, a file in it is damaged, or it names a class that is not trusted or cannot be
+            imported.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -167,9 +175,11 @@ def load_run(path: RunPath, key: str = "run") -> Run:
     if "images" in config:
         raise UserError(f"{key}={path}: this is not a trained run but scores of given images; they are in results.json")
     try:
-        check(TrainConfig, config)
-    except NoSuchModule as why:
-        raise UserError(f"{folder / 'config.yaml'}: {why}") from why
+        with trusting(trust):
+            refuse_untrusted(config)
+            check(TrainConfig, config)
+    except (NoSuchModule, Untrusted) as why:
+        raise type(why)(f"{folder / 'config.yaml'}: {why}") from why
     except UserError as why:
         raise UserError(f"{folder / 'config.yaml'} is damaged ({why})") from why
     environment = _read(folder / "environment.json", json.loads)
@@ -187,6 +197,7 @@ def load_run(path: RunPath, key: str = "run") -> Run:
         notes=results.get("notes", []),
         environment=environment,
         history=_read_history(folder / "metrics.csv"),
+        trust=trust,
     )
 
 

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+from vae_lab.config.trust import targets_in, trusting
 from vae_lab.runs import state
 from vae_lab.sweep.jobs import Outcome, SweepJob
 from vae_lab.system.processes import interrupt, is_further_process
@@ -22,7 +23,9 @@ def carry_out(job: SweepJob) -> Outcome:
     if is_further_process(job.config["accelerator"]["devices"]):
         return _accompany(job)
     heed_sigterm()
-    with state.in_use(job.folder, wait=True):  # a process of an earlier invocation may still be running it
+    # The job's config was composed from what the user typed; the config in the folder may name nothing else. A process
+    # of an earlier invocation may still be running the job, which is why this one waits.
+    with trusting(targets_in(job.config)), state.in_use(job.folder, wait=True):
         if state.status_of(job.folder) != "finished":
             reason = _attempt(job, fresh=not (job.folder / "config.yaml").is_file())
             if reason:
@@ -59,7 +62,8 @@ def _accompany(job: SweepJob) -> Outcome:
 
     while not ((job.folder / "config.yaml").is_file() and state.is_in_use(job.folder)):
         time.sleep(0.5)
-    train_worker(job.folder)
+    with trusting(targets_in(job.config)):
+        train_worker(job.folder)
     return Outcome(job.name, "finished")
 
 
