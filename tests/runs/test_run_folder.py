@@ -32,5 +32,7 @@ def test_a_class_of_a_module_that_python_does_not_find_is_told_with_pythonpath(f
 
 
 def test_a_class_that_a_known_module_lacks_makes_a_damaged_config(folder_with):
-    with pytest.raises(UserError, match=r"config\.yaml is damaged \(model\._target_=vae_lab\.models\.single_level\.Modle cannot be"):
+    with pytest.raises(
+        UserError, match=r"config\.yaml is damaged \(model\._target_=vae_lab\.models\.single_level\.Modle cannot be"
+    ):
         vae_lab.load_run(folder_with("vae_lab.models.single_level.Modle"))
