@@ -37,10 +37,10 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def _trusted_stand_ins():
-    """Let saved configs name the models of ``tests/stand_ins``, which a user would allow by ``trust=[stand_ins]``."""
+    """Let configs name the stand-ins of the tests, which a user would allow by ``trust=[stand_ins,stacked_runs]``."""
     from vae_lab.config.trust import trusting
 
-    with trusting(["stand_ins"]):
+    with trusting(["stand_ins", "stacked_runs"]):
         yield
 
 

@@ -115,10 +115,11 @@ def test_beside_one_finished_run_settings_that_differ_from_the_others_stay(tmp_p
 
 def test_a_finished_run_with_cut_metrics_says_so(tmp_path, console):
     folder = make_run(tmp_path / "s" / "a")
-    (folder / "metrics.csv").write_text("epoch,val/loss\n0,3\n1,x,4\n")
+    (folder / "metrics.csv").write_text("epoch,step,val/loss\n0,1,3\n1,2\n")
     page = write_comparison([tmp_path / "s"], tmp_path / "out", console)
     assert "finished; metrics.csv is damaged" in console.file.getvalue()
-    assert '{"v":"finished; metrics.csv is damaged","t":"✓ finished; metrics.csv is damaged"}' in page.read_text()
+    status = "finished; metrics.csv is damaged (line 3 has 2 of 3 cells)"
+    assert f'{{"v":"{status}","t":"✓ {status}"}}' in page.read_text()
 
 
 def test_a_plain_folder_of_runs_is_left_as_it_is(cli, tmp_path):

@@ -7,10 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.folders import is_run, resolve, run_folders
+from vae_lab.compare.folders import resolve, run_folders
 from vae_lab.compare.reading import read, read_sweep
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
+from vae_lab.runs.folders import is_run
 from vae_lab.system.files import write_atomically
 
 PAGE, SUMMARY = "compare.html", "summary.csv"

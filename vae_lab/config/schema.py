@@ -160,9 +160,18 @@ class EvaluateConfig(_Schema):
 class ScoreConfig(_Schema):
     """The settings of ``vae-lab score``."""
 
-    images: str = Field(description="images to score: a folder of image files, or a .npy array")
-    range: Literal[1, 255] | None = Field(
-        description="pixel value that means white, if the file does not make it clear"
+    images: str = Field(description="images to score: a folder of image files, or a .npy, .npz, .mat or HDF5 array")
+    array: str | None = Field(description="name of the array, for a file of several", examples=["images"])
+    axes: list[str] | None = Field(
+        description="axes of the array, if its shape does not make them clear: N images, H rows, W columns, C channels",
+        examples=["[N,H,W,C]"],
+    )
+    range: float | list[float] | None = Field(
+        description="pixel values that mean black and white, if the file does not make them clear; 255 means [0,255]",
+        examples=["[-1,1]"],
+    )
+    background: Literal["white", "black"] | None = Field(
+        None, description="colour over which transparent image files are laid", examples=["white"]
     )
     channels: Literal["grey", "rgb"] | None = Field(
         description="convert RGB images to grey, or repeat grey images as RGB, to match the dataset"
