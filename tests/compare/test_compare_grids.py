@@ -43,7 +43,7 @@ def grey_picture(path: Path, shade: float) -> None:
 def trained(run_copy) -> Path:
     """A run that may be changed and that logs nothing, which is quicker."""
     config = yaml.safe_load((run_copy / "config.yaml").read_text())
-    (run_copy / "config.yaml").write_text(yaml.safe_dump({**config, "logger": None}))
+    (run_copy / "config.yaml").write_text(yaml.safe_dump({**config, "logger": {}}))
     return run_copy
 
 
@@ -139,7 +139,8 @@ def test_compare_builds_nothing_and_needs_neither_torch_nor_the_code_of_the_runs
         run = make_run(tmp_path / "s" / str(i), 10.0 + i, latent_dim=2 + i, choices={})
         config = yaml.safe_load((run / "config.yaml").read_text())
         config |= {part: {**(config.get(part) or {}), **node} for part in parts}
-        (run / "config.yaml").write_text(yaml.safe_dump({**config, "metrics": {"fid": node}, "figures": {"x": node}}))
+        config |= {"metrics": {"fid": node}, "figures": {"x": node}}
+        (run / "config.yaml").write_text(json.dumps(config))  # JSON is YAML, and has no aliases
     code = (
         "import sys; from vae_lab.cli import _main; sys.argv = ['vae-lab', 'compare', 's', 'out=s']\n"
         "print(_main(sys.argv[1:]), {'torch', 'foreign', 'sympy', 'pytorch_lightning'} & set(sys.modules))"
