@@ -25,8 +25,9 @@ from vae_lab.metrics.common.image_scores import ImageMetric, images_compared
 from vae_lab.noise import generator
 from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import print_scores, tracker
-from vae_lab.runs import run_folder
+from vae_lab.runs import writing
 from vae_lab.runs.build import make_data
+from vae_lab.runs.environment import describe_environment
 from vae_lab.scores import Scores
 from vae_lab.types import Progress
 
@@ -92,7 +93,7 @@ def score_images(config: Node, run_dir: Path, console: Console, sweep: str | Non
         settings.axes,
         settings.background,
     )
-    run_folder.claim(run_dir)
+    writing.claim(run_dir)
     title = f"{given.path.name} against {data.name}, seed {settings.seed}"
     scoring = ScoredImages(given, data, settings.seed, device, title, tracker(console), make(settings.features))
     _refuse_too_few(scoring, metrics, config)
@@ -100,7 +101,7 @@ def score_images(config: Node, run_dir: Path, console: Console, sweep: str | Non
     console.print(f"{given.about['kind']}, {given.about['values']}", highlight=False, soft_wrap=True)
     scoring.scores.notes.extend(given.notes)
     environment = {
-        **run_folder.describe_environment(config, device, shlex.join(["vae-lab", "score", *sys.argv[1:]])),
+        **describe_environment(config, device, shlex.join(["vae-lab", "score", *sys.argv[1:]])),
         "x_shape": list(data.x_shape),
         "run_id": uuid.uuid4().hex[:8],
         "sweep": sweep,
@@ -114,9 +115,9 @@ def score_images(config: Node, run_dir: Path, console: Console, sweep: str | Non
         failed = False
     finally:
         close(loggers, failed)
-    run_folder.write_config(run_dir, config)
-    run_folder.write_environment(run_dir, {**environment, "wall_seconds": round(time.perf_counter() - started, 2)})
-    run_folder.write_results(run_dir, scores)
+    writing.write_config(run_dir, config)
+    writing.write_environment(run_dir, {**environment, "wall_seconds": round(time.perf_counter() - started, 2)})
+    writing.write_results(run_dir, scores)
     print_scores(console, scores, title, run_dir)
     return scores
 
