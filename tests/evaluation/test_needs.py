@@ -133,7 +133,7 @@ LACKING = {
     "factors": [
         (
             lambda: run(images=replace(black_and_white(), factors=None)),
-            "the dataset has no known factors; dataset=sprites has them",
+            "the dataset has no known factors; dataset=sprites has them, and dataset=arrays with dataset.source.factors=",
         )
     ],
     "conditional": [(lambda: run(conditional=False), "the model is not conditional")],
@@ -214,7 +214,7 @@ def test_scores_left_out_for_one_reason_share_a_note():
         {"loss": parts["loss"]},
         [
             "No fid, kid: the dataset has no labels to train a feature classifier on; features=inception needs none.",
-            "No mig: the dataset has no known factors; dataset=sprites has them.",
+            "No mig: the dataset has no known factors; dataset=sprites has them, and dataset=arrays with dataset.source.factors=.",
         ],
     )
 
@@ -252,4 +252,6 @@ def test_scoring_calls_only_metrics_whose_needs_are_met_and_notes_the_others_onc
     for _ in range(2):
         scores = made.run(metrics)
         assert scores.values == {"test/x": 1.0}
-        assert scores.notes == ["No mig, sap: the dataset has no known factors; dataset=sprites has them."]
+        assert scores.notes == [
+            "No mig, sap: the dataset has no known factors; dataset=sprites has them, and dataset=arrays with dataset.source.factors=."
+        ]

@@ -47,7 +47,7 @@ def _convert(images: ArrayImages, values: ValueRange, order: np.ndarray | None, 
 
     order = np.arange(images.count) if order is None else order
     blocks = np.array_split(np.arange(images.count), -(-out.size // _AT_ONCE))
-    for block in track(blocks, f"reading {images.file.name}", transient=True):
+    for block in track(blocks, f"reading {images.file.name}", transient=True, disable=len(blocks) < 10):
         out[block] = np.rint(values.unit(images.read(order[block])) * 255).astype(np.uint8)
 
 

@@ -1,13 +1,13 @@
 """Where the arrays of a set of examples are: the images in a file, labels or factors in the same file or in another."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from vae_lab.data.array_choice import image_array, listed
-from vae_lab.data.array_file import SUFFIXES, NamedArray, arrays_of, damage_told
+from vae_lab.data.array_file import SUFFIXES, NamedArray, arrays_of
 from vae_lab.data.array_images import ArrayImages, Wording
 from vae_lab.data.array_layout import Sizes
 from vae_lab.errors import UserError
@@ -75,8 +75,7 @@ class Place:
             if len(arrays) != 1:
                 raise UserError(f"{start} has several arrays, {listed(arrays)}; save the one that is meant as .npy")
             array = next(iter(arrays.values()))
-        with damage_told(start, "no array"):
-            return np.asarray(array.load())
+        return np.asarray(replace(array, start=start).load())
 
 
 def found(path: str, root: Path, option: str) -> Path:

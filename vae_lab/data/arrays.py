@@ -67,9 +67,10 @@ class Arrays:
     ) -> None:
         if not 0 < test_share < 1:
             raise UserError(f"{PREFIX}test_share={test_share} must lie between 0 and 1; type 0.1")
-        for option, value, other in (("classes", classes, labels), ("factor_names", factor_names, factors)):
-            if value and not other:
-                raise UserError(f"{PREFIX}{option}= needs {PREFIX}{option.replace('classes', 'labels').split('_')[0]}=")
+        if classes and not labels and not test_labels:
+            raise UserError(f"{PREFIX}classes= needs {PREFIX}labels=")
+        if factor_names and not factors:
+            raise UserError(f"{PREFIX}factor_names= needs {PREFIX}factors=")
         if (test_path or test_array) and factors:
             raise UserError(
                 f"{PREFIX}factors= needs all images in one array; leave {PREFIX}test_path= and test_array out"
