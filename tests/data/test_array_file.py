@@ -1,4 +1,5 @@
 import gzip
+import os
 import pickle
 from pathlib import Path
 
@@ -69,8 +70,9 @@ def test_a_large_array_of_an_archive_is_unpacked_once_and_mapped(tmp_path, monke
     file = saved(tmp_path / "a.npz")
     first, second = (arrays_of(file, "a")["x"].load() for _ in range(2))
     assert isinstance(first, np.memmap)
-    assert first.filename == second.filename
     assert np.array_equal(first, IMAGES)
+    assert np.array_equal(second, IMAGES)
+    assert len(list((Path(os.environ["VAE_LAB_CACHE"]) / "arrays").glob("*.npy"))) == 1
 
 
 @pytest.mark.parametrize("suffix", [".pkl", ".pickle", ".p", ".pt", ".pth"])

@@ -17,9 +17,8 @@ from typing import IO, Protocol
 import numpy as np
 
 from vae_lab.data.array_hdf5 import HDF5Array, hdf5_arrays, is_hdf5
-from vae_lab.data.cache import cache_dir
+from vae_lab.data.cache import cache_dir, made_once
 from vae_lab.errors import UserError
-from vae_lab.system.files import replaced
 
 LARGE = 2**30  # bytes of a compressed array above which it is unpacked into a file in the cache instead of memory
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf")
@@ -171,10 +170,19 @@ class _Member:
             if self.member.file_size <= LARGE:
                 return np.lib.format.read_array(stream, allow_pickle=False)
             unpacked = cache_dir("arrays") / f"{self.member.CRC:08x}-{self.member.file_size}.npy"
-            if not unpacked.exists():
-                with replaced(unpacked) as unfinished, unfinished.open("wb") as out:
-                    shutil.copyfileobj(stream, out, 2**20)
-        return np.load(unpacked, mmap_mode="c", allow_pickle=False)
+            return made_once(unpacked, partial(_copy, stream), _mapped)
+
+
+def _copy(stream: IO[bytes], path: Path) -> None:
+    with path.open("wb") as out:
+        shutil.copyfileobj(stream, out, 2**20)
+
+
+def _mapped(path: Path) -> np.ndarray | None:
+    try:
+        return np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None  # damaged
 
 
 def _mat(file: Path) -> dict[str, NamedArray]:

@@ -11,11 +11,10 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from vae_lab.data.cache import cache_dir
+from vae_lab.data.cache import cache_dir, made_array
 from vae_lab.data.image_bytes import READING, ImageReader
 from vae_lab.data.image_opening import for_each
 from vae_lab.errors import UserError
-from vae_lab.system.files import replaced
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -52,10 +51,7 @@ class Decoding:
             self._decode(files, pixels)
             return torch.from_numpy(pixels)
         cached = cache_dir("images") / f"{self._key(files)}.npy"
-        if not cached.exists():
-            with replaced(cached) as unfinished:
-                self._decode(files, np.lib.format.open_memmap(unfinished, "w+", np.uint8, full))
-        return torch.from_numpy(np.load(cached, mmap_mode="c"))
+        return made_array(cached, full, lambda out: self._decode(files, out))
 
     def _key(self, files: Sequence[Path]) -> str:
         """Return the name of the cached images, which depends on everything that their bytes depend on."""
