@@ -1,6 +1,8 @@
 """Tests of resuming runs that were interrupted, killed, moved or damaged."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import time
@@ -109,10 +111,92 @@ def test_best_survives_a_move_of_the_folder(cli, tmp_path):
     assert torch.load(moved / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 2
 
 
-def test_damaged_checkpoint_is_reported_on_resume(cli, run_copy):
+def _cut(run: Path, *names: str) -> None:
+    for name in names:
+        path = run / "checkpoints" / name
+        path.write_bytes(path.read_bytes()[:1000])
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_refused_with_the_way_out(cli, run_copy):
     (run_copy / "results.json").unlink()
-    last = run_copy / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:1000])
+    _cut(run_copy, "last.ckpt", "best.ckpt")
     ended = cli("train", "resume=run")
     assert ended.status == 2
-    assert "last.ckpt" in ended.err
+    assert ended.err.endswith(
+        "run/checkpoints/last.ckpt and run/checkpoints/best.ckpt are truncated or corrupt; remove run/checkpoints to "
+        "train this run from the beginning\n"
+    )
+
+
+@pytest.mark.parametrize("problem", ["damaged", "missing"])
+def test_without_its_last_checkpoint_a_run_continues_from_the_best_one(cli, tmp_path, problem):
+    words = ["dataset=digits", "dataset.limit=64", "batch_size=8", "epochs=4", "optimizer.lr=0.05", "logger=none",
+             "metrics=loss_terms", "figures=none"]  # fmt: skip
+    assert cli("train", *words, "hydra.run.dir=run").status == 0
+    run = tmp_path / "run"
+    scores, curves, weights = scores_of(run), curves_of(run), weights_of(run)
+    (run / "results.json").unlink()
+    if problem == "damaged":
+        _cut(run, "last.ckpt")
+    else:
+        (run / "checkpoints" / "last.ckpt").unlink()
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] + 1
+    ended = cli("train", "resume=run")
+    assert ended.status == 0, ended.err
+    assert f"last.ckpt is {problem}; training continues from best.ckpt, after epoch {best}" in ended.out
+    assert scores_of(run) == scores
+    assert curves_of(run) == curves
+    assert all(torch.equal(value, weights[key]) for key, value in weights_of(run).items())
+
+
+def test_without_its_best_checkpoint_a_run_is_scored_with_the_last_one_and_says_so(cli, run_copy):
+    (run_copy / "results.json").unlink()
+    _cut(run_copy, "best.ckpt")
+    refused = cli("evaluate", "run=run")
+    assert "vae-lab train resume=run" in refused.err
+    ended = cli("train", "resume=run")
+    assert ended.status == 0, ended.err
+    results = json.loads((run_copy / "results.json").read_text())
+    assert results["protocol"]["checkpoint"] == {"which": "last epoch", "epoch": 15, "file": "last.ckpt"}
+    (note,) = [note for note in results["notes"] if "best.ckpt" in note]
+    assert note.startswith("best.ckpt was damaged, so the scores are those of the last epoch, 15")
+    assert "best.ckpt was damaged" in " ".join(ended.out.split())
+    assert cli("evaluate", "run=run", "metrics=loss_terms", "figures=none").status == 0
+    assert scores_of(run_copy)["test/elbo"] == results["metrics"]["test/elbo"]
+
+
+@pytest.mark.parametrize("command", [["evaluate", "run=run"], ["sample", "run=run", "n=2", "out=new"]])
+def test_a_finished_run_without_its_weights_says_what_can_be_done(cli, run_copy, command):
+    _cut(run_copy, "best.ckpt")
+    ended = cli(*command)
+    assert ended.status == 2
+    assert ended.err.count("\n") == 1
+    assert "run/checkpoints/best.ckpt is truncated or corrupt; the scores in results.json remain valid" in ended.err
+    assert "move results.json away and type vae-lab train resume=run" in ended.err
+    _cut(run_copy, "last.ckpt")
+    assert "vae-lab train --config-dir=run --config-name=config" in cli(*command).err
+
+
+@pytest.mark.parametrize("file", ["last.ckpt", "results.json"])
+def test_a_full_disk_ends_a_run_in_one_line_and_resume_finishes_it(cli, tmp_path, monkeypatch, file):
+    words = ["dataset=digits", "dataset.limit=64", "epochs=3", "logger=none", "metrics=loss_terms", "figures=none"]
+    assert cli("train", *words, "hydra.run.dir=whole").status == 0
+    sync, writes = os.fsync, []
+
+    def full(number):
+        writes.append(os.readlink(f"/proc/self/fd/{number}"))
+        if sum(f"/.{file}." in name for name in writes) == (2 if file == "last.ckpt" else 1):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        ended = cli("train", *words, "hydra.run.dir=run")
+    assert ended.status == 1
+    place = "run/checkpoints" if file == "last.ckpt" else "run"
+    assert f"{place}/{file} could not be written (No space left on device)" in ended.err
+    assert ended.err.endswith("Make room, and type vae-lab train resume=run\n")
+    assert ended.err.count("\n") == 1
+    assert not [path.name for path in (tmp_path / "run").rglob(".*")]
+    assert cli("train", "resume=run").status == 0
+    assert scores_of(tmp_path / "run") == scores_of(tmp_path / "whole")

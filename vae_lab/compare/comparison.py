@@ -81,10 +81,11 @@ def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Pat
     html = page_of(compared, plotted, read_grids(compared, ranked), drawable, MARK)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_summary(compared, out / SUMMARY)
-        write_pictures(plotted, out / "plots")
+        # The page is written first: by it, the next comparison recognises the other files.
         with write_atomically(out / PAGE, "wb") as file:
             file.write(as_utf8(html))
+        write_summary(compared, out / SUMMARY)
+        write_pictures(plotted, out / "plots")
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}); type out=<a writable folder>") from error
     return out / PAGE
