@@ -1,7 +1,7 @@
 """Try random command lines and check that each keeps to the contract in contract.py: `make fuzz`, or
 
     python scripts/fuzz --count 10000 --seed 1                     # wrong lines of every command; 300 a minute
-    python scripts/fuzz combinations --count 1000 --seed 1         # random combinations of options, trained; 15 a minute
+    python scripts/fuzz combinations --count 1000 --seed 1         # combinations of options, trained; 15 a minute
     python scripts/fuzz --seed 1 --only 17                         # one of them again, with all of its output
     python scripts/fuzz --line "train model=5"                     # a line of your own
 
@@ -59,7 +59,9 @@ def main() -> int:
         return show_each(try_lines(lines, sandbox, words.only or 0, limit, keep=True), sandbox)
     one = partial(_trial, words.kind, words.seed, sandbox, limit)
     numbers = range(words.first, words.first + words.count)
-    with get_context("fork").Pool(words.jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+    with get_context("fork").Pool(
+        words.jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
         return campaign(words, pool.imap_unordered(one, numbers))
 
 
@@ -72,8 +74,8 @@ def campaign(words: argparse.Namespace, trials: Iterable[list[Tried]]) -> int:
     counts: Counter[tuple[str, str]] = Counter()
     report = Path("outputs/fuzz") / f"{words.kind}-{words.seed}.txt"
     report.parent.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-               TimeRemainingColumn())  # fmt: skip
+    columns = (TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(), TimeElapsedColumn(),
+               TextColumn("left"), TimeRemainingColumn())  # fmt: skip
     with report.open("w", encoding="utf-8") as file, Progress(*columns, console=console, expand=True) as progress:
         task = progress.add_task("0 violations", total=words.count)
         for trial in trials:
@@ -121,7 +123,9 @@ def show_each(trial: list[Tried], sandbox: Sandbox) -> int:
     """Print all about the lines of one trial; return 1 if one broke the contract, else 0."""
     for tried in trial:
         console.print(tried.typed, tried.ended.out, tried.ended.err, sep="\n")
-        console.print(f"exit status {tried.ended.status}, {tried.ended.seconds:.1f} s: {tried.violations or 'no violation'}")
+        console.print(
+            f"exit status {tried.ended.status}, {tried.ended.seconds:.1f} s: {tried.violations or 'no violation'}"
+        )
     console.print(f"Its folder is in {sandbox.base / 'trials'}")
     return int(any(tried.violations for tried in trial))
 

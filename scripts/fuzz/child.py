@@ -89,9 +89,7 @@ def _kill_group(group: int) -> None:
         return
 
 
-def _become_the_program(
-    words: list[str], folder: Path, environment: Mapping[str, str], out: int, err: int
-) -> NoReturn:
+def _become_the_program(words: list[str], folder: Path, environment: Mapping[str, str], out: int, err: int) -> NoReturn:
     try:
         os.setsid()
         os.chdir(folder)

@@ -10,12 +10,27 @@ from sandbox import ARRAY, IMAGES
 
 from vae_lab.config.help import groups, keys_of
 
-COSTLY = {"launcher", "search", "experiment", "accelerator", "figures", "metrics", "logger", "dataset", "features", "sampler"}
-SMALL = {"width": (4, 12), "hidden": (4, 12), "depth": (1, 2), "blocks": (1, 2), "components": (2, 4), "pseudo_inputs": (2, 5),
-         "samples": (1, 3), "steps": (2, 5), "epochs": (1, 2), "n": (2, 20), "bootstrap": (2, 4)}  # fmt: skip
+COSTLY = {
+    "launcher",
+    "search",
+    "experiment",
+    "accelerator",
+    "figures",
+    "metrics",
+    "logger",
+    "dataset",
+    "features",
+    "sampler",
+}
+SMALL = {"width": (4, 12), "hidden": (4, 12), "depth": (1, 2), "blocks": (1, 2), "components": (2, 4),
+         "pseudo_inputs": (2, 5), "samples": (1, 3), "steps": (2, 5), "epochs": (1, 2), "n": (2, 20),
+         "bootstrap": (2, 4)}  # fmt: skip
 SIZES = {"sprites": ["dataset.source.positions=2", "dataset.source.orientations=2", "dataset.val_share=0.2"]}
 PATHS = {"image_folder": f"dataset.source.path={IMAGES}", "arrays": f"dataset.source.path={ARRAY}"}
-ABROAD = ("slurm", "ray")  # launchers that need other programs
+SOMETIMES = {"conditional=true": 0.2, "beta=3": 0.2, "training.clip=1.0": 0.1, "training.accumulate=2": 0.1,
+             "training.patience=1": 0.05, "dataset.binarize=dynamic": 0.1, "dataset.binarize=static": 0.05,
+             "dataset.noise_std=0.3 dataset.noise_share=0.5": 0.1, "precision=bf16": 0.05,
+             "dataset.source.labels=factors": 0.05, "scheduler.interval=step": 0.05}  # fmt: skip
 
 
 def lines_of_combination(choose: random.Random) -> list[list[str]]:
@@ -31,15 +46,13 @@ def _training(choose: random.Random) -> list[str]:
     words = [f"dataset={dataset}", *SIZES.get(dataset, ())]
     if dataset in PATHS:
         words.append(PATHS[dataset])
-    words += [f"dataset.limit={choose.choice((24, 40))}", "batch_size=8", "epochs=1", f"latent_dim={choose.choice((1, 2, 3, 5))}",
-              f"seed={choose.randrange(5)}", f"logger={choose.choice(('none', 'none', 'none', 'tensorboard'))}"]  # fmt: skip
+    words += [f"dataset.limit={choose.choice((24, 40))}", "batch_size=8", "epochs=1", f"seed={choose.randrange(5)}",
+              f"latent_dim={choose.choice((1, 2, 3, 5))}"]  # fmt: skip
+    words.append(f"logger={choose.choice(('none', 'none', 'none', 'tensorboard'))}")
     words += _choices(choose, [group for group in groups() if group not in COSTLY], 0.35)
     words += _metrics(choose) + _figures(choose)
-    for word, share in (("conditional=true", 0.2), ("beta=3", 0.2), ("training.clip=1.0", 0.1), ("training.accumulate=2", 0.1),
-                        ("training.patience=1", 0.05), ("dataset.binarize=dynamic", 0.1), ("dataset.binarize=static", 0.05),
-                        ("dataset.noise_std=0.3 dataset.noise_share=0.5", 0.1), ("precision=bf16", 0.05),
-                        ("dataset.source.labels=factors", 0.05), ("scheduler.interval=step", 0.05)):  # fmt: skip
-        words += word.split(" ") if choose.random() < share else []
+    for typed, share in SOMETIMES.items():
+        words += typed.split(" ") if choose.random() < share else []
     return words
 
 

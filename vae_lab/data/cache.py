@@ -5,11 +5,13 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from vae_lab.config.paths import expanded
+
 
 def cache_dir(kind: str) -> Path:
     """Return ``$VAE_LAB_CACHE/<kind>``, or without that variable a folder in the user's cache; create it if needed."""
     root = os.environ.get("VAE_LAB_CACHE")
-    path = (Path(root).expanduser() if root else user_cache_path("vae-lab")) / kind
+    path = (expanded(root) if root else user_cache_path("vae-lab")) / kind
     path.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -17,4 +19,4 @@ def cache_dir(kind: str) -> Path:
 def data_root(data_dir: str | None) -> Path:
     """Return the folder that holds datasets: ``data_dir``, else ``$VAE_LAB_DATA``, else a folder in the cache."""
     chosen = data_dir or os.environ.get("VAE_LAB_DATA")
-    return Path(chosen).expanduser().absolute() if chosen else cache_dir("data")
+    return expanded(chosen).absolute() if chosen else cache_dir("data")

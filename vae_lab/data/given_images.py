@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae_lab.config.paths import expanded
 from vae_lab.data.image_folder import SUFFIXES, eight_bits, image_files, opened
 from vae_lab.errors import UserError
 from vae_lab.types import Shape
@@ -55,7 +56,7 @@ class GivenImages:
     """
 
     def __init__(self, path: str, x_shape: Shape, largest: int | None = None, channels: Channels | None = None) -> None:
-        place = Path(path).expanduser()
+        place = expanded(path)
         if not place.exists():
             raise UserError(f"images={path}: no such file or folder; type images=<folder of images> or <file>.npy")
         source: _Source = _Folder(place) if place.is_dir() else _Array(place, x_shape)
