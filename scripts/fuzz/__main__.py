@@ -29,6 +29,7 @@ from sandbox import Sandbox
 from trial import KINDS, OUTCOMES, Tried, lines_of, try_lines
 
 console = Console(highlight=False, markup=False, soft_wrap=True)
+EVERY = 100  # trials between two lines of progress where the output is no terminal
 LIMITS = {"lines": 60.0, "combinations": 300.0}  # seconds
 
 
@@ -78,7 +79,7 @@ def campaign(words: argparse.Namespace, trials: Iterable[list[Tried]]) -> int:
                TextColumn("left"), TimeRemainingColumn())  # fmt: skip
     with report.open("w", encoding="utf-8") as file, Progress(*columns, console=console, expand=True) as progress:
         task = progress.add_task("0 violations", total=words.count)
-        for trial in trials:
+        for done, trial in enumerate(trials, 1):
             for tried in trial:
                 counts[tried.words[0] if tried.words else "", tried.outcome] += 1
                 if tried.violations:
@@ -88,6 +89,9 @@ def campaign(words: argparse.Namespace, trials: Iterable[list[Tried]]) -> int:
                     progress.console.print(text + "\n")
             violations = sum(number for (_, outcome), number in counts.items() if outcome == "violation")
             progress.update(task, advance=1, description=f"{violations} violation{'s' if violations != 1 else ''}")
+            if not console.is_terminal and done % EVERY == 0:
+                left = (progress.tasks[task].time_remaining or 0) / 60
+                console.print(f"{done} of {words.count}, {violations} violations, about {left:.0f} minutes left")
     console.print(table_of(counts, words))
     console.print(f"Violations are in {report}")
     return int(violations > 0)

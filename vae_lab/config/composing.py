@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Rang
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vae_lab.config.help import CONF, groups
-from vae_lab.config.hydra_errors import register_resolvers
+from vae_lab.config.hydra_errors import explain_hydra, register_resolvers
 from vae_lab.config.node import Node
 from vae_lab.config.paths import exists, expanded
 from vae_lab.config.varied import Varied
@@ -70,7 +70,9 @@ class Composer:
 
     def _of(self, choosing: tuple[str, ...]) -> tuple[DictConfig, Node]:
         if choosing not in self._composed:
-            config = compose("train", [*self.fixed, *choosing], return_hydra_config=True)
+            words = [*self.fixed, *choosing]
+            with naming_the_word("train", words):
+                config = compose("train", words, return_hydra_config=True)
             choices = cast(Node, OmegaConf.to_container(config.hydra.runtime.choices))
             with open_dict(config):
                 del config["hydra"]
@@ -87,7 +89,26 @@ def composer(fixed: list[str]) -> Iterator[Composer]:
         yield Composer(fixed)
 
 
-def first_refused(command: str, words: list[str]) -> str | None:
+@contextmanager
+def naming_the_word(command: str, words: list[str]) -> Iterator[None]:
+    """Turn an error of Hydra that explains nothing into one that names the word with which composing fails.
+
+    Before a config is composed, nothing of the package has run; an error is therefore always one of the words.
+
+    Raises:
+        UserError: names the word.
+    """
+    try:
+        yield
+    except Exception as why:
+        if isinstance(why, UserError) or explain_hydra(why, command):
+            raise
+        word = _first_refused(command, words)
+        text = " ".join(str(why).split())[:200]
+        raise UserError(f"{word + ': ' if word else ''}the config cannot be composed ({text})") from why
+
+
+def _first_refused(command: str, words: list[str]) -> str | None:
     """Return the first word with which the config of a command can no longer be composed; None if there is none."""
     with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
         for count in range(1, len(words) + 1):

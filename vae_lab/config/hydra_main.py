@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, cast
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from vae_lab.config.composing import first_refused, key_of
+from vae_lab.config.composing import key_of, naming_the_word
 from vae_lab.config.help import CONF
-from vae_lab.config.hydra_errors import explain_hydra, register_resolvers
+from vae_lab.config.hydra_errors import register_resolvers
 from vae_lab.config.node import Node
 from vae_lab.config.schema import SCHEMAS, check_settings
 from vae_lab.config.weights import settle_weights
@@ -89,17 +89,12 @@ def carry_out(
     prints = any(option.startswith(("--cfg", "--info")) for option in options)
     said = io.StringIO()
     try:
-        with redirect_stderr(said) if prints else nullcontext():
+        # Errors of the task are kept; what is raised here is Hydra's own.
+        with redirect_stderr(said) if prints else nullcontext(), naming_the_word(command, overrides):
             call_hydra(command, [*options, *overrides], jobs)
     except SystemExit as end:
         if end.code:
             raise UserError(" ".join(said.getvalue().split()) or f"Hydra cannot read {' '.join(options)}") from end
-    except Exception as why:  # raised by Hydra, since errors of the task are kept
-        if isinstance(why, UserError) or explain_hydra(why, command):
-            raise
-        word = first_refused(command, overrides)
-        text = " ".join(str(why).split())
-        raise UserError(f"{word + ': ' if word else ''}the config cannot be composed ({text[:200]})") from why
     if jobs.error:
         raise jobs.error
     return jobs.failed

@@ -8,6 +8,7 @@ import time
 
 from vae_lab.runs import state
 from vae_lab.sweep.jobs import Outcome, SweepJob
+from vae_lab.system import streams
 from vae_lab.system.processes import interrupt, is_further_process
 
 
@@ -21,6 +22,7 @@ def carry_out(job: SweepJob) -> Outcome:
     """
     if is_further_process(job.config["accelerator"]["devices"]):
         return _accompany(job)
+    streams.prepare()  # the job's process may be a new one
     heed_sigterm()
     with state.in_use(job.folder, wait=True):  # a process of an earlier invocation may still be running it
         if state.status_of(job.folder) != "finished":
