@@ -113,6 +113,8 @@ def _carried_out(command: str, rest: list[str]) -> int:
     if command == "train" and any(word.startswith("resume=") for word in rest):
         return _resume(rest)
     options, words = divided(rest)
+    if any(option.startswith("--info") for option in options):
+        logging.disable(logging.NOTSET)  # Hydra shows the facts about a config as log entries
     if command == "train" and _is_sweep(options, words):
         return _run_sweep(words)
     words = _folders_as_override(words) if command == "compare" else words

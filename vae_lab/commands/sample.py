@@ -47,6 +47,8 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
     run = run_folder.load_finished(settings.run)
     files = _Files(settings, run, sampler_name(config))
     files.refuse_present()
+    if settings.y is not None:
+        run.conditions(settings.y)  # refuses a wrong y before a sampler is fitted
     title, source, sampler = _source(settings, run, config, console, sampler_typed)
     examples = run.sample(settings.n, settings.seed, settings.y, sampler or "prior")
     files.write(examples, lambda file: _grid_png(examples, run, settings.y, title, source, file))

@@ -256,10 +256,8 @@ def _refuse_groups_without_class(config: Node) -> None:
     parts |= {f"{group}.{name}": node for group in _NAMED_PARTS for name, node in (config.get(group) or {}).items()}
     for path, node in parts.items():
         if node and not (isinstance(node, Mapping) and "_target_" in node):
-            text = "has no _target_" if isinstance(node, Mapping) else "is not an option"
-            raise UserError(
-                f"{path}={shown(node)}: {text}, which names its class; type {path.partition('.')[0]}=<option>"
-            )
+            group = path.partition(".")[0]
+            raise UserError(f"{path} has no _target_, the name of its class; type {group}=<option> to choose an option")
 
 
 def _components(node: object, path: str = "") -> Iterator[tuple[str, Node]]:
@@ -274,7 +272,9 @@ def _components(node: object, path: str = "") -> Iterator[tuple[str, Node]]:
 def _check_component(path: str, node: Node) -> None:
     for key, value in node.items():
         if str(key).startswith("_"):
-            _check_value(f"{path}.{key}", value, _HYDRAS.get(key, type(None)))
+            if key not in _HYDRAS:
+                raise UserError(f"{path}.{key}: no such key; those that begin with _ are {', '.join(_HYDRAS)}")
+            _check_value(f"{path}.{key}", value, _HYDRAS[key])
     target = _locate(path, current(node)["_target_"])
     parameters = inspect.signature(target).parameters
     accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())

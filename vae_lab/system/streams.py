@@ -6,6 +6,7 @@ without output and writes its folder.
 
 import errno
 import io
+import logging
 import os
 import sys
 from typing import IO, Any
@@ -20,6 +21,7 @@ def prepare() -> None:
     * A closed stream leads nowhere. Otherwise the next file that is opened would take its place, and receive output.
     * Characters that the encoding lacks are replaced by ``?``.
     * When a stream cannot be written any more, for example because its reader has ended, output is dropped.
+    * A library whose log file cannot be written, for example on a full disk, does not print a traceback for each entry.
     """
     for number in (0, 1, 2):
         try:
@@ -28,6 +30,7 @@ def prepare() -> None:
             _lead_nowhere(number)
     for number, name in _NAMES.items():
         setattr(sys, name, _robust(number, getattr(sys, name)))
+    logging.raiseExceptions = False
     if not os.environ.get("COLUMNS", "80").lstrip("0"):
         del os.environ["COLUMNS"]  # a width of 0 means that it is not known
 
