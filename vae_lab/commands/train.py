@@ -12,16 +12,17 @@ from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.trust import trusted
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import Interrupted
 from vae_lab.report.terminal import print_plan, print_scores
 from vae_lab.runs import run_folder
 from vae_lab.runs.active_run import ActiveRun, begin
 from vae_lab.runs.build import make_job
-from vae_lab.runs.preparing import last_checkpoint, prepare, prepare_again, quieten
+from vae_lab.runs.preparing import Prepared, last_checkpoint, prepare, prepare_again, quieten
 from vae_lab.scores import Scores
-from vae_lab.system.files import read_history
 from vae_lab.system.processes import several_processes
+from vae_lab.system.reading import read_history
 from vae_lab.training.compiled import Compiled, choose
 from vae_lab.training.history import steps_taken
 from vae_lab.training.job import Job
@@ -51,7 +52,7 @@ def train(
 
 
 def resume(run_dir: Path, console: Console) -> Scores:
-    """Continue an interrupted run from its last checkpoint, and score it.
+    """Continue an interrupted run from its last checkpoint, say after which epoch, and score it.
 
     Weights, optimizer, schedules, epoch, ``metrics.csv`` and the W&B run are continued.
 
@@ -64,7 +65,8 @@ def resume(run_dir: Path, console: Console) -> Scores:
         RunFailed: the loss became NaN.
         Interrupted: Ctrl-C or SIGTERM stopped the run.
     """
-    return _carry_out(ActiveRun(prepare_again(run_dir)), console)
+    prepared = prepare_again(run_dir)
+    return _carry_out(ActiveRun(prepared), console, _resumed(prepared))
 
 
 def train_worker(run_dir: Path) -> None:
@@ -76,10 +78,19 @@ def train_worker(run_dir: Path) -> None:
     _trainer_fit(settings, run.config, run_dir, Console(quiet=True), run.data, job, [])
 
 
-def _carry_out(run: ActiveRun, console: Console) -> Scores:
+def _resumed(prepared: Prepared) -> str:
+    done, total = prepared.epochs_done, prepared.settings.epochs
+    if not done:
+        return "No epoch was completed before, so training starts from the beginning"
+    return f"Resumed after epoch {done} of {total}" + ("; all are done, so the run is only scored" * (done >= total))
+
+
+def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     scores = None
     try:
         print_plan(console, run.title, run.data, run.environment)
+        if note:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
         scores = run.score(console, trainer.strategy.root_device, steps_taken(trainer))
     except KeyboardInterrupt as stop:
@@ -116,7 +127,7 @@ def _trainer_fit(
         loss=_loss(settings, job, data, device_for(settings.accelerator), console),
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp with one process, too
-    with several_processes(run_dir, distributed), interruptible(trainer):
+    with several_processes(run_dir, distributed, trusted()), interruptible(trainer):
         trainer.fit(lit, datamodule=data, ckpt_path=last_checkpoint(run_dir), weights_only=True)
     return trainer
 

@@ -11,12 +11,12 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from vae_lab.config.composing import key_of, naming_the_word
-from vae_lab.config.help import CONF
+from vae_lab.config.conf import CONF
 from vae_lab.config.hydra_errors import register_resolvers
 from vae_lab.config.node import Node
-from vae_lab.config.schema import SCHEMAS, check_settings
+from vae_lab.config.schema import SCHEMAS, SweepConfig, check_settings
 from vae_lab.config.weights import settle_weights
-from vae_lab.config.words import SWEEP_KEYS, refuse_unreadable
+from vae_lab.config.words import refuse_unreadable
 from vae_lab.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class _Jobs:
         if self.command == "train":
             settle_weights(config, {key_of(word) for word in info.overrides.task})
         plain = cast(Node, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-        check_settings(SCHEMAS[self.command], {k: v for k, v in plain.items() if k not in SWEEP_KEYS})
+        of_sweep = SweepConfig.model_fields if self.command == "train" else ()
+        check_settings(SCHEMAS[self.command], {k: v for k, v in plain.items() if k not in of_sweep})
         return plain
 
 

@@ -1,4 +1,4 @@
-"""Atomic file writes, and readers of run files that need neither torch nor Hydra."""
+"""Atomic file writes."""
 
 import csv
 import json
@@ -7,10 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-
-import yaml
-
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader, where available, is ten times as fast
 
 
 @contextmanager
@@ -58,11 +54,3 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(columns)
         rows.writerows(zip(*columns.values(), strict=True))
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """Return the rows of a ``metrics.csv``, without empty cells; an empty list if the file does not exist."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [{key: float(v) for key, v in row.items() if v} for row in csv.DictReader(file)]
