@@ -21,6 +21,8 @@ from vae_lab.system.files import replaced
 
 T = TypeVar("T")
 
+from vae_lab.config.paths import expanded
+
 
 def cache_dir(kind: str) -> Path:
     """Return ``$VAE_LAB_CACHE/<kind>``, or without that variable a folder in the user's cache; create it if needed.
@@ -29,7 +31,7 @@ def cache_dir(kind: str) -> Path:
         UserError: the folder cannot be created.
     """
     root = os.environ.get("VAE_LAB_CACHE")
-    path = (Path(root).expanduser() if root else user_cache_path("vae-lab")) / kind
+    path = (expanded(root) if root else user_cache_path("vae-lab")) / kind
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as why:
@@ -40,7 +42,7 @@ def cache_dir(kind: str) -> Path:
 def data_root(data_dir: str | None) -> Path:
     """Return the folder that holds datasets: ``data_dir``, else ``$VAE_LAB_DATA``, else a folder in the cache."""
     chosen = data_dir or os.environ.get("VAE_LAB_DATA")
-    return Path(chosen).expanduser().absolute() if chosen else cache_dir("data")
+    return expanded(chosen).absolute() if chosen else cache_dir("data")
 
 
 def made_once(path: Path, make: Callable[[Path], None], read: Callable[[Path], T | None]) -> T:
