@@ -61,16 +61,18 @@ class Torture:
         self.seed, self.commands, self.places = seed, commands, places
         self.kills, self.failed = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
         self.failures: list[str] = []
-        self.undisturbed: dict[tuple[str, str], Ended] = {}
+        self.undisturbed: dict[str, Ended] = {}
 
-    def prepare(self, place: Place) -> None:
-        """Carry out each command once without a kill, for its duration, its result and the commands that need it."""
-        for command in order(self.commands.__contains__):
-            folder = self._new(command, place, "undisturbed")
-            ended = run(command.words, folder, place.tmpdir, LIMIT)
-            if ended.status != 0:
-                sys.exit(f"{command.name} fails without a kill, with status {ended.status}:\n{ended.output}")
-            self.undisturbed[command.name, place.name] = ended
+    def prepare(self, command: Command) -> None:
+        """Carry out a command without a kill, for its duration, its result and the commands that need it."""
+        first, *others = self.places
+        folder = self._new(command, first, "undisturbed")
+        ended = run(command.words, folder, first.tmpdir, LIMIT)
+        if ended.status != 0:
+            sys.exit(f"{command.name} fails without a kill, with status {ended.status}:\n{ended.output}")
+        self.undisturbed[command.name] = ended
+        for place in others:
+            shutil.copytree(folder, self._path(command, place, "undisturbed"))
 
     def trial(self, number: int) -> None:
         """Kill one command, finish its work, and check it."""
@@ -94,7 +96,7 @@ class Torture:
 
     def _carry_out(self, command: Command, place: Place, folder: Path, random: Random) -> tuple[list[str], list[str]]:
         """Return what is wrong, and what was done."""
-        usual = self.undisturbed[command.name, place.name]
+        usual = self.undisturbed[command.name]
         words, story = command.words, list[str]()
         for attempt in range(3):
             moment = random_moment(random, usual.seconds, usual.events, command.starts_others)
@@ -226,24 +228,26 @@ def main() -> None:
 
 
 def _go_through(torture: Torture, arguments: argparse.Namespace) -> None:
-    seconds = arguments.minutes * 60
+    commands, seconds = order(torture.commands.__contains__), arguments.minutes * 60
     # Without its own thread (auto_refresh), since a process with threads cannot safely be forked.
-    with Progress(
-        *Progress.get_default_columns(), "{task.fields[kills]} kills", console=console, auto_refresh=False
-    ) as progress:
-        task = progress.add_task("commands without a kill", total=len(torture.places), kills=0)
-        for place in torture.places:
-            torture.prepare(place)
-            progress.advance(task)
-            progress.refresh()
-        progress.reset(task, description="kills", total=seconds, kills=0)
+    columns = (*Progress.get_default_columns(), "{task.fields[kills]} kills, {task.fields[failed]} failed")
+    with Progress(*columns, console=console, auto_refresh=False) as progress:
+        task = progress.add_task("commands without a kill", total=len(commands), kills=0, failed=0)
+        for command in commands:
+            torture.prepare(command)
+            progress.update(task, advance=1, refresh=True)
+        progress.reset(task, description="kills", total=seconds)
         started, number = time.monotonic(), 0
-        while arguments.only is None and (passed := time.monotonic() - started) < seconds:
-            torture.trial(number)
-            number += 1
-            progress.update(task, completed=passed, kills=sum(torture.kills.values()), refresh=True)
         if arguments.only is not None:
             torture.trial(arguments.only)
+            return
+        while (passed := time.monotonic() - started) < seconds:
+            torture.trial(number)
+            number += 1
+            kills, failed = sum(torture.kills.values()), len(torture.failures)
+            progress.update(task, completed=passed, kills=kills, failed=failed, refresh=True)
+            if not console.is_terminal and number % 50 == 0:
+                console.print(f"{passed / 60:.0f} of {arguments.minutes:.0f} minutes: {kills} kills, {failed} failed")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ is complete.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,6 +59,8 @@ def made_once(path: Path, make: Callable[[Path], None], read: Callable[[Path], T
     """
     content = read(path) if path.exists() else None
     if content is not None:
+        with suppress(OSError):  # a cache that may only be read
+            _lock_of(path).unlink(missing_ok=True)  # of a process that was killed just after it had made the file
         return content
     try:
         with one_at_a_time(path):
