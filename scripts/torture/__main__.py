@@ -16,10 +16,12 @@ no operation of torch. The exit status is 1 if a trial failed; its seed and numb
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -214,13 +216,13 @@ def main() -> None:
     _import_everything()
     places = _places([folder.absolute() for folder in folders[:2]], "vae-lab-torture-")
     torture = Torture(arguments.seed, chosen, places)
-    try:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, with the table
+    with suppress(KeyboardInterrupt):
         _go_through(torture, arguments)
-    finally:
-        console.print(torture.table())
-        if not torture.failures and arguments.only is None:
-            for place in places:
-                shutil.rmtree(place.runs.parent, ignore_errors=True)
+    console.print(torture.table())
+    if not torture.failures and arguments.only is None:
+        for place in places:
+            shutil.rmtree(place.runs.parent, ignore_errors=True)
     for failure in torture.failures:
         console.print(failure, style="red", markup=False, soft_wrap=True)
     console.print(f"{sum(torture.kills.values())} kills, {len(torture.failures)} failed, seed {torture.seed}")

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,23 +21,29 @@ SHORT = ["dataset=digits", "dataset.limit=64", "batch_size=16", "model=dense", "
          "figures=none"]  # fmt: skip
 
 
-def _stop_in_the_middle(words: list[str], folder: Path, how: signal.Signals, after_epochs: int = 3):
-    """Start a run, send it a signal in the middle of a later epoch, and return its exit status and its output."""
-    process = subprocess.Popen(
-        [PROGRAM, *words, f"hydra.run.dir={folder.name}"], cwd=folder.parent, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    history = folder / "metrics.csv"
-    while not history.exists() or len(history.read_text().splitlines()) <= after_epochs:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    time.sleep(0.1)
-    process.send_signal(how)
-    out, err = process.communicate(timeout=60)
-    assert not (folder / "results.json").exists(), f"the run ended before the signal arrived:\n{out}\n{err}"
-    return process.returncode, out, err
+# Sends itself a signal in the middle of the fifth epoch. From outside, on a busy machine, it could arrive too late.
+STOPPED = """
+import os, sys
+from vae_lab.cli import program
+from vae_lab.training.engine import Engine
+
+def take(self, batch, at, taken=Engine.take):
+    if at.epoch == 4 and at.batch == at.batches // 2:
+        os.kill(os.getpid(), HOW)
+    return taken(self, batch, at)
+
+Engine.take = take
+program()
+"""
+
+
+def _stop_in_the_middle(words: list[str], folder: Path, how: signal.Signals):
+    """Start a run that stops itself by a signal in the middle of an epoch; return its exit status and its output."""
+    code = STOPPED.replace("HOW", str(int(how)))
+    command = [sys.executable, "-c", code, *words, f"hydra.run.dir={folder.name}"]
+    ended = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=False, timeout=300)
+    assert not (folder / "results.json").exists()
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 @pytest.fixture(scope="module")
