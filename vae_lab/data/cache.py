@@ -6,7 +6,7 @@ is complete.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,12 +16,11 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from torch import Tensor
 
+from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError
 from vae_lab.system.files import replaced
 
 T = TypeVar("T")
-
-from vae_lab.config.paths import expanded
 
 
 def cache_dir(kind: str) -> Path:
@@ -61,6 +60,8 @@ def made_once(path: Path, make: Callable[[Path], None], read: Callable[[Path], T
     """
     content = read(path) if path.exists() else None
     if content is not None:
+        with suppress(OSError):  # a cache that may only be read
+            _lock_of(path).unlink(missing_ok=True)  # of a process that was killed just after it had made the file
         return content
     try:
         with one_at_a_time(path):
