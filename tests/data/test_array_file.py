@@ -65,6 +65,11 @@ def test_logical_values_of_matlab_are_booleans(tmp_path):
     assert found.dtype == found.load().dtype == bool
 
 
+def test_complex_numbers_of_matlab_are_refused(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"x": IMAGES * 1j})
+    assert "it holds complex numbers" in refusal(tmp_path / "a.mat")
+
+
 def test_a_large_array_of_an_archive_is_unpacked_once_and_mapped(tmp_path, monkeypatch):
     monkeypatch.setattr(array_file, "LARGE", 50)
     file = saved(tmp_path / "a.npz")

@@ -233,6 +233,7 @@ def test_arrays_named_as_keras_names_them_need_no_option():
     train, test = loaded("mnist.npz")
     assert (len(train), len(test)) == (N, 5)
     assert (train.classes, test.labels.tolist()) == (tuple("0123456789"), [0, 1, 2, 3, 4])
+    assert loaded("mnist.npz", classes=list("abcdefghij"))[1].classes == tuple("abcdefghij")
     np.savez("x.npz", x_train=images(), x_test=images()[:5])
     train, test = loaded("x.npz")
     assert (len(train), len(test), train.labels) == (N, 5, None)

@@ -11,6 +11,7 @@ from torch import Tensor
 from vae_lab.config.devices import device_for
 from vae_lab.config.hydra_errors import slug
 from vae_lab.config.node import Node
+from vae_lab.config.paths import expanded
 from vae_lab.config.schema import SampleConfig, check
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import Word, y_text
@@ -23,6 +24,7 @@ from vae_lab.report.titles import title_of
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished
 from vae_lab.system.files import write_atomically
+from vae_lab.system.unfinished import unfinished
 from vae_lab.types import Sampler
 
 GRID = 1024  # largest number of images in a grid
@@ -47,6 +49,8 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
     run = load_finished(settings.run)
     files = _Files(settings, run, sampler_name(config))
     files.refuse_present()
+    if settings.y is not None:
+        run.conditions(settings.y)  # refuses a wrong y before a sampler is fitted
     title, source, sampler = _source(settings, run, config, console, sampler_typed)
     examples = run.sample(settings.n, settings.seed, settings.y, sampler or "prior")
     files.write(examples, lambda file: _grid_png(examples, run, settings.y, title, source, file))
@@ -71,29 +75,36 @@ class _Files:
 
     def __init__(self, settings: SampleConfig, run: Run, sampler: str | None) -> None:
         self.values = values_from(run.environment.get("values"))
-        self.folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
+        self.folder = expanded(settings.out) if settings.out else run.path / "samples"
         condition = "" if settings.y is None else f"y{slug(y_text(settings.y))}"
         stem = "-".join(part for part in (f"n{settings.n}-seed{settings.seed}", condition, sampler) if part)
         suffix = {"images": ".png", "tokens": ".txt"}.get(self.values.kind)
         self.array = self.folder / f"{stem}.npy"
         self.view = self.folder / f"{stem}{suffix}" if suffix else None
-        self.singles = Path(settings.dir).expanduser() if settings.dir else None
+        self.singles = expanded(settings.dir) if settings.dir else None
         if self.singles is not None and self.values.kind != "images":
             raise UserError(
                 f"dir={settings.dir} is for images, and this run generates {self.values.kind}; leave dir= out"
             )
 
     def refuse_present(self) -> None:
-        """Refuse to overwrite files.
+        """Refuse to overwrite files. If only some of them are there, the command was killed, and all are written again.
 
         Raises:
             UserError: names the file or the folder that already exists.
         """
-        for path, option in ((self.array, "out"), (self.view, "out"), (self.singles, "dir")):
-            if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
-                raise UserError(
-                    f"{path} already exists and is not overwritten; type {option}=<another folder> or seed=…"
-                )
+        if (
+            self.singles is not None
+            and self.singles.exists()
+            and (self.singles.is_file() or any(self.singles.iterdir()))
+        ):
+            raise self._is_present(self.singles, "dir")  # it is written last, so that it is complete or not ours
+        if self.array.exists() and (self.view is None or self.view.exists()) and self.singles is None:
+            raise self._is_present(self.array, "out")
+
+    @staticmethod
+    def _is_present(path: Path, option: str) -> UserError:
+        return UserError(f"{path} already exists and is not overwritten; type {option}=<another folder> or seed=…")
 
     def write(self, examples: Tensor, draw: Callable[[IO[bytes]], None]) -> None:
         """Write all files.
@@ -105,13 +116,8 @@ class _Files:
         Raises:
             UserError: a folder cannot be written to.
         """
-        for folder, option in ((self.folder, "out"), (self.singles, "dir")):
-            try:
-                if folder is not None:
-                    folder.mkdir(parents=True, exist_ok=True)
-            except OSError as why:
-                raise _unwritable(folder, option, why) from why
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             with write_atomically(self.array, "wb") as file:
                 np.save(file, examples.numpy())
             if self.view is not None:
@@ -120,10 +126,13 @@ class _Files:
                         file.write("".join(f"{line}\n" for line in self.values.text(examples)).encode())
                     else:
                         draw(file)
-            if self.singles is not None:
-                _write_singles(examples, self.singles)
         except OSError as why:
             raise _unwritable(self.folder, "out", why) from why
+        if self.singles is not None:
+            try:
+                _write_singles(examples, self.singles)
+            except OSError as why:
+                raise _unwritable(self.singles, "dir", why) from why
 
     def written(self, n: int) -> str:
         """The names of the n examples' files, for the terminal."""
@@ -131,7 +140,7 @@ class _Files:
         return names + (f" and {n:,} PNGs in {self.singles}" if self.singles else "")
 
 
-def _unwritable(folder: Path | None, option: str, why: OSError) -> UserError:
+def _unwritable(folder: Path, option: str, why: OSError) -> UserError:
     return UserError(f"{folder} cannot be written ({why.strerror}); type {option}=<a writable folder>")
 
 
@@ -148,8 +157,14 @@ def _grid_png(images: Tensor, run: Run, y: Word | list[Word] | None, title: str,
 
 
 def _write_singles(images: Tensor, folder: Path) -> None:
+    """Write each image as a PNG. The folder gets its name when all are there."""
     from torchvision.transforms.v2.functional import to_pil_image
 
     digits = len(str(len(images) - 1))
-    for i, image in enumerate(images):
-        to_pil_image(image).save(folder / f"{i:0{digits}d}.png")  # a grey image is saved as grey
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with unfinished(folder, folder=True) as temporary:
+        for i, image in enumerate(images):
+            to_pil_image(image).save(temporary / f"{i:0{digits}d}.png")  # a grey image is saved as grey
+        if folder.exists():
+            folder.rmdir()  # it is empty
+        temporary.replace(folder)

@@ -192,6 +192,8 @@ def _mat(file: Path) -> dict[str, NamedArray]:
         found = loadmat(file, variable_names=[name])[name]
         if kind == "cell":  # a column of words is a cell array
             return np.array([str(np.squeeze(word)) for word in found.ravel()])
+        if found.dtype.kind == "c":
+            raise ValueError("it holds complex numbers")
         return found.astype(bool) if kind == "logical" else found
 
     def array(name: str, shape: tuple[int, ...], kind: str) -> NamedArray:

@@ -67,8 +67,6 @@ class Arrays:
     ) -> None:
         if not 0 < test_share < 1:
             raise UserError(f"{PREFIX}test_share={test_share} must lie between 0 and 1; type 0.1")
-        if classes and not labels and not test_labels:
-            raise UserError(f"{PREFIX}classes= needs {PREFIX}labels=")
         if factor_names and not factors:
             raise UserError(f"{PREFIX}factor_names= needs {PREFIX}factors=")
         if (test_path or test_array) and factors:
@@ -147,6 +145,8 @@ class Arrays:
     def _labelled(self, place: Place, count: int) -> tuple[ClassNames | None, Tensor | None]:
         """Return the classes and the label of each image."""
         if place.labels is None:
+            if self.classes:
+                raise UserError(f"{PREFIX}classes= needs {PREFIX}labels=")
             return None, None
         start = f"{PREFIX}labels={place.labels}"
         labels = place.beside(place.labels, start)

@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageOps
 from pydantic import PositiveInt
 
+from vae_lab.config.paths import expanded
 from vae_lab.data.attributes import Attributes, read_attributes
 from vae_lab.data.cache import cache_dir, made_array
 from vae_lab.data.image_bytes import READING, Background, ImageReader
@@ -64,7 +65,7 @@ class ImageFolder:
             raise UserError(f"dataset.source.channels={channels}: an image has 1 (grey) or 3 (RGB) channels")
         if not 0 < test_share < 1:
             raise UserError(f"dataset.source.test_share={test_share} must lie between 0 and 1; type 0.1")
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
         self.size = (height or width, width or height)
         self.channels = channels
         self.reader = ImageReader("dataset.source.", background, range)

@@ -13,11 +13,13 @@ from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.reads import kinds_accepted, name_of, refuse_what_is_not_read
 from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.shortages import shortage
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.runs import run_folder
 from vae_lab.runs.build import load_weights, make_data, make_job, make_job_of
+from vae_lab.training.checkpoints import BEST, LAST, last_checkpoint
 from vae_lab.training.job import Job, MakeOptimizer
 from vae_lab.types import Step
 
@@ -33,6 +35,7 @@ class Prepared:
     job: Job
     environment: Node | None = None  # the content of environment.json; None: a new run
     epochs_done: int = 0  # epochs completed at the last checkpoint
+    checkpoint: Path | None = None  # the checkpoint that training continues from; None: from the beginning
 
 
 def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepared:
@@ -51,6 +54,8 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     device_for(settings.accelerator, settings.precision)
     quieten()
     _try_optimizer(settings, make(config["optimizer"]))  # before the data are loaded
+    if settings.precision == "fp16" and settings.training.clip and config["optimizer"].get("fused"):
+        raise UserError("training.clip with precision=fp16: a fused optimizer cannot clip; type optimizer.fused=false")
     data = data or make_data(config)
     _refuse_other_values(config, data)
     job = make_job(config, data.x_shape, data.y_size, data.values)
@@ -71,7 +76,7 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
         data: the dataset of the run, if it is already loaded.
 
     Raises:
-        UserError: the folder is not a run folder, its run is finished, or its last checkpoint is damaged.
+        UserError: the folder is not a run folder, its run is finished, or its checkpoints are damaged.
     """
     run = run_folder.load_run(run_dir, key="resume")
     if run.status == "finished":
@@ -87,19 +92,27 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
         _try_parts(settings, run.config, data, job)
     except UserError as why:
         raise UserError(f"{run_dir / 'config.yaml'}: {why}") from why
-    last, epochs = last_checkpoint(run_dir), 0
-    if last is not None:
-        try:
-            epochs = load_weights(job, last)  # loaded here so that a damaged file is found before training starts
-        except UserError as why:
-            raise UserError(f"{why}; remove {last} to train this run from the beginning") from why
-    return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs)
+    checkpoint, epochs = _to_resume_from(run_dir), 0
+    if checkpoint is not None:
+        epochs = load_weights(job, checkpoint)  # loaded here so that a wrong file is found before training starts
+    return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs, checkpoint)
 
 
-def last_checkpoint(run_dir: Path) -> Path | None:
-    """The checkpoint that an interrupted run resumes from; None if the run has not saved one."""
-    path = run_dir / "checkpoints" / "last.ckpt"
-    return path if path.exists() else None
+def _to_resume_from(run_dir: Path) -> Path | None:
+    """The checkpoint to resume from; None if no epoch was saved.
+
+    Raises:
+        UserError: there are checkpoints, and all of them are damaged.
+    """
+    checkpoint, folder = last_checkpoint(run_dir), run_dir / "checkpoints"
+    damaged = [str(folder / name) for name in (LAST, BEST) if (folder / name).exists()]
+    if checkpoint is None and damaged:
+        files = " and ".join(damaged)
+        raise UserError(
+            f"{files} {'is' if len(damaged) == 1 else 'are'} truncated or corrupt; remove {folder} to train this run "
+            "from the beginning"
+        )
+    return checkpoint
 
 
 def quieten() -> None:
@@ -143,13 +156,13 @@ def _try_parts(settings: TrainConfig, config: Node, data: Dataset, job: Job) -> 
     Raises:
         UserError: a part refuses its arguments, or parts do not fit together.
     """
-    _try_objective(job, data)
+    _try_objective(config, job, data)
     for make_optimizer in (make(config["optimizer"]), *job.own_optimizers.values()):
         _try_optimizer(settings, make_optimizer)
 
 
-def _try_objective(job: Job, data: Dataset) -> None:
-    """Call the objective once, because it refuses unsuitable models in its first call.
+def _try_objective(config: Node, job: Job, data: Dataset) -> None:
+    """Take one trial step without an update, because objectives refuse unsuitable models in their first call.
 
     Raises:
         UserError: the objective, the model and the data do not fit together.
@@ -162,9 +175,22 @@ def _try_objective(job: Job, data: Dataset) -> None:
     zero = torch.tensor(0.0)
     batch = next(data.batches("val", n=2))
     job.eval()
-    with torch.no_grad():
+    try:
         for phase in job.objective.phases:
-            job(batch, Step(zero, zero, SeededNoise("cpu", "trial"), phase, len(data.train)))
+            terms = job(batch, Step(zero, zero, SeededNoise("cpu", "trial"), phase, len(data.train)))
+            if terms.loss.requires_grad:
+                terms.loss.backward()
+    except (UserError, MemoryError):
+        raise
+    except Exception as why:
+        if shortage(why):
+            raise
+        options = " ".join(f"{group}={name_of(config, group)}" for group in ("model", "objective", "likelihood"))
+        reason = f"{type(why).__name__}: {' '.join(str(why).split())[:150]}"
+        raise UserError(
+            f"{options}: a trial step failed ({reason}), so these do not work together; HYDRA_FULL_ERROR=1 shows where"
+        ) from why
+    job.zero_grad(set_to_none=True)
     job.train()
 
 
