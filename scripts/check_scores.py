@@ -29,7 +29,7 @@ from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from vae_lab.config.help import CONF
+from vae_lab.config.conf import CONF
 from vae_lab.evaluation.scoring import silent
 from vae_lab.features.classifier import classifier_for
 from vae_lab.metrics.fid import frechet
@@ -152,7 +152,7 @@ import vae_lab
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from vae_lab.config.make import make_all
-from vae_lab.config.help import CONF
+from vae_lab.config.conf import CONF
 with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
     words = ["run=x", *sys.argv[2].split()]
     metrics = make_all(OmegaConf.to_container(compose("evaluate", words).metrics))

@@ -414,7 +414,7 @@ def page(content: list[Section], folder: Path) -> str:
     plots = [plot for section in content for plot in section.plots]
     numbers = iter(range(len(plots)))
     body = "\n".join(_section(number, section, numbers) for number, section in enumerate(content, 1))
-    data = json.dumps([figure(plot) for plot in plots], separators=(",", ":")).replace("</", "<\\/")
+    data = json.dumps([figure(plot) for plot in plots], separators=(",", ":")).replace("<", "\\u003c")
     parts = {
         "runs": escape(_scale(Report(folder))),
         "css": CSS,

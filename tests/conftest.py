@@ -35,6 +35,15 @@ def _own_cache(tmp_path_factory):
     os.environ["NETRC"] = str(shared / "no-netrc")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _trusted_stand_ins():
+    """Let configs name the stand-ins of the tests, which a user would allow by ``trust=[stand_ins,stacked_runs]``."""
+    from vae_lab.config.trust import trusting
+
+    with trusting(["stand_ins", "stacked_runs"]):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_wandb_service():
     """End W&B's service after each test. A service that outlives a test writes no files for the runs of later tests."""

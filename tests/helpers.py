@@ -128,7 +128,7 @@ class FakeData:
         self.train = self.val = self.pool
         self.x_shape, self.classes = tuple(test.stored.shape[1:]), test.classes
         self.factors, self.attributes = test.factors, test.attributes
-        self.values, self.root = test.values, Path()
+        self.values, self.root, self.notes = test.values, Path(), list(test.notes)
 
     binarize = None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vae_lab
-from vae_lab.config.help import CONF
+from vae_lab.config.conf import CONF
 
 PACKAGE = Path(vae_lab.__file__).parent
 

@@ -175,7 +175,7 @@ def test_parameter_counts_on_mnist_are_as_described(model):
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    from vae_lab.config.help import CONF
+    from vae_lab.config.conf import CONF
     from vae_lab.runs.build import make_job
 
     with initialize_config_dir(str(Path(CONF).absolute()), version_base="1.3"):

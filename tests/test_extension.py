@@ -70,7 +70,7 @@ def test_it_trains_and_is_scored_and_read_again(cli, tmp_path, package, scheme):
     assert terms["loss"] == pytest.approx(terms["recon"] + 2 * terms["kl"] + 3 * terms["size"], rel=1e-4)
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["choices"]["objective"] == "mine"
     before = scores_of(tmp_path / "run")
-    again = cli("evaluate", "run=run", "metrics=loss_terms", "figures=none")  # without the search path
+    again = cli("evaluate", "run=run", f"trust=[{package}]", "metrics=loss_terms", "figures=none")  # no search path
     assert again.status == 0, again.err
     assert scores_of(tmp_path / "run") == before
 

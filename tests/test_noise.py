@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vae_lab.noise import GivenNoise, NotedNoise, SeededNoise, drawn, generator
+from vae_lab.noise import GivenNoise, MovedNoise, NotedNoise, SeededNoise, drawn, generator
 
 
 def draw(*key) -> torch.Tensor:
@@ -69,3 +69,12 @@ def test_draws_made_beforehand_are_those_that_a_step_makes_itself():
     given = GivenNoise(drawn(SeededNoise("cpu", 5), noted.asked))
     assert noted.asked == [("normal", (2, 3)), ("uniform", (4,)), ("normal", (1,))]
     torch.testing.assert_close([given.normal(2, 3), given.uniform(4), given.normal(1)], alone, rtol=0, atol=0)
+
+
+def test_moved_draws_are_those_of_the_device_that_draws():
+    moved, noise = MovedNoise(SeededNoise("cpu", 0), torch.device("meta")), SeededNoise("cpu", 0)
+    assert moved.normal(2, 3).device.type == "meta"
+    assert moved.uniform(4).shape == (4,)
+    again = MovedNoise(SeededNoise("cpu", 0), torch.device("cpu"))
+    assert torch.equal(again.normal(5), noise.normal(5))
+    assert torch.equal(again.uniform(5), noise.uniform(5))

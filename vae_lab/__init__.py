@@ -1,7 +1,7 @@
 """vae-lab: an experiment runner for variational autoencoders.
 
 In a notebook, ``run = vae_lab.load_run("outputs/2026-01-31/12-00-00-beta=4")`` returns the config, the trained
-model, the data and the scores of a run (see :class:`vae_lab.runs.run_folder.Run`).
+model, the data and the scores of a run (see :class:`vae_lab.runs.run.Run`).
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ from vae_lab.version import __version__
 __all__ = ["Run", "__version__", "load_run"]
 
 if TYPE_CHECKING:
-    from vae_lab.runs.run_folder import Run, load_run
+    from vae_lab.runs.run import Run
+    from vae_lab.runs.run_folder import load_run
 
 
 def __getattr__(name: str) -> object:

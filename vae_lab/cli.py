@@ -12,7 +12,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from vae_lab.config.help import CONF, command_help, overview
+from vae_lab.config.conf import CONF
+from vae_lab.config.help import command_help, overview
 from vae_lab.config.node import Node
 from vae_lab.errors import Interrupted, UserError, did_you_mean
 from vae_lab.system.processes import interrupt
@@ -57,8 +58,10 @@ def _main(words: list[str]) -> int:
     if command == "_worker":  # an additional DDP process of a run that has started
         with loading():
             from vae_lab.commands.train import train_worker
+            from vae_lab.config.trust import trusting
 
-        train_worker(Path(rest[0]))
+        with trusting(rest[1:]):
+            train_worker(Path(rest[0]))
         return 0
     if command not in _TASKS:
         print(f"vae-lab: no such command '{command}'{did_you_mean(command, _TASKS)}; commands: {', '.join(_TASKS)}; "
@@ -117,6 +120,7 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
 
     from vae_lab.config.composing import key_of
     from vae_lab.config.hydra_errors import explain, register_resolvers
+    from vae_lab.config.trust import trusting
     from vae_lab.config.weights import settle_weights
 
     register_resolvers()
@@ -131,7 +135,8 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
             if command == "train":
                 settle_weights(config, {key_of(word) for word in info.overrides.task})
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-            _TASKS[command](cast(Node, plain), info)
+            with trusting(_trusted_names(cast(Node, plain), info)):
+                _TASKS[command](cast(Node, plain), info)
         except KeyboardInterrupt:
             _remove_empty(folder)
             raise
@@ -149,18 +154,36 @@ def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
         raise failures[0]
 
 
+def _trusted_names(config: Node, info: "HydraConf") -> list[str]:
+    """Return the packages of ``trust=`` and the classes that the user has chosen in this command.
+
+    A config that is not one of this package (``--config-name``) may be that of a run folder. What it names, and what it
+    says about trust, was not typed by the user.
+    """
+    from vae_lab.config.trust import targets_in, targets_typed
+
+    words = [*info.overrides.task]
+    typed = any(word.partition("=")[0].lstrip("+") == "trust" for word in words)
+    packages = config.get("trust") or []
+    if not isinstance(packages, list) or not all(isinstance(name, str) for name in packages):
+        raise UserError(f"trust={packages}: must be a list of Python packages; type trust=[mylab]")
+    own = info.job.config_name in _TASKS
+    return [*(packages if typed else []), *sorted(targets_in(config) if own else targets_typed(words))]
+
+
 def _train(config: Node, info: "HydraConf") -> None:
     from rich.console import Console
 
     # An experiment of this package that varies keys is recognised earlier; one in a folder of hydra.searchpath is not.
-    if config["vary"]:
+    if config.get("vary"):  # the config of a run has no such key
         raise UserError(f"this experiment varies {', '.join(config['vary'])}; type -m to run it as a sweep")
     logs_to_wandb = "wandb" in (config["logger"] or {}).get("_target_", "")
     with loading("wandb.apis.public" if logs_to_wandb else None):
         from vae_lab.commands.train import train
         from vae_lab.runs.state import in_use
 
-    folder, config = _placed(config, info), {k: v for k, v in config.items() if k not in _OF_SWEEPS}
+    of_command = (*_OF_SWEEPS, "trust")
+    folder, config = _placed(config, info), {k: v for k, v in config.items() if k not in of_command}
     with in_use(folder):
         train(config, folder, Console())
 
@@ -259,21 +282,26 @@ def _run_sweep(words: list[str]) -> int:
 
 def _resume(rest: list[str]) -> int:
     """Resume a run. Hydra is not needed, because the run's config.yaml holds the complete config."""
-    others = [word for word in rest if not word.startswith("resume=")]
+    others = [word for word in rest if not word.startswith(("resume=", "trust="))]
     if others:
         raise UserError(f"resume= continues a run with its original settings; leave out {' '.join(others)}")
-    if len(rest) > 1:
-        raise UserError(f"{' '.join(rest)}: several run folders, and one is resumed at a time; type only {rest[0]}")
-    folder = rest[0].removeprefix("resume=").rstrip("/")
+    folders = [word for word in rest if word.startswith("resume=")]
+    if len(folders) > 1:
+        raise UserError(
+            f"{' '.join(folders)}: several run folders, and one is resumed at a time; type only {folders[0]}"
+        )
+    folder = folders[0].removeprefix("resume=").rstrip("/")
     if not folder:
         raise UserError("resume= needs a run folder; type resume=outputs/<date>/<run>")
     from rich.console import Console
 
     with loading():
         from vae_lab.commands.train import resume
+        from vae_lab.config.trust import trusting
         from vae_lab.runs.state import in_use
 
-    with in_use(Path(folder)) if Path(folder).is_dir() else nullcontext():
+    packages = [word.removeprefix("trust=").strip("[]").split(",") for word in rest if word.startswith("trust=")]
+    with trusting(packages[-1] if packages else []), in_use(Path(folder)) if Path(folder).is_dir() else nullcontext():
         resume(Path(folder), Console())
     return 0
 

@@ -184,6 +184,8 @@ class Examples:
     factors: Factors | None = None  # of all M, where the examples were made from them
     attributes: tuple[str, ...] = ()  # names of the attributes
     values: Values = field(default_factory=ImageBytes)
+    for_validation: Tensor | None = None  # bool [M]: those that the source gives for validation; None: none are given
+    notes: tuple[str, ...] = ()  # sentences for the user about how the source was read
 
     def __len__(self) -> int:
         return len(self.stored if self.chosen is None else self.chosen)
@@ -202,6 +204,12 @@ class Examples:
     def y(self) -> Tensor | None:
         """Class labels, long [N], or attributes, float [N, A], of this part; None where there are none."""
         return self.targets if self.targets is None or self.chosen is None else self.targets[self.chosen]
+
+    @property
+    def given_validation(self) -> Tensor | None:
+        """Which examples of this part the source gives for validation: bool [N]; None if a share is to be held out."""
+        given = self.for_validation
+        return given if given is None or self.chosen is None else given[self.chosen]
 
     def at(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         """Stored values, and labels or attributes, at positions of this part."""
@@ -250,6 +258,10 @@ class Data(Protocol):
     @property
     def factors(self) -> Factors | None:
         """The known factors of variation, where the dataset was made from them."""
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user about how the dataset was read: what was left out, and what was assumed."""
 
     @property
     def binarize(self) -> str | None:

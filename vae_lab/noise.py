@@ -97,6 +97,26 @@ class NoNoise:
         return torch.full_like(self.noise.uniform(*shape), 0.5)
 
 
+class MovedNoise:
+    """Draws that another noise makes on its own device, moved to ``device``.
+
+    Args:
+        noise: makes the draws; those of ``SeededNoise("cpu", …)`` are the same whatever ``device`` is.
+        device: where the draws are returned.
+    """
+
+    def __init__(self, noise: Noise, device: torch.device) -> None:
+        self.noise, self.device = noise, device
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard-normal draws of the given shape."""
+        return self.noise.normal(*shape).to(self.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draws from U[0, 1) of the given shape."""
+        return self.noise.uniform(*shape).to(self.device)
+
+
 class NotedNoise:
     """Passes every draw on to another noise, and records its kind and shape.
 

@@ -14,7 +14,7 @@ from images import digits, pictures
 from measure import VAE_LAB, WorkerFailed, measured, worker_environment
 from results import Row
 
-from vae_lab.config.help import CONF
+from vae_lab.config.conf import CONF
 
 IMAGES = {"dense": 12_800, "cnn": 3200}  # per epoch, unless the number of images is what varies
 LAUNCHERS = ("sequence", "joblib", "vectorized")

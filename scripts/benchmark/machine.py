@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from results import Row
 
-from vae_lab.runs.run_folder import processor
+from vae_lab.runs.environment import processor
 
 
 def device() -> str:

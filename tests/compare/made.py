@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
+
+from vae_lab.figures.run_picture import NAME, write_picture
 
 SHA = "5824098d5d3955427b09224de172318a95d8889b929573009d3e90498db34283"
 MEANINGS = {
@@ -73,6 +76,8 @@ def make_run(folder: Path, fid: float = 10.0, fid_protocol: dict[str, Any] | Non
     (folder / "results.json").write_text(json.dumps(results))
     rows = [f"{epoch},{epoch * 11},{fid + 3 - epoch},{fid + 4 - epoch},0.001,0.1" for epoch in range(3)]
     (folder / "metrics.csv").write_text("\n".join(["epoch,step,train/loss,val/loss,lr,epoch_seconds", *rows]) + "\n")
+    grey = [torch.full((n, 1, 2, 2), shade) for n, shade in ((30, 0.25), (10, 0.75), (10, 1.0))]
+    write_picture(folder / NAME, *grey)
     (folder / "environment.json").write_text(json.dumps({"wall_seconds": 9.2, "run_id": "abc"}))
     return folder
 

@@ -115,10 +115,11 @@ def test_beside_one_finished_run_settings_that_differ_from_the_others_stay(tmp_p
 
 def test_a_finished_run_with_cut_metrics_says_so(tmp_path, console):
     folder = make_run(tmp_path / "s" / "a")
-    (folder / "metrics.csv").write_text("epoch,val/loss\n0,3\n1,x,4\n")
+    (folder / "metrics.csv").write_text("epoch,step,val/loss\n0,1,3\n1,2\n")
     page = write_comparison([tmp_path / "s"], tmp_path / "out", console)
     assert "finished; metrics.csv is damaged" in console.file.getvalue()
-    assert '{"v":"finished; metrics.csv is damaged","t":"✓ finished; metrics.csv is damaged"}' in page.read_text()
+    status = "finished; metrics.csv is damaged (line 3 has 2 of 3 cells)"
+    assert f'{{"v":"{status}","t":"✓ {status}"}}' in page.read_text()
 
 
 def test_a_plain_folder_of_runs_is_left_as_it_is(cli, tmp_path):
@@ -236,28 +237,6 @@ def test_a_sweep_of_nothing_but_failures_is_still_reported(cli, tmp_path):
     assert ended.status == 0, ended.err
     assert ended.out.count("failed: failure.json is damaged") == 2
     assert (tmp_path / "s" / "compare.html").exists()
-
-
-def test_samples_are_of_the_same_latents_and_broken_weights_have_a_marked_place(cli, finished, tmp_path):
-    import yaml
-
-    for name, seed in (("a", 0), ("b", 5), ("c", 6)):
-        folder = shutil.copytree(finished, tmp_path / "s" / name)
-        config = yaml.safe_load((folder / "config.yaml").read_text())
-        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "seed": seed}))
-    (tmp_path / "s" / "c" / "checkpoints" / "best.ckpt").write_bytes(b"cut")
-    ended = cli("compare", "s", "out=s")
-    assert ended.status == 0, ended.err
-    page = (tmp_path / "s" / "compare.html").read_text()
-    samples = [part.split('"')[0] for part in page.split('<img src="')[1:]]
-    assert len(samples) == 4
-    assert samples[:2] == samples[2:]  # the same weights, whatever the run's own seed
-    assert len(samples[0]) > 1000
-    assert "not drawn: " in page
-    assert "is truncated or corrupt" in page
-    few = cli("compare", "s", "out=s", "grids=1")
-    assert few.status == 0
-    assert "the best 1 of 3 runs, best fid first." in (tmp_path / "s" / "compare.html").read_text()
 
 
 def test_grids_rank_within_a_protocol_and_say_so_only_where_there_are_several(tmp_path, console):

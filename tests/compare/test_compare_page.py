@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from made import make_run, make_sweep
 from rich.console import Console
+from test_compare_hostile import HOSTILE, make_hostile, page_in
 
 from vae_lab.compare import write_comparison
 
@@ -188,11 +189,22 @@ def test_protocols_have_separate_axes_and_the_page_says_so(opened, tmp_path):
     assert not page.locator("#rate .note").is_visible()
 
 
-def test_names_that_look_like_markup_are_shown_and_not_obeyed(opened, tmp_path):
-    for i, name in enumerate(("</script><b>x", "<img src=y onerror=z>")):
-        make_run(tmp_path / f"r{i}", 10.0 + i, choices__model=name)
-    page = opened(compare(tmp_path))
-    assert sorted(column(page, "model")) == ["</script><b>x", "<img src=y onerror=z>"]
+@pytest.mark.parametrize("kind", ["tags", "placeholders", "a name that all objects have"])
+def test_texts_of_a_run_folder_are_shown_and_not_obeyed(opened, tmp_path, kind):
+    text = HOSTILE[kind]
+    (tmp_path / "page.html").write_text(page_in(make_hostile(tmp_path / "s", text)), encoding="utf-8")
+    page = opened(tmp_path / "page.html")
+    page.check("input[value=single]")
+    assert set(column(page, "model")) == {text, "dense", "–"}
+    for section in page.locator("section[data-plot]:visible").all():
+        for select in section.locator("select:visible").all():
+            select.select_option(index=select.locator("option").count() - 1)
+        section.scroll_into_view_if_needed()
+        section.locator(".gtitle").wait_for()
+    assert text in page.locator("#curves .plot").text_content()
+    assert text in page.locator("#against .plot").text_content()
+    assert page.locator(".plot a").count() == 0
+    assert page.evaluate("window.obeyed") is None
 
 
 def test_the_page_is_drawn_for_dark_screens_and_fits_narrow_ones(opened, sweep_page):

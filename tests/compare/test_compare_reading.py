@@ -44,23 +44,32 @@ def test_results_of_another_shape_are_reported(tmp_path, part):
     folder = make_run(tmp_path / "run")
     results = json.loads((folder / "results.json").read_text())
     (folder / "results.json").write_text(json.dumps({**results, part: [1]}))
-    assert read(folder).status_text == "damaged: results.json does not hold the results of a run"
+    assert read(folder).status_text == f"damaged: results.json is damaged ({part}: must be a valid dictionary)"
 
 
-def test_scores_that_are_no_numbers_are_left_out(tmp_path):
+@pytest.mark.parametrize("value", [None, "x", True, [1], 10**400], ids=lambda value: str(value)[:5])
+def test_a_score_that_is_no_number_makes_a_marked_row(tmp_path, value):
     folder = make_run(tmp_path / "run")
     results = json.loads((folder / "results.json").read_text())
-    results["metrics"] |= {"test/a": None, "test/b": "x", "test/c": True, "test/d": float("nan")}
+    results["metrics"]["test/a"] = value
     (folder / "results.json").write_text(json.dumps(results))
-    assert {"test/a", "test/b", "test/c"} & set(read(folder).scores) == set()
-    assert "test/d" in read(folder).scores
+    assert read(folder).status_text.startswith("damaged: results.json is damaged (")
+
+
+def test_scores_that_are_not_finite_are_kept(tmp_path):
+    folder = make_run(tmp_path / "run")
+    results = json.loads((folder / "results.json").read_text())
+    results["metrics"] |= {"test/a": float("nan"), "test/b": float("inf")}
+    (folder / "results.json").write_text(json.dumps(results))
+    assert {"test/a", "test/b"} <= set(read(folder).scores)
 
 
 def test_a_damaged_history_removes_the_curves_alone(tmp_path):
     folder = make_run(tmp_path / "run")
-    (folder / "metrics.csv").write_text("epoch,val/loss\n0,3\n1,x,4\n")
+    (folder / "metrics.csv").write_text("epoch,step,val/loss\n0,1,3\n1,2,x\n")
     record = read(folder)
-    assert (record.status, record.history, record.status_text) == ("finished", [], "finished; metrics.csv is damaged")
+    assert (record.status, record.history) == ("finished", [])
+    assert record.status_text == "finished; metrics.csv is damaged (line 3: could not convert string to float: 'x')"
 
 
 def test_runs_without_scores_say_why(tmp_path):
@@ -114,8 +123,9 @@ def test_a_damaged_sweep_file_is_no_sweep_file(tmp_path):
     assert read_sweep(tmp_path) == {}
     (tmp_path / "sweep.json").write_text("[")
     assert read_sweep(tmp_path) == {}
-    (tmp_path / "sweep.json").write_text('{"pareto": []}')
-    assert read_sweep(tmp_path) == {"pareto": []}
+    record = {"fixed": [], "varied": {}, "pareto": [["test/fid", "min"], ["test/elbo", "max"]]}
+    (tmp_path / "sweep.json").write_text(json.dumps(record))
+    assert read_sweep(tmp_path) == {"pareto": [("test/fid", "min"), ("test/elbo", "max")]}
 
 
 @pytest.mark.parametrize("odd", [None, [], {}, [1, {"a": 2}], "x", True, float("inf"), -1e300], ids=repr)

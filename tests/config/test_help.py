@@ -3,7 +3,8 @@ import yaml
 
 from vae_lab.cli import _TASKS
 from vae_lab.config import schema
-from vae_lab.config.help import CONF, command_help, groups, known_keys, options, overview
+from vae_lab.config.conf import CONF
+from vae_lab.config.help import command_help, groups, known_keys, options, overview
 
 SCHEMAS = {"train": schema.TrainConfig, "evaluate": schema.EvaluateConfig, "sample": schema.SampleConfig}
 

@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vae_lab.config.help import CONF
+from vae_lab.config.conf import CONF
 from vae_lab.config.hydra_errors import explain_hydra, register_resolvers, slug
 
 

@@ -71,22 +71,35 @@ def test_every_layout_is_read_correctly(tmp_path, shape, x_shape, axes, layout, 
     assert layout in given.about["kind"]
 
 
-@pytest.mark.parametrize("shape", [(), (5,), (5, 72), (5, 2, 8, 9), (5, 8, 9, 4), (5, 3, 9, 3), (5, 1, 1, 8, 9)])
+@pytest.mark.parametrize("shape", [(), (5,), (5, 1, 1, 8, 9)])
 def test_other_shapes_are_refused_with_those_that_are_accepted(tmp_path, shape):
     message = refusal(saved(tmp_path, np.zeros(shape)))
-    assert "N × 1 × 8 × 9 is needed (N × H × W or N × H × W × C will do)" in message
+    assert message.endswith("; images are N × H × W, N × H × W × C, N × C × H × W, or flat")
     assert (" × ".join(map(str, shape)) or "one number") in message
 
 
-def test_a_flat_array_is_not_advised_to_be_n_h_w_where_the_dataset_has_colours(tmp_path):
-    assert "N × H × W or" not in refusal(saved(tmp_path, np.zeros((5, 72))), RGB)
+@pytest.mark.parametrize("shape", [(5, 2, 8, 9), (5, 8, 9, 4), (5, 3, 9, 3), (8, 9, 5), (72, 72)])
+def test_axes_that_are_not_clear_are_asked_for(tmp_path, shape):
+    assert "type axes=[N," in refusal(saved(tmp_path, np.zeros(shape)))
+
+
+@pytest.mark.parametrize(
+    ("axes", "order"),
+    [(["N", "HW"], (0, 1, 2)), (["N", "WH"], (0, 2, 1)), (["HW", "N"], (1, 2, 0)), (["W", "H", "N"], (2, 1, 0))],
+)
+def test_typed_axes_are_those_of_the_array(tmp_path, axes, order):
+    images = draws(5, 8, 9)
+    array = images.transpose(order).reshape([{"N": 5, "H": 8, "W": 9, "HW": 72, "WH": 72}[axis] for axis in axes])
+    given = GivenImages(saved(tmp_path, array), GREY, axes=axes)
+    assert torch.equal(every(given)[:, 0], torch.from_numpy(images).float())
+    assert ", ".join(axes) in given.about["kind"]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "longdouble"])
 def test_floats_from_0_to_1_are_taken_as_they_are(tmp_path, dtype):
     array = draws(5, 8, 9).astype(dtype)
     given = GivenImages(saved(tmp_path, array), GREY)
-    assert given.largest == 1
+    assert (given.range.black, given.range.white) == (0, 1)
     assert every(given).dtype == torch.float32
     torch.testing.assert_close(every(given)[:, 0], torch.from_numpy(array.astype(np.float32)))
 
@@ -95,7 +108,7 @@ def test_floats_from_0_to_1_are_taken_as_they_are(tmp_path, dtype):
 def test_values_up_to_255_are_bytes(tmp_path, dtype):
     array = bytes_like(5, 8, 9).astype(dtype)
     given = GivenImages(saved(tmp_path, array), GREY)
-    assert given.largest == 255
+    assert (given.range.black, given.range.white) == (0, 255)
     torch.testing.assert_close(every(given)[:, 0], torch.from_numpy(array.astype(np.float32)) / 255)
     assert given.about["values"] == "values from 0 to 255, read as 0–255"
 
@@ -106,38 +119,71 @@ def test_black_and_white_is_0_and_1(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "array",
+    ("array", "white"),
     [
-        (draws(5, 8, 9) > 0.5).astype(np.uint8),  # only the values 0 and 1
-        (draws(5, 8, 9) * 30).astype(np.uint8),
-        np.zeros((5, 8, 9), np.int64),
-        draws(5, 8, 9) * 2,
-        draws(5, 8, 9) * 32,
+        ((draws(5, 8, 9) > 0.5).astype(np.uint8), 1),
+        (np.zeros((5, 8, 9), np.int64), 1),
+        (np.linspace(0, 30, 360).reshape(5, 8, 9).astype(np.uint8), 30),
+        (np.linspace(0, 2, 360).reshape(5, 8, 9), 2),
+        (np.linspace(0, 32, 360).reshape(5, 8, 9), 32),
     ],
-    ids=["bits", "dark", "black", "bright", "floats"],
+    ids=["bits", "black", "dark", "bright", "floats"],
 )
-def test_values_that_may_mean_either_are_asked_for(tmp_path, array):
-    path = saved(tmp_path, array)
-    assert refusal(path).endswith("may mean 0–1 or 0–255; type range=1 or range=255")
-    for asked in (1, 255):
-        expected = torch.from_numpy(array.astype(np.float32) / asked).clamp(0, 1)
+def test_values_that_may_mean_either_are_asked_for(tmp_path, array, white):
+    path, typed = saved(tmp_path, array), 1 if white == 1 else [0, white]
+    shown = "1" if white == 1 else f"[0,{white}]"
+    assert refusal(path).endswith(f"may mean 0–{white} or 0–255; type range={shown} or range=255")
+    for asked, largest in ((typed, white), (255, 255)):
+        expected = torch.from_numpy(array.astype(np.float32) / np.float32(largest))
         torch.testing.assert_close(every(GivenImages(path, GREY, asked))[:, 0], expected)
 
 
-@pytest.mark.parametrize(("low", "high"), [(-1, 1), (-0.01, 0.9), (-128, 127)])
-def test_negative_values_are_refused_unless_they_are_to_be_clamped(tmp_path, low, high):
-    array = low + (high - low) * draws(5, 8, 9)
+@pytest.mark.parametrize(
+    ("low", "high", "offered"),
+    [(-1, 1, [-1, 1]), (-128, 127, [-128, 127]), (-0.4242, 2.8215, [-0.4242, 2.8215])],
+)
+def test_negative_values_are_rescaled_and_never_offered_a_clamp_that_destroys_them(tmp_path, low, high, offered):
+    array = np.linspace(low, high, 360).reshape(5, 8, 9)
     path = saved(tmp_path, array)
-    assert "but 0 must mean black; rescale them" in refusal(path)
+    message = refusal(path)
+    assert message.endswith(f"so 0 may not mean black; type range=[{offered[0]},{offered[1]}] to rescale them")
+    given = GivenImages(path, GREY, offered)
+    torch.testing.assert_close(every(given).flatten(), torch.linspace(0, 1, 360), rtol=0, atol=1e-6)
+    assert "would clamp them, by" in refusal(path, GREY, 1)
+
+
+def test_a_range_that_is_far_too_wide_does_not_hide_what_it_clamps(tmp_path):
+    path = saved(tmp_path, np.linspace(-1, 1, 360).reshape(5, 8, 9))
+    assert "range=[0,255] would clamp them, by 13 % of their span" in refusal(path, GREY, 255)
+
+
+def test_values_slightly_outside_of_the_range_may_be_clamped(tmp_path):
+    array = np.linspace(-0.01, 0.9, 360).reshape(5, 8, 9)
+    path = saved(tmp_path, array)
+    assert refusal(path).endswith("to rescale them, or range=1 to clamp the few that lie outside 0–1")
     given = GivenImages(path, GREY, 1)
     torch.testing.assert_close(every(given)[:, 0], torch.from_numpy(array).float().clamp(0, 1))
-    outside = int(((array < -1e-5) | (array > 1 + 1e-5)).sum())
-    assert f"({outside:,} outside 0–1 clamped)" in given.about["values"]
+    assert "(4 outside 0–1 clamped)" in given.about["values"]
 
 
-@pytest.mark.parametrize("factor", [300, 65535])
-def test_values_above_255_are_refused(tmp_path, factor):
-    assert "0–1 or 0–255 is needed: rescale them" in refusal(saved(tmp_path, draws(5, 8, 9) * factor))
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (np.linspace(0, 4095, 360).astype(np.uint16), "type range=[0,4095] or [0,65535]"),
+        (np.linspace(0, 65535, 360).astype(np.uint16), "type range=[0,65535],"),
+        (np.linspace(0, 300, 360), "type range=[0,300],"),
+    ],
+)
+def test_values_above_255_are_asked_for(tmp_path, array, told):
+    path = saved(tmp_path, array.reshape(5, 8, 9))
+    assert told in refusal(path)
+    given = every(GivenImages(path, GREY, [0, float(array.max())]))
+    torch.testing.assert_close(given.flatten().double(), torch.from_numpy(array / array.max()))
+
+
+@pytest.mark.parametrize("wrong", [[1, -1], [0, 0], [1], [0, 1, 2], -1, 0])
+def test_a_range_is_black_then_white(tmp_path, wrong):
+    assert "black, then white, a larger number" in refusal(saved(tmp_path, draws(5, 8, 9)), GREY, wrong)
 
 
 @pytest.mark.parametrize("largest", [1, 255])
@@ -145,7 +191,7 @@ def test_rounding_errors_are_not_taken_for_another_range(tmp_path, largest):
     array = (draws(5, 8, 9) * largest).astype(np.float32)
     array[0, 0, 2], array[0, 0, 3] = largest * (1 + 1e-6), -1e-7
     given = GivenImages(saved(tmp_path, array), GREY)
-    assert given.largest == largest
+    assert given.range.white == largest
     assert "clamped" not in given.about["values"]
     assert every(given).min() == 0
     assert every(given).max() == 1
@@ -186,13 +232,13 @@ def test_a_damaged_file_is_refused(tmp_path, damage):
     else:
         whole = file.read_bytes()
         file.write_bytes({"truncated": whole[:-100], "header": whole[:40], "empty": b"", "text": b"not numpy"}[damage])
-    assert f"images={file} is damaged or no array of numbers" in refusal(str(file))
+    assert f"images={file} is damaged or no .npy file (" in refusal(str(file))
 
 
-@pytest.mark.parametrize("name", ["images.npz", "images.pt", "images.png"])
+@pytest.mark.parametrize("name", ["images.csv", "images.png", "images"])
 def test_other_files_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
-    assert "neither a folder nor a .npy file" in refusal(str(tmp_path / name))
+    assert "arrays are read from .npy, .npz, .mat, .h5, .hdf5, .hdf" in refusal(str(tmp_path / name))
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path):
@@ -214,7 +260,7 @@ def test_the_range_is_taken_from_all_images(tmp_path):
     array = np.zeros((2500, 4, 4))
     array[:, 0, 0], array[2400, 1, 1] = 1, 200
     given = GivenImages(saved(tmp_path, array), (1, 4, 4))
-    assert given.largest == 255
+    assert given.range.white == 255
     assert "0 to 200" in given.about["values"]
 
 
@@ -283,7 +329,7 @@ def test_files_come_by_name_also_from_folders_inside(tmp_path):
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "notes.txt").write_text("no image")
-    assert "no image (.bmp" in refusal(str(tmp_path / "folder"))
+    assert "no image (.apng" in refusal(str(tmp_path / "folder"))
 
 
 @pytest.mark.parametrize(
@@ -330,23 +376,26 @@ def test_all_kinds_of_grey_files_are_grey(tmp_path, mode):
     else:
         image = image.convert(mode)
     image.save(tmp_path / "folder" / ("a.tif" if mode.startswith("I") else "a.png"))
-    found = every(GivenImages(str(tmp_path / "folder"), GREY))
+    found = every(GivenImages(str(tmp_path / "folder"), GREY, 65535 if mode == "I" else None))
     assert found.shape == (1, *GREY)
     assert found.max() == 1
 
 
-def test_floating_point_files_are_refused_since_pillow_would_cut_their_fractions_off(tmp_path):
+def test_floating_point_files_are_read_only_with_their_range(tmp_path):
     (tmp_path / "folder").mkdir()
-    Image.fromarray(draws(8, 9).astype(np.float32)).save(tmp_path / "folder" / "a.tif")
-    message = refusal(str(tmp_path / "folder"), GREY, 1)
-    assert "a.tif has floating-point values" in message
-    assert ".npy" in message
+    image = draws(8, 9).astype(np.float32)
+    Image.fromarray(image).save(tmp_path / "folder" / "a.tif")
+    message = refusal(str(tmp_path / "folder"))
+    assert "a.tif has values from 0 to 0.99" in message
+    assert message.endswith("e.g. range=1")
+    found = every(GivenImages(str(tmp_path / "folder"), GREY, 1))
+    torch.testing.assert_close(found[0, 0], torch.from_numpy((image * 255).round() / 255))
 
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_a_folder_without_a_value_above_1_is_in_doubt(tmp_path, value):
     folder = written(tmp_path / "folder", np.full((3, 8, 9), value, np.uint8))
-    assert "may mean 0–1 or 0–255" in refusal(folder)
+    assert f"above {value}; type range=255 if the images are dark, or range=1 if" in refusal(folder)
     assert every(GivenImages(folder, GREY, 1)).max() == value
 
 

@@ -29,10 +29,27 @@ def test_a_damaged_failure_has_no_reason(tmp_path):
     assert state.failure_of(tmp_path) == ""
 
 
-@pytest.mark.parametrize(("rows", "share"), [(0, 0), (1, 0), (3, 0.5), (5, 1), (9, 1)])
-def test_share_done_counts_rows_of_epochs(tmp_path, rows, share):
-    (tmp_path / "metrics.csv").write_text("epoch\n" * rows)
+@pytest.mark.parametrize(("epochs", "share"), [((), 0), ((0, 1), 0.5), ((0, 1, 2, 3), 1), ((2,), 0.75), (range(9), 1)])
+def test_share_done_is_that_of_the_last_epoch(tmp_path, epochs, share):
+    rows = "".join(f"{epoch},{10 * epoch}\n" for epoch in epochs)
+    (tmp_path / "metrics.csv").write_text(f"epoch,step\n{rows}")
     assert state.share_done(tmp_path, 4) == share
+
+
+def test_share_done_of_a_damaged_or_missing_history_is_none(tmp_path):
+    assert state.share_done(tmp_path, 4) == 0
+    (tmp_path / "metrics.csv").write_text("epoch,step\n0,1\n" + "9" * 200_000)
+    assert state.share_done(tmp_path, 4) == 0
+
+
+def test_a_lock_that_cannot_be_taken_is_reported(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    assert not state.is_in_use(tmp_path)
+    with (
+        pytest.raises(UserError, match=r"\.lock cannot be locked \(Is a directory\); remove it"),
+        state.in_use(tmp_path),
+    ):
+        pass
 
 
 def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path):

@@ -15,10 +15,14 @@ def test_a_clock_is_read_at_a_glance(seconds, told):
     assert clock(seconds) == told
 
 
+def rows_of_epochs(count):
+    return "".join(["epoch,step\n", *(f"{epoch},{epoch}\n" for epoch in range(count))])
+
+
 def jobs(tmp_path, rows):
     for name, count in rows.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / "metrics.csv").write_text("epoch\n" * (count + 1))
+        (tmp_path / name / "metrics.csv").write_text(rows_of_epochs(count))
     return [SweepJob(name, tmp_path / name, [name], {"epochs": 10}, "sweep", "") for name in rows]
 
 

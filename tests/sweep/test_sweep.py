@@ -88,7 +88,9 @@ def test_a_damaged_result_is_reported_and_not_overwritten(cli, tmp_path):
     path.write_text("{cut")
     again = cli("train", "-m", *WORDS, "latent_dim=2,3")
     assert again.status == 1
-    assert "results.json is damaged; remove it" in " ".join(again.out.split())
+    told = " ".join(again.out.split())
+    assert "results.json is damaged (" in told
+    assert "remove it and type vae-lab train resume=" in told
     assert path.read_text() == "{cut"
 
 

@@ -1,31 +1,36 @@
-"""``vae-lab evaluate``: scores a finished run again; results go to its run folder and to its run in the logger."""
+"""``vae-lab evaluate``: scores finished runs again; results go to their folders and to their runs in the logger."""
 
 from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
 
+from vae_lab.commands.evaluate_jobs import evaluate_jobs
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import EvaluateConfig, check
 from vae_lab.errors import UserError
+from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.sampled import of_images
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import print_scores, tracker
 from vae_lab.report.titles import title_of
-from vae_lab.runs import run_folder
+from vae_lab.runs.folders import is_run, is_sweep
+from vae_lab.runs.run import Run
+from vae_lab.runs.run_folder import load_finished
 from vae_lab.runs.state import in_use
+from vae_lab.runs.writing import write_results
 from vae_lab.scores import Scores
 
 
-def evaluate(config: Node, console: Console) -> Scores:
-    """Compute the metrics and figures of the config; the run keeps its scores from other metrics.
+def evaluate(config: Node, console: Console) -> None:
+    """Compute the metrics and figures of the config, of one run or of every finished run of a sweep.
 
-    If the config has a sampler, only metrics and figures of generated images are computed, and their names contain the
-    name of the sampler.
+    A run keeps its scores from other metrics. If the config has a sampler, only metrics and figures of generated images
+    are computed, and their names contain the name of the sampler.
 
     Args:
         config: the resolved config of the command.
@@ -34,33 +39,42 @@ def evaluate(config: Node, console: Console) -> Scores:
     Raises:
         UserError: the run is not finished, one of its files is damaged, or no requested metric or figure depends on the
             sampler.
+        RunFailed: some runs of a sweep could not be scored; the others were.
     """
     settings = check(EvaluateConfig, config)
     _refuse_what_no_sampler_changes(settings)
     folder = Path(settings.run)
+    if is_sweep(folder):
+        evaluate_jobs(folder, console, lambda job: _evaluate(job, settings, config, console))
+    else:
+        _evaluate(folder, settings, config, console)
+
+
+def _evaluate(folder: Path, settings: EvaluateConfig, config: Node, console: Console) -> None:
     # Without the lock, two evaluations at the same time would overwrite each other's results.
-    with in_use(folder) if folder.is_dir() else nullcontext():
-        return _evaluate(run_folder.load_finished(folder), settings, config, console)
+    with in_use(folder) if is_run(folder) else nullcontext():
+        run = load_finished(folder)
+        run.data_dir = settings.data_dir
+        title = title_of(run.config, run.data.values.many)
+        scores = _score(run, settings, config, title, console)
+        write_results(run.path, scores)
+    print_scores(console, scores, title, run.path)
 
 
-def _evaluate(run: run_folder.Run, settings: EvaluateConfig, config: Node, console: Console) -> Scores:
-    run.data_dir = settings.data_dir
-    device = device_for(settings.accelerator)
-    title = title_of(run.config, run.data.values.many)
-    seed, features = run.config["seed"], make(settings.features)
+def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console: Console) -> Scores:
+    device, seed, features = device_for(settings.accelerator), run.config["seed"], make(settings.features)
     evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
     evaluation.scores = Scores(run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings)
     context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True
     try:
+        draw_for_comparison(evaluation, run.path)
         scoring = score_sampler if settings.sampler else score
-        scores = scoring(evaluation, config, run.path, loggers, int(run.history[-1]["step"]))
+        scores = scoring(evaluation, config, run.path, loggers, run.steps_done)
         failed = False
     finally:
         close(loggers, failed)
-    run_folder.write_results(run.path, scores)
-    print_scores(console, scores, title, run.path)
     return scores
 
 

@@ -20,7 +20,8 @@ from vae_lab.evaluation.trained import PRIOR, Evaluation
 from vae_lab.examples import Tokens, values_from
 from vae_lab.report.terminal import tracker
 from vae_lab.report.titles import title_of
-from vae_lab.runs import run_folder
+from vae_lab.runs.run import Run
+from vae_lab.runs.run_folder import load_finished
 from vae_lab.system.files import write_atomically
 from vae_lab.system.unfinished import unfinished
 from vae_lab.types import Sampler
@@ -44,7 +45,7 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
         UserError: the run is not finished, or a file already exists.
     """
     settings = check(SampleConfig, config)
-    run = run_folder.load_finished(settings.run)
+    run = load_finished(settings.run)
     files = _Files(settings, run, sampler_name(config))
     files.refuse_present()
     title, source, sampler = _source(settings, run, config, console, sampler_typed)
@@ -54,7 +55,7 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
 
 
 def _source(
-    settings: SampleConfig, run: run_folder.Run, config: Node, console: Console, sampler_typed: bool
+    settings: SampleConfig, run: Run, config: Node, console: Console, sampler_typed: bool
 ) -> tuple[str, str, Sampler | None]:
     """The title and the source of the examples, for the grid, and the fitted sampler (None: the prior)."""
     name, title, device = sampler_name(config), title_of(run.config), device_for(settings.accelerator)
@@ -69,7 +70,7 @@ def _source(
 class _Files:
     """The files to write: the array, its readable version, and single images if the user typed a folder for them."""
 
-    def __init__(self, settings: SampleConfig, run: run_folder.Run, sampler: str | None) -> None:
+    def __init__(self, settings: SampleConfig, run: Run, sampler: str | None) -> None:
         self.values = values_from(run.environment.get("values"))
         self.folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
         condition = "" if settings.y is None else f"y{slug(y_text(settings.y))}"
@@ -140,9 +141,7 @@ def _unwritable(folder: Path, option: str, why: OSError) -> UserError:
     return UserError(f"{folder} cannot be written ({why.strerror}); type {option}=<a writable folder>")
 
 
-def _grid_png(
-    images: Tensor, run: run_folder.Run, y: Word | list[Word] | None, title: str, source: str, file: IO[bytes]
-) -> None:
+def _grid_png(images: Tensor, run: Run, y: Word | list[Word] | None, title: str, source: str, file: IO[bytes]) -> None:
     from vae_lab.figures.samples import sample_figure
 
     shown = images[:GRID]

@@ -24,9 +24,10 @@ from vae_lab.features.classifier import classifier_features
 from vae_lab.metrics.common.image_scores import ImageMetric, images_compared
 from vae_lab.noise import generator
 from vae_lab.report.loggers import LogContext, close
-from vae_lab.report.terminal import print_scores, tracker
-from vae_lab.runs import run_folder
+from vae_lab.report.terminal import print_notes, print_scores, tracker
+from vae_lab.runs import writing
 from vae_lab.runs.build import make_data
+from vae_lab.runs.environment import describe_environment
 from vae_lab.runs.state import in_use, saved_config
 from vae_lab.scores import Scores
 from vae_lab.types import Progress
@@ -90,16 +91,26 @@ def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | No
     data = make_data(config)
     if data.values.kind != "images":
         raise UserError(f"dataset={data.name} holds {data.values.kind}, and vae-lab score compares images")
-    given = GivenImages(settings.images, data.x_shape, settings.range, settings.channels)
+    given = GivenImages(
+        settings.images,
+        data.x_shape,
+        settings.range,
+        settings.channels,
+        settings.array,
+        settings.axes,
+        settings.background,
+    )
     if not _is_begun(run_dir):
-        run_folder.claim(run_dir)
+        writing.claim(run_dir)
     title = f"{given.path.name} against {data.name}, seed {settings.seed}"
     scoring = ScoredImages(given, data, settings.seed, device, title, tracker(console), make(settings.features))
     _refuse_too_few(scoring, metrics, config)
     console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{given.about['kind']}, {given.about['values']}", highlight=False, soft_wrap=True)
+    scoring.scores.notes.extend(given.notes)
+    print_notes(console, scoring.scores.notes)
     environment = {
-        **run_folder.describe_environment(config, device, shlex.join(["vae-lab", "score", *sys.argv[1:]])),
+        **describe_environment(config, device, shlex.join(["vae-lab", "score", *sys.argv[1:]])),
         "x_shape": list(data.x_shape),
         "run_id": uuid.uuid4().hex[:8],
         "sweep": sweep,
@@ -113,9 +124,9 @@ def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | No
         failed = False
     finally:
         close(loggers, failed)
-    run_folder.write_config(run_dir, config)
-    run_folder.write_environment(run_dir, {**environment, "wall_seconds": round(time.perf_counter() - started, 2)})
-    run_folder.write_results(run_dir, scores)
+    writing.write_config(run_dir, config)
+    writing.write_environment(run_dir, {**environment, "wall_seconds": round(time.perf_counter() - started, 2)})
+    writing.write_results(run_dir, scores)
     print_scores(console, scores, title, run_dir)
     return scores
 

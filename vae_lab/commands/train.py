@@ -12,16 +12,18 @@ from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.trust import trusted
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import Interrupted, RunFailed
 from vae_lab.report.terminal import print_plan, print_scores
 from vae_lab.runs import run_folder
 from vae_lab.runs.active_run import ActiveRun, begin
 from vae_lab.runs.build import make_job
-from vae_lab.runs.preparing import prepare, prepare_again, quieten
+from vae_lab.runs.preparing import Prepared, prepare, prepare_again, quieten
 from vae_lab.scores import Scores
-from vae_lab.system.files import NO_ROOM, read_history
+from vae_lab.system.files import NO_ROOM
 from vae_lab.system.processes import several_processes
+from vae_lab.system.reading import read_history
 from vae_lab.training.checkpoints import LAST, last_checkpoint
 from vae_lab.training.compiled import Compiled, choose
 from vae_lab.training.history import steps_taken
@@ -52,7 +54,7 @@ def train(
 
 
 def resume(run_dir: Path, console: Console) -> Scores:
-    """Continue an interrupted run from its last checkpoint, and score it.
+    """Continue an interrupted run from its last checkpoint, say after which epoch, and score it.
 
     Weights, optimizer, schedules, epoch, ``metrics.csv`` and the W&B run are continued.
 
@@ -66,12 +68,7 @@ def resume(run_dir: Path, console: Console) -> Scores:
         Interrupted: Ctrl-C or SIGTERM stopped the run.
     """
     prepared = prepare_again(run_dir)
-    used = prepared.checkpoint
-    if used is not None and used.name != LAST:
-        problem = "damaged" if used.with_name(LAST).exists() else "missing"
-        message = f"{LAST} is {problem}; training continues from {used.name}, after epoch {prepared.epochs_done}"
-        console.print(message, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
-    return _carry_out(ActiveRun(prepared), console)
+    return _carry_out(ActiveRun(prepared), console, _resumed(prepared))
 
 
 def train_worker(run_dir: Path) -> None:
@@ -83,9 +80,22 @@ def train_worker(run_dir: Path) -> None:
     _trainer_fit(settings, run.config, run_dir, Console(quiet=True), run.data, job, [])
 
 
-def _carry_out(run: ActiveRun, console: Console) -> Scores:
+def _resumed(prepared: Prepared) -> str:
+    """A sentence about where training continues, and from which file if ``last.ckpt`` cannot be used."""
+    done, total, used = prepared.epochs_done, prepared.settings.epochs, prepared.checkpoint
+    if used is None:
+        return "No epoch was completed before, so training starts from the beginning"
+    problem = "damaged" if used.with_name(LAST).exists() else "missing"
+    source = "" if used.name == LAST else f" from {used.name}, because {LAST} is {problem}"
+    ended = "; all are done, so the run is only scored" if done >= total else ""
+    return f"Resumed after epoch {done} of {total}{source}{ended}"
+
+
+def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     try:
         print_plan(console, run.title, run.data, run.environment)
+        if note:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
         scores = run.score(console, trainer.strategy.root_device, steps_taken(trainer))
         run.close(scores)
@@ -130,7 +140,7 @@ def _trainer_fit(
         loss=_loss(settings, job, data, device_for(settings.accelerator), console),
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp with one process, too
-    with several_processes(run_dir, distributed), interruptible(trainer):
+    with several_processes(run_dir, distributed, trusted()), interruptible(trainer):
         trainer.fit(lit, datamodule=data, ckpt_path=last_checkpoint(run_dir), weights_only=True)
     return trainer
 

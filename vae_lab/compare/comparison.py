@@ -7,10 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.folders import is_run, resolve, run_folders
+from vae_lab.compare.folders import resolve, run_folders
 from vae_lab.compare.reading import read, read_sweep
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
+from vae_lab.runs.folders import is_run
 from vae_lab.system.files import write_atomically
 
 PAGE, SUMMARY = "compare.html", "summary.csv"
@@ -44,7 +45,7 @@ def write_comparison(
         out: folder for summary.csv, compare.html and plots/; the files of an earlier comparison are replaced.
         console: prints the table.
         show: names of the scores to show; None: a default selection.
-        grids: number of runs, best first, whose samples and reconstructions are drawn.
+        grids: number of runs, best first, whose samples and reconstructions are shown.
 
     Raises:
         UserError: there are no runs, a score is unknown, or ``out`` holds the files of something else, in which case
@@ -63,28 +64,26 @@ def write_comparison(
     for path in empty:
         message = f"{path}: no run found in or below this folder"
         console.print(message, style="bold yellow", markup=False, highlight=False)
-    page = _write(compared, out, console, grids, [read_sweep(path) for path in paths])
+    page = _write(compared, out, grids, [read_sweep(path) for path in paths])
     message = f"The comparison is in {page}, its numbers in {out / SUMMARY}"
     console.print(message, markup=False, highlight=False, soft_wrap=True)
     return page
 
 
-def _write(compared: Compared, out: Path, console: Console, grids: int, sweeps: list[Node]) -> Path:
+def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Path:
     from vae_lab.compare.plots.plotted import Plotted
-    from vae_lab.compare.views.grids import best_first, draw_grids
+    from vae_lab.compare.views.grids import best_first, read_grids
     from vae_lab.compare.views.page import page_of
     from vae_lab.compare.views.pictures import write_pictures
-    from vae_lab.compare.views.summary import write_summary
-    from vae_lab.report.terminal import tracker
+    from vae_lab.compare.views.summary import as_utf8, write_summary
 
     plotted = Plotted(compared, sweeps)
     ranked, drawable = best_first(compared, grids)
-    drawn = draw_grids(compared, ranked, tracker(console))
-    html = page_of(compared, plotted, drawn, drawable, MARK)
+    html = page_of(compared, plotted, read_grids(compared, ranked), drawable, MARK)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with write_atomically(out / PAGE) as file:  # first: by it, the next comparison recognises the other files
-            file.write(html)
+        with write_atomically(out / PAGE, "wb") as file:  # first: the next comparison recognises the others by it
+            file.write(as_utf8(html))
         write_summary(compared, out / SUMMARY)
         write_pictures(plotted, out / "plots")
     except OSError as error:

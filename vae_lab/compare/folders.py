@@ -5,8 +5,7 @@ import os
 from pathlib import Path
 
 from vae_lab.errors import UserError
-
-_RUN_FILES = {"config.yaml", "failure.json", "results.json", "environment.json", "metrics.csv"}
+from vae_lab.runs.folders import is_run, natural
 
 
 def resolve(words: list[str]) -> list[Path]:
@@ -27,11 +26,6 @@ def resolve(words: list[str]) -> list[Path]:
             raise UserError(f"{word}: {problem}; type vae-lab compare outputs/<date>/<run or sweep>")
         resolved += folders
     return resolved
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run, including an interrupted or failed one."""
-    return any((folder / name).is_file() for name in _RUN_FILES)
 
 
 def run_folders(paths: list[Path]) -> tuple[list[Path], list[Path]]:
@@ -56,14 +50,8 @@ def _runs_below(path: Path) -> list[Path]:
         return [path]
     runs = []
     for folder, names, _ in os.walk(path):
-        names[:] = sorted((name for name in names if not name.startswith(".")), key=_natural)
+        names[:] = sorted((name for name in names if not name.startswith(".")), key=natural)
         for name in [name for name in names if is_run(Path(folder) / name)]:
             runs.append(Path(folder) / name)
             names.remove(name)
     return runs
-
-
-def _natural(name: str) -> tuple[int, str]:
-    """Sort key that orders the jobs of a sweep by number, so that 2-… comes before 10-…"""
-    number = name.partition("-")[0]
-    return (int(number) if number.isdecimal() else -1, name)

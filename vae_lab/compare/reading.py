@@ -3,17 +3,13 @@
 A missing or damaged file never raises an error: the record states the problem, and the run becomes a marked row.
 """
 
-import json
-import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from vae_lab.config.node import Node
-from vae_lab.system.files import YAML_LOADER, read_history
+from vae_lab.runs import content
+from vae_lab.system.reading import Damaged
 
 _TIME = re.compile(r"^\d\d-\d\d-\d\d-")
 _PER_EXAMPLE = re.compile(r"(?:nats|squared errors) per (\w+)")
@@ -56,97 +52,64 @@ class Record:
         return f"{self.status}{';' if self.finished else ':'} {self.reason}" if self.reason else self.status
 
 
-class _Damaged(Exception):
-    pass
-
-
 def read(folder: Path) -> Record:
     """Return the record of a run folder, whatever state the folder is in."""
     record = Record(folder, INTERRUPTED)
     try:
-        if (folder / "config.yaml").exists():
-            record.config = _config(folder / "config.yaml")
-        _read_results(folder / "results.json", record)
-    except _Damaged as error:
-        record.status, record.reason = DAMAGED, str(error)
-    _read_history(folder / "metrics.csv", record)
-    if record.finished and not record.config:
-        record.status, record.reason = DAMAGED, "config.yaml is missing"
-    if record.finished:
-        return record
-    if (folder / "failure.json").exists():
-        record.status, record.reason = FAILED, _failure(folder / "failure.json")
-    elif record.status == INTERRUPTED:
-        if record.config:
-            epochs = len(record.history)
-            record.reason = f"after {epochs} epoch{'s' if epochs > 1 else ''}" if epochs else "before the first epoch"
-        else:
-            record.status, record.reason = DAMAGED, "config.yaml is missing"
+        record.history = content.history_of(folder)
+    except Damaged as why:
+        record.reason = why.named
+    failed = _failure(folder)
+    try:
+        record.config = _config(folder)
+        _read_results(folder, record)
+    except Damaged as why:
+        if not failed:
+            record.status, record.reason = DAMAGED, why.named
+    if failed and not record.finished:
+        record.status, record.reason = FAILED, failed
+    if record.status == INTERRUPTED:
+        epochs = len(record.history)
+        done = f"after {epochs} epoch{'s' if epochs > 1 else ''}" if epochs else "before the first epoch"
+        record.reason = record.reason or done
     return record
 
 
 def read_sweep(folder: Path) -> Node:
-    """Return the content of a sweep's ``sweep.json``; empty if the file is missing or damaged."""
+    """Return the aims of a sweep's search, ``pareto``; empty if it has none or if the file is missing or damaged."""
     try:
-        return _parsed(folder / "sweep.json", json.loads) if (folder / "sweep.json").exists() else {}
-    except _Damaged:
+        return {"pareto": content.sweep_of(folder).pareto}
+    except Damaged:
         return {}
 
 
-def _config(path: Path) -> Node:
-    config = _parsed(path, lambda text: yaml.load(text, Loader=YAML_LOADER))
+def _config(folder: Path) -> Node:
+    """The config, with what every view of the comparison reads of it."""
+    config, path = content.config_of(folder), folder / content.CONFIG
     seed = config.get("seed")
-    groups = [config.get(key) or {} for key in ("choices", "objective", "likelihood", "dataset")]
-    named = all(isinstance(group, dict) for group in groups) and isinstance(groups[-1].get("name"), str)
-    if not named or not isinstance(seed, int) or isinstance(seed, bool):
-        raise _Damaged("config.yaml is not the config of a run")
+    choices, objective, likelihood, dataset = (
+        config.get(key) or {} for key in ("choices", "objective", "likelihood", "dataset")
+    )
+    if not all(isinstance(group, dict) for group in (choices, objective, likelihood, dataset)):
+        raise Damaged(path, "is not the config of a run")
+    if not isinstance(dataset.get("name"), str) or not isinstance(seed, int) or isinstance(seed, bool):
+        raise Damaged(path, "is not the config of a run")
     return config
 
 
-def _read_results(path: Path, record: Record) -> None:
-    if not path.exists():
+def _read_results(folder: Path, record: Record) -> None:
+    results = content.results_of(folder)
+    if results is None:
         return
-    results = _parsed(path, json.loads)
-    parts = {key: results.get(key) or {} for key in ("metrics", "intervals", "meanings", "protocol")}
-    if not all(isinstance(part, dict) for part in parts.values()):
-        raise _Damaged("results.json does not hold the results of a run")
-    record.scores = {name: float(v) for name, v in parts["metrics"].items() if _is_number(v)}
-    record.intervals = {name: (float(v[0]), float(v[1])) for name, v in parts["intervals"].items() if _is_pair(v)}
-    record.meanings = {name: str(text) for name, text in parts["meanings"].items()}
-    record.protocol = parts["protocol"]
-    notes = results.get("notes")
-    record.notes = [str(note) for note in notes] if isinstance(notes, list) else []
-    record.status = FINISHED
+    record.status, record.scores, record.meanings = FINISHED, results.metrics, results.meanings
+    record.intervals, record.protocol, record.notes = results.intervals, results.protocol, results.notes
 
 
-def _read_history(path: Path, record: Record) -> None:
+def _failure(folder: Path) -> str:
+    """The reason why the run failed; empty if it did not."""
+    if not (folder / content.FAILURE).exists():
+        return ""
     try:
-        rows = read_history(path)
-        record.history = [row for row in rows if "epoch" in row]
-    except (ValueError, TypeError, AttributeError, OSError):  # truncated rows, or the file of another program
-        record.reason = record.reason or "metrics.csv is damaged"
-
-
-def _failure(path: Path) -> str:
-    try:
-        return " ".join(str(_parsed(path, json.loads).get("reason", "no reason was recorded")).split())[:200]
-    except _Damaged as error:
-        return str(error)
-
-
-def _parsed(path: Path, parse: Callable[[str], object]) -> Node:
-    try:
-        content = parse(path.read_text(encoding="utf-8"))
-    except (ValueError, yaml.YAMLError, OSError, RecursionError) as error:
-        raise _Damaged(f"{path.name} is damaged ({' '.join(str(error).split())[:80]})") from error
-    if not isinstance(content, dict):
-        raise _Damaged(f"{path.name} is damaged (not a mapping)")
-    return content
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_pair(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(_is_number(v) and math.isfinite(v) for v in value)
+        return content.failure_in(folder) or "no reason was recorded"
+    except Damaged as why:
+        return why.named

@@ -11,7 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from vae_lab.config.help import CONF, groups
+from vae_lab.config.conf import CONF
+from vae_lab.config.help import groups
 from vae_lab.config.hydra_errors import register_resolvers
 from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from vae_lab.config.conf import CONF
 from vae_lab.config.node import Node, shown
-
-_PACKAGE = Path(__file__).parents[1]
-CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"  # in a wheel, else in a checkout
 
 _OVERVIEW = """vae-lab: compose, train, score and visualise variational autoencoders
 

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 
 from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
+from vae_lab.config.trust import refuse_untrusted
 from vae_lab.errors import UserError
 
 
@@ -14,10 +15,13 @@ def make(node: Node, *args: object, **more: object) -> Any:
     """Build the object that a node with ``_target_`` describes; further arguments are passed to its constructor.
 
     Raises:
-        UserError: a constructor raised it, or the node does not fit the constructor.
+        UserError: a constructor raised it, the node does not fit the constructor, or it names something that
+            :mod:`vae_lab.config.trust` does not allow.
     """
+    node = current(node)
+    refuse_untrusted(node)
     try:
-        return instantiate(current(node), *args, **more)
+        return instantiate(node, *args, **more)
     except InstantiationException as error:
         cause: BaseException | None = error
         while cause is not None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from vae_lab.config.help import CONF
+from vae_lab.config.conf import CONF
 from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
+from vae_lab.config.trust import locate
 from vae_lab.errors import UserError
 
 KEYS = ("latent_dim", "posterior", "prior", "conditional")
@@ -33,18 +34,14 @@ def model_reads(config: Mapping[str, Any], key: str) -> bool:
 
 def parameters_of(target: str) -> Mapping[str, inspect.Parameter]:
     """The parameters of the class or function that a ``_target_`` names."""
-    from hydra.utils import get_object
-
-    return inspect.signature(get_object(target)).parameters
+    return inspect.signature(locate(target)).parameters
 
 
 def kinds_accepted(node: object) -> Sequence[str]:
     """The kinds of values that the class of a node declares in ``takes``; empty where it declares none."""
-    from hydra.utils import get_object
-
     if not isinstance(node, Mapping) or "_target_" not in node:
         return ()
-    return tuple(getattr(get_object(current(node)["_target_"]), "takes", ()))
+    return tuple(getattr(locate(current(node)["_target_"]), "takes", ()))
 
 
 def accepted(target: str, about: Node) -> Node:

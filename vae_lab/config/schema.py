@@ -5,10 +5,8 @@ its ``_target_`` names: the parameters are the keys, and their annotations give 
 """
 
 import inspect
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.util import find_spec
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import (
@@ -27,7 +25,8 @@ from pydantic_core import ErrorDetails
 
 from vae_lab.config.node import Node, shown
 from vae_lab.config.renamed import current
-from vae_lab.errors import NoSuchModule, UserError, did_you_mean
+from vae_lab.config.trust import locate
+from vae_lab.errors import UserError, did_you_mean
 
 _LIBRARIES = ("torch.", "pytorch_lightning.", "sklearn.")  # their annotations give no ranges, and some are wrong
 
@@ -122,8 +121,16 @@ class TrainConfig(_Schema):
     logger: Node
 
 
+def _trust() -> Any:
+    return Field(
+        default_factory=list,
+        description="packages outside vae_lab whose classes the run's config may name, in this command only",
+        examples=["[mylab]"],
+    )
+
+
 class SweepConfig(_Schema):
-    """The settings of a sweep of ``vae-lab train``; none of them is part of the config of a single run."""
+    """The settings of ``vae-lab train`` that are not part of the config of a run; most of them are those of a sweep."""
 
     sweep: str | None = Field(
         description="name of the sweep's folder under outputs/sweeps; null: derived from the command line",
@@ -133,6 +140,7 @@ class SweepConfig(_Schema):
     vary: Node
     launcher: Node
     search: Node
+    trust: list[str] = _trust()
 
 
 class EvaluateConfig(_Schema):
@@ -140,6 +148,7 @@ class EvaluateConfig(_Schema):
 
     run: str = Field(description="the run folder")
     data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+    trust: list[str] = _trust()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     sampler: Node = Field(default_factory=dict)
@@ -151,9 +160,18 @@ class EvaluateConfig(_Schema):
 class ScoreConfig(_Schema):
     """The settings of ``vae-lab score``."""
 
-    images: str = Field(description="images to score: a folder of image files, or a .npy array")
-    range: Literal[1, 255] | None = Field(
-        description="pixel value that means white, if the file does not make it clear"
+    images: str = Field(description="images to score: a folder of image files, or a .npy, .npz, .mat or HDF5 array")
+    array: str | None = Field(description="name of the array, for a file of several", examples=["images"])
+    axes: list[str] | None = Field(
+        description="axes of the array, if its shape does not make them clear: N images, H rows, W columns, C channels",
+        examples=["[N,H,W,C]"],
+    )
+    range: float | list[float] | None = Field(
+        description="pixel values that mean black and white, if the file does not make them clear; 255 means [0,255]",
+        examples=["[-1,1]"],
+    )
+    background: Literal["white", "black"] | None = Field(
+        None, description="colour over which transparent image files are laid", examples=["white"]
     )
     channels: Literal["grey", "rgb"] | None = Field(
         description="convert RGB images to grey, or repeat grey images as RGB, to match the dataset"
@@ -185,6 +203,7 @@ class SampleConfig(_Schema):
     )
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")
+    trust: list[str] = _trust()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     sampler: Node = Field(default_factory=dict)
@@ -245,7 +264,7 @@ def _components(node: object, path: str = "") -> Iterator[tuple[str, Node]]:
 
 
 def _check_component(path: str, node: Node) -> None:
-    target = _locate(path, current(node)["_target_"])
+    target = locate(current(node)["_target_"], path)
     parameters = inspect.signature(target).parameters
     accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     hints = {} if node["_target_"].startswith(_LIBRARIES) else _hints(target)
@@ -277,21 +296,6 @@ def _hints(target: Callable[..., object]) -> dict[str, Any]:
         return get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
     except NameError:  # an annotation uses a name that is imported for type checkers only
         return {}
-
-
-def _locate(path: str, name: str) -> Callable[..., object]:
-    from hydra.utils import get_object
-
-    module = name.partition(".")[0]
-    if module not in sys.modules and find_spec(module) is None:
-        raise NoSuchModule(
-            f"{path}._target_={name}: Python does not find the module {module}; "
-            "add the folder that holds it to PYTHONPATH"
-        )
-    try:
-        return get_object(name)
-    except Exception as why:
-        raise UserError(f"{path}._target_={name} cannot be imported ({' '.join(str(why).split())})") from why
 
 
 def _first_problem(error: ValidationError, schema: type[BaseModel], config: Node) -> str:

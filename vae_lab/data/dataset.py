@@ -17,6 +17,7 @@ from torch import Tensor
 from vae_lab.data.batches import Batches, EpochOrder, Groups
 from vae_lab.data.corruption import Binarize, Corruption, binarize_once, drawn_binary
 from vae_lab.data.source import Source
+from vae_lab.data.targets import refuse_wrong_targets
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples, Factors, Values
 from vae_lab.types import Batch, Group, Noise, Shape
@@ -25,8 +26,8 @@ from vae_lab.types import Batch, Group, Noise, Shape
 class Dataset(pl.LightningDataModule):
     """Train, validation and test examples of one dataset: images, sequences of tokens or real vectors.
 
-    The validation set is a fraction of the training examples, chosen by a fixed shuffle that no option changes. Test
-    examples are used only when a trained model is scored.
+    The validation set is the one that the source gives. If it gives none, it is a fraction of the training examples,
+    chosen by a fixed shuffle that no option changes. Test examples are used only when a trained model is scored.
 
     Args:
         name: the dataset's name in results.
@@ -34,7 +35,8 @@ class Dataset(pl.LightningDataModule):
         root: the folder that holds datasets.
         batch_size: examples per batch and process.
         seed: determines the order of the training examples and their noise.
-        val_share: fraction of the training examples that is held out for validation.
+        val_share: fraction of the training examples that is held out for validation if the source gives no
+            validation set.
         limit: number of training examples to use; None: all. The validation and test sets stay complete.
         binarize: 'dynamic' or 'static' draws the pixels of images black or white; see
             :class:`~vae_lab.data.corruption.Corruption`.
@@ -42,7 +44,8 @@ class Dataset(pl.LightningDataModule):
         noise_share: fraction of the training images that are noisy.
 
     Raises:
-        UserError: the examples are missing, damaged or too few for a batch, or an option does not suit them.
+        UserError: the examples are missing, damaged or too few for a batch, their labels are not labels of their
+            classes, or an option does not suit them.
     """
 
     name: str  # type: ignore[assignment]  # Lightning declares str | None; here it is never None
@@ -65,6 +68,8 @@ class Dataset(pl.LightningDataModule):
         self.root = Path(root)
         self.device = torch.device("cpu")
         self.pool, self.test = source.load(root)
+        for split, part in (("training", self.pool), ("test", self.test)):
+            refuse_wrong_targets(name, split, part)
         self._refuse_image_options(binarize, noise_std, noise_share)
         self.train, self.val = self._split(val_share, limit)
         # The examples as a model receives them, which differ from self.train etc. if they are binarised once.
@@ -88,9 +93,12 @@ class Dataset(pl.LightningDataModule):
     def _split(self, val_share: float, limit: int | None) -> tuple[Examples, Examples]:
         """Return the training and the validation examples."""
         order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(0))
-        held_out = max(1, round(val_share * len(self.pool)))
-        val = self.pool.part(order[:held_out].sort().values)
-        train = self.pool.part(order[held_out:][:limit].sort().values)
+        given = self.pool.given_validation
+        if given is None:
+            given = torch.zeros(len(self.pool), dtype=torch.bool)
+            given[order[: max(1, round(val_share * len(self.pool)))]] = True
+        val = self.pool.part(order[given[order]].sort().values)
+        train = self.pool.part(order[~given[order]][:limit].sort().values)
         many = self.values.many
         if len(train) == 0:
             raise UserError(
@@ -148,6 +156,11 @@ class Dataset(pl.LightningDataModule):
     def factors(self) -> Factors | None:
         """The known factors of variation, or None if the examples were not made from any."""
         return self.pool.factors
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user about how the source was read."""
+        return list(dict.fromkeys([*self.pool.notes, *self.test.notes]))
 
     def train_dataloader(self) -> Groups:
         """Return this process's training batches, in groups, in a different order in each epoch."""

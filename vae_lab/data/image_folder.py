@@ -1,25 +1,32 @@
-"""A dataset read from a folder of images, with or without a folder per class and folders ``train`` and ``test``.
+"""A dataset read from a folder of images, with or without folders for classes and for splits.
 
-The layouts are ``folder/*.png``, ``folder/<class>/*.png``, and ``folder/train/…`` and ``folder/test/…`` with either of
-these inside. If the folder has an ``attributes.csv``, class folders are ignored.
+``image_layout.py`` says which folders are classes and splits. If the folder has an ``attributes.csv``, class folders
+are ignored.
 """
 
 import hashlib
+import json
+import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 from pydantic import PositiveInt
 
 from vae_lab.data.attributes import Attributes, read_attributes
 from vae_lab.data.cache import cache_dir, made_array
+from vae_lab.data.image_bytes import READING, Background, ImageReader
+from vae_lab.data.image_files import image_files, shown
+from vae_lab.data.image_layout import Layout, layout
+from vae_lab.data.image_opening import for_each, without_warnings
+from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
+from vae_lab.system.files import write_json
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 _MODES = {1: "L", 3: "RGB"}
 
 
@@ -31,8 +38,11 @@ class ImageFolder:
         height, width: size in pixels. Images are scaled (bilinear) until they just cover it, and the centre is cut
             out. None: the size of the images, which must then be the same for all.
         channels: 1 (grey) or 3 (RGB); None: that of the first image.
-        test_share: fraction of the images that is held out for testing by a fixed shuffle, if there are no folders
-            ``train`` and ``test``.
+        background: 'white' or 'black', over which transparent images are laid; None: they are refused.
+        range: the pixel values that mean black and white, or white alone if 0 means black; None: 0 and 255, or 0 and
+            65,535 in images of 16 bits.
+        test_share: fraction of the images that is held out for testing by a fixed shuffle, if there is no folder
+            ``test``.
         memory_gb: images that take more than this many GiB are read from a memory-mapped file.
 
     Raises:
@@ -45,6 +55,8 @@ class ImageFolder:
         height: PositiveInt | None = None,
         width: PositiveInt | None = None,
         channels: PositiveInt | None = None,
+        background: Background | None = None,
+        range: Range | None = None,
         test_share: float = 0.1,
         memory_gb: float = 4.0,
     ) -> None:
@@ -55,119 +67,111 @@ class ImageFolder:
         self.path = Path(path).expanduser()
         self.size = (height or width, width or height)
         self.channels = channels
+        self.reader = ImageReader("dataset.source.", background, range)
         self.test_share = test_share
         self.memory = int(memory_gb * 2**30)
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
-        """Return the training and the test examples.
+        """Return the training and the test examples. The images of a folder ``val`` are training examples with a mark.
 
         Raises:
-            UserError: the folder is missing or has no images, or its files do not fit together.
+            UserError: the folder is missing or has no images, its files do not fit together, or one cannot be read.
         """
         folder = next((p for p in (self.path, root / self.path) if p.is_dir()), None)
         if folder is None:
             raise UserError(
-                f"dataset=image_folder: there is no folder {self.path} here or in {root}; "
+                f"dataset=image_folder: there is no folder {shown(self.path)} here or in {root}; "
                 "type dataset.source.path=<folder of images>"
             )
-        shape, attributes = self._shape(image_files(folder)), read_attributes(folder)
-        if (folder / "train").is_dir() and (folder / "test").is_dir():
-            train, test = (self._read(folder / part, shape, attributes) for part in ("train", "test"))
-            if train.classes != test.classes:
-                raise UserError(f"{folder}: train and test have different class folders; make them the same")
-            return train, test
-        examples = self._read(folder, shape, attributes)
-        order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))
-        cut = max(1, round(self.test_share * len(examples)))
-        return examples.part(order[cut:].sort().values), examples.part(order[:cut].sort().values)
+        found, attributes = image_files(folder, "dataset=image_folder"), read_attributes(folder)
+        divided = layout(found, labelled=attributes is None)
+        examples, positions = self._read(divided, attributes), _positions(divided)
+        examples = replace(examples, notes=(*found.notes, *divided.notes, *examples.notes))
+        train, val = positions["train"], positions.get("val", torch.tensor([], dtype=torch.long))
+        if "test" in positions:
+            return examples.part(torch.cat([train, val])), examples.part(positions["test"])
+        order = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(0))]
+        cut = max(1, round(self.test_share * len(train)))
+        return examples.part(torch.cat([order[cut:].sort().values, val])), examples.part(order[:cut].sort().values)
 
-    def _shape(self, files: Sequence[Path]) -> tuple[int, int, int]:
-        """Return C, H, W, from the config or from the first image."""
-        if not files:
-            raise UserError(f"dataset=image_folder: no image ({', '.join(sorted(SUFFIXES))}) in {self.path}")
-        with opened(files[0]) as first:
-            channels = self.channels or (1 if first.mode in ("1", "L", "I", "F", "I;16") else 3)
-            height, width = self.size[0] or first.height, self.size[1] or first.width
-        return channels, height, width
-
-    def _read(self, folder: Path, shape: tuple[int, int, int], attributes: Attributes | None) -> Examples:
-        files = image_files(folder)
-        if not files:
-            raise UserError(f"dataset=image_folder: no image in {folder}")
+    def _read(self, divided: Layout, attributes: Attributes | None) -> Examples:
+        """Return the images of all splits, in the order of the splits."""
+        files = [path for split in divided.splits.values() for path in split.images]
+        classes = tuple(sorted(set(divided.labels.values())))
         if attributes is not None:
             targets = attributes.of(files)  # first, so that a missing row is reported before all images are decoded
-            return Examples(self._pixels(files, shape), targets, attributes=attributes.names)
-        classes = tuple(sorted({p.relative_to(folder).parts[0] for p in files if p.parent != folder}))
-        labels = None
-        if classes and all(p.parent != folder for p in files):
-            labels = torch.tensor([classes.index(p.relative_to(folder).parts[0]) for p in files])
-        return Examples(self._pixels(files, shape), labels, classes if labels is not None else ())
+        elif classes:
+            number = {name: i for i, name in enumerate(classes)}
+            targets = torch.tensor([number[divided.labels[path]] for path in files])
+        else:
+            targets = None
+        pixels, notes = self._pixels(files, self._shape(files[0]))
+        for_validation = None
+        if "val" in divided.splits:
+            for_validation = torch.zeros(len(files), dtype=torch.bool)
+            for_validation[_positions(divided)["val"]] = True
+        names = attributes.names if attributes else ()
+        return Examples(pixels, targets, classes, attributes=names, for_validation=for_validation, notes=tuple(notes))
 
-    def _pixels(self, files: Sequence[Path], shape: tuple[int, int, int]) -> torch.Tensor:
+    def _shape(self, first: Path) -> tuple[int, int, int]:
+        """Return C, H, W, from the config or from the first image."""
+        with without_warnings():
+            image = self.reader.read(first)
+        return self.channels or len(image.getbands()), self.size[0] or image.height, self.size[1] or image.width
+
+    def _pixels(self, files: Sequence[Path], shape: tuple[int, int, int]) -> tuple[torch.Tensor, list[str]]:
+        """Return the images as bytes [N, C, H, W], and sentences about them."""
         full = (len(files), *shape)
         if np.prod(full) <= self.memory:
             pixels = np.empty(full, np.uint8)
-            self._decode(files, pixels)
-            return torch.from_numpy(pixels)
-        stamps = [f"{p}:{p.stat().st_mtime_ns}:{p.stat().st_size}" for p in files]
-        key = hashlib.sha256("\n".join([*stamps, str(shape), str(self.size)]).encode()).hexdigest()[:16]
-        cached = cache_dir("images") / f"{key}.npy"
-        return made_array(cached, full, lambda pixels: self._decode(files, pixels))
+            notes = self._decode(files, pixels)
+            return torch.from_numpy(pixels), notes
+        cached = cache_dir("images") / f"{self._key(files, shape)}.npy"
+        about = cached.with_suffix(".json")
+        if not about.exists():  # it is written before the images get their name, so that they have always one
+            cached.unlink(missing_ok=True)
+        images = made_array(cached, full, lambda pixels: write_json(about, self._decode(files, pixels)))
+        return images, json.loads(about.read_text(encoding="utf-8"))
 
-    def _decode(self, files: Sequence[Path], out: np.ndarray) -> None:
-        from rich.progress import track
+    def _key(self, files: Sequence[Path], shape: tuple[int, int, int]) -> str:
+        """Return the name of the cached images, which depends on everything that their bytes depend on."""
+        options = (READING, shape, self.size, self.channels, self.reader.background, self.reader.ends)
+        digest = hashlib.sha256(str(options).encode())
+        for path in files:
+            about = path.stat()
+            digest.update(os.fsencode(path) + f"\n{about.st_mtime_ns}:{about.st_size}\n".encode())
+        return digest.hexdigest()[:16]
+
+    def _decode(self, files: Sequence[Path], out: np.ndarray) -> list[str]:
+        """Read the images into an array [N, C, H, W] of bytes, and return sentences about them."""
 
         def decode(i: int) -> None:
-            out[i] = self._image(files[i], out.shape[1:])
+            out[i] = self._bytes(self.reader.read(files[i]), files, i, out.shape[1:])
 
-        with ThreadPoolExecutor() as pool:  # threads help because decoding releases the global interpreter lock
-            for _ in track(pool.map(decode, range(len(files))), "reading images", len(files), transient=True):
-                pass
+        for_each(files, decode)
+        return self.reader.notes(self.path)
 
-    def _image(self, file: Path, shape: Sequence[int]) -> np.ndarray:
+    def _bytes(self, image: Image.Image, files: Sequence[Path], i: int, shape: Sequence[int]) -> np.ndarray:
         """Return one image as bytes [C, H, W]."""
         channels, height, width = shape
-        with opened(file) as image:
-            image = eight_bits(image).convert(_MODES[channels])
-            if (image.height, image.width) != (height, width):
-                if self.size[0] is None:
-                    raise UserError(
-                        f"{file} is {image.height}×{image.width}, the first image {height}×{width}; "
-                        "type dataset.source.height=… dataset.source.width=… to scale all images to one size"
-                    )
-                image = _fit(image, height, width)
-            return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
+        if self.channels is None and channels == 1 and image.mode == "RGB":
+            raise UserError(
+                f"{shown(files[i])} has colours, and the first image, {shown(files[0])}, is grey; "
+                "type dataset.source.channels=3 to keep the colours, or dataset.source.channels=1"
+            )
+        image = image.convert(_MODES[channels])
+        if (image.height, image.width) != (height, width):
+            if self.size[0] is None:
+                raise UserError(
+                    f"{shown(files[i])} is {image.height}×{image.width}, the first image {height}×{width}; "
+                    "type dataset.source.height=… dataset.source.width=… to scale all images to one size"
+                )
+            image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)  # covers the size; cuts the rest
+        return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
 
 
-def eight_bits(image: Image.Image) -> Image.Image:
-    """Return a 16-bit grey image with 8 bits. Pillow's conversion would set all values above 255 to 255."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image, np.uint32) // 257).astype(np.uint8))
-
-
-def _fit(image: Image.Image, height: int, width: int) -> Image.Image:
-    """Return the image scaled until it just covers height × width, and cropped to its centre."""
-    from PIL import ImageOps
-
-    return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
-
-
-def opened(file: Path) -> Image.Image:
-    """Return an image, with its pixels read.
-
-    Raises:
-        UserError: the file cannot be read as an image.
-    """
-    try:
-        image = Image.open(file)
-        image.load()
-        return image
-    except (OSError, UnidentifiedImageError, SyntaxError) as why:
-        raise UserError(f"{file} cannot be read as an image ({why}); remove or repair it") from why
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Return all image files in a folder and its subfolders, sorted by path."""
-    files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return sorted(p for p in files if p.is_file())
+def _positions(divided: Layout) -> dict[str, torch.Tensor]:
+    """Return the positions of each split in a list of the images of all splits."""
+    sizes = {name: len(split.images) for name, split in divided.splits.items()}
+    parts = torch.arange(sum(sizes.values())).split(list(sizes.values()))
+    return dict(zip(sizes, parts))

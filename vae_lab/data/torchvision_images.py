@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vae_lab.data.cache import one_at_a_time
+from vae_lab.data.idx_files import refuse_other_content, unpack
 from vae_lab.data.source import unavailable
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
@@ -48,6 +49,7 @@ class TorchvisionImages:
         folder = self._folder(reader, root)
         if not _is_filled(folder):
             self._download(reader, root, folder)
+        self._unpack(reader, folder)
         sizes = {"train": _TRAIN_SIZE[self.dataset], "test": _TEST_SIZE}
         train, test = (self._read(reader, root, folder, split, size) for split, size in sizes.items())
         return train, test
@@ -62,7 +64,13 @@ class TorchvisionImages:
 
         reader: _Reader = getattr(datasets, self.dataset)
         folder = self._folder(reader, root)
-        return self._read(reader, root, folder, "test", _TEST_SIZE) if folder.is_dir() else None
+        if not folder.is_dir():
+            return None
+        self._unpack(reader, folder)
+        return self._read(reader, root, folder, "test", _TEST_SIZE)
+
+    def _unpack(self, reader: _Reader, folder: Path) -> None:
+        unpack(_OPTION[self.dataset], folder, getattr(reader, "resources", ()))  # CIFAR-10's file is unpacked already
 
     def _folder(self, reader: _Reader, root: Path) -> Path:
         return root / getattr(reader, "base_folder", f"{self.dataset}/raw")
@@ -72,6 +80,8 @@ class TorchvisionImages:
             data = reader(str(root), train=split == "train", download=False)
             if len(data.data) != size or len(data.targets) != size:
                 raise ValueError(f"{len(data.data)} images and {len(data.targets)} labels instead of {size}")
+            if isinstance(data.data, Tensor) and isinstance(data.targets, Tensor):  # idx files
+                refuse_other_content(self.dataset, folder, split, data.data, data.targets)
         except Exception as why:  # torchvision's readers raise many kinds of errors for damaged files
             raise UserError(
                 f"dataset={_OPTION[self.dataset]}: the {split} files in {folder} are missing, truncated or corrupt "

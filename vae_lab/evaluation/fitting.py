@@ -8,17 +8,21 @@ import hashlib
 import time
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import torch
 import yaml
+from pydantic import BaseModel
 from torch import Tensor
 
 from vae_lab.config.help import options
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
+from vae_lab.config.trust import Untrusted
 from vae_lab.errors import UserError, did_you_mean
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.system.files import write_torch
+from vae_lab.system.reading import Damaged, refuse_unreadable
 from vae_lab.types import Sampler
 
 
@@ -124,13 +128,32 @@ def _path(run_dir: Path, name: str) -> Path:
 
 
 def _read(path: Path) -> Node | None:
-    if not path.exists():
+    """The content of a sampler's file; None if there is none, so that the sampler has to be fitted.
+
+    Raises:
+        Damaged: the file is cut, or does not hold a sampler.
+    """
+    if not path.exists() and not path.is_symlink():
         return None
+    refuse_unreadable(path)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        return {"about": dict(saved["about"]), "state": dict(saved["state"])}
+        about, state = dict(saved["about"]), dict(saved["state"])
+        _Fit.model_validate(about, strict=True)
+        return {"about": about, "state": state}
     except Exception as why:  # For damaged archives, torch raises many kinds of exception.
         raise _damaged(path, why) from why
+
+
+class _Fit(BaseModel):
+    """The entries of the record of a fit that are read again."""
+
+    settings: dict[str, Any]
+    weights_sha256: str
+    seed: int
+    sampler: str
+    codes: str
+    seconds: float
 
 
 def _loaded(saved: Node, path: Path) -> Sampler:
@@ -138,12 +161,14 @@ def _loaded(saved: Node, path: Path) -> Sampler:
         sampler = make(saved["about"]["settings"])
         sampler.load_state_dict(saved["state"])
         return sampler.eval()
-    except (RuntimeError, KeyError, TypeError) as why:
+    except Untrusted as why:
+        raise Untrusted(f"{path}: {why}") from why
+    except Exception as why:  # the settings and the state are those of any file
         raise _damaged(path, why) from why
 
 
-def _damaged(path: Path, why: Exception) -> UserError:
+def _damaged(path: Path, why: Exception) -> Damaged:
     reason = shorten(str(why), 100, placeholder="…")
-    return UserError(
-        f"{path} is truncated, corrupt or of another version ({reason}); remove it to fit the sampler again"
+    return Damaged(
+        path, f"is truncated, corrupt or of another version ({reason})", "remove it to fit the sampler again"
     )

@@ -59,7 +59,7 @@ class Scoring(ABC):
     ) -> None:
         data.device = device
         self.data, self.seed, self.device, self.title, self.progress = data, seed, device, title, progress
-        self.scores = Scores({})
+        self.scores = Scores({}, notes=list(data.notes))
         self._features_for = features
         self._computed: dict[tuple[str, str, int], tuple[Tensor, Tensor]] = {}  # by network, source and n
 

@@ -11,7 +11,7 @@ from vae_lab.evaluation.scoring import AT_ONCE, Counted, FeaturesFor, Scoring, s
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features
 from vae_lab.inference import at_the_means, mean_latents, posterior_moments
-from vae_lab.noise import SeededNoise
+from vae_lab.noise import MovedNoise, SeededNoise
 from vae_lab.scores import Conditions, Extractor
 from vae_lab.training.job import Job
 from vae_lab.types import Batch, Model, Noise, Normal, Progress, Sampler
@@ -189,6 +189,7 @@ def decoded_draws(
     size: int = 1000,
     conditions: Conditions = unconditional,
     sampler: Sampler | None = None,
+    drawn_on: torch.device | None = None,
 ) -> Iterator[Tensor]:
     """Yield n decoded means of draws from a model's prior or a sampler, [size, *x_shape] at a time.
 
@@ -204,6 +205,8 @@ def decoded_draws(
         size: number of examples drawn at a time.
         conditions: gives the y of the examples; None for a model that is not conditional.
         sampler: the sampler that draws the codes of the top level; None: the model's prior.
+        drawn_on: where the draws from the prior are made, since those of a GPU differ from those of a CPU; None:
+            ``device``.
     """
     for start in range(0, n, size):
         key = (seed, "evaluation", purpose, start)
@@ -211,7 +214,7 @@ def decoded_draws(
         y = None if y is None else y.to(device)
         with torch.inference_mode():
             top = () if sampler is None else (_codes_of(sampler, model, size, SeededNoise("cpu", *key)).to(device),)
-            z = model.prior_sample(size, y, SeededNoise(device, *key), top)
+            z = model.prior_sample(size, y, MovedNoise(SeededNoise(drawn_on or device, *key), device), top)
             examples = model.likelihood.mean(model.decode(z, y))[0]
         yield examples[: n - start]
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from vae_lab.figures.plots import PALETTE, HeatMap, Line, Plot
-from vae_lab.figures.style import GREY, new_figure
+from vae_lab.figures.style import GREY, literal, new_figure
 
 _DASHES, _MARKERS = ("-", "--", ":", "-."), "os^DvP"
 _SPECIAL = {-1: (GREY, "--"), -2: ("black", "-"), -3: ("black", "-")}  # a floor, a front, a mean
@@ -20,7 +20,7 @@ def draw(plot: Plot) -> Figure:
     """Return a figure of the plot's lines with error bars, or of its heat map with a colour scale."""
     figure = new_figure(7.2, 4.4, plot.title, plot.subtitle)
     axes = figure.subplots()
-    axes.set(xlabel=plot.x_label, ylabel=plot.y_label)
+    axes.set(xlabel=literal(plot.x_label), ylabel=literal(plot.y_label))
     if plot.heat_map:
         _draw_heat_map(figure, axes, plot.heat_map)
         return figure
@@ -36,12 +36,12 @@ def draw(plot: Plot) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     if scale:
-        figure.colorbar(scale, ax=axes, label=plot.shade)
+        figure.colorbar(scale, ax=axes, label=literal(plot.shade))
     named = [line for line in plot.lines if line.label and line.shade is None]  # the colour scale explains the others
     if 1 < len(named) <= LEGEND or any(line.style == -1 for line in named):
         # The legend is next to the axes, unless the colour scale takes that place.
         legend = axes.legend(
-            title=plot.legend or None, fontsize=7, title_fontsize=7, frameon=False,
+            title=literal(plot.legend) or None, fontsize=7, title_fontsize=7, frameon=False,
             loc="best" if scale else "upper left", bbox_to_anchor=None if scale else (1.01, 1),
         )  # fmt: skip
         # The layout is computed without the legend, so that long names widen the picture instead of narrowing the axes.
@@ -58,7 +58,7 @@ def _draw_line(axes: Axes, line: Line, style: int, scale: ScalarMappable | None)
     if line.shade is not None and scale is not None:
         colour, dash, style = scale.to_rgba(np.asarray(line.shade)), "-", 0
     marker = _MARKERS[style % len(_MARKERS)] if line.markers and style != -1 else ""
-    name = line.label if line.shade is None else ""
+    name = literal(line.label) if line.shade is None else ""
     axes.errorbar(
         line.x, line.y, line.error, color=colour, linestyle=dash if line.joined else "", marker=marker, markersize=4,
         linewidth=0.7 if line.faint else 1.3, alpha=0.6 if line.faint else 1, capsize=3, label=name or None,
@@ -78,7 +78,7 @@ def _draw_heat_map(figure: Figure, axes: Axes, heat: HeatMap) -> None:
     shown = axes.imshow(values, origin="lower", aspect="auto", cmap="viridis")
     axes.set_xticks(range(len(heat.x)), heat.x, rotation=45 if len(heat.x) > 12 else 0)
     axes.set_yticks(range(len(heat.y)), heat.y)
-    figure.colorbar(shown, ax=axes, label=heat.label)
+    figure.colorbar(shown, ax=axes, label=literal(heat.label))
     if values.size <= 100:
         middle = (np.nanmin(values) + np.nanmax(values)) / 2
         for row, column in zip(*np.nonzero(np.isfinite(values))):

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
-from torch import Tensor
+
+if TYPE_CHECKING:  # A comparison of runs draws plots without torch, whose import takes seconds.
+    from torch import Tensor
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito 2008
 # Paul Tol's "muted" scheme: ten colours that remain distinguishable with all common colour vision deficiencies.
@@ -36,11 +38,16 @@ def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure
     """Return an empty figure, sizes in inches, with its title and below it a line such as the run's key settings."""
     figure = Figure(figsize=(max(width, 6.4), height), layout="constrained", dpi=120)
     lines = [line for text in (title, subtitle) for line in wrap(text, width=int(14 * max(width, 6.4)))]
-    figure.suptitle("\n".join(lines), fontsize=9.5)
+    figure.suptitle(literal("\n".join(lines)), fontsize=9.5)
     return figure
 
 
-def image_grid(images: Tensor, columns: int, gap: int = 1, background: float = 1.0) -> np.ndarray:
+def literal(text: str) -> str:
+    """Return a text that matplotlib draws as it is, instead of typesetting what is between dollar signs."""
+    return text.replace("$", r"\$")
+
+
+def image_grid(images: "Tensor", columns: int, gap: int = 1, background: float = 1.0) -> np.ndarray:
     """Arrange images [N, C, H, W] in [0, 1] in one picture [H', W', 3], row by row."""
     pictures = images.detach().float().cpu().clamp(0, 1).permute(0, 2, 3, 1).numpy()
     n, height, width, _ = pictures.shape
@@ -58,8 +65,10 @@ def show(axes: Axes, picture: np.ndarray) -> None:
     axes.set_axis_off()
 
 
-def pick(blocks: Iterable[Tensor], places: list[int]) -> Tensor:
+def pick(blocks: "Iterable[Tensor]", places: list[int]) -> "Tensor":
     """Return the images at these positions of a stream of blocks, on the CPU."""
+    import torch
+
     images: dict[int, Tensor] = {}
     start = 0
     for block in blocks:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -179,16 +180,30 @@ def _as_they_end(under_way: dict[str, SweepJob], logs: Path) -> Iterator[tuple[S
 
 def _result(number: str, logs: Path) -> Outcome | str | None:
     """Return the result that the job's first process has written; None if there is none yet."""
-    from submitit.core.utils import JobPaths, pickle_load
+    from submitit.core.utils import JobPaths
 
     path = JobPaths(logs, number, 0).result_pickle
     if not path.exists():
         return None
-    status, result = pickle_load(path)
+    try:
+        with path.open("rb") as file:
+            status, result = _OutcomeReader(file).load()
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError) as why:
+        return f"the result of the job is damaged ({why}); its log: {_log(number, logs)}"
     if status == "success":
         outcome: Outcome = result
         return outcome
     return f"{str(result).strip().splitlines()[-1]}; its log: {_log(number, logs)}"
+
+
+class _OutcomeReader(pickle.Unpickler):
+    """Reads submitit's result files, which are pickles, without calling anything that they name but ``Outcome``."""
+
+    def find_class(self, module: str, name: str) -> type[Outcome]:
+        """Return the class ``Outcome``, and refuse every other name."""
+        if (module, name) == (Outcome.__module__, Outcome.__name__):
+            return Outcome
+        raise pickle.UnpicklingError(f"it names {module}.{name}")
 
 
 def _log(number: str, logs: Path) -> Path:

@@ -25,7 +25,7 @@ def tracker(console: Console) -> Progress:
 
 
 def print_plan(console: Console, title: str, data: Data, environment: Node) -> None:
-    """Print the run that starts: its title, its number of parameters, its device and the sizes of its data."""
+    """Print the run that starts: its title, parameters, device, the sizes of its data, and notes about the data."""
     console.print(f"[bold]{escape(title)}[/bold]", highlight=False, soft_wrap=True)
     console.print(
         f"{environment['parameters']:,} parameters on {environment['device']}; "
@@ -34,6 +34,13 @@ def print_plan(console: Console, title: str, data: Data, environment: Node) -> N
         highlight=False,
         soft_wrap=True,
     )
+    print_notes(console, data.notes)
+
+
+def print_notes(console: Console, notes: Iterable[str]) -> None:
+    """Print sentences that the user should read, one per line."""
+    for note in notes:
+        console.print(note, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) -> None:
@@ -47,8 +54,7 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
     for name, about in scores.protocol.get("samplers", {}).items():
         fit = f"sampler={name}: {about['sampler']}, fitted to {about['codes']} in {about['seconds']:.3g} s"
         console.print(fit, style="dim", markup=False, highlight=False, soft_wrap=True)
-    for note in scores.notes:
-        console.print(note, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+    print_notes(console, scores.notes)
     console.print(f"Everything is in {run_dir}", markup=False, highlight=False, soft_wrap=True)
 
 

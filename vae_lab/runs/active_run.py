@@ -11,16 +11,18 @@ from rich.console import Console
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.errors import UserError
+from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import tracker
 from vae_lab.report.titles import title_of
-from vae_lab.runs import run_folder
+from vae_lab.runs import writing
+from vae_lab.runs.environment import describe_environment
 from vae_lab.runs.preparing import Prepared
 from vae_lab.runs.weights import load_best_or_last
 from vae_lab.scores import Scores
-from vae_lab.system.files import read_history
+from vae_lab.system.reading import read_history
 
 
 def begin(
@@ -39,9 +41,9 @@ def begin(
             contains nothing of this run.
     """
     config, data, run_dir = prepared.config, prepared.data, prepared.run_dir
-    run_folder.claim(run_dir)
+    writing.claim(run_dir)
     prepared.environment = {
-        **run_folder.describe_environment(config, device_for(prepared.settings.accelerator), command),
+        **describe_environment(config, device_for(prepared.settings.accelerator), command),
         "parameters": prepared.job.parameter_count,
         "x_shape": list(data.x_shape),
         "y_size": data.y_size,
@@ -53,12 +55,12 @@ def begin(
         "wall_seconds": 0.0,
         **environment,
     }
-    run_folder.write_environment(run_dir, prepared.environment)
-    run_folder.write_config(run_dir, config)  # written last: a folder with a config.yaml counts as a run
+    writing.write_environment(run_dir, prepared.environment)
+    writing.write_config(run_dir, config)  # written last: a folder with a config.yaml counts as a run
     try:
         return ActiveRun(prepared)
     except UserError:  # a logger cannot be opened
-        run_folder.withdraw(run_dir)
+        writing.withdraw(run_dir)
         raise
 
 
@@ -96,6 +98,7 @@ class ActiveRun:
         evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
         evaluation.scores.protocol["checkpoint"] = checkpoint
         evaluation.scores.notes.extend(notes)
+        draw_for_comparison(evaluation, self.run_dir)
         score(evaluation, self.config, self.run_dir, self.loggers, step)
         return score_sampler(evaluation, self.config, self.run_dir, self.loggers, step)
 
@@ -118,7 +121,7 @@ class ActiveRun:
         self.hold()
         self.environment["wall_seconds"] = round(self.environment["wall_seconds"], 2)
         with suppress(OSError):  # the disk may be full; of a finished run, the results below then fail, too
-            run_folder.write_environment(self.run_dir, self.environment)
+            writing.write_environment(self.run_dir, self.environment)
         close(self.loggers, failed=scores is None)
         if scores is not None:
-            run_folder.write_results(self.run_dir, scores)
+            writing.write_results(self.run_dir, scores)

@@ -49,6 +49,20 @@ def make_job(config: Node, x_shape: Shape, y_size: int, values: Values | None = 
         return Job(model, make(config["objective"]))
 
 
+def make_job_of(run_dir: Path, config: Node, x_shape: Shape, y_size: int, values: Values | None = None) -> Job:
+    """The same for the config of a run folder, which a person may have changed.
+
+    Raises:
+        UserError: the parts cannot be built; it names the folder.
+    """
+    try:
+        return make_job(config, x_shape, y_size, values)
+    except (UserError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, MemoryError) as why:
+        reason = shorten(str(why), 200, placeholder="…")
+        files = f"{run_dir / 'config.yaml'} or environment.json beside it is damaged"
+        raise UserError(f"{files}: the model they describe cannot be built ({reason}); restore them") from why
+
+
 def load_weights(job: Job, checkpoint: Path) -> int:
     """Load the weights of a checkpoint into the job, and return the epoch of the checkpoint, counted from 1.
 

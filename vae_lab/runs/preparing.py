@@ -17,7 +17,7 @@ from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.runs import run_folder
-from vae_lab.runs.build import load_weights, make_data, make_job
+from vae_lab.runs.build import load_weights, make_data, make_job, make_job_of
 from vae_lab.training.checkpoints import BEST, LAST, last_checkpoint
 from vae_lab.training.job import Job, MakeOptimizer
 from vae_lab.types import Step
@@ -52,13 +52,11 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     refuse_what_is_not_read(config)
     device_for(settings.accelerator, settings.precision)
     quieten()
-    _try_optimizer(settings, make(config["optimizer"]))
+    _try_optimizer(settings, make(config["optimizer"]))  # before the data are loaded
     data = data or make_data(config)
     _refuse_other_values(config, data)
     job = make_job(config, data.x_shape, data.y_size, data.values)
-    _try_objective(job, data)
-    for make_optimizer in job.own_optimizers.values():
-        _try_optimizer(settings, make_optimizer)
+    _try_parts(settings, config, data, job)
     if settings.accelerator.devices > len(data.val):
         raise UserError(
             f"accelerator.devices={settings.accelerator.devices}: there are only {len(data.val)} validation "
@@ -86,7 +84,11 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
     device_for(settings.accelerator, settings.precision)
     quieten()
     data = data or run.data
-    job = make_job(run.config, data.x_shape, data.y_size, data.values)
+    job = make_job_of(run_dir, run.config, data.x_shape, data.y_size, data.values)
+    try:
+        _try_parts(settings, run.config, data, job)
+    except UserError as why:
+        raise UserError(f"{run_dir / 'config.yaml'}: {why}") from why
     checkpoint, epochs = _to_resume_from(run_dir), 0
     if checkpoint is not None:
         epochs = load_weights(job, checkpoint)  # loaded here so that a wrong file is found before training starts
@@ -143,6 +145,17 @@ def _refuse_other_values(config: Node, data: Dataset) -> None:
 
 _INSTEAD = {"model": "model=dense", "prior": "prior=standard"}
 _LIKELIHOODS = {"images": "likelihood=mse", "tokens": "likelihood=categorical"}
+
+
+def _try_parts(settings: TrainConfig, config: Node, data: Dataset, job: Job) -> None:
+    """Build the optimizers and call the objective once, before anything is written.
+
+    Raises:
+        UserError: a part refuses its arguments, or parts do not fit together.
+    """
+    _try_objective(job, data)
+    for make_optimizer in (make(config["optimizer"]), *job.own_optimizers.values()):
+        _try_optimizer(settings, make_optimizer)
 
 
 def _try_objective(job: Job, data: Dataset) -> None:

@@ -5,18 +5,17 @@ This module does not import torch, so that sweeps can be planned without waiting
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import yaml
 from filelock import FileLock, Timeout
 
 from vae_lab.config.node import Node
-from vae_lab.config.renamed import current
 from vae_lab.errors import UserError
-from vae_lab.system.files import YAML_LOADER, write_json
+from vae_lab.runs.content import CONFIG, FAILURE, HISTORY, RESULTS, config_of, failure_in
+from vae_lab.system.files import write_json
+from vae_lab.system.reading import Damaged, read_history
 
-FAILURE = "failure.json"
 _LOCK = ".lock"
 _WITHOUT_EFFECT = ("data_dir", "choices", "logger", "resume")  # top-level keys that change no score and no figure
 
@@ -34,12 +33,16 @@ def in_use(folder: Path, wait: bool = False) -> Iterator[None]:
     Raises:
         UserError: another process holds the lock, and ``wait`` is False.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=-1 if wait else 1, poll_interval=0.2)
     except Timeout as why:
         raise UserError(f"{folder} is in use by another process; wait until it ends, or choose another folder") from why
+    except OSError as why:
+        raise UserError(
+            f"{folder / _LOCK} cannot be locked ({why.strerror}); remove it, or make {folder} writable"
+        ) from why
     try:
         yield
     finally:
@@ -56,37 +59,40 @@ def is_in_use(folder: Path) -> bool:
             return False
     except Timeout:
         return True
+    except OSError:  # a folder of this name, or one that may not be written to
+        return False
 
 
 def status_of(folder: Path) -> str:
     """The status of a run: ``finished``, ``failed``, ``interrupted``, or ``new`` if it has not been started."""
-    if (folder / "results.json").is_file():
+    if (folder / RESULTS).is_file():
         return "finished"
     if (folder / FAILURE).is_file():
         return "failed"
-    return "interrupted" if (folder / "config.yaml").is_file() else "new"
+    return "interrupted" if (folder / CONFIG).is_file() else "new"
 
 
 def share_done(folder: Path, epochs: int) -> float:
     """The share of its epochs that a run has completed, from 0 to 1."""
-    path = folder / "metrics.csv"
-    if not path.is_file():
+    try:
+        rows = read_history(folder / HISTORY)
+    except Damaged:
         return 0.0
-    with path.open("rb") as file:
-        return min(1.0, max(0, sum(1 for _ in file) - 1) / epochs)
+    return min(1.0, (rows[-1]["epoch"] + 1) / epochs) if rows else 0.0
 
 
 def write_failure(folder: Path, reason: str) -> None:
-    """Record why a run failed. All other files of the run are kept, so that it can be tried again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / FAILURE, {"status": "failed", "reason": reason})
+    """Record why a run failed, if its folder can be written. All other files are kept, so that it can go on."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / FAILURE, {"status": "failed", "reason": reason})
 
 
 def failure_of(folder: Path) -> str:
     """The reason why a run failed; an empty string if it did not fail, or if the file is damaged."""
     try:
-        return str(json.loads((folder / FAILURE).read_text(encoding="utf-8"))["reason"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return failure_in(folder)
+    except Damaged:
         return ""
 
 
@@ -100,7 +106,7 @@ def identity(config: Node) -> str:
 def saved_config(folder: Path) -> Node | None:
     """The config of a run folder; None if it is missing or damaged."""
     try:
-        config = current(yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=YAML_LOADER))
-        return config if isinstance(config, dict) and isinstance(config.get("accelerator"), dict) else None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        config = config_of(folder)
+    except Damaged:
         return None
+    return config if isinstance(config.get("accelerator"), dict) else None

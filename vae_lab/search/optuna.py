@@ -16,6 +16,7 @@ from vae_lab.errors import UserError
 from vae_lab.search.space import distributions, words_of
 from vae_lab.sweep.jobs import Outcome
 from vae_lab.system.extras import need
+from vae_lab.system.reading import damaged, refuse_unreadable
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -103,11 +104,20 @@ class OptunaSearch:
         from optuna.storages.journal import JournalFileBackend
 
         logging.set_verbosity(logging.ERROR)
-        _mend(folder / JOURNAL)
+        journal = folder / JOURNAL
+        if journal.exists() or journal.is_symlink():
+            refuse_unreadable(journal)
+        _mend(journal)
         keys = {key: distribution_to_json(distribution) for key, distribution in space.items()}
         name = sha256(json.dumps([keys, self.aims, self.startup, self.seed], sort_keys=True).encode()).hexdigest()[:12]
-        storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-        return create_study(storage=storage, study_name=name, directions=self._directions(), load_if_exists=True)
+        try:
+            storage = JournalStorage(JournalFileBackend(str(journal)))
+            study = create_study(storage=storage, study_name=name, directions=self._directions(), load_if_exists=True)
+            study.get_trials(deepcopy=False)  # reads the journal
+            return study
+        except Exception as why:  # Optuna reads the journal without checking it
+            advice = "remove it to begin the search again; jobs that are finished are not repeated"
+            raise damaged(journal, f"{type(why).__name__}: {why}").advised(advice) from why
 
     def _directions(self) -> list[Literal["minimize", "maximize"]]:
         return ["minimize" if way == "min" else "maximize" for _, way in self.aims]

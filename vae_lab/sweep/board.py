@@ -8,11 +8,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from vae_lab.runs import state
+from vae_lab.runs.content import main_scores
 from vae_lab.sweep.jobs import Outcome, SweepJob
 
 _FIXED = 0.3  # share of a job that does not depend on the epochs left, roughly: start-up, scores, figures
 _TRAINING = 0.95  # progress of a job when training ends; the rest is for scores and figures
-_SHOWN = ("test/fid", "test/elbo", "test/loss")
 
 
 class Board(Progress):
@@ -48,7 +48,7 @@ class Board(Progress):
         if job.name in self._rows:
             self.remove_task(self._rows.pop(job.name))
         self._ended += 1
-        result = outcome.reason if outcome.status == "failed" else _scores(outcome)
+        result = outcome.reason if outcome.status == "failed" else main_scores(outcome.scores) or "no scores requested"
         colour = "red" if outcome.status == "failed" else "green"
         head = f"{self._ended:>{len(str(self._total))}}/{self._total}"
         left = f"; {self.time_left()}" if self._ended < self._total and self.time_left() else ""
@@ -101,12 +101,6 @@ def _stage(job: SweepJob) -> str:
     epochs = job.config["epochs"]
     completed = round(state.share_done(job.folder, epochs) * epochs)
     return "scoring" if completed >= epochs else f"epoch {completed + 1}/{epochs}"
-
-
-def _scores(outcome: Outcome) -> str:
-    names = [name for name in _SHOWN if name in outcome.scores] or list(outcome.scores)[:3]
-    texts = [f"{name.removeprefix('test/')} {outcome.scores[name]:.4g}" for name in names]
-    return ", ".join(texts) or "no scores requested"
 
 
 def clock(seconds: float) -> str:

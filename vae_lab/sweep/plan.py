@@ -1,7 +1,6 @@
 """The jobs of a sweep and their folders: which folder belongs to which job, and what it already holds."""
 
 import hashlib
-import json
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,21 +10,14 @@ from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
 from vae_lab.runs import state
+from vae_lab.runs.content import SWEEP, SweepRecord, sweep_of
 from vae_lab.sweep.jobs import SweepJob
 from vae_lab.system.files import write_json
+from vae_lab.system.reading import Damaged
 
-RECORD = "sweep.json"
 # Keys that change no score, so that sweeps which differ only in them are the same sweep.
 _WITHOUT_EFFECT = ("data_dir", "logger", "launcher", "dry_run", "sweep", "vary", "hydra", "accelerator.kind",
                    "search.trials")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Record:
-    """The content of ``sweep.json`` that the next invocation reads."""
-
-    fixed: list[str]
-    varied: dict[str, list[object]]
 
 
 @dataclass
@@ -52,10 +44,10 @@ class Sweep:
         if not self.folder.exists() or all(path.name.startswith(".") for path in self.folder.iterdir()):
             return  # hidden files: the lock of a sweep that was killed before it wrote its record
         advice = "type sweep=<another name>"
-        if not (self.folder / RECORD).is_file():
+        if not (self.folder / SWEEP).is_file():
             raise UserError(f"{self.folder} already exists and is not the folder of a sweep; {advice}")
         # A damaged record is replaced: the jobs' own configs still show which folder belongs to which job.
-        record = self._recorded() or _Record(self.fixed, {})
+        record = self._recorded() or SweepRecord(fixed=self.fixed, varied={})
         varying = {*record.varied, *(entry.key for entry in self.varied)}
         theirs, ours = _distinguishing(record.fixed, varying), _distinguishing(self.fixed, varying)
         if theirs != ours:
@@ -68,12 +60,11 @@ class Sweep:
             else:
                 self._known.setdefault(state.identity(config), path.parent)
 
-    def _recorded(self) -> _Record | None:
+    def _recorded(self) -> SweepRecord | None:
         """Return the content of ``sweep.json``; None if it is missing or damaged."""
         try:
-            record = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
-            return _Record([str(word) for word in record["fixed"]], dict(record["varied"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            return sweep_of(self.folder)
+        except Damaged:
             return None
 
     def record(self, **more: object) -> None:
@@ -83,7 +74,7 @@ class Sweep:
         for key, values in earlier.varied.items() if earlier else ():  # values of earlier invocations are kept
             varied[key] = [*values, *(value for value in varied.get(key, []) if value not in values)]
         fixed = _distinguishing(self.fixed, set())
-        write_json(self.folder / RECORD, {"command": self.command, "fixed": fixed, "varied": varied, **more})
+        write_json(self.folder / SWEEP, {"command": self.command, "fixed": fixed, "varied": varied, **more})
 
     def job(self, words: list[str]) -> SweepJob:
         """Return the job of these words, in the folder that already holds the same config or else in a new one.

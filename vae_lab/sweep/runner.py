@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vae_lab.config.trust import targets_in, trusting
 from vae_lab.config.varied import Varied
 from vae_lab.errors import Interrupted, UserError
 from vae_lab.runs import state
@@ -107,12 +108,13 @@ class SweepRunner:
         names = [job.name for job in jobs if job.config]
         board.skip(len(set(names) if self._planned else names) - len(to_do))  # already finished, or drawn a second time
         board.expect(to_do.values())
-        for job, ended in self.launcher(carry_out, list(to_do.values()), self.sweep.folder) if to_do else ():
-            if isinstance(ended, str):
-                state.write_failure(job.folder, ended)
-            outcome = Outcome(job.name, "failed", ended) if isinstance(ended, str) else ended
-            self.outcomes[job.name] = outcome
-            board.ended(job, outcome)
+        with trusting(targets_in([job.config for job in to_do.values()])):  # some launchers run jobs in this process
+            for job, ended in self.launcher(carry_out, list(to_do.values()), self.sweep.folder) if to_do else ():
+                if isinstance(ended, str):
+                    state.write_failure(job.folder, ended)
+                outcome = Outcome(job.name, "failed", ended) if isinstance(ended, str) else ended
+                self.outcomes[job.name] = outcome
+                board.ended(job, outcome)
 
     def _job(self, words: list[str]) -> SweepJob:
         if tuple(words) not in self._jobs:

@@ -10,6 +10,7 @@ from vae_lab.config.hydra_errors import explain
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import SweepConfig, TrainConfig, check, check_settings
+from vae_lab.config.trust import targets_in, trusting
 from vae_lab.errors import UserError
 from vae_lab.sweep.plan import Sweep, default_name
 from vae_lab.sweep.runner import SweepRunner, sync_advice
@@ -34,7 +35,8 @@ def start(words: list[str], console: Console) -> bool:
         folder = folder or FOLDER / (settings.sweep or default_name(fixed, varied))
         command = shlex.join(["vae-lab", "train", "-m", *words])
         sweep = Sweep(folder, fixed, varied, command, lambda job: _of_run(compose_job(job)))
-        engine = SweepRunner(sweep, make(settings.launcher), make(settings.search), console, explain)
+        with trusting(targets_in([settings.launcher, settings.search])):
+            engine = SweepRunner(sweep, make(settings.launcher), make(settings.search), console, explain)
         total = engine.plan(numbered=settings.dry_run)
         if settings.dry_run:
             return True

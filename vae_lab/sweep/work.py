@@ -1,15 +1,17 @@
 """Carries out one job of a sweep, in the process to which the launcher has sent it."""
 
-import json
 import os
 import signal
 import threading
 import time
-from contextlib import suppress
 
+from vae_lab.config.trust import targets_in, trusting
+from vae_lab.errors import UserError
 from vae_lab.runs import state
+from vae_lab.runs.content import refuse_misplaced, results_of
 from vae_lab.sweep.jobs import Outcome, SweepJob
 from vae_lab.system.processes import interrupt, is_further_process
+from vae_lab.system.reading import Damaged
 
 
 def carry_out(job: SweepJob) -> Outcome:
@@ -23,11 +25,16 @@ def carry_out(job: SweepJob) -> Outcome:
     if is_further_process(job.config["accelerator"]["devices"]):
         return _accompany(job)
     heed_sigterm()
-    with state.in_use(job.folder, wait=True):  # a process of an earlier invocation may still be running it
-        if state.status_of(job.folder) != "finished":
-            reason = _attempt(job, fresh=not (job.folder / "config.yaml").is_file())
-            if reason:
-                return failed(job, reason)
+    # The job's config was composed from what the user typed; the config in the folder may name nothing else. A process
+    # of an earlier invocation may still be running the job, which is why this one waits.
+    try:
+        with trusting(targets_in(job.config)), state.in_use(job.folder, wait=True):
+            if state.status_of(job.folder) != "finished":
+                reason = _attempt(job, fresh=not (job.folder / "config.yaml").is_file())
+                if reason:
+                    return failed(job, reason)
+    except UserError as why:  # the folder cannot be locked
+        return Outcome(job.name, "failed", str(why))
     return finished(job)
 
 
@@ -40,18 +47,16 @@ def heed_sigterm() -> None:
 def finished(job: SweepJob) -> Outcome:
     """Return the outcome of a job whose results are written."""
     try:
-        results = json.loads((job.folder / "results.json").read_text(encoding="utf-8"))
-        return Outcome(job.name, "finished", scores=dict(results["metrics"]), notes=list(results.get("notes", [])))
-    except (ValueError, KeyError, TypeError):
-        return Outcome(
-            job.name, "failed", f"{job.folder / 'results.json'} is damaged; remove it to score the run again"
-        )
+        results = results_of(job.folder)
+    except Damaged as why:
+        return Outcome(job.name, "failed", str(why))
+    scores, notes = (results.metrics, results.notes) if results else ({}, [])
+    return Outcome(job.name, "finished", scores=scores, notes=notes)
 
 
 def failed(job: SweepJob, reason: str) -> Outcome:
     """Return the outcome of a job that failed, after writing the reason to its folder."""
-    with suppress(OSError):  # a full disk may be the reason; the sweep's table shows it
-        state.write_failure(job.folder, reason)
+    state.write_failure(job.folder, reason)
     return Outcome(job.name, "failed", reason)
 
 
@@ -61,7 +66,8 @@ def _accompany(job: SweepJob) -> Outcome:
 
     while not ((job.folder / "config.yaml").is_file() and state.is_in_use(job.folder)):
         time.sleep(0.5)
-    train_worker(job.folder)
+    with trusting(targets_in(job.config)):
+        train_worker(job.folder)
     return Outcome(job.name, "finished")
 
 
@@ -71,9 +77,10 @@ def _attempt(job: SweepJob, fresh: bool) -> str:
 
     from vae_lab.commands.train import resume, train
 
-    (job.folder / state.FAILURE).unlink(missing_ok=True)
     silent = Console(quiet=True)
     try:
+        refuse_misplaced(job.folder)
+        (job.folder / state.FAILURE).unlink(missing_ok=True)
         if fresh:
             train(job.config, job.folder, silent, job.sweep, job.command)
         else:

@@ -1,4 +1,4 @@
-"""Atomic file writes, and readers of run files that need neither torch nor Hydra."""
+"""Atomic file writes."""
 
 import csv
 import errno
@@ -10,13 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import yaml
-
 from vae_lab.system.unfinished import unfinished
 
 # The errors of a full disk: no space, no space left for this user, and a file larger than allowed.
 NO_ROOM = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader, where available, is ten times as fast
 
 
 @contextmanager
@@ -97,11 +94,3 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(columns)
         rows.writerows(zip(*columns.values(), strict=True))
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """Return the rows of a ``metrics.csv``, without empty cells; an empty list if the file does not exist."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [{key: float(v) for key, v in row.items() if v} for row in csv.DictReader(file)]

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
@@ -19,19 +19,24 @@ def is_further_process(devices: int) -> bool:
 
 
 @contextlib.contextmanager
-def several_processes(run_dir: Path, distributed: bool) -> Iterator[None]:
+def several_processes(run_dir: Path, distributed: bool, trusted: Sequence[str] = ()) -> Iterator[None]:
     """Choose the command line of the additional processes that Lightning starts for DDP inside the block.
 
     Lightning starts them with ``sys.argv``. The command line chosen here makes them read the config that this process
     wrote, so that the sub-command, the sweep and the time of day in the folder's name are not evaluated a second time.
     Afterwards the environment variables that Lightning set are removed; with them, the next job in this process would
     run as a worker of this one.
+
+    Args:
+        run_dir: the run folder.
+        distributed: whether there are additional processes at all.
+        trusted: names outside vae_lab that the config may contain (see ``config/trust.py``).
     """
     if not distributed or "LOCAL_RANK" in os.environ:
         yield
         return
     argv = sys.argv
-    sys.argv = [argv[0], "_worker", str(run_dir.absolute())]
+    sys.argv = [argv[0], "_worker", str(run_dir.absolute()), *trusted]
     try:
         yield
     finally:

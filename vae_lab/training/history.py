@@ -7,7 +7,8 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from vae_lab.system.files import read_history, write_atomically
+from vae_lab.system.files import write_atomically
+from vae_lab.system.reading import read_history
 
 
 class History(pl.Callback):

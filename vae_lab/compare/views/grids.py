@@ -1,26 +1,18 @@
-"""Grids of samples and reconstructions: all runs decode the same latents and reconstruct the same test images."""
+"""Grids of samples and reconstructions, from the pictures that the runs wrote when they were scored."""
 
 import base64
-import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import numpy as np
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
 from vae_lab.compare.scores import Score
-from vae_lab.errors import UserError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from vae_lab.runs.run_folder import Run
-
-    TestImages = tuple[Tensor, Tensor | None]  # images and their labels or attributes
-
-SAMPLES, COLUMNS, SHOWN = 30, 10, 10
-SEED = 0  # of the latents; it does not depend on the seeds of the runs
+from vae_lab.figures.run_picture import NAME, UnreadablePicture, png_of, read_picture
 
 
 @dataclass(frozen=True)
@@ -67,71 +59,39 @@ def group_of(compared: Compared, score: Score, run: int) -> tuple[int, str]:
     return score.protocols.number_of.get(run, len(score.protocols)), str(data_of(compared.records[run].config))
 
 
-def draw_grids(
-    compared: Compared, runs: Sequence[int], follow: Callable[[Iterable[int], str], Iterable[int]]
-) -> list[PictureGrid]:
-    """Return the grids of the runs; a run whose weights or data cannot be loaded states the reason instead.
+def read_grids(compared: Compared, runs: Sequence[int]) -> list[PictureGrid]:
+    """Return the grids of the runs; a run without a readable picture states the reason and the remedy instead.
 
     Args:
         compared: all runs.
-        runs: indices of the runs to draw.
-        follow: wraps an iterable, with a description, to show its progress.
+        runs: indices of the runs to show.
     """
-    images: dict[str, TestImages] = {}
-    return [_grid(compared, run, images) for run in follow(runs, "decoding samples")]
+    return [_grid(run, compared.records[run].path) for run in runs]
 
 
-def _grid(compared: Compared, number: int, images: "dict[str, TestImages]") -> PictureGrid:
-    import torch
-
-    from vae_lab.evaluation.trained import decoded_draws, reconstructed
-    from vae_lab.examples import values_from
-    from vae_lab.noise import SeededNoise
-    from vae_lab.runs.run_folder import load_run
-
-    try:
-        run = load_run(compared.records[number].path)
-        kind = values_from(run.environment.get("values")).kind
+def _grid(run: int, folder: Path) -> PictureGrid:
+    remedy = f"type {shlex.join(['vae-lab', 'evaluate', f'run={folder}', 'metrics=none', 'figures=none'])}"
+    if not (folder / NAME).is_file():
+        kind = _kind_of_data(folder)
         if kind != "images":
-            return PictureGrid(number, missing=f"this run's dataset holds {kind}, not images")
-        with torch.inference_mode():
-            draws = decoded_draws(run.model, SAMPLES, torch.device("cpu"), SEED, "compare", SAMPLES, run.conditions())
-            samples = torch.cat(list(draws))
-            x, y = _test_images(run, images)
-            pairs = torch.cat([x, reconstructed(run.model, x, y, lambda use: SeededNoise("cpu", SEED, "compare", use))])
-        return PictureGrid(number, _png(samples), _png(pairs))
-    except UserError as error:
-        return PictureGrid(number, missing=str(error))
-    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:  # e.g. the weights of another version
-        return PictureGrid(number, missing=f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
+            return PictureGrid(run, missing=f"this run's dataset holds {kind}, not images")
+        return PictureGrid(run, missing=f"there is no {NAME} in its folder; {remedy}")
+    try:
+        samples, reconstructions = read_picture(folder / NAME)
+    except (UnreadablePicture, OSError) as why:
+        return PictureGrid(run, missing=f"{NAME} is damaged ({why}); {remedy}")
+    return PictureGrid(run, _data_uri(samples), _data_uri(reconstructions))
 
 
-def _test_images(run: "Run", images: "dict[str, TestImages]") -> "TestImages":
-    """Ten test images, [10, C, H, W] in [0, 1], of each class in turn, and their labels or attributes.
-
-    The images are the same for all runs on a dataset; ``images`` keeps them between calls.
-    """
-    import torch
-
-    from vae_lab.figures.reconstructions import spread
-
-    # Unlike data_of, the key includes the source's labels, because they determine which images are chosen.
-    key = json.dumps([data_of(run.config), run.config["dataset"]["source"]], sort_keys=True)
-    if key not in images:
-        data = run.data
-        chosen = spread(data.test.labels, min(SHOWN, len(data.test)))
-        images[key] = torch.cat([batch.x for batch in data.batches("test")])[chosen], data.test.at(chosen)[1]
-    return images[key]
+def _kind_of_data(folder: Path) -> str:
+    """What the run's dataset holds, as ``environment.json`` says: 'images', 'tokens' or 'vectors'."""
+    try:
+        kind = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["values"]["kind"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # missing, damaged, or of an old run of images
+        return "images"
+    return str(kind)[:40]
 
 
-def _png(images: "Tensor") -> str:
-    """A grid of ten columns as a PNG data URI; the page enlarges the pixels."""
-    from PIL import Image
-
-    from vae_lab.figures.style import image_grid
-
-    picture = (image_grid(images, COLUMNS, background=0.5) * 255).round().astype("uint8")
-    grey = (picture[..., 0] == picture[..., 1]).all() and (picture[..., 1] == picture[..., 2]).all()
-    out = io.BytesIO()
-    Image.fromarray(picture[..., 0] if grey else picture).save(out, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+def _data_uri(pixels: np.ndarray) -> str:
+    """The pixels as a PNG file of our own, so that nothing else of the run's file is in the page."""
+    return f"data:image/png;base64,{base64.b64encode(png_of(pixels)).decode()}"

@@ -1,6 +1,7 @@
 """Turns a plot into plotly's JSON; the page adds the colours of text and grid, for its light and dark themes."""
 
 from collections.abc import Sequence
+from html import escape
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,11 @@ def figure(plot: Plot) -> dict[str, object]:
     traces = [_heat_map(go, plot, plot.heat_map)] if plot.heat_map else _lines(go, plot)
     named = sum(bool(line.label) and line.shade is None for line in plot.lines)
     layout = go.Layout(
-        title={"text": plot.title, "subtitle": {"text": _wrapped(plot.subtitle)}, "x": 0.01, "xanchor": "left"},
-        xaxis={"title": {"text": plot.x_label}, "type": _axis(plot.heat_map, plot.log_x), **_ticks(plot)},
-        yaxis={"title": {"text": plot.y_label}, "type": _axis(plot.heat_map, plot.log_y)},
+        title={"text": _plain(plot.title), "subtitle": {"text": _wrapped(plot.subtitle)}, "x": 0.01, "xanchor": "left"},
+        xaxis={"title": {"text": _plain(plot.x_label)}, "type": _axis(plot.heat_map, plot.log_x), **_ticks(plot)},
+        yaxis={"title": {"text": _plain(plot.y_label)}, "type": _axis(plot.heat_map, plot.log_y)},
         showlegend=1 < named <= LEGEND or any(line.style == -1 for line in plot.lines),
-        legend={"title": {"text": plot.legend}},
+        legend={"title": {"text": _plain(plot.legend)}},
         hovermode="closest",
         margin={"l": 70, "r": 20, "t": 95, "b": 60},
     )
@@ -59,10 +60,10 @@ def _line(go: ModuleType, plot: Plot, line: Line, style: int, shade: str | None)
         **({"x0": 1, "dx": 1} if consecutive else {"x": list(line.x)}),
         y=_rounded(line.y),
         error_y={"array": _rounded(line.error), "visible": True} if line.error else None,
-        text=list(line.about) or None,
-        hovertemplate=f"{'%{text}' if line.about else line.label}<br>{_bare(plot.x_label)} %{{x:.6~g}}"
+        text=[_plain(about) for about in line.about] or None,
+        hovertemplate=f"{'%{text}' if line.about else _plain(line.label)}<br>{_bare(plot.x_label)} %{{x:.6~g}}"
         f"<br>{_bare(plot.y_label)} %{{y:.4g}}<extra></extra>",
-        name=line.label,
+        name=_plain(line.label),
         mode="lines+markers" if line.joined and line.markers else "lines" if line.joined else "markers",
         line={"color": shade or colour, "dash": "solid" if shade else dash, "width": 1 if line.faint else 1.5},
         opacity=0.6 if line.faint else 1,
@@ -73,9 +74,14 @@ def _line(go: ModuleType, plot: Plot, line: Line, style: int, shade: str | None)
     )
 
 
+def _plain(text: str) -> str:
+    """A text as plotly shows it unchanged: plotly interprets tags and, in hover labels, placeholders ``%{…}``."""
+    return escape(text, quote=False).replace("%{", "&#37;{")
+
+
 def _bare(label: str) -> str:
     """The label of an axis without its unit, because a hover label has little room."""
-    return label.partition(",")[0].partition(" (")[0]
+    return _plain(label.partition(",")[0].partition(" (")[0])
 
 
 def _colours(plot: Plot, shades: Sequence[float]) -> dict[float | None, str]:
@@ -95,7 +101,7 @@ def _colour_bar(go: ModuleType, plot: Plot, shades: Sequence[float]) -> "BaseTra
 
     low, high = (log10(v) if plot.log_shade else v for v in (min(shades), max(shades)))
     ticks = sorted(set(shades))[:: max(1, len(set(shades)) // 6)]
-    bar: dict[str, object] = {"title": {"text": plot.shade}}
+    bar: dict[str, object] = {"title": {"text": _plain(plot.shade)}}
     if plot.log_shade:
         bar |= {"tickvals": [log10(v) for v in ticks], "ticktext": [f"{v:.3g}" for v in ticks]}
     marker = {"color": [low], "cmin": low, "cmax": high, "colorscale": "Viridis", "showscale": True, "colorbar": bar}
@@ -105,15 +111,15 @@ def _colour_bar(go: ModuleType, plot: Plot, shades: Sequence[float]) -> "BaseTra
 def _heat_map(go: ModuleType, plot: Plot, heat: HeatMap) -> "BaseTraceType":
     few = len(heat.x) * len(heat.y) <= 100
     return go.Heatmap(
-        x=list(heat.x),
-        y=list(heat.y),
+        x=[_plain(value) for value in heat.x],
+        y=[_plain(value) for value in heat.y],
         z=[_rounded(row) for row in heat.values],
-        text=[list(row) for row in heat.about] or None,
+        text=[[_plain(about) for about in row] for row in heat.about] or None,
         texttemplate="%{z:.4g}" if few else None,
         hovertemplate=f"{_bare(plot.x_label)} %{{x}}<br>{_bare(plot.y_label)} %{{y}}"
         f"<br>{_bare(heat.label)} %{{z:.4g}}<br>%{{text}}<extra></extra>",
         colorscale="Viridis",
-        colorbar={"title": {"text": heat.label, "side": "right"}},
+        colorbar={"title": {"text": _plain(heat.label), "side": "right"}},
         hoverongaps=False,
     )
 
@@ -126,4 +132,4 @@ def _rounded(values: Sequence[float | None]) -> list[float | None]:
 def _wrapped(text: str) -> str:
     from textwrap import wrap
 
-    return "<br>".join(wrap(text, 120))
+    return "<br>".join(map(_plain, wrap(text, 120)))

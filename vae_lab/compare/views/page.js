@@ -9,6 +9,9 @@ const make = (tag, attributes = {}, ...children) => {
   return node;
 };
 
+// A setting of a run may be called "constructor", which every other object of JavaScript has, too.
+for (const row of [...DATA.single, ...DATA.seeds]) Object.setPrototypeOf(row.cells, null);
+
 // --- table ---------------------------------------------------------------------------------------------------------
 
 const state = { mode: DATA.seeds.length ? "seeds" : "single", sort: null, down: false, chosen: {} };

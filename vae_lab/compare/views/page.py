@@ -70,9 +70,9 @@ def _panels(panels: Iterable[Panel]) -> list[dict[str, object]]:
 
 
 def _json(value: object) -> str:
-    """JSON that is safe inside a script element; NaN and infinite numbers become null."""
+    """JSON that is safe inside a script element, which only ``<`` can end; NaN and infinite numbers become null."""
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("</", "<\\/").replace("<!--", "<\\!--")
+    return text.replace("<", "\\u003c")
 
 
 def _finite(value: object) -> object:

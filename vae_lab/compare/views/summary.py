@@ -1,6 +1,7 @@
 """Writes ``summary.csv``: one row per run, in an order that depends only on the runs themselves."""
 
 import csv
+import io
 from pathlib import Path
 
 from vae_lab.compare.compared import Compared
@@ -18,10 +19,17 @@ def write_summary(compared: Compared, path: Path) -> None:
     """
     cell_of = {run: cell.runs for cell in compared.cells for run in cell.runs}
     header, rows = _header(compared), [_row(compared, run, cell_of[run]) for run in compared.order]
-    with write_atomically(path) as file:
-        writer = csv.DictWriter(file, fieldnames=header, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=header, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with write_atomically(path, "wb") as file:
+        file.write(as_utf8(text.getvalue()))
+
+
+def as_utf8(text: str) -> bytes:
+    """Return a text in UTF-8; lone surrogates, which names of files and escapes in JSON can hold, become ``?``."""
+    return text.encode("utf-8", "replace")
 
 
 def _header(compared: Compared) -> list[str]:

@@ -1,0 +1,50 @@
+"""Scores the finished runs of a sweep one after the other; a run that fails does not stop the others."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from vae_lab.config.hydra_errors import explain
+from vae_lab.errors import RunFailed, UserError
+from vae_lab.runs.content import sweep_command
+from vae_lab.runs.folders import runs_in
+from vae_lab.runs.state import status_of
+
+
+def evaluate_jobs(sweep: Path, console: Console, evaluate: Callable[[Path], None]) -> None:
+    """Evaluate every finished run of a sweep, and print how many there are, the time so far, and what was left out.
+
+    Args:
+        sweep: the folder of the sweep.
+        console: shows progress.
+        evaluate: scores one run folder.
+
+    Raises:
+        UserError: no run of the sweep is finished.
+        RunFailed: names the runs that could not be scored.
+    """
+    runs = runs_in(sweep)
+    finished = [run for run in runs if status_of(run) == "finished"]
+    left_out = [run.name for run in runs if run not in finished]
+    command = sweep_command(sweep)
+    if not finished:
+        raise UserError(f"run={sweep}: none of its {len(runs)} runs is finished; type {command or 'its command'} again")
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    started, reasons = time.monotonic(), {}
+    for number, run in enumerate(finished, 1):
+        say(f"{number}/{len(finished)} {run.name}", style="bold")
+        try:
+            evaluate(run)
+        except Exception as error:
+            reasons[run.name] = explain(error, "evaluate")[1]
+            say(f"{run.name}: {reasons[run.name]}", style="red")
+    scored, seconds = len(finished) - len(reasons), round(time.monotonic() - started)
+    unfinished = f"; not finished and left out: {', '.join(left_out)}" if left_out else ""
+    compare = f"to compare them, type vae-lab compare {sweep}"
+    say(f"Scored {scored} of {len(runs)} runs in {seconds} s{unfinished}; {compare}")
+    if reasons:
+        failed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise RunFailed(f"{len(reasons)} of {len(finished)} runs could not be scored ({failed})")

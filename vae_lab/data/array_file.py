@@ -1,0 +1,163 @@
+"""Files that hold arrays by name: ``.npy``, ``.npz``, ``.mat`` and HDF5.
+
+The shapes and types of all arrays are known when the file is opened; an array is read when it is used. Large arrays of
+``.npy`` and ``.npz`` files are mapped into memory, and HDF5 is read a block at a time. Nothing is unpickled, because a
+pickle can run any code.
+"""
+
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import numpy as np
+
+from vae_lab.data.array_hdf5 import HDF5Array, hdf5_arrays, is_hdf5
+from vae_lab.data.cache import cache_dir
+from vae_lab.errors import UserError
+from vae_lab.system.files import replaced
+
+LARGE = 2**30  # bytes of a compressed array above which it is unpacked into a file in the cache instead of memory
+SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf")
+_UNPICKLED = "import pickle, numpy; numpy.save('{new}', pickle.load(open('{old}', 'rb'), encoding='latin1'))"
+_OF_TORCH = "import numpy, torch; numpy.save('{new}', torch.load('{old}', weights_only=True).numpy())"
+_CONVERSIONS = {".pkl": _UNPICKLED, ".pickle": _UNPICKLED, ".p": _UNPICKLED, ".pt": _OF_TORCH, ".pth": _OF_TORCH}
+_MATLAB = {"double": "float64", "single": "float32", "logical": "bool", "char": "U", "cell": "O", "struct": "O"}
+
+
+class Rows(Protocol):
+    """An array in memory, mapped into memory, or in an HDF5 file, by its first axis."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of entries, then the shape of one."""
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        """The entries at positions [n]."""
+
+
+@dataclass(frozen=True)
+class NamedArray:
+    """An array of a file, before it is read."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    load: Callable[[], np.ndarray | HDF5Array]
+
+    @property
+    def numeric(self) -> bool:
+        """True for booleans, integers and real numbers."""
+        return self.dtype.kind in "buif"
+
+    def rows(self, axis: int) -> Rows:
+        """The array with an axis first; nothing is read before it is used, where the format allows that."""
+        values = self.load()
+        return values.along(axis) if isinstance(values, HDF5Array) else np.moveaxis(values, axis, 0)
+
+    def __str__(self) -> str:
+        kind = self.dtype.name if self.numeric else "words" if self.dtype.kind in "US" else "no numbers"
+        return f"{kind}, {' × '.join(map(str, self.shape)) or 'one value'}"
+
+
+def arrays_of(file: Path, start: str) -> dict[str, NamedArray]:
+    """Return the arrays of a file by name; the name of the array of a ``.npy`` file is empty.
+
+    Args:
+        file: the file.
+        start: the beginning of error messages, ``images=x.npz``.
+
+    Raises:
+        UserError: the file is damaged, of another kind, or a pickle.
+    """
+    suffix = file.suffix.lower()
+    if suffix in _CONVERSIONS:
+        code = _CONVERSIONS[suffix].format(old=file, new=file.with_suffix(".npy"))
+        raise UserError(
+            f"{start} is a pickle, and opening one can run any code that it contains; if you trust it, convert it: "
+            f'python -c "{code}"'
+        )
+    if suffix not in SUFFIXES:
+        raise UserError(f"{start}: arrays are read from {', '.join(SUFFIXES)}; save this one with numpy.save")
+    with damage_told(start, f"no {suffix} file"):
+        if suffix in (".h5", ".hdf5", ".hdf") or (suffix == ".mat" and is_hdf5(file)):
+            found = hdf5_arrays(file, start, matlab=suffix == ".mat")
+            return {name: NamedArray(name, a.shape, a.dtype, lambda a=a: a) for name, a in found.items()}  # type: ignore[misc]
+        return {".npy": _npy, ".npz": _npz, ".mat": _mat}[suffix](file)
+
+
+@contextmanager
+def damage_told(start: str, otherwise: str) -> Iterator[None]:
+    """Turn the errors of libraries, which are of many kinds for damaged files, into a UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as why:
+        told = " ".join(str(why).split())[:120] or type(why).__name__
+        raise UserError(f"{start} is damaged or {otherwise} ({told})") from why
+
+
+def _npy(file: Path) -> dict[str, NamedArray]:
+    with file.open("rb") as stream:
+        shape, dtype = _header(stream)
+    if dtype.hasobject:
+        return {"": NamedArray("", shape, dtype, lambda: np.empty(shape, dtype))}  # refused because it is not numeric
+    mapped = np.load(file, mmap_mode="c", allow_pickle=False)  # maps at once, which finds out that a file is truncated
+    return {"": NamedArray("", shape, dtype, lambda: mapped)}
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return shape, dtype
+
+
+def _npz(file: Path) -> dict[str, NamedArray]:
+    found = {}
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith(".npy"):
+                with archive.open(member) as stream:
+                    shape, dtype = _header(stream)
+                name = member.filename.removesuffix(".npy")
+                found[name] = NamedArray(name, shape, dtype, _Member(file, member))
+    return found
+
+
+@dataclass(frozen=True)
+class _Member:
+    """Reads one array of a ``.npz`` archive."""
+
+    file: Path
+    member: zipfile.ZipInfo
+
+    def __call__(self) -> np.ndarray:
+        with zipfile.ZipFile(self.file) as archive, archive.open(self.member) as stream:
+            if self.member.file_size <= LARGE:
+                return np.lib.format.read_array(stream, allow_pickle=False)
+            unpacked = cache_dir("arrays") / f"{self.member.CRC:08x}-{self.member.file_size}.npy"
+            if not unpacked.exists():
+                with replaced(unpacked) as unfinished, unfinished.open("wb") as out:
+                    shutil.copyfileobj(stream, out, 2**20)
+        return np.load(unpacked, mmap_mode="c", allow_pickle=False)
+
+
+def _mat(file: Path) -> dict[str, NamedArray]:
+    from scipy.io import loadmat, whosmat
+
+    def read(name: str, kind: str) -> np.ndarray:
+        found = loadmat(file, variable_names=[name])[name]
+        if kind == "cell":  # a column of words is a cell array
+            return np.array([str(np.squeeze(word)) for word in found.ravel()])
+        return found.astype(bool) if kind == "logical" else found
+
+    def array(name: str, shape: tuple[int, ...], kind: str) -> NamedArray:
+        dtype = np.dtype(_MATLAB.get(kind, kind) if kind not in ("sparse", "function", "opaque", "object") else "O")
+        return NamedArray(name, shape, dtype, lambda: read(name, kind))
+
+    return {name: array(name, shape, kind) for name, shape, kind in whosmat(file)}

@@ -1,0 +1,251 @@
+"""What the files of a run folder hold: every reader of a saved run goes through these functions, and none needs torch.
+
+A file that does not hold what it should is refused in one line, which names the file, the entry and what to do.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Strict,
+    ValidationError,
+)
+
+from vae_lab.config.node import Node
+from vae_lab.config.renamed import current
+from vae_lab.system.reading import Damaged, damaged, read_history, read_json, read_yaml, refuse_unreadable
+
+CONFIG, ENVIRONMENT, RESULTS, HISTORY = "config.yaml", "environment.json", "results.json", "metrics.csv"
+FAILURE, SWEEP = "failure.json", "sweep.json"
+_FOLDERS = ("checkpoints", "samplers", "figures", "samples")
+_CLASS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")  # a dotted path
+_UNRESOLVED = re.compile(r"\$\{|^\?\?\?$")  # what only a config that has not been resolved holds
+
+
+class _Content(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
+
+
+class _OfMetric(_Content):
+    """The protocol of one metric, as far as it is shown on the terminal."""
+
+    images: NonNegativeInt
+    features: str
+    extractor_sha256: str
+
+
+class _OfFit(_Content):
+    """The record of a sampler's fit, as far as it is shown on the terminal."""
+
+    sampler: str
+    codes: str
+    seconds: NonNegativeFloat
+
+
+class Results(_Content):
+    """The content of ``results.json``."""
+
+    status: Literal["finished"]
+    metrics: dict[str, float] = Field(default_factory=dict)
+    intervals: dict[str, Annotated[tuple[float, float], Strict(False)]] = Field(default_factory=dict)
+    meanings: dict[str, str] = Field(default_factory=dict)
+    protocol: dict[str, Any] = Field(default_factory=dict)
+    arrays: dict[str, list[Any]] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+
+
+def main_scores(metrics: Mapping[str, float]) -> str:
+    """Return the scores to show where there is room for three: ``fid 12.3, elbo -98``; empty if there are none."""
+    names = [name for name in ("test/fid", "test/elbo", "test/loss") if name in metrics] or list(metrics)[:3]
+    return ", ".join(f"{name.removeprefix('test/')} {metrics[name]:.4g}" for name in names)
+
+
+class _Values(_Content):
+    kind: Literal["images", "tokens", "vectors"]
+    vocabulary: list[str] = Field(default_factory=list)
+    separator: str = " "
+
+
+class _Environment(_Content):
+    """The entries of ``environment.json`` that are read again."""
+
+    x_shape: list[PositiveInt] = Field(min_length=1)
+    y_size: NonNegativeInt = 0
+    classes: list[str] = Field(default_factory=list)
+    attributes: list[str] = Field(default_factory=list)
+    values: _Values | None = None
+    parameters: NonNegativeInt
+    device: str
+    data_dir: str
+    run_id: str = Field(pattern=r"^\w+$")
+    sweep: str | None
+    wall_seconds: NonNegativeFloat = Field(allow_inf_nan=False)
+
+
+class _Failure(_Content):
+    reason: str
+
+
+class SweepRecord(_Content):
+    """The content of ``sweep.json``, as far as it is read again."""
+
+    command: str = ""
+    fixed: list[str]
+    varied: dict[str, list[Any]]
+    pareto: list[Annotated[tuple[str, Literal["min", "max"]], Strict(False)]] = Field(default_factory=list)
+
+
+ContentT = TypeVar("ContentT", bound=_Content)
+
+
+def config_of(folder: Path) -> Node:
+    """Return the resolved config of a run, with the present paths of its classes.
+
+    Raises:
+        Damaged: ``config.yaml`` is missing or is not a resolved config.
+    """
+    path = folder / CONFIG
+    try:
+        config = current(read_yaml(path))
+        _check_node(path, config)
+    except Damaged as why:
+        raise why.advised("restore the file, or remove the folder and train the run again") from why
+    return config
+
+
+def environment_of(folder: Path) -> Node:
+    """Return the content of ``environment.json``.
+
+    Raises:
+        Damaged: the file is missing, or one of the entries that are read again is.
+    """
+    path = folder / ENVIRONMENT
+    try:
+        content = read_json(path)
+        _checked(path, content, _Environment)
+    except Damaged as why:
+        raise why.advised("restore the file, or remove the folder and train the run again") from why
+    return {"classes": [], "attributes": [], **content}
+
+
+def results_of(folder: Path) -> Results | None:
+    """Return the content of ``results.json``; None if there is no such file, which means that the run is not finished.
+
+    Raises:
+        Damaged: the file holds something else.
+    """
+    path = folder / RESULTS
+    if not _is_there(path):
+        return None
+    try:
+        results = _checked(path, read_json(path), Results)
+        for name, part in results.protocol.items():
+            if isinstance(part, dict) and "extractor_sha256" in part:
+                _checked(path, part, _OfMetric, f"protocol.{name}")
+        samplers = results.protocol.get("samplers", {})
+        if not isinstance(samplers, dict):
+            raise damaged(path, "protocol.samplers: must be a mapping")
+        for name, about in samplers.items():
+            _checked(path, about, _OfFit, f"protocol.samplers.{name}")
+    except Damaged as why:
+        raise why.advised(f"remove it and type vae-lab train resume={folder} to score the run again") from why
+    return results
+
+
+def history_of(folder: Path) -> list[dict[str, float]]:
+    """Return the rows of ``metrics.csv``, one per epoch; an empty list if there is no such file.
+
+    Raises:
+        Damaged: the file holds something else.
+    """
+    try:
+        return read_history(folder / HISTORY)
+    except Damaged as why:
+        raise why.advised("remove it to go on without the curves of these epochs") from why
+
+
+def failure_in(folder: Path) -> str:
+    """Return the reason why a run failed.
+
+    Raises:
+        Damaged: ``failure.json`` is missing or holds no reason.
+    """
+    path = folder / FAILURE
+    return " ".join(_checked(path, read_json(path), _Failure).reason.split())[:200]
+
+
+def sweep_of(folder: Path) -> SweepRecord:
+    """Return the content of ``sweep.json``.
+
+    Raises:
+        Damaged: the file is missing or holds something else.
+    """
+    return _checked(folder / SWEEP, read_json(folder / SWEEP), SweepRecord)
+
+
+def sweep_command(folder: Path) -> str:
+    """Return the command that carries out a sweep, from its ``sweep.json``; an empty string if it cannot be read."""
+    try:
+        return " ".join(sweep_of(folder).command.split())
+    except Damaged:
+        return ""
+
+
+def refuse_misplaced(folder: Path) -> None:
+    """Refuse a run folder in which a folder stands in the place of a file, or a file in the place of a folder.
+
+    Otherwise the run would fail only when it writes them, after hours of training.
+
+    Raises:
+        Damaged: names the path.
+    """
+    for name in (RESULTS, HISTORY, FAILURE):
+        if _is_there(folder / name):
+            refuse_unreadable(folder / name)
+    for name in _FOLDERS:
+        if _is_there(folder / name) and not (folder / name).is_dir():
+            raise Damaged(folder / name, "is not a folder", "move it away")
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
+
+
+def _checked(path: Path, content: object, schema: type[ContentT], inside: str = "") -> ContentT:
+    try:
+        return schema.model_validate(content)
+    except ValidationError as why:
+        problem = why.errors()[0]
+        place = ".".join([*([inside] if inside else []), *(str(part)[:60] for part in problem["loc"])])
+        message = problem["msg"].removeprefix("Input ").replace("should be", "must be")
+        text = "is missing" if problem["type"] == "missing" else message
+        raise damaged(path, f"{place or 'its content'}: {text}") from why
+
+
+def _check_node(path: Path, node: object, place: str = "") -> None:
+    """Refuse a config with keys or classes that are not text, or with interpolations.
+
+    Raises:
+        Damaged: names the entry.
+    """
+    if isinstance(node, list):
+        for number, value in enumerate(node):
+            _check_node(path, value, f"{place}[{number}]")
+    if isinstance(node, dict):
+        for key, value in node.items():
+            inner = f"{place}.{key}" if place else str(key)
+            if not isinstance(key, str):
+                raise damaged(path, f"{inner}: a key that is not text")
+            if key == "_target_" and value is not None and not (isinstance(value, str) and _CLASS.fullmatch(value)):
+                raise damaged(path, f"{inner}={str(value)[:60]}: must be the path of a class")
+            _check_node(path, value, inner)
+    if isinstance(node, str) and _UNRESOLVED.search(node):
+        raise damaged(path, f"{place}={node[:60]}: a saved config has no interpolations")
