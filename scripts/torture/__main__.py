@@ -16,10 +16,12 @@ no operation of torch. The exit status is 1 if a trial failed; its seed and numb
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -61,16 +63,18 @@ class Torture:
         self.seed, self.commands, self.places = seed, commands, places
         self.kills, self.failed = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
         self.failures: list[str] = []
-        self.undisturbed: dict[tuple[str, str], Ended] = {}
+        self.undisturbed: dict[str, Ended] = {}
 
-    def prepare(self, place: Place) -> None:
-        """Carry out each command once without a kill, for its duration, its result and the commands that need it."""
-        for command in order(self.commands.__contains__):
-            folder = self._new(command, place, "undisturbed")
-            ended = run(command.words, folder, place.tmpdir, LIMIT)
-            if ended.status != 0:
-                sys.exit(f"{command.name} fails without a kill, with status {ended.status}:\n{ended.output}")
-            self.undisturbed[command.name, place.name] = ended
+    def prepare(self, command: Command) -> None:
+        """Carry out a command without a kill, for its duration, its result and the commands that need it."""
+        first, *others = self.places
+        folder = self._new(command, first, "undisturbed")
+        ended = run(command.words, folder, first.tmpdir, LIMIT)
+        if ended.status != 0:
+            sys.exit(f"{command.name} fails without a kill, with status {ended.status}:\n{ended.output}")
+        self.undisturbed[command.name] = ended
+        for place in others:
+            shutil.copytree(folder, self._path(command, place, "undisturbed"))
 
     def trial(self, number: int) -> None:
         """Kill one command, finish its work, and check it."""
@@ -94,7 +98,7 @@ class Torture:
 
     def _carry_out(self, command: Command, place: Place, folder: Path, random: Random) -> tuple[list[str], list[str]]:
         """Return what is wrong, and what was done."""
-        usual = self.undisturbed[command.name, place.name]
+        usual = self.undisturbed[command.name]
         words, story = command.words, list[str]()
         for attempt in range(3):
             moment = random_moment(random, usual.seconds, usual.events, command.starts_others)
@@ -212,13 +216,13 @@ def main() -> None:
     _import_everything()
     places = _places([folder.absolute() for folder in folders[:2]], "vae-lab-torture-")
     torture = Torture(arguments.seed, chosen, places)
-    try:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, with the table
+    with suppress(KeyboardInterrupt):
         _go_through(torture, arguments)
-    finally:
-        console.print(torture.table())
-        if not torture.failures and arguments.only is None:
-            for place in places:
-                shutil.rmtree(place.runs.parent, ignore_errors=True)
+    console.print(torture.table())
+    if not torture.failures and arguments.only is None:
+        for place in places:
+            shutil.rmtree(place.runs.parent, ignore_errors=True)
     for failure in torture.failures:
         console.print(failure, style="red", markup=False, soft_wrap=True)
     console.print(f"{sum(torture.kills.values())} kills, {len(torture.failures)} failed, seed {torture.seed}")
@@ -226,24 +230,26 @@ def main() -> None:
 
 
 def _go_through(torture: Torture, arguments: argparse.Namespace) -> None:
-    seconds = arguments.minutes * 60
+    commands, seconds = order(torture.commands.__contains__), arguments.minutes * 60
     # Without its own thread (auto_refresh), since a process with threads cannot safely be forked.
-    with Progress(
-        *Progress.get_default_columns(), "{task.fields[kills]} kills", console=console, auto_refresh=False
-    ) as progress:
-        task = progress.add_task("commands without a kill", total=len(torture.places), kills=0)
-        for place in torture.places:
-            torture.prepare(place)
-            progress.advance(task)
-            progress.refresh()
-        progress.reset(task, description="kills", total=seconds, kills=0)
+    columns = (*Progress.get_default_columns(), "{task.fields[kills]} kills, {task.fields[failed]} failed")
+    with Progress(*columns, console=console, auto_refresh=False) as progress:
+        task = progress.add_task("commands without a kill", total=len(commands), kills=0, failed=0)
+        for command in commands:
+            torture.prepare(command)
+            progress.update(task, advance=1, refresh=True)
+        progress.reset(task, description="kills", total=seconds)
         started, number = time.monotonic(), 0
-        while arguments.only is None and (passed := time.monotonic() - started) < seconds:
-            torture.trial(number)
-            number += 1
-            progress.update(task, completed=passed, kills=sum(torture.kills.values()), refresh=True)
         if arguments.only is not None:
             torture.trial(arguments.only)
+            return
+        while (passed := time.monotonic() - started) < seconds:
+            torture.trial(number)
+            number += 1
+            kills, failed = sum(torture.kills.values()), len(torture.failures)
+            progress.update(task, completed=passed, kills=kills, failed=failed, refresh=True)
+            if not console.is_terminal and number % 50 == 0:
+                console.print(f"{passed / 60:.0f} of {arguments.minutes:.0f} minutes: {kills} kills, {failed} failed")
 
 
 if __name__ == "__main__":

@@ -161,6 +161,26 @@ def test_a_second_comparison_replaces_the_first_but_nothing_else(cli, tmp_path):
     assert (tmp_path / "sweep" / "compare.html").read_text() == "my own notes"
 
 
+@pytest.mark.parametrize("last", ["compare.html", "summary.csv", "plots"])
+def test_a_comparison_that_was_killed_is_completed_by_the_same_command(cli, tmp_path, monkeypatch, last):
+    """The kill comes while one of the files is written; the one that exists already must not be taken for foreign."""
+    make_sweep(tmp_path / "sweep")
+    function = {"summary.csv": "summary.write_summary", "plots": "pictures.write_pictures"}.get(last)
+    with monkeypatch.context() as patch:
+        target = f"vae_lab.compare.views.{function}" if function else "vae_lab.compare.comparison.write_atomically"
+        patch.setattr(target, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert cli("compare", "sweep", "grids=0").status == 130
+    assert cli("compare", "sweep", "grids=0").status == 0
+    assert {"compare.html", "summary.csv", "plots"} <= {path.name for path in (tmp_path / "sweep").iterdir()}
+
+
+@pytest.mark.parametrize(("content", "status"), [("run,status,reason,seed,seeds\n", 0), ("day,weight\n", 2)])
+def test_a_summary_without_its_page_is_replaced_if_it_is_one(cli, tmp_path, content, status):
+    make_sweep(tmp_path / "sweep")
+    (tmp_path / "sweep" / "summary.csv").write_text(content)
+    assert cli("compare", "sweep", "grids=0").status == status
+
+
 def test_runs_and_sweeps_together_go_into_a_new_folder(cli, tmp_path):
     make_sweep(tmp_path / "outputs" / "sweep")
     make_run(tmp_path / "outputs" / "x=1,y", 5.0)

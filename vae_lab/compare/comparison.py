@@ -10,12 +10,14 @@ from vae_lab.compare.compared import Compared
 from vae_lab.compare.folders import resolve, run_folders
 from vae_lab.compare.reading import read, read_sweep
 from vae_lab.config.node import Node
+from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError
 from vae_lab.runs.folders import is_run
 from vae_lab.system.files import write_atomically
 
 PAGE, SUMMARY = "compare.html", "summary.csv"
 MARK = '<meta name="generator" content="vae-lab compare">'
+SUMMARY_MARK = "run,status,reason,"  # the first columns of every summary
 
 
 def compare(config: Node, console: Console) -> None:
@@ -28,7 +30,7 @@ def compare(config: Node, console: Console) -> None:
 
     settings = check(CompareConfig, config)
     paths = resolve(settings.runs)
-    out = Path(settings.out).expanduser() if settings.out else _default_out(paths)
+    out = expanded(settings.out) if settings.out else _default_out(paths)
     page = write_comparison(paths, out, console, settings.show, settings.grids)
     if settings.open:
         webbrowser.open(page.absolute().as_uri())
@@ -102,8 +104,9 @@ def _refuse_foreign(out: Path) -> None:
     """Raise an error unless the files to be replaced were written by an earlier comparison."""
     if out.is_file() or (out.is_dir() and is_run(out)):
         raise UserError(f"out={out} is a {'file' if out.is_file() else 'run folder'}; type out=<another folder>")
-    page = out / PAGE
-    ours = page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:2000]
-    for path in (page, out / SUMMARY, out / "plots"):
+    page, summary = out / PAGE, out / SUMMARY
+    marked, mark = (page, MARK) if page.exists() else (summary, SUMMARY_MARK)  # a kill may have left no page
+    ours = marked.is_file() and mark in marked.read_text(encoding="utf-8", errors="replace")[:2000]
+    for path in (page, summary, out / "plots"):
         if path.exists() and not ours:
             raise UserError(f"{path} already exists and was not written by vae-lab compare; type out=<another folder>")

@@ -6,7 +6,7 @@ is complete.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from torch import Tensor
 
+from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError
 from vae_lab.system.files import replaced
 
@@ -29,7 +30,7 @@ def cache_dir(kind: str) -> Path:
         UserError: the folder cannot be created.
     """
     root = os.environ.get("VAE_LAB_CACHE")
-    path = (Path(root).expanduser() if root else user_cache_path("vae-lab")) / kind
+    path = (expanded(root) if root else user_cache_path("vae-lab")) / kind
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as why:
@@ -40,7 +41,7 @@ def cache_dir(kind: str) -> Path:
 def data_root(data_dir: str | None) -> Path:
     """Return the folder that holds datasets: ``data_dir``, else ``$VAE_LAB_DATA``, else a folder in the cache."""
     chosen = data_dir or os.environ.get("VAE_LAB_DATA")
-    return Path(chosen).expanduser().absolute() if chosen else cache_dir("data")
+    return expanded(chosen).absolute() if chosen else cache_dir("data")
 
 
 def made_once(path: Path, make: Callable[[Path], None], read: Callable[[Path], T | None]) -> T:
@@ -59,6 +60,8 @@ def made_once(path: Path, make: Callable[[Path], None], read: Callable[[Path], T
     """
     content = read(path) if path.exists() else None
     if content is not None:
+        with suppress(OSError):  # a cache that may only be read
+            _lock_of(path).unlink(missing_ok=True)  # of a process that was killed just after it had made the file
         return content
     try:
         with one_at_a_time(path):
