@@ -243,7 +243,7 @@ def test_options_of_a_search_path_are_listed(cli, tmp_path):
 
 
 def test_words_after_an_option_of_hydra_are_read(cli, tmp_path):
-    assert "searchpath" in cli("compare", "--info", "searchpath", ".").out.lower()
+    assert "Search path" in cli("compare", "--info", "searchpath", ".").out
     assert "beta: 7" in cli("train", "--cfg", "job", "beta=7").out
 
 

@@ -14,6 +14,7 @@ from vae_lab.errors import UserError
         ("-m a=1,2", ["--multirun"], ["a=1,2"]),
         ("--multirun -m", ["--multirun"], []),
         ("--info beta=4", ["--info=all"], ["beta=4"]),
+        ("-cd . --config-name config beta=4", ["--config-dir=.", "--config-name=config"], ["beta=4"]),
         ("-i defaults beta=4", ["--info=defaults"], ["beta=4"]),
     ],
 )
@@ -33,7 +34,9 @@ def test_options_are_found_between_overrides(words, options, overrides):
         ("--multirn", "--multirn: no such option (did you mean '--multirun'?)"),
         ("-beta=4", "-beta=4: no such option"),
         ("-", "-: no such option"),
-        ("--config-dir x", "--config-dir: no such option"),
+        ("--config-path x", "--config-path: no such option (did you mean"),
+        ("--config-dir nowhere", "--config-dir nowhere: there is no such folder"),
+        ("--config-name", "--config-name needs a value; type --config-name <name>"),
     ],
 )
 def test_wrong_options_are_refused_in_one_line(words, told):

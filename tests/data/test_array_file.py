@@ -1,6 +1,7 @@
 import gzip
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -125,8 +126,6 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path, suffix):
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
-    import sys
-
     (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     monkeypatch.setitem(sys.modules, "h5py", None)
     assert "needs the package h5py: pip install 'vae-lab[hdf5]'" in refusal(tmp_path / "a.h5")

@@ -95,14 +95,11 @@ def test_a_run_without_history_is_read_and_one_with_a_damaged_history_is_told(ru
     assert told(run) == f"{run / 'metrics.csv'} is damaged (it is empty); {advice}"
 
 
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("results.json", "is a folder, not a file"),
-        ("figures", "is not a folder"),
-        ("checkpoints/last.ckpt", "is a folder, not a file"),
-    ],
-)
+@pytest.mark.parametrize(("name", "what"), [
+    ("results.json", "is a folder, not a file"),
+    ("checkpoints/last.ckpt", "is a folder, not a file"),
+    ("figures", "is not a folder"),
+])  # fmt: skip
 def test_what_stands_in_the_way_of_later_files_is_told_before_training(run, name, what):
     path = run / name
     if path.exists():

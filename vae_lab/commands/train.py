@@ -68,11 +68,6 @@ def resume(run_dir: Path, console: Console) -> Scores:
         Interrupted: Ctrl-C or SIGTERM stopped the run.
     """
     prepared = prepare_again(run_dir)
-    used = prepared.checkpoint
-    if used is not None and used.name != LAST:
-        problem = "damaged" if used.with_name(LAST).exists() else "missing"
-        message = f"{LAST} is {problem}; training continues from {used.name}, after epoch {prepared.epochs_done}"
-        console.print(message, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
     return _carry_out(ActiveRun(prepared), console, _resumed(prepared))
 
 
@@ -86,10 +81,14 @@ def train_worker(run_dir: Path) -> None:
 
 
 def _resumed(prepared: Prepared) -> str:
-    done, total = prepared.epochs_done, prepared.settings.epochs
-    if not done:
+    """A sentence about where training continues, and from which file if ``last.ckpt`` cannot be used."""
+    done, total, used = prepared.epochs_done, prepared.settings.epochs, prepared.checkpoint
+    if used is None:
         return "No epoch was completed before, so training starts from the beginning"
-    return f"Resumed after epoch {done} of {total}" + ("; all are done, so the run is only scored" * (done >= total))
+    problem = "damaged" if used.with_name(LAST).exists() else "missing"
+    source = "" if used.name == LAST else f" from {used.name}, because {LAST} is {problem}"
+    ended = "; all are done, so the run is only scored" if done >= total else ""
+    return f"Resumed after epoch {done} of {total}{source}{ended}"
 
 
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:

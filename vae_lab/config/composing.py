@@ -52,7 +52,7 @@ class Composer:
     def of_sweep(self, keys: list[str]) -> Node:
         """Return the given keys of the config that the fixed words compose."""
         plain = cast(Node, OmegaConf.to_container(self._of(())[0]))
-        return {key: plain[key] for key in keys}
+        return {key: plain[key] for key in keys if key in plain}
 
     def __call__(self, job: list[str]) -> Node:
         """Return the resolved config of one job.

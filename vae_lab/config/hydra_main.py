@@ -61,8 +61,8 @@ class _Jobs:
         if self.command == "train":
             settle_weights(config, {key_of(word) for word in info.overrides.task})
         plain = cast(Node, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-        of_sweep = SweepConfig.model_fields if self.command == "train" else ()
-        check_settings(SCHEMAS[self.command], {k: v for k, v in plain.items() if k not in of_sweep})
+        of_others = (*SweepConfig.model_fields, "trust") if self.command == "train" else ("trust",)
+        check_settings(SCHEMAS[self.command], {k: v for k, v in plain.items() if k not in of_others})
         return plain
 
 

@@ -13,9 +13,11 @@ from vae_lab.config.paths import exists, expanded
 from vae_lab.errors import UserError, did_you_mean
 
 SWEEP_KEYS = ("launcher", "search", "vary", "sweep", "dry_run")  # keys of conf/train.yaml that only sweeps have
-_SHORT = {"-c": "--cfg", "-i": "--info", "-p": "--package", "-m": "--multirun"}
+_SHORT = {"-c": "--cfg", "-i": "--info", "-p": "--package", "-m": "--multirun", "-cd": "--config-dir",
+          "-cn": "--config-name"}  # fmt: skip
 _VALUES = {"--cfg": ("job", "hydra", "all"), "--info": ("all", "config", "defaults", "defaults-tree", "searchpath")}
-_OPTIONS = (*_VALUES, "--package", "--resolve", "--multirun")
+_TEXTS = ("--package", "--config-dir", "--config-name")  # options with any text as their value
+_OPTIONS = (*_VALUES, *_TEXTS, "--resolve", "--multirun")
 PATHS = ("run", "images", "out", "dir", "data_dir", "resume", "dataset.source.path", "hydra.run.dir", "hydra.sweep.dir")
 OF_HYDRA = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.searchpath")
 _INSTEAD = {"hydra/launcher": "launcher=joblib", "hydra/sweeper": "search=optuna", "hydra.launcher": "launcher.jobs=…",
@@ -42,7 +44,7 @@ def divided(words: list[str]) -> tuple[list[str], list[str]]:
         name = _SHORT.get(name, name)
         if name not in _OPTIONS:
             raise UserError(f"{word}: no such option{did_you_mean(name, _OPTIONS)}; options: {', '.join(_OPTIONS)}")
-        if name == "--package" or name in _VALUES:
+        if name in (*_TEXTS, *_VALUES):
             options[name] = value or _taken(name, rest)
         else:
             options[name] = None
@@ -57,7 +59,7 @@ def _taken(name: str, rest: list[str]) -> str:
         return rest.pop(0)
     if name == "--info":
         return "all"
-    raise UserError(f"{name} needs a value; type {name} {'|'.join(known or ['<key>'])}")
+    raise UserError(f"{name} needs a value; type {name} {'|'.join(known or ['<name>'])}")
 
 
 def _refuse_contradictions(options: dict[str, str | None]) -> None:
@@ -66,7 +68,10 @@ def _refuse_contradictions(options: dict[str, str | None]) -> None:
             raise UserError(f"{name} {options[name]}: must be one of {', '.join(known)}")
     for name in ("--resolve", "--package"):
         if name in options and "--cfg" not in options:
-            raise UserError(f"{name} belongs to --cfg; type --cfg job {name}{' <key>' if name == '--package' else ''}")
+            raise UserError(f"{name} belongs to --cfg; type --cfg job {name}{' <name>' if name == '--package' else ''}")
+    folder = options.get("--config-dir")
+    if folder is not None and not Path(folder).is_dir():
+        raise UserError(f"--config-dir {folder}: there is no such folder; type --config-dir <folder of a config.yaml>")
     several = [name for name in ("--cfg", "--info", "--multirun") if name in options]
     if len(several) > 1:
         raise UserError(f"{' and '.join(several)} exclude each other; type only one of them")

@@ -45,6 +45,7 @@ class ArrayImages:
             raise UserError(f"{words.start}: numbers are needed, not {array.dtype}")
         self.layout = layout_of(array.shape, axes, known, words.start, words.prefix)
         self.file, self.name, self.shape, self.start = file, array.name, self.layout.x_shape, words.start
+        self.dtype = array.dtype
         self.count = array.shape[self.layout.images]
         if self.count == 0 or 0 in self.shape:
             raise UserError(f"{words.start}: there is no image in it")

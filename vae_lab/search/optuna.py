@@ -111,7 +111,10 @@ class OptunaSearch:
             _mend(journal)
             storage = JournalStorage(JournalFileBackend(str(journal)))
             study = create_study(storage=storage, study_name=name, directions=self._directions(), load_if_exists=True)
-            study.get_trials(deepcopy=False)  # reads the journal
+            trials = study.get_trials(deepcopy=False)
+            create_study(directions=self._directions()).add_trials(trials)  # checks the trials
+            if any(trial.params.keys() - space for trial in trials):
+                raise ValueError("a trial has other parameters")
             return study
         except Exception as why:  # Optuna reads the journal without checking it
             error = why if isinstance(why, Damaged) else damaged(journal, f"{type(why).__name__}: {why}")
