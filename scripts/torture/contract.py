@@ -94,8 +94,8 @@ def _read_tensors(path: Path) -> None:
 
 def _read_text(parse: Callable[[str], object]) -> Callable[[Path], None]:
     def read(path: Path) -> None:
-        if not isinstance(parse(path.read_text(encoding="utf-8")), dict):
-            raise TypeError("not a mapping")
+        if not isinstance(parse(path.read_text(encoding="utf-8")), dict | list):
+            raise TypeError("neither a mapping nor a list")
 
     return read
 

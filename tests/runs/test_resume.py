@@ -131,10 +131,9 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_refused_with_the_way_out(cli
     _cut(run_copy, "last.ckpt", "best.ckpt")
     ended = cli("train", "resume=run")
     assert ended.status == 2
-    assert ended.err.endswith(
-        "run/checkpoints/last.ckpt and run/checkpoints/best.ckpt are truncated or corrupt; remove run/checkpoints to "
-        "train this run from the beginning\n"
-    )
+    told = " ".join(ended.err.split())
+    assert "run/checkpoints/last.ckpt and run/checkpoints/best.ckpt are truncated or corrupt" in told
+    assert "remove run/checkpoints to train this run from the beginning" in told
 
 
 @pytest.mark.parametrize("problem", ["damaged", "missing"])
@@ -151,7 +150,7 @@ def test_without_its_last_checkpoint_a_run_continues_from_the_best_one(cli, tmp_
     shutil.copy(tmp_path / "half" / "checkpoints" / "best.ckpt", run / "checkpoints" / "best.ckpt")
     ended = cli("train", "resume=run")
     assert ended.status == 0, ended.err
-    assert f"last.ckpt is {problem}; training continues from best.ckpt, after epoch 2" in ended.out
+    assert f"Resumed after epoch 2 of 4 from best.ckpt, because last.ckpt is {problem}" in ended.out
     assert scores_of(run) == scores
     assert curves_of(run) == curves
     assert all(torch.equal(value, weights[key]) for key, value in weights_of(run).items())
