@@ -86,12 +86,35 @@ BAD = [
     (["train", "dataset.limit=4"], "batch_size=128", "4 training images"),
     (["train", "dataset=image_folder"], "dataset.source.path", "type"),
     (["train", "dataset=image_folder", "dataset.source.path=nowhere"], "nowhere", "dataset.source.path="),
+    (["train", "dataset=arrays", "dataset.source.path=a.npy"], "a.npy: no such file", "type a file .npy, .npz, .mat"),
+    (["train", "dataset=arrays", "dataset.source.path=file"], "file: arrays are read from", "numpy.save"),
+    (["train", "dataset=arrays", "dataset.source.path=a", "dataset.source.range=white"], "range=white", "number"),
+    (["train", "dataset=lfw", "data_dir=none"], "put lfw-funneled.tgz", "dataset=image_folder dataset.source.path="),
     (["train", "dataset=cifar10", "data_dir=nothing"], "dataset=cifar10", "dataset=digits"),
     (["train", "precision=fp16", "accelerator=cpu"], "fp16", "precision=bf16"),
     (["train", "accelerator.precision=bf16-mixed"], "accelerator.precision", "precision=bf16"),
     (["train", "accelerator=ddp", "accelerator.devices=9999"], "accelerator.devices=9999", "this machine has"),
     (["train", "accelerator.strategy=foo"], "accelerator.strategy=foo", "'ddp'"),
     (["train", "beta"], "'beta'", "key=value"),
+    (["train", "model=5"], "model=5", "options: cnn"),
+    (["train", "model.net=null"], "model.net=null", "a mapping with a _target_"),
+    (["train", "dataset.source=x"], "dataset.source=x", "a mapping with a _target_"),
+    (["train", "posterior._partial_=3"], "posterior._partial_=3", "boolean"),
+    (["train", "~logger=nothing"], "logger=nothing", "No match"),
+    (["train", "~dataset"], "dataset", "dataset"),
+    (["train", "--resolve"], "--resolve", "--cfg job --resolve"),
+    (["train", "--cfg"], "--cfg", "job|hydra|all"),
+    (["train", "-beta=4"], "-beta=4", "--multirun"),
+    (["train", "--cfg", "job", "--package", "nope"], "nope", "not found"),
+    (["train", "+hydra.output_subdir=x"], "hydra.output_subdir", "hydra.run.dir"),
+    (["train", "hydra.searchpath=[nothing_here]"], "nothing_here", "hydra.searchpath=[<folder>]"),
+    (["train", "sweep=\n"], "sweep=", "quote a text"),
+    (["train", f"beta={'y' * 5000}"], "beta=yyy", "type beta=4"),
+    (["train", "latent_dim=99999999999"], "memory has run out", "smaller model"),
+    (["train", "-m", "model=choice(1,2)"], "model=1", "options: cnn"),
+    (["compare", "~logger"], "logger", "No match"),
+    (["compare", "runs._target_=1"], "runs._target_=1", "cannot be composed"),
+    (["evaluate", "dataset=digits"], "dataset", "vae-lab score images=… dataset=…"),
     (["train", "resume=nowhere"], "resume=nowhere", "type resume="),
     (["train", "resume=a", "resume=b"], "resume=a resume=b: several run folders", "type only resume=a"),
     (["train", "resume=nowhere", "epochs=3"], "epochs=3", "leave out"),
@@ -104,11 +127,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("words", "what", "advice"), BAD, ids=[" ".join(words) for words, _, _ in BAD])
+@pytest.mark.parametrize(("words", "what", "advice"), BAD, ids=[" ".join(words)[:60] for words, _, _ in BAD])
 def test_bad_input_is_one_line_and_leaves_nothing(cli, tmp_path, monkeypatch, words, what, advice):
     monkeypatch.setattr("vae_lab.data.torchvision_images.TorchvisionImages._download", _no_network)
     (tmp_path / "file").write_text("in the way")
-    if words[0] == "train" and not any(w.startswith(("dataset=", "resume=")) for w in words):
+    if words[0] == "train" and not any(w.startswith(("dataset=", "~dataset", "resume=")) for w in words):
         words = [*words, "dataset=digits"]
     ended = cli(*words)
     assert ended.status == 2, ended.err
@@ -201,3 +224,49 @@ def test_folders_named_after_overrides_can_be_typed_back(program):
     assert "beta-0.5" in folder
     assert PROGRAM.exists()
     assert program("sample", f"run={folder}", "n=4").returncode == 0
+
+
+def test_a_run_folder_may_have_any_name(cli, run_copy):
+    odd = run_copy.rename(run_copy.with_name("odd 'run' [1]; ~a=b, (c) {d} \\ ${e}"))
+    assert cli("evaluate", f"run={odd.name}", *BARE[1:]).err == ""
+    assert cli("sample", f"run={odd.name}", "n=2", "out=new (1), 2").err == ""
+    assert len(list((odd.parent / "new (1), 2").iterdir())) == 2
+    assert cli("compare", odd.name, "out=page; 1").err == ""
+    (odd / "results.json").unlink()
+    assert cli("train", f"resume={odd.name}").err == ""
+
+
+def test_options_of_a_search_path_are_listed(cli, tmp_path):
+    (tmp_path / "mine" / "objective").mkdir(parents=True)
+    (tmp_path / "mine" / "objective" / "sparse.yaml").write_text("# Few active codes\n_target_: mylab.Sparse\n")
+    assert "sparse                    Few active codes" in cli("train", "--help", "hydra.searchpath=[file://mine]").out
+
+
+def test_words_after_an_option_of_hydra_are_read(cli, tmp_path):
+    assert "Search path" in cli("compare", "--info", "searchpath", ".").out
+    assert "beta: 7" in cli("train", "--cfg", "job", "beta=7").out
+
+
+def test_jobs_of_a_hydra_sweep_that_fail_are_one_line_each(cli):
+    ended = cli("sample", "-m", "run=a,b")
+    assert ended.status == 1
+    assert [line.split(":")[0] for line in ended.err.splitlines()] == ["vae-lab sample"] * 3
+    assert "2 of the sweep's jobs failed" in ended.err
+
+
+@pytest.mark.parametrize("words", [("training.clip=1.0", "precision=bf16"), ("model=resnet", "objective=rae_gp")])
+def test_combinations_that_failed_once_train(cli, words):
+    assert cli("train", *TINY, *BARE, *words).err == ""
+
+
+def test_options_that_do_not_work_together_are_refused_before_training(cli, tmp_path, monkeypatch):
+    from vae_lab.objectives.elbo import ELBO
+
+    def fails(*_):
+        raise RuntimeError("shapes\ndiffer")
+
+    monkeypatch.setattr(ELBO, "forward", fails)
+    ended = cli("train", *TINY, *BARE, "model=dense")
+    assert ended.status == 2
+    assert "model=dense objective=elbo likelihood=mse: a trial step failed (RuntimeError: shapes differ)" in ended.err
+    assert not (tmp_path / "outputs").exists()

@@ -1,6 +1,6 @@
 import pytest
 
-from vae_lab.errors import did_you_mean
+from vae_lab.errors import did_you_mean, one_line
 
 
 @pytest.mark.parametrize(("word", "nearest"), [("latent_dims", "latent_dim"), ("bata", "beta"), ("ephocs", "epochs")])
@@ -11,3 +11,24 @@ def test_a_near_word_is_suggested(word, nearest):
 def test_nothing_is_suggested_where_nothing_is_near():
     assert did_you_mean("zzzzzz", ["epochs", "beta", "latent_dim"]) == ""
     assert did_you_mean("beta", []) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb\r\n\tc", "x" * 5000, "é\x1b[31m\u202e", "word " * 500, "y" * 120 + " " + "z" * 900, ""]
+)
+def test_every_message_is_one_short_line(text):
+    line = one_line(text)
+    assert len(line) <= 350
+    assert line.isprintable()
+
+
+def test_the_start_and_the_advice_of_a_long_message_are_kept():
+    line = one_line(f"sweep={'x' * 3000}: too long; type sweep=<name>")
+    assert line.startswith("sweep=xxx")
+    assert line.endswith("; type sweep=<name>")
+    assert one_line("wrong; " + "reason " * 100 + "type this").endswith("type this")
+
+
+def test_short_messages_stay():
+    path = "/a" * 100
+    assert one_line(f"{path}: no such folder") == f"{path}: no such folder"

@@ -10,12 +10,15 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from vae_lab.config.conf import CONF
 from vae_lab.config.help import command_help, overview
 from vae_lab.config.node import Node
-from vae_lab.errors import Interrupted, UserError, did_you_mean
+from vae_lab.config.paths import exists, expanded
+from vae_lab.config.words import SWEEP_KEYS, divided, quote, quoted, search_folders, unquoted
+from vae_lab.errors import Interrupted, UserError, did_you_mean, one_line
+from vae_lab.system import streams
 from vae_lab.system.processes import interrupt
 from vae_lab.system.startup import leave, loading
 from vae_lab.version import __version__
@@ -23,11 +26,12 @@ from vae_lab.version import __version__
 if TYPE_CHECKING:
     from hydra.conf import HydraConf
 
-_OF_SWEEPS = ("launcher", "search", "vary", "sweep", "dry_run")  # keys of conf/train.yaml that only sweeps have
+_PRINTING = {"--help", "-h", "help", "--version", "-sc", "--cfg", "-c", "--info", "-i", "dry_run=true"}
 
 
 def program() -> None:
     """Run the console script ``vae-lab``."""
+    streams.prepare()
     try:
         main()
     except SystemExit as end:
@@ -36,13 +40,18 @@ def program() -> None:
 
 def main() -> None:
     """Carry out the command line and raise ``SystemExit`` with its exit status."""
-    try:
-        status = _main(sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:  # the program that reads the output has ended, as in `vae-lab --help | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+    words = sys.argv[1:]
+    status = _main(words)
+    lost = streams.what_was_lost()
+    if lost:
+        print(f"vae-lab: output is missing, since stdout cannot be written ({lost})", file=sys.stderr)
+        status = status or int(_only_prints(words))
     sys.exit(status)
+
+
+def _only_prints(words: list[str]) -> bool:
+    """Return whether a command line does nothing but print."""
+    return not words or any(word.partition("=")[0] in _PRINTING or word in _PRINTING for word in words)
 
 
 def _main(words: list[str]) -> int:
@@ -64,11 +73,11 @@ def _main(words: list[str]) -> int:
             train_worker(Path(rest[0]))
         return 0
     if command not in _TASKS:
-        print(f"vae-lab: no such command '{command}'{did_you_mean(command, _TASKS)}; commands: {', '.join(_TASKS)}; "
-              "type vae-lab --help", file=sys.stderr)  # fmt: skip
+        _tell("", f"no such command '{command}'{did_you_mean(command, _TASKS)}; commands: {', '.join(_TASKS)}; "
+                  "type vae-lab --help")  # fmt: skip
         return 2
     if "--help" in rest or "-h" in rest:
-        print(command_help(command))
+        print(command_help(command, search_folders(rest)))
         return 0
     return _guarded(command, rest)
 
@@ -80,78 +89,60 @@ def _guarded(command: str, rest: list[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error itself and exits
     os.environ["VAE_LAB_TRACE"] = str(int(full_trace))  # read by the processes of a sweep
     logging.disable(logging.INFO)  # silences the libraries' progress reports
-    failed_jobs: list[str] = []
     try:
-        if any(word.startswith("accelerator.precision=") for word in rest):
-            raise UserError(
-                "accelerator.precision is now called precision: type precision=fp32, precision=bf16 or precision=fp16"
-            )
-        if command == "train" and any(word.startswith("resume=") for word in rest):
-            return _resume(rest)
-        if command == "train" and _is_sweep(rest):
-            return _run_sweep(rest)
-        _hydra_main(command, _folders_as_override(rest) if command == "compare" else rest, failed_jobs)
-        return 0
+        return _carried_out(command, rest)
     except KeyboardInterrupt as stop:
-        print(f"\nvae-lab {command}: {stop if isinstance(stop, Interrupted) else 'stopped'}", file=sys.stderr)
+        print(file=sys.stderr)
+        _tell(command, str(stop) if isinstance(stop, Interrupted) else "stopped")
         return Interrupted.exit_status
     except Exception as error:
         if full_trace:
             import traceback
 
             traceback.print_exc()
-        if failed_jobs:  # their errors were printed when they occurred
-            print(
-                f"vae-lab {command}: {len(failed_jobs)} of the sweep's jobs failed: {', '.join(failed_jobs)}",
-                file=sys.stderr,
-            )
-            return 1
         from vae_lab.config.hydra_errors import explain
 
         status, text = explain(error, command)
-        print(f"vae-lab {command}: {text}", file=sys.stderr)
+        _tell(command, text)
         return status
 
 
-def _hydra_main(command: str, rest: list[str], failed_jobs: list[str]) -> None:
-    """Let Hydra compose the command's config and call its task, once or for every job of a Hydra sweep."""
-    import hydra
-    from omegaconf import DictConfig, OmegaConf
+def _carried_out(command: str, rest: list[str]) -> int:
+    """Run a command and return the exit status."""
+    if any(word.startswith("accelerator.precision=") for word in rest):
+        raise UserError(
+            "accelerator.precision is now called precision: type precision=fp32, precision=bf16 or precision=fp16"
+        )
+    if command == "train" and any(word.startswith("resume=") for word in rest):
+        return _resume(rest)
+    options, words = divided(rest)
+    if any(option.startswith("--info") for option in options):
+        logging.disable(logging.NOTSET)  # Hydra shows the facts about a config as log entries
+    if command == "train" and _is_sweep(options, words):
+        return _run_sweep(words)
+    words = _folders_as_override(words) if command == "compare" else words
+    words = quoted(words, several="--multirun" in options)
 
-    from vae_lab.config.composing import key_of
-    from vae_lab.config.hydra_errors import explain, register_resolvers
+    from vae_lab.config.hydra_errors import explain
+    from vae_lab.config.hydra_main import carry_out
     from vae_lab.config.trust import trusting
-    from vae_lab.config.weights import settle_weights
 
-    register_resolvers()
-    failures: list[Exception] = []
+    def tell(job: str, error: Exception) -> None:
+        _tell(command, f"{job}: {explain(error, command)[1]}")
 
-    def task(config: DictConfig) -> None:
-        from hydra.core.hydra_config import HydraConfig
+    def task(config: Node, info: "HydraConf") -> None:
+        with trusting(_trusted_names(config, info)):
+            _TASKS[command](config, info)
 
-        info = HydraConfig.get()
-        folder = Path(info.runtime.output_dir)
-        try:
-            if command == "train":
-                settle_weights(config, {key_of(word) for word in info.overrides.task})
-            plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-            with trusting(_trusted_names(cast(Node, plain), info)):
-                _TASKS[command](cast(Node, plain), info)
-        except KeyboardInterrupt:
-            _remove_empty(folder)
-            raise
-        except Exception as error:
-            _remove_empty(folder)
-            failures.append(error)
-            if _is_multirun(info):
-                failed_jobs.append(folder.name)
-                print(f"vae-lab {command}: {folder.name}: {explain(error, command)[1]}", file=sys.stderr)
-                raise  # Hydra marks the job as failed and continues with the others
+    failed = carry_out(command, options, words, task, tell)
+    if failed:
+        _tell(command, f"{len(failed)} of the sweep's jobs failed: {', '.join(failed)}")
+    return int(bool(failed))
 
-    sys.argv = [sys.argv[0], *(_quoted(word) for word in rest)]
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
-    if failures:  # of a single run; raised only here, since Hydra would print its own message
-        raise failures[0]
+
+def _tell(command: str, text: str) -> None:
+    """Print a message on stderr, as one line."""
+    print(f"{f'vae-lab {command}'.strip()}: {one_line(text)}", file=sys.stderr)
 
 
 def _trusted_names(config: Node, info: "HydraConf") -> list[str]:
@@ -182,7 +173,7 @@ def _train(config: Node, info: "HydraConf") -> None:
         from vae_lab.commands.train import train
         from vae_lab.runs.state import in_use
 
-    of_command = (*_OF_SWEEPS, "trust")
+    of_command = (*SWEEP_KEYS, "trust")
     folder, config = _placed(config, info), {k: v for k, v in config.items() if k not in of_command}
     with in_use(folder):
         train(config, folder, Console())
@@ -208,16 +199,14 @@ def _placed(config: Node, info: "HydraConf") -> Path:
 
 def _choices(info: "HydraConf") -> dict[str, str | None]:
     """Return the option that was chosen for each group."""
-    return {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra") and k not in _OF_SWEEPS}
+    return {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra") and k not in SWEEP_KEYS}
 
 
 def _sweep(info: "HydraConf") -> str | None:
     """Return the name of the Hydra sweep that this job belongs to; None for a single run."""
-    return Path(info.sweep.dir).name if _is_multirun(info) else None
+    from vae_lab.config.hydra_main import is_multirun
 
-
-def _is_multirun(info: "HydraConf") -> bool:
-    return info.mode is not None and info.mode.name == "MULTIRUN"
+    return Path(info.sweep.dir).name if is_multirun(info) else None
 
 
 def _evaluate(config: Node, info: "HydraConf") -> None:
@@ -257,16 +246,16 @@ _TASKS: dict[str, Callable[[Node, "HydraConf"], None]] = {
 }
 
 
-def _is_sweep(words: list[str]) -> bool:
-    """Return whether words ask for a sweep: by -m, by a key that only sweeps have, or by an experiment's ``vary:``."""
+def _is_sweep(options: list[str], words: list[str]) -> bool:
+    """Return whether a sweep is asked for: by -m, by a key that only sweeps have, or by an experiment's ``vary:``."""
     import yaml
 
-    if {"--cfg", "-c", "--info", "-i"} & set(words):
+    if any(option.startswith(("--cfg", "--info")) for option in options):
         return False  # Hydra only prints the config
-    if {"-m", "--multirun"} & set(words) or any(w.partition("=")[0].partition(".")[0] in _OF_SWEEPS for w in words):
+    if "--multirun" in options or any(w.partition("=")[0].partition(".")[0] in SWEEP_KEYS for w in words):
         return True
     experiments = [CONF / "experiment" / f"{w.removeprefix('experiment=')}.yaml" for w in words if "experiment=" in w]
-    return any("vary" in (yaml.safe_load(p.read_text(encoding="utf-8")) or {}) for p in experiments if p.is_file())
+    return any("vary" in (yaml.safe_load(p.read_text(encoding="utf-8")) or {}) for p in experiments if exists(p))
 
 
 def _run_sweep(words: list[str]) -> int:
@@ -276,8 +265,7 @@ def _run_sweep(words: list[str]) -> int:
     with loading():
         from vae_lab.sweep.start import start
 
-    words = [_quoted(word) for word in words if word not in ("-m", "--multirun")]
-    return 0 if start(words, Console()) else 1
+    return 0 if start(quoted(words, several=True), Console()) else 1
 
 
 def _resume(rest: list[str]) -> int:
@@ -290,7 +278,7 @@ def _resume(rest: list[str]) -> int:
         raise UserError(
             f"{' '.join(folders)}: several run folders, and one is resumed at a time; type only {folders[0]}"
         )
-    folder = folders[0].removeprefix("resume=").rstrip("/")
+    folder = unquoted(folders[0].removeprefix("resume=").rstrip("/"))
     if not folder:
         raise UserError("resume= needs a run folder; type resume=outputs/<date>/<run>")
     from rich.console import Console
@@ -300,9 +288,10 @@ def _resume(rest: list[str]) -> int:
         from vae_lab.config.trust import trusting
         from vae_lab.runs.state import in_use
 
+    path = expanded(folder)
     packages = [word.removeprefix("trust=").strip("[]").split(",") for word in rest if word.startswith("trust=")]
-    with trusting(packages[-1] if packages else []), in_use(Path(folder)) if Path(folder).is_dir() else nullcontext():
-        resume(Path(folder), Console())
+    with trusting(packages[-1] if packages else []), in_use(path) if path.is_dir() else nullcontext():
+        resume(path, Console())
     return 0
 
 
@@ -315,37 +304,18 @@ def _complete(words: list[str]) -> int:
         return 0
     command = typed[1] if len(typed) > 2 and typed[1] in _TASKS else "train"
     os.environ["COMP_LINE"] = " ".join([typed[0], *typed[2:]])
-    _hydra_main(command, words, [])
+    from vae_lab.config.hydra_main import call_hydra
+
+    call_hydra(command, words, lambda _: None)
     return 0
 
 
-def _remove_empty(folder: Path) -> None:
-    """Remove the run folder and its parents if they are empty: Hydra creates them before the task starts."""
-    while folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
-        if not folder.is_relative_to(Path.cwd()):
-            break
-
-
 def _folders_as_override(words: list[str]) -> list[str]:
-    """Collect the words that are paths, or at least neither overrides nor options, in one override ``runs=[…]``."""
-    takes_word = {"--cfg", "-c", "--info", "-i", "--package", "-p", "--experimental-rerun"}
-    paths: list[str] = []
-    others: list[str] = []
-    for before, word in zip(["", *words], words):
-        is_path = Path(word).expanduser().exists() or not ("=" in word or word[:1] in "-+~")
-        (paths if is_path and before not in takes_word else others).append(word)
-    quoted = ",".join("'" + path.replace("'", r"\'") + "'" for path in paths)
-    return [*others, f"runs=[{quoted}]"] if paths else others
-
-
-def _quoted(word: str) -> str:
-    """Quote the value of an override if it is an existing path with =, comma or space, which Hydra would parse."""
-    key, equals, value = word.partition("=")
-    if equals and not key.startswith("-") and any(sign in value for sign in "=, ") and Path(value).exists():
-        return f"{key}='{value}'"
-    return word
+    """Collect the words that are paths, or at least no overrides, in one override ``runs=[…]``."""
+    is_path = {word: exists(expanded(word)) or not ("=" in word or word[:1] in "+~") for word in words}
+    paths = ",".join(quote(unquoted(word)) for word in words if is_path[word])
+    others = [word for word in words if not is_path[word]]
+    return [*others, f"runs=[{paths}]"] if paths else others
 
 
 def _relative(path: str) -> str:

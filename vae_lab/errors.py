@@ -1,5 +1,6 @@
 """The exceptions that end a command early, each with its exit status."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -36,3 +37,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the most similar known word, or an empty string if none is similar."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def one_line(text: str, longest: int = 350) -> str:
+    """Return a message as one line without control characters; of a long one, the start and the end.
+
+    The end is kept because it says what to type.
+
+    >>> one_line("one\\ntwo  three")
+    'one two three'
+    """
+    line = "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))
+    if len(line) > longest:  # most often one word is very long
+        line = re.sub(r"\S{100,}", lambda word: f"{word[0][:60]}…{word[0][-20:]}", line)
+    return line if len(line) <= longest else f"{line[: longest - 151].rstrip()} … {line[-148:].lstrip()}"

@@ -2,6 +2,8 @@ import csv
 import json
 import shutil
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
 from made import make_run, make_sweep
@@ -260,3 +262,50 @@ def test_the_notes_of_a_run_are_repeated(tmp_path, console):
     write_comparison([tmp_path / "runs"], tmp_path / "runs", console)
     assert f"a: {said}" in console.file.getvalue()
     assert sorted(row["notes"] for row in table(tmp_path / "runs" / "summary.csv")) == ["", said]
+
+
+def _with_results(folder: Path, **changed: Any) -> None:
+    path = folder / "results.json"
+    results = json.loads(path.read_text())
+    for key, value in changed.items():
+        results[key] = {**results[key], **value} if isinstance(value, dict) else value
+    path.write_text(json.dumps(results))
+
+
+ODD = {
+    "largest": {"metrics": {"test/fid": 1e308, "test/elbo": -1e308}, "intervals": {"test/fid": [-1e308, 1e308]}},
+    "no_numbers": {"metrics": {"test/fid": float("nan"), "test/elbo": float("inf"), "test/kl": float("-inf")}},
+    "odd_names": {"metrics": {"": 1.0, "test/": 2.0, "</script>": 3.0, "[red]": 4.0, "status": 5.0, "a" * 5000: 6.0}},
+    "odd_protocol": {"protocol": {"fid": {"sampler": ["x"], "reference": {"a": [1]}}, "loss_terms": [1], "_gmm": None}},
+    "many": {"metrics": {f"test/x{number}": 1.0 for number in range(300)}},
+    "long": {"notes": ["x" * 100_000], "meanings": {"test/fid": "lower is better " * 10_000}},
+    "digits": {"metrics": {"test/fid": 10**400}},
+    "brackets": {"arrays": {"a": json.loads("[" * 80 + "]" * 80)}},
+}
+
+
+def test_bad_runs_are_marked_rows_and_never_end_the_comparison(tmp_path, console, recwarn):
+    for number in range(2):
+        make_run(tmp_path / "s" / f"whole{number}", 10.0 + number, latent_dim=2 + number)
+    for name, changed in ODD.items():
+        _with_results(make_run(tmp_path / "s" / name, latent_dim=4), **changed)
+    for name, file, content in (
+        ("field", "metrics.csv", "epoch,step,val/loss\n0,1," + "9" * 200_000),
+        ("order", "metrics.csv", "epoch,step,val/loss\n5,1,2\n3,1,2\n"),
+        ("bomb", "config.yaml", "a: &a [x, x]\nb: &b [*a, *a]\n"),
+        ("deep", "results.json", "[" * 100_000),
+        ("long_number", "config.yaml", f"seed: {'9' * 5000}\n"),
+        ("utf16", "results.json", "{}"),
+        ("failure", "failure.json", "[1]"),
+    ):
+        folder = make_run(tmp_path / "s" / name, latent_dim=4)
+        (folder / file).write_text(content, encoding="utf-16" if name == "utf16" else "utf-8")
+    write_comparison([tmp_path / "s"], tmp_path / "out", console)
+    rows = {row["run"]: row for row in csv.DictReader((tmp_path / "out" / "summary.csv").open(newline=""))}
+    assert len(rows) == 2 + len(ODD) + 7
+    assert rows["whole0"]["fid"] == "10.0"
+    damaged = {name for name, row in rows.items() if row["status"] == "damaged"}
+    assert damaged == {"digits", "brackets", "bomb", "deep", "long_number", "utf16"}
+    assert "metrics.csv is damaged (line 2: field larger than field limit" in rows["field"]["reason"]
+    assert "the epochs must ascend" in rows["order"]["reason"]
+    assert [str(warning.message) for warning in recwarn if issubclass(warning.category, RuntimeWarning)] == []

@@ -127,3 +127,28 @@ def test_an_expression_that_cannot_be_computed_is_reported_in_one_line(text):
     with pytest.raises(OmegaConfBaseException) as failed:
         OmegaConf.create({"k1": None, "found": text}).found  # noqa: B018
     assert "cannot be computed" in explain_hydra(failed.value)
+
+
+def test_a_long_list_of_options_is_replaced_by_how_to_list_them():
+    told = explained("experiment=famly/vae")
+    assert told.startswith(
+        "experiment=famly/vae: no such option (did you mean 'family/vae'?); vae-lab train --help lists"
+    )
+    assert len(told) < 150
+
+
+@pytest.mark.parametrize("command", ["train", "score"])
+def test_an_unknown_dataset_is_told_how_to_use_own_images(command):
+    assert "your own images: image_folder" in explained("dataset=imagenet", config=command)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "sample"])
+def test_a_run_keeps_its_dataset_and_what_is_possible_is_said(command):
+    told = explained("dataset=mnist", config=command)
+    assert "a run keeps the dataset that it was trained on" in told
+    assert "vae-lab score images=… dataset=…" in told
+    assert len(told) < 350
+
+
+def test_a_value_with_signs_is_told_to_be_quoted():
+    assert explained("sweep=a;(b").startswith("sweep=a;(b: Hydra cannot read this value; quote a text with signs")

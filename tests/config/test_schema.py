@@ -180,3 +180,31 @@ def test_a_weight_that_is_no_weight_is_left_for_the_schema_to_name(composed, key
     found = resolve_weights(WEIGHTS | {key: value}, {key}, weighs_kl=True)
     with pytest.raises(UserError, match=f"^{key}="):
         check(TrainConfig, composed | found)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("model.net", None, "model.net=null: must be a mapping with a _target_, which names a class"),
+        ("dataset.source", "x", "dataset.source=x: must be a mapping with a _target_"),
+        ("objective._target_", 5, "objective._target_=5: must be a valid string"),
+        ("objective._target_", None, "objective._target_=null: must be a valid string"),
+        ("posterior._partial_", 3, "posterior._partial_=3: must be a valid boolean"),
+        ("objective._args_", "x", "objective._args_=x: must be a valid list"),
+        ("objective._convert_", "x", "objective._convert_=x: must be"),
+        ("objective._new_", 1, "objective._new_: no such key; those that begin with _ are _target_, _partial_"),
+        ("metrics.fid", 5, "metrics.fid has no _target_, the name of its class; type metrics=<option>"),
+        ("objective", {"k1": 1.0}, "objective has no _target_, the name of its class; type objective=<option>"),
+    ],
+)
+def test_a_part_that_is_no_part_is_refused(composed, path, value, told):
+    assert refusal(composed, path, value).startswith(told)
+
+
+@pytest.mark.parametrize("path", ["logger", "figures", "metrics", "sampler"])
+def test_groups_may_be_empty(composed, path):
+    check(TrainConfig, changed(composed, path, {}))
+
+
+def test_a_metric_may_be_switched_off(composed):
+    check(TrainConfig, changed(composed, "metrics.fid", None))

@@ -69,6 +69,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path, program, undist
     assert set(whole) == set(pieces)
     assert all(torch.equal(whole[key], pieces[key]) for key in whole)
     assert curves_of(undisturbed) == curves_of(tmp_path / "run")
+    assert (tmp_path / "run" / "picture.png").read_bytes() == (undisturbed / "picture.png").read_bytes()
     assert scores_of(undisturbed) == scores_of(tmp_path / "run")
 
 

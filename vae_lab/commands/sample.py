@@ -11,6 +11,7 @@ from torch import Tensor
 from vae_lab.config.devices import device_for
 from vae_lab.config.hydra_errors import slug
 from vae_lab.config.node import Node
+from vae_lab.config.paths import expanded
 from vae_lab.config.schema import SampleConfig, check
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import Word, y_text
@@ -48,6 +49,8 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
     run = load_finished(settings.run)
     files = _Files(settings, run, sampler_name(config))
     files.refuse_present()
+    if settings.y is not None:
+        run.conditions(settings.y)  # refuses a wrong y before a sampler is fitted
     title, source, sampler = _source(settings, run, config, console, sampler_typed)
     examples = run.sample(settings.n, settings.seed, settings.y, sampler or "prior")
     files.write(examples, lambda file: _grid_png(examples, run, settings.y, title, source, file))
@@ -72,13 +75,13 @@ class _Files:
 
     def __init__(self, settings: SampleConfig, run: Run, sampler: str | None) -> None:
         self.values = values_from(run.environment.get("values"))
-        self.folder = Path(settings.out).expanduser() if settings.out else run.path / "samples"
+        self.folder = expanded(settings.out) if settings.out else run.path / "samples"
         condition = "" if settings.y is None else f"y{slug(y_text(settings.y))}"
         stem = "-".join(part for part in (f"n{settings.n}-seed{settings.seed}", condition, sampler) if part)
         suffix = {"images": ".png", "tokens": ".txt"}.get(self.values.kind)
         self.array = self.folder / f"{stem}.npy"
         self.view = self.folder / f"{stem}{suffix}" if suffix else None
-        self.singles = Path(settings.dir).expanduser() if settings.dir else None
+        self.singles = expanded(settings.dir) if settings.dir else None
         if self.singles is not None and self.values.kind != "images":
             raise UserError(
                 f"dir={settings.dir} is for images, and this run generates {self.values.kind}; leave dir= out"

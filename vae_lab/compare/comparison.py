@@ -10,6 +10,7 @@ from vae_lab.compare.compared import Compared
 from vae_lab.compare.folders import resolve, run_folders
 from vae_lab.compare.reading import read, read_sweep
 from vae_lab.config.node import Node
+from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError
 from vae_lab.runs.folders import is_run
 from vae_lab.system.files import write_atomically
@@ -29,7 +30,7 @@ def compare(config: Node, console: Console) -> None:
 
     settings = check(CompareConfig, config)
     paths = resolve(settings.runs)
-    out = Path(settings.out).expanduser() if settings.out else _default_out(paths)
+    out = expanded(settings.out) if settings.out else _default_out(paths)
     page = write_comparison(paths, out, console, settings.show, settings.grids)
     if settings.open:
         webbrowser.open(page.absolute().as_uri())
@@ -82,7 +83,8 @@ def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Pat
     html = page_of(compared, plotted, read_grids(compared, ranked), drawable, MARK)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with write_atomically(out / PAGE, "wb") as file:  # first: the next comparison recognises the others by it
+        # The page is written first: by it, the next comparison recognises the other files.
+        with write_atomically(out / PAGE, "wb") as file:
             file.write(as_utf8(html))
         write_summary(compared, out / SUMMARY)
         write_pictures(plotted, out / "plots")

@@ -4,6 +4,7 @@ import glob
 import os
 from pathlib import Path
 
+from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError
 from vae_lab.runs.folders import is_run, natural
 
@@ -18,7 +19,7 @@ def resolve(words: list[str]) -> list[Path]:
         raise UserError("compare needs run folders or folders above them; type vae-lab compare outputs/<date>")
     resolved: list[Path] = []
     for word in words:
-        path = Path(word).expanduser()
+        path = expanded(word)
         matches = [path] if path.exists() else [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         folders = [match for match in matches if match.is_dir()]
         if not folders:

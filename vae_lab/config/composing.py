@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import cast
 
 from hydra import compose, initialize_config_dir
@@ -13,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vae_lab.config.conf import CONF
 from vae_lab.config.help import groups
-from vae_lab.config.hydra_errors import register_resolvers
+from vae_lab.config.hydra_errors import explain_hydra, register_resolvers
 from vae_lab.config.node import Node
+from vae_lab.config.paths import exists, expanded
 from vae_lab.config.varied import Varied
 from vae_lab.config.weights import settle_weights
 from vae_lab.errors import UserError
@@ -22,10 +22,11 @@ from vae_lab.errors import UserError
 
 def with_absolute_paths(config: Node) -> Node:
     """Make the existing paths in a config absolute, in place, so that it works from any folder; return the config."""
-    source = config["dataset"].get("source", {})
+    source = config["dataset"].get("source")
     for node, key in ((config, "data_dir"), (source, "path")):
-        if isinstance(node.get(key), str) and Path(node[key]).expanduser().exists():
-            node[key] = str(Path(node[key]).expanduser().absolute())
+        path = node.get(key) if isinstance(node, dict) else None
+        if isinstance(path, str) and exists(expanded(path)):
+            node[key] = str(expanded(path).absolute())
     return config
 
 
@@ -51,7 +52,7 @@ class Composer:
     def of_sweep(self, keys: list[str]) -> Node:
         """Return the given keys of the config that the fixed words compose."""
         plain = cast(Node, OmegaConf.to_container(self._of(())[0]))
-        return {key: plain[key] for key in keys}
+        return {key: plain[key] for key in keys if key in plain}
 
     def __call__(self, job: list[str]) -> Node:
         """Return the resolved config of one job.
@@ -70,7 +71,9 @@ class Composer:
 
     def _of(self, choosing: tuple[str, ...]) -> tuple[DictConfig, Node]:
         if choosing not in self._composed:
-            config = compose("train", [*self.fixed, *choosing], return_hydra_config=True)
+            words = [*self.fixed, *choosing]
+            with naming_the_word("train", words):
+                config = compose("train", words, return_hydra_config=True)
             choices = cast(Node, OmegaConf.to_container(config.hydra.runtime.choices))
             with open_dict(config):
                 del config["hydra"]
@@ -85,6 +88,36 @@ def composer(fixed: list[str]) -> Iterator[Composer]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
         yield Composer(fixed)
+
+
+@contextmanager
+def naming_the_word(command: str, words: list[str]) -> Iterator[None]:
+    """Turn an error of Hydra that explains nothing into one that names the word with which composing fails.
+
+    Before a config is composed, nothing of the package has run; an error is therefore always one of the words.
+
+    Raises:
+        UserError: names the word.
+    """
+    try:
+        yield
+    except Exception as why:
+        if isinstance(why, UserError) or explain_hydra(why, command):
+            raise
+        word = _first_refused(command, words)
+        text = " ".join(str(why).split())[:200]
+        raise UserError(f"{word + ': ' if word else ''}the config cannot be composed ({text})") from why
+
+
+def _first_refused(command: str, words: list[str]) -> str | None:
+    """Return the first word with which the config of a command can no longer be composed; None if there is none."""
+    with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
+        for count in range(1, len(words) + 1):
+            try:
+                OmegaConf.to_container(compose(command, words[:count]))
+            except Exception:  # what it says is known
+                return words[count - 1]
+    return None
 
 
 def split_words(words: list[str]) -> tuple[list[str], list[Varied]]:

@@ -1,6 +1,6 @@
 """The help texts. They are read from the configs, so that a new YAML file appears in them automatically."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -39,8 +39,13 @@ def overview() -> str:
     return _OVERVIEW
 
 
-def command_help(command: str) -> str:
-    """Return the text of ``vae-lab <command> --help``: examples, groups with their options, and settings."""
+def command_help(command: str, folders: Sequence[Path] = ()) -> str:
+    """Return the text of ``vae-lab <command> --help``: examples, groups with their options, and settings.
+
+    Args:
+        command: the command.
+        folders: folders of ``hydra.searchpath``, whose options are listed, too.
+    """
     import yaml
 
     primary = yaml.safe_load((CONF / f"{command}.yaml").read_text(encoding="utf-8"))
@@ -50,11 +55,13 @@ def command_help(command: str) -> str:
         lines += ["", "Groups (group=option chooses an option; group.key=value changes a setting of it)"]
     for group, default in _defaults(primary):
         lines.append(f"\n  {group}" + (f" (default: {default})" if default else ""))
-        listed = options(group)
-        if command == "score" and "images" in listed:  # the other metrics need a trained model
-            images = yaml.safe_load(listed["images"].read_text(encoding="utf-8"))["defaults"]
-            listed = {option: path for option, path in listed.items() if option in (*images, "images", "none")}
-        lines += [f"    {option:<26}{_first_comment(path)}" for option, path in listed.items()]
+        found = options(group)
+        if command == "score" and "images" in found:  # the other metrics need a trained model
+            images = yaml.safe_load(found["images"].read_text(encoding="utf-8"))["defaults"]
+            found = {option: path for option, path in found.items() if option in (*images, "images", "none")}
+        for folder in folders:
+            found |= options(group, folder)
+        lines += [f"    {option:<26}{_first_comment(path)}" for option, path in found.items()]
     lines += ["", "Settings (key=value)", ""]
     lines += [f"  {key + '=' + _shown(primary, key):<28}{text}" for key, text in _fields(command)]
     lines += [
@@ -72,10 +79,21 @@ def groups() -> dict[str, dict[str, Path]]:
     return {group: options(group) for group in folders}
 
 
-def options(group: str) -> dict[str, Path]:
+def options(group: str, folder: Path = CONF) -> dict[str, Path]:
     """Return the options of a group with their files. Files whose name begins with _ are parts of other options."""
-    files = sorted((CONF / group).rglob("*.yaml"))
-    return {str(p.relative_to(CONF / group).with_suffix("")): p for p in files if not p.name.startswith("_")}
+    files = sorted((folder / group).rglob("*.yaml"))
+    return {str(p.relative_to(folder / group).with_suffix("")): p for p in files if not p.name.startswith("_")}
+
+
+def listed(names: Sequence[str], command: str, most: int = 16) -> str:
+    """Return the options that a message names; of many, how to list them.
+
+    >>> listed(["adam", "sgd"], "train")
+    'options: adam, sgd'
+    """
+    if len(names) <= most:
+        return f"options: {', '.join(names)}"
+    return f"vae-lab {command} --help lists its {len(names)} options"
 
 
 def known_keys() -> list[str]:
@@ -134,18 +152,9 @@ def _defaults(primary: Node) -> Iterator[tuple[str, str | None]]:
 
 
 def _fields(command: str) -> Iterator[tuple[str, str]]:
-    from pydantic import BaseModel
-
     from vae_lab.config import schema
 
-    models: dict[str, type[BaseModel]] = {
-        "train": schema.TrainConfig,
-        "evaluate": schema.EvaluateConfig,
-        "sample": schema.SampleConfig,
-        "score": schema.ScoreConfig,
-        "compare": schema.CompareConfig,
-    }
-    fields = dict(models[command].model_fields)
+    fields = dict(schema.SCHEMAS[command].model_fields)
     if command == "train":
         fields |= schema.SweepConfig.model_fields
     for name, field in fields.items():

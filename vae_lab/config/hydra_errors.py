@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable
 
 import yaml
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vae_lab.config.help import commands_with, groups, keys_of, known_keys
+from vae_lab.config.help import commands_with, groups, keys_of, known_keys, listed
+from vae_lab.config.shortages import shortage
 from vae_lab.errors import RunFailed, UserError, did_you_mean
 
 
@@ -27,14 +28,16 @@ def slug(overrides: str, longest: int = 100) -> str:
 
 def explain(error: Exception, command: str = "train") -> tuple[int, str]:
     """Return the exit status and a message of one line for an exception that ended a command."""
+    lacking = shortage(error)
     if isinstance(error, UserError | RunFailed):
-        return error.exit_status, str(error)
+        of_a_part = lacking and isinstance(error.__cause__, InstantiationException)  # a part needs too much memory
+        return error.exit_status, lacking if lacking and of_a_part else str(error)
+    if lacking:
+        return RunFailed.exit_status, lacking
     line = explain_hydra(error, command)
     if line:
         return UserError.exit_status, line
-    text = " ".join(str(error).split())[:300]
-    if "out of memory" in text.lower():
-        return 1, f"out of memory ({text[:120]}); type a smaller batch_size"
+    text = " ".join(str(error).split())[:200]
     advice = "this is not an error in your input, please report it; HYDRA_FULL_ERROR=1 shows where it happens"
     return 1, f"{type(error).__name__}: {text} ({advice})"
 
@@ -62,9 +65,9 @@ def explain_hydra(error: Exception, command: str = "train") -> str | None:
     """Return a message of one line for an error of Hydra, OmegaConf, YAML or a file; None for any other error."""
     text = " ".join(str(error).split())
     if isinstance(error, MissingConfigException):
-        return _missing_option(error, text)
+        return _missing_option(error, text, command)
     if isinstance(error, OverrideParseException):
-        return f"'{error.override}' is not of the form key=value ({text.split(' See http')[0][-160:]})"
+        return _not_readable(error.override or "", text)
     if isinstance(error, MissingMandatoryValue):
         key = getattr(error, "full_key", None) or text
         return f"{key} is needed; type {key}=…"
@@ -90,21 +93,40 @@ def _of_another_option(key: str, command: str) -> str:
     having = commands_with(key)
     if command not in having:
         others = " or ".join(f"vae-lab {other}" for other in having)
-        return f"{key}: vae-lab {command} has no such key; it belongs to {others}"
+        return f"{key}: vae-lab {command} has no such key; it belongs to {others}{_other_data(key, command)}"
     group = key.partition(".")[0]
     having = [f"{group}={option}" for option, path in groups().get(group, {}).items() if key in keys_of(group, path)]
     advice = f"it belongs to {' or '.join(having)}" if having else f"vae-lab {command} --help lists all keys"
     return f"{key}: the chosen {group} has no such key; {advice}"
 
 
-def _missing_option(error: MissingConfigException, text: str) -> str:
+def _other_data(key: str, command: str) -> str:
+    """Return what is possible instead of another dataset for a finished run."""
+    if key.partition(".")[0] != "dataset" or command not in ("evaluate", "sample"):
+        return ""
+    return (
+        "; a run keeps the dataset that it was trained on (data_dir= says where it lies); to compare its samples with "
+        "another one, type vae-lab sample run=… and vae-lab score images=… dataset=…"
+    )
+
+
+def _not_readable(word: str, text: str) -> str:
+    key, equals, value = word.partition("=")
+    if equals and key and value:
+        return f"{word}: Hydra cannot read this value; quote a text with signs, as in \"{key}='a, b'\""
+    why = text.split(" See http")[0].split("Exception: ")[-1][:80]
+    return f"'{word}' is not of the form key=value ({why})"
+
+
+def _missing_option(error: MissingConfigException, text: str, command: str) -> str:
     group, _, option = (error.missing_cfg_file or "").partition("/")
     options = groups().get(group)
     if options is None:
         return text[:300]
     found = () if "/" in option else error.options or ()  # includes options of folders in hydra.searchpath
     known = [*options, *(name for name in found if name not in options and not name.startswith("_"))]
-    return f"{group}={option}: no such option{did_you_mean(option, known)}; options: {', '.join(known)}"
+    own = "; your own images: image_folder" + (" or arrays" if "arrays" in known else "") if group == "dataset" else ""
+    return f"{group}={option}: no such option{did_you_mean(option, known)}; {listed(known, command)}{own}"
 
 
 def _unknown_key(text: str) -> str | None:

@@ -7,7 +7,7 @@ its ``_target_`` names: the parameters are the keys, and their annotations give 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -21,7 +21,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.errors import PydanticSchemaGenerationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, SchemaError
 
 from vae_lab.config.node import Node, shown
 from vae_lab.config.renamed import current
@@ -225,6 +225,13 @@ class CompareConfig(_Schema):
     )
 
 
+SCHEMAS: dict[str, type[_Schema]] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "sample": SampleConfig,
+    "score": ScoreConfig,
+    "compare": CompareConfig,
+}
 SchemaT = TypeVar("SchemaT", bound=_Schema)
 
 
@@ -235,6 +242,7 @@ def check(schema: type[SchemaT], config: Node) -> SchemaT:
         UserError: the config is not valid; the message names the key, what is wrong with it and what to type.
     """
     settings = check_settings(schema, config)
+    _refuse_groups_without_class(config)
     for path, node in _components(config):
         _check_component(path, node)
     return settings
@@ -254,26 +262,48 @@ def check_settings(schema: type[SchemaT], config: Node) -> SchemaT:
         raise UserError(_first_problem(error, schema, config)) from error
 
 
+_PARTS = ("model", "posterior", "prior", "objective", "likelihood", "beta_schedule", "dataset", "optimizer", "sampler",
+          "features", "logger", "launcher", "search")  # fmt: skip
+_NAMED_PARTS = ("metrics", "figures")  # mappings of names to parts
+_HYDRAS: dict[str, Any] = {"_target_": str, "_partial_": bool, "_recursive_": bool, "_args_": list[Any],
+                           "_convert_": Literal["none", "partial", "object", "all"]}  # fmt: skip
+
+
+def _refuse_groups_without_class(config: Node) -> None:
+    """Refuse an option that names no class, because a key of it was removed or replaced. An empty one means none."""
+    parts = {key: config.get(key) for key in _PARTS}
+    parts |= {f"{group}.{name}": node for group in _NAMED_PARTS for name, node in (config.get(group) or {}).items()}
+    for path, node in parts.items():
+        if node and not (isinstance(node, Mapping) and "_target_" in node):
+            group = path.partition(".")[0]
+            raise UserError(f"{path} has no _target_, the name of its class; type {group}=<option> to choose an option")
+
+
 def _components(node: object, path: str = "") -> Iterator[tuple[str, Node]]:
     """Yield every mapping with a ``_target_``, with its dotted path."""
     if isinstance(node, Mapping):
-        if node.get("_target_"):
+        if "_target_" in node:
             yield path, dict(node)
         for key, value in node.items():
             yield from _components(value, f"{path}.{key}" if path else str(key))
 
 
 def _check_component(path: str, node: Node) -> None:
+    for key, value in node.items():
+        if str(key).startswith("_"):
+            if key not in _HYDRAS:
+                raise UserError(f"{path}.{key}: no such key; those that begin with _ are {', '.join(_HYDRAS)}")
+            _check_value(f"{path}.{key}", value, _HYDRAS[key])
     target = locate(current(node)["_target_"], path)
     parameters = inspect.signature(target).parameters
     accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     hints = {} if node["_target_"].startswith(_LIBRARIES) else _hints(target)
     for key, value in node.items():
-        if key.startswith("_"):
+        if str(key).startswith("_"):
             continue
         if key not in parameters and not accepts_any:
             known = [name for name in parameters if name != "self"]
-            raise UserError(f"{path}.{key}: no such key{did_you_mean(key, known)}; known: {', '.join(known)}")
+            raise UserError(f"{path}.{key}: no such key{did_you_mean(str(key), known)}; known: {', '.join(known)}")
         is_component = isinstance(value, Mapping) and "_target_" in value
         if key in hints and not is_component:
             _check_value(f"{path}.{key}", value, hints[key])
@@ -282,8 +312,10 @@ def _check_component(path: str, node: Node) -> None:
 def _check_value(path: str, value: object, hint: Any) -> None:
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False))
-    except PydanticSchemaGenerationError:
-        return  # pydantic cannot check this type, and no YAML value has it
+    except (PydanticSchemaGenerationError, SchemaError) as why:  # the type of an object, which no plain value has
+        if isinstance(value, Mapping | list) or (value is None and type(None) in get_args(hint)):
+            return
+        raise UserError(f"{path}={shown(value)}: must be a mapping with a _target_, which names a class") from why
     try:
         adapter.validate_python(value)
     except ValidationError as error:

@@ -16,6 +16,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from torch import Tensor
 
+from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError
 from vae_lab.system.files import replaced
 
@@ -29,7 +30,7 @@ def cache_dir(kind: str) -> Path:
         UserError: the folder cannot be created.
     """
     root = os.environ.get("VAE_LAB_CACHE")
-    path = (Path(root).expanduser() if root else user_cache_path("vae-lab")) / kind
+    path = (expanded(root) if root else user_cache_path("vae-lab")) / kind
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as why:
@@ -40,7 +41,7 @@ def cache_dir(kind: str) -> Path:
 def data_root(data_dir: str | None) -> Path:
     """Return the folder that holds datasets: ``data_dir``, else ``$VAE_LAB_DATA``, else a folder in the cache."""
     chosen = data_dir or os.environ.get("VAE_LAB_DATA")
-    return Path(chosen).expanduser().absolute() if chosen else cache_dir("data")
+    return expanded(chosen).absolute() if chosen else cache_dir("data")
 
 
 def made_once(path: Path, make: Callable[[Path], None], read: Callable[[Path], T | None]) -> T:

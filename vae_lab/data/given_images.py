@@ -5,13 +5,13 @@ asks the user for it; nothing is guessed.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vae_lab.config.paths import expanded
 from vae_lab.data.array_file import SUFFIXES
 from vae_lab.data.array_images import Wording, array_images
 from vae_lab.data.array_layout import Sizes
@@ -66,7 +66,7 @@ class GivenImages:
         axes: list[str] | None = None,
         background: Background | None = None,
     ) -> None:
-        place, start = Path(path).expanduser(), f"images={path}"
+        place, start = expanded(path), f"images={path}"
         if not place.exists():
             raise UserError(
                 f"{start}: no such file or folder; type images=<folder of images>, or a file {', '.join(SUFFIXES)}"

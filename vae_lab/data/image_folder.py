@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageOps
 from pydantic import PositiveInt
 
+from vae_lab.config.paths import expanded
 from vae_lab.data.attributes import Attributes, read_attributes
 from vae_lab.data.cache import cache_dir, made_array
 from vae_lab.data.image_bytes import READING, Background, ImageReader
@@ -64,7 +65,7 @@ class ImageFolder:
             raise UserError(f"dataset.source.channels={channels}: an image has 1 (grey) or 3 (RGB) channels")
         if not 0 < test_share < 1:
             raise UserError(f"dataset.source.test_share={test_share} must lie between 0 and 1; type 0.1")
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
         self.size = (height or width, width or height)
         self.channels = channels
         self.reader = ImageReader("dataset.source.", background, range)
@@ -123,15 +124,15 @@ class ImageFolder:
         """Return the images as bytes [N, C, H, W], and sentences about them."""
         full = (len(files), *shape)
         if np.prod(full) <= self.memory:
-            pixels = np.empty(full, np.uint8)
-            notes = self._decode(files, pixels)
-            return torch.from_numpy(pixels), notes
+            decoded = np.empty(full, np.uint8)
+            notes = self._decode(files, decoded)
+            return torch.from_numpy(decoded), notes
         cached = cache_dir("images") / f"{self._key(files, shape)}.npy"
-        about = cached.with_suffix(".json")
-        if not about.exists():  # it is written before the images get their name, so that they have always one
+        about = cached.with_suffix(".json")  # the sentences; written before the images are complete
+        if not about.exists():
             cached.unlink(missing_ok=True)
-        images = made_array(cached, full, lambda pixels: write_json(about, self._decode(files, pixels)))
-        return images, json.loads(about.read_text(encoding="utf-8"))
+        pixels = made_array(cached, full, lambda out: write_json(about, self._decode(files, out)))
+        return pixels, json.loads(about.read_text(encoding="utf-8"))
 
     def _key(self, files: Sequence[Path], shape: tuple[int, int, int]) -> str:
         """Return the name of the cached images, which depends on everything that their bytes depend on."""

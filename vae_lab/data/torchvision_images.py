@@ -85,7 +85,7 @@ class TorchvisionImages:
         except Exception as why:  # torchvision's readers raise many kinds of errors for damaged files
             raise UserError(
                 f"dataset={_OPTION[self.dataset]}: the {split} files in {folder} are missing, truncated or corrupt "
-                f"({_one_line(why)}); delete that folder to download them again, or type data_dir=<another folder>"
+                f"({one_line(why)}); delete that folder to download them again, or type data_dir=<another folder>"
             ) from why
         images = torch.as_tensor(np.asarray(data.data))
         images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
@@ -104,7 +104,7 @@ class TorchvisionImages:
                 _remove_empty(folder)
                 (temporary / folder.relative_to(root)).replace(folder)
         except (OSError, RuntimeError, EOFError) as why:
-            raise unavailable(_OPTION[self.dataset], root, _one_line(why)) from why
+            raise unavailable(_OPTION[self.dataset], root, one_line(why)) from why
         finally:
             for created in (folder.parent, root):
                 if created != root or not existed:
@@ -120,7 +120,7 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Return the error's message in one line.
 
     A failed download is described by the network's error alone, which torchvision repeats for each mirror.

@@ -106,7 +106,7 @@ def train_classifier(
         torch.manual_seed(seed)
         net = ConvClassifier(tuple(train.stored.shape[1:]), len(train.classes), name).to(device)
         move = v2.RandomAffine(degrees=10, translate=(0.08, 0.08), scale=(0.9, 1.1))
-        size = min(128, max(16, len(train) // 20))
+        size = min(128, max(16, len(train) // 20), len(train))
         steps = epochs * (min(len(train), MAX_IMAGES) // size)
         optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)

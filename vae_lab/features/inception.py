@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from vae_lab.config.paths import expanded
 from vae_lab.data.cache import one_at_a_time
 from vae_lab.errors import UserError
 from vae_lab.scores import Generated
@@ -80,7 +81,7 @@ def inception_features(generated: Generated, weights: str | None = None) -> Ince
     if generated.data.x_shape[0] not in (1, 3):
         channels = generated.data.x_shape[0]
         raise UserError(f"features=inception takes 1 or 3 channels, these images have {channels}; leave it out")
-    path = Path(weights).expanduser() if weights else _downloaded()
+    path = expanded(weights) if weights else _downloaded()
     if not path.is_file():
         raise UserError(f"features.weights={weights}: no such file; {_ADVICE.format(url=_url())}")
     return Inception(path).to(generated.device)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # Nvidia, Windows Subsystem for Linux, AMD
-KILLED = "its process was killed, most likely because memory ran out"
+KILLED = "its process was killed, most likely because memory ran out; type launcher.jobs=1, or a smaller batch_size"
 
 
 class Joblib:

@@ -22,6 +22,7 @@ from typing import Literal, cast
 import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from vae_lab.objectives.terms import loss_terms, mean_recon, run_model, sum_tensors
 from vae_lab.types import Batch, LossTerms, Model, Step
@@ -90,7 +91,16 @@ def squared_jacobian(model: Model, z: Codes, y: Tensor | None, step: Step) -> Te
         return model.likelihood.mean(model.decode(z, y).float())
 
     directions = tuple(step.noise.normal(*part.shape) for part in z)
-    with warnings.catch_warnings():  # torch's forward mode uses a function that torch deprecates
+    with warnings.catch_warnings(), parametrize.cached():  # torch's forward mode uses a function that torch deprecates
         warnings.simplefilter("ignore", FutureWarning)
+        _compute_parametrized(cast(nn.Module, model))
         change = torch.func.jvp(x_hat, (z,), (directions,))[1]  # [1, B, C, H, W]
     return change.flatten(2).square().sum(2).mean()
+
+
+def _compute_parametrized(model: nn.Module) -> None:
+    """Compute weights such as those of weight normalisation, which torch's forward mode cannot pass through."""
+    for module in model.modules():
+        if parametrize.is_parametrized(module):
+            for name in cast(nn.ModuleDict, module.parametrizations):
+                getattr(module, name)

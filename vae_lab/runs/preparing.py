@@ -13,6 +13,7 @@ from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.reads import kinds_accepted, name_of, refuse_what_is_not_read
 from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.shortages import shortage
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
@@ -53,6 +54,8 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     device_for(settings.accelerator, settings.precision)
     quieten()
     _try_optimizer(settings, make(config["optimizer"]))  # before the data are loaded
+    if settings.precision == "fp16" and settings.training.clip and config["optimizer"].get("fused"):
+        raise UserError("training.clip with precision=fp16: a fused optimizer cannot clip; type optimizer.fused=false")
     data = data or make_data(config)
     _refuse_other_values(config, data)
     job = make_job(config, data.x_shape, data.y_size, data.values)
@@ -153,13 +156,13 @@ def _try_parts(settings: TrainConfig, config: Node, data: Dataset, job: Job) -> 
     Raises:
         UserError: a part refuses its arguments, or parts do not fit together.
     """
-    _try_objective(job, data)
+    _try_objective(config, job, data)
     for make_optimizer in (make(config["optimizer"]), *job.own_optimizers.values()):
         _try_optimizer(settings, make_optimizer)
 
 
-def _try_objective(job: Job, data: Dataset) -> None:
-    """Call the objective once, because it refuses unsuitable models in its first call.
+def _try_objective(config: Node, job: Job, data: Dataset) -> None:
+    """Take one trial step without an update, because objectives refuse unsuitable models in their first call.
 
     Raises:
         UserError: the objective, the model and the data do not fit together.
@@ -172,9 +175,22 @@ def _try_objective(job: Job, data: Dataset) -> None:
     zero = torch.tensor(0.0)
     batch = next(data.batches("val", n=2))
     job.eval()
-    with torch.no_grad():
+    try:
         for phase in job.objective.phases:
-            job(batch, Step(zero, zero, SeededNoise("cpu", "trial"), phase, len(data.train)))
+            terms = job(batch, Step(zero, zero, SeededNoise("cpu", "trial"), phase, len(data.train)))
+            if terms.loss.requires_grad:
+                terms.loss.backward()
+    except (UserError, MemoryError):
+        raise
+    except Exception as why:
+        if shortage(why):
+            raise
+        options = " ".join(f"{group}={name_of(config, group)}" for group in ("model", "objective", "likelihood"))
+        reason = f"{type(why).__name__}: {' '.join(str(why).split())[:150]}"
+        raise UserError(
+            f"{options}: a trial step failed ({reason}), so these do not work together; HYDRA_FULL_ERROR=1 shows where"
+        ) from why
+    job.zero_grad(set_to_none=True)
     job.train()
 
 

@@ -10,7 +10,8 @@ from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
 from vae_lab.runs import state
-from vae_lab.runs.content import SWEEP, SweepRecord, sweep_of
+from vae_lab.runs.content import SWEEP, sweep_of
+from vae_lab.runs.formats import SweepRecord
 from vae_lab.sweep.jobs import SweepJob
 from vae_lab.system.files import write_json
 from vae_lab.system.reading import Damaged

@@ -11,6 +11,7 @@ from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import SweepConfig, TrainConfig, check, check_settings
 from vae_lab.config.trust import targets_in, trusting
+from vae_lab.config.words import refuse_unreadable
 from vae_lab.errors import UserError
 from vae_lab.sweep.plan import Sweep, default_name
 from vae_lab.sweep.runner import SweepRunner, sync_advice
@@ -26,6 +27,7 @@ def start(words: list[str], console: Console) -> bool:
         Interrupted: Ctrl-C or SIGTERM.
     """
     words, folder = _folder_typed(words)
+    refuse_unreadable(words)
     with composer([]):
         fixed, varied = split_words(words)
     with composer(fixed) as compose_job:

@@ -10,6 +10,7 @@ from vae_lab.errors import UserError
 from vae_lab.runs import state
 from vae_lab.runs.content import refuse_misplaced, results_of
 from vae_lab.sweep.jobs import Outcome, SweepJob
+from vae_lab.system import streams
 from vae_lab.system.processes import interrupt, is_further_process
 from vae_lab.system.reading import Damaged
 
@@ -24,6 +25,7 @@ def carry_out(job: SweepJob) -> Outcome:
     """
     if is_further_process(job.config["accelerator"]["devices"]):
         return _accompany(job)
+    streams.prepare()  # the job's process may be a new one
     heed_sigterm()
     # The job's config was composed from what the user typed; the config in the folder may name nothing else. A process
     # of an earlier invocation may still be running the job, which is why this one waits.

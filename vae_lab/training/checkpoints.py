@@ -1,6 +1,7 @@
 """Checkpoints of a run: ``best.ckpt`` has the lowest val/loss, ``last.ckpt`` is written after every epoch."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,11 @@ def is_whole(path: Path) -> bool:
     torch does not compare the checksums: it loads a file in which a bit has changed as if it were intact.
     """
     try:
+        if not path.is_file():  # a pipe would block
+            return False
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (FileNotFoundError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError):
+    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
         return False
 
 

@@ -102,7 +102,9 @@ class LitJob(pl.LightningModule):
             Phase(name, optimizer, list(self.job.parameters_of(name)))
             for name, optimizer in zip(self.job.objective.phases, self._optimizers())
         ]
-        clip = None if self.clip is None else partial(self.clip_gradients, gradient_clip_val=self.clip)
+        # Lightning's function first undoes the scaling of fp16, so it refuses fused optimizers, and in bf16, too.
+        clip_by = self.clip_gradients if self.trainer.precision == "16-mixed" else _clip
+        clip = None if self.clip is None else partial(clip_by, gradient_clip_val=self.clip)
         plain = self.trainer.world_size == 1 and self.trainer.precision != "16-mixed"
         self.engine = Engine(
             loss=self.loss or self.job,
@@ -184,3 +186,8 @@ class LitJob(pl.LightningModule):
     def _schedulers(self) -> Iterator[LRScheduler | ReduceLROnPlateau]:
         schedulers = self.lr_schedulers() or []
         yield from schedulers if isinstance(schedulers, list) else [schedulers]
+
+
+def _clip(optimizer: LightningOptimizer, gradient_clip_val: float) -> None:
+    """Clip the gradients of an optimizer's parameters to a norm."""
+    nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)

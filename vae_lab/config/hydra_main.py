@@ -1,0 +1,122 @@
+"""Lets Hydra compose a command's config and call its task, once or for every job of a Hydra sweep."""
+
+import io
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stderr
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from vae_lab.config.composing import key_of, naming_the_word
+from vae_lab.config.conf import CONF
+from vae_lab.config.hydra_errors import register_resolvers
+from vae_lab.config.node import Node
+from vae_lab.config.schema import SCHEMAS, SweepConfig, check_settings
+from vae_lab.config.weights import settle_weights
+from vae_lab.config.words import refuse_unreadable
+from vae_lab.errors import UserError
+
+if TYPE_CHECKING:
+    from hydra.conf import HydraConf
+
+Task = Callable[[Node, "HydraConf"], None]
+
+
+class _Jobs:
+    """The task as Hydra calls it, which keeps the errors of jobs instead of letting Hydra print them.
+
+    Args:
+        command: the command.
+        task: carries out the command with a resolved config.
+        tell: is told the name of each job of a Hydra sweep that failed, and its error.
+    """
+
+    def __init__(self, command: str, task: Task, tell: Callable[[str, Exception], None]) -> None:
+        self.command, self.task, self.tell = command, task, tell
+        self.failed: list[str] = []  # the names of jobs of a sweep
+        self.error: Exception | None = None  # of a single run
+
+    def __call__(self, config: DictConfig) -> None:
+        from hydra.core.hydra_config import HydraConfig
+
+        info = HydraConfig.get()
+        folder = Path(info.runtime.output_dir)
+        try:
+            self.task(self._settled(config, info), info)
+        except KeyboardInterrupt:
+            _remove_empty(folder)
+            raise
+        except Exception as error:
+            _remove_empty(folder)
+            if not is_multirun(info):
+                self.error = error
+                return
+            self.failed.append(folder.name)
+            self.tell(folder.name, error)
+
+    def _settled(self, config: DictConfig, info: "HydraConf") -> Node:
+        if self.command == "train":
+            settle_weights(config, {key_of(word) for word in info.overrides.task})
+        plain = cast(Node, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+        of_others = (*SweepConfig.model_fields, "trust") if self.command == "train" else ("trust",)
+        check_settings(SCHEMAS[self.command], {k: v for k, v in plain.items() if k not in of_others})
+        return plain
+
+
+def carry_out(
+    command: str, options: list[str], overrides: list[str], task: Task, tell: Callable[[str, Exception], None]
+) -> list[str]:
+    """Carry out a command, or only print its config or facts about it if an option asks for that.
+
+    Args:
+        command: the name of the command and of its YAML file in ``conf/``.
+        options: options of Hydra (see :mod:`vae_lab.config.words`).
+        overrides: overrides of the config.
+        task: carries out the command with a resolved config.
+        tell: is told the name of each job of a Hydra sweep that failed, and its error.
+
+    Returns:
+        The names of the jobs of a Hydra sweep that failed.
+
+    Raises:
+        Exception: what the task raised, outside of a sweep.
+        UserError: the config cannot be composed, or an option does not fit it.
+    """
+    refuse_unreadable(overrides)
+    jobs = _Jobs(command, task, tell)
+    prints = any(option.startswith(("--cfg", "--info")) for option in options)
+    said = io.StringIO()
+    try:
+        # Errors of the task are kept; what is raised here is Hydra's own.
+        with redirect_stderr(said) if prints else nullcontext(), naming_the_word(command, overrides):
+            call_hydra(command, [*options, *overrides], jobs)
+    except SystemExit as end:
+        if end.code:
+            raise UserError(" ".join(said.getvalue().split()) or f"Hydra cannot read {' '.join(options)}") from end
+    if jobs.error:
+        raise jobs.error
+    return jobs.failed
+
+
+def call_hydra(command: str, words: list[str], task: Callable[[DictConfig], None]) -> None:
+    """Call Hydra with a command's config and words."""
+    register_resolvers()
+    sys.argv = [sys.argv[0], *words]
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
+
+
+def is_multirun(info: "HydraConf") -> bool:
+    """Return whether a job is one of a Hydra sweep."""
+    return info.mode is not None and info.mode.name == "MULTIRUN"
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the run folder and its parents if they are empty: Hydra creates them before the task starts."""
+    while folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+        if not folder.is_relative_to(Path.cwd()):
+            break

@@ -1,0 +1,20 @@
+"""Paths as users type them."""
+
+import os
+from pathlib import Path
+
+
+def expanded(text: str | Path) -> Path:
+    """Return a typed path with ``~`` replaced by the home folder, unless a file or folder has this very name.
+
+    A ``~name`` without such a user is a path like any other; ``Path.expanduser`` raises an error for it.
+    """
+    return Path(text) if exists(text) else Path(os.path.expanduser(text))
+
+
+def exists(text: str | Path) -> bool:
+    """Return whether a file or folder of this name exists; False for texts that no file can have as its name."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long, or it contains a null character
+        return False
