@@ -69,7 +69,8 @@ def _main(words: list[str]) -> int:
             from vae_lab.commands.train import train_worker
             from vae_lab.config.trust import trusting
 
-        with trusting(rest[1:]):
+        # Lightning adds words for Hydra, such as hydra.run.dir=…, to the command line of these processes.
+        with trusting(word for word in rest[1:] if "=" not in word):
             train_worker(Path(rest[0]))
         return 0
     if command not in _TASKS:
