@@ -10,7 +10,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-.PHONY: help install train test test-slow fuzz check-scores benchmark house check format clean
+.PHONY: help install train test test-slow fuzz torture check-scores benchmark damage house check format clean
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -28,11 +28,17 @@ test-slow: install  ## run the slow, thorough tests
 fuzz: install  ## try random command lines; ARGS="--count 10000 --seed 1", or ARGS="combinations --count 1000"
 	$(BIN)/python scripts/fuzz $(if $(filter file,$(origin ARGS)),,$(ARGS))
 
+torture: install  ## kill every command at random moments and check that nothing is lost; ARGS="--minutes 20 --seed 0"
+	$(BIN)/python scripts/torture $(if $(filter file,$(origin ARGS)),,$(ARGS))
+
 check-scores: install  ## compare scores with other implementations, measure time and memory (needs MNIST, ten minutes)
 	$(BIN)/python scripts/check_scores.py --time
 
 benchmark: install  ## measure speed and update docs/performance.md; ARGS="--quick" takes a short measurement only
 	$(BIN)/python scripts/benchmark $(if $(filter file,$(origin ARGS)),,$(ARGS))
+
+damage: install  ## damage files of run folders and check what commands say; ARGS="--count 1000 --seed 0"
+	$(BIN)/python scripts/damage $(if $(filter file,$(origin ARGS)),,$(ARGS))
 
 house: install  ## count rooms, floors, arrows and sizes from the package's source; ARGS="--rooms" lists them
 	$(BIN)/python scripts/house.py $(if $(filter file,$(origin ARGS)),,$(ARGS))

@@ -6,17 +6,25 @@ New options are tested without a change here.
 import json
 import math
 import os
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from conftest import BARE, TINY
 
 from vae_lab.config.help import groups
+from vae_lab.data.celeba import CelebA
 from vae_lab.data.dsprites import DSprites
+from vae_lab.data.emnist import EMNIST
+from vae_lab.data.lfw import LFW
+from vae_lab.data.omniglot import Omniglot
 from vae_lab.data.sprites import Sprites
+from vae_lab.data.svhn import SVHN
 from vae_lab.data.torchvision_images import TorchvisionImages
 from vae_lab.examples import Examples
 from vae_lab.runs.run_folder import load_run
@@ -51,7 +59,7 @@ def _small_torchvision(monkeypatch):
     """Replace datasets that would have to be downloaded by random images of the same shape."""
 
     def load(self, root):
-        shape = (3, 32, 32) if self.dataset == "CIFAR10" else (1, 28, 28)
+        shape = (3, 32, 32) if self.dataset in ("CIFAR10", "SVHN") else (1, 28, 28)
         draws = torch.Generator().manual_seed(0)
         classes = tuple(str(i) for i in range(10))
 
@@ -61,7 +69,18 @@ def _small_torchvision(monkeypatch):
 
         return images(40), images(20)
 
+    def faces(self, root):
+        attributes = {"attributes": ("smiling", "young")} if isinstance(self, CelebA) else {}
+        targets = torch.arange(40 * 2).reshape(40, 2).remainder(2).float() if attributes else None
+        shape = (40, self.decoding.channels, self.decoding.height, self.decoding.width)
+        images = Examples(torch.randint(0, 256, shape, dtype=torch.uint8), targets, **attributes)
+        return images, images
+
     monkeypatch.setattr(TorchvisionImages, "load", load)
+    for source in (EMNIST, SVHN):
+        monkeypatch.setattr(source, "load", partial(load, SimpleNamespace(dataset=source.__name__)))
+    for source in (Omniglot, CelebA, LFW):
+        monkeypatch.setattr(source, "load", faces)
     monkeypatch.setattr(DSprites, "load", Sprites(2, 2).load)
 
 
@@ -88,6 +107,9 @@ def test_option_trains(cli, tmp_path, group, option):
     if option == "image_folder":
         _write_images(tmp_path / "pictures")
         words.append("dataset.source.path=pictures")
+    if option == "arrays":
+        np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (40, 9, 11), np.uint8))
+        words.append("dataset.source.path=images.npy")
     if group == "experiment":
         words += [word for line, small in SMALLER.items() if line in text for word in small]
     ended = cli("train", *words, STAND_INS, "hydra.run.dir=run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -29,6 +30,7 @@ class Scores:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # 95 %, of the values that have one
     meanings: dict[str, str] = field(default_factory=dict)  # name -> unit and direction, in a few words
     tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # name -> columns of <name>.csv, per example
+    saved_in: Path | None = None  # the file from which earlier scores were read
 
 
 class Extractor(Protocol):

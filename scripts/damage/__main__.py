@@ -9,6 +9,8 @@ must not be changed. The exit status of the script is 1 if any try failed.
 """
 
 import argparse
+import contextlib
+import gc
 import os
 import random
 import shutil
@@ -74,22 +76,23 @@ def _try_all(
     tried: Counter[Key] = Counter()
     failed: Counter[Key] = Counter()
     started = time.monotonic()
-    for done, number in enumerate(numbers):
-        folder = temporary / "run"
-        folder.mkdir()
-        command, file, kind, ended, fault = attempt(number, seed, originals, folder)
-        key = (Path(file).name, command.name)
-        tried[key] += 1
-        if fault:
-            failed[key] += 1
-            again = f"python scripts/damage --seed {seed} --only {number} --keep <folder>"
-            print(f"\n{number}: {file}, {kind}: {' '.join(command.words)}: {fault}")
-            print(f"  {_last(ended)}\n  again: {again}", flush=True)
-        _show_progress(done + 1, len(numbers), sum(failed.values()), time.monotonic() - started)
-        if keep:
-            shutil.rmtree(keep, ignore_errors=True)
-            shutil.copytree(folder, keep, symlinks=True, ignore_dangling_symlinks=True)
-        shutil.rmtree(folder)
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C prints the table of the tries so far
+        for done, number in enumerate(numbers, 1):
+            folder = temporary / str(number)
+            folder.mkdir()
+            command, file, kind, ended, fault = attempt(number, seed, originals, folder)
+            key = (Path(file).name, command.name)
+            tried[key] += 1
+            if fault:
+                failed[key] += 1
+                again = f"python scripts/damage --seed {seed} --only {number} --keep <folder>"
+                print(f"\n{number}: {file}, {kind}: {' '.join(command.words)}: {fault}")
+                print(f"  {_last(ended)}\n  again: {again}", flush=True)
+            _show_progress(done, len(numbers), sum(failed.values()), time.monotonic() - started)
+            if keep:
+                shutil.rmtree(keep, ignore_errors=True)
+                shutil.copytree(folder, keep, symlinks=True)
+            shutil.rmtree(folder)
     return tried, failed
 
 
@@ -151,6 +154,7 @@ def _import_everything() -> None:
     import vae_lab.sweep.start
 
     del matplotlib, optuna, plotly, sklearn, vae_lab
+    gc.freeze()  # so that the children do not copy the memory of these modules
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ _JOBS = (
     *("sweep/beta-1/results.json", "sweep/beta-1/results.json", "sweep/sweep.json", "sweep/sweep.json"),
 )
 COMMANDS = (
-    Command(("evaluate", "run=finished", "metrics=[loss_terms]", "figures=default"), _FINISHED),
+    Command(("evaluate", "run=finished", "metrics=[loss_terms]", "figures=[curves,kl_per_dimension]"), _FINISHED),
     Command((*EVALUATE_SAMPLER, "run=finished"), _SAMPLER),
     Command(("sample", "run=finished", "n=4"), _FINISHED),
     Command(("sample", "run=finished", "n=4", "sampler=gmm"), _SAMPLER),
@@ -72,7 +72,9 @@ def lines_to_make() -> list[tuple[str, ...]]:
 def add_missing(path: Path) -> None:
     """Write a file that only some runs have: the lock of a run in use, the reason of a failure."""
     if not path.exists():
-        path.write_text('{"status": "failed", "reason": "the loss became NaN"}' if path.name == "failure.json" else "")
+        path.write_text(
+            '{"status": "failed", "reason": "the loss became NaN"}' if path.name == "failure.json" else "a lock\n"
+        )
 
 
 def interrupt(folder: Path) -> None:

@@ -76,7 +76,7 @@ def _in_place(make: Callable[[Path], object]) -> Callable[[Path, random.Random, 
 
 def _of_another(path: Path, draw: random.Random, originals: Path) -> None:
     """Replace it by another run's file of the same kind."""
-    others = sorted(other for other in originals.rglob(f"*{path.suffix}") if "wandb" not in other.parts)
+    others = sorted(other for other in originals.rglob(f"*{path.suffix}") if other.is_file())
     shutil.copyfile(draw.choice(others), path)
 
 

@@ -200,3 +200,21 @@ def test_evaluate_refuses_scores_of_images(tmp_path):
     (tmp_path / "config.yaml").write_text("images: x.npy\n")
     with pytest.raises(UserError, match="not a trained run"):
         vae_lab.load_run(tmp_path)
+
+
+def test_scores_that_a_killed_command_has_not_finished_are_written_again(cli, tmp_path, real):
+    words = ("score", f"images={real}", *WORDS, "range=255", "metrics=prdc", "figures=none")
+    assert cli(*words).status == 0
+    before = results(tmp_path)
+    assert "never overwritten" in cli(*words).err
+    (tmp_path / "scored" / "results.json").unlink()
+    ended = cli(*words)
+    assert ended.status == 0, ended.err
+    assert results(tmp_path) == before
+
+
+def test_the_folder_of_a_run_is_not_taken_for_unfinished_scores(cli, run_copy, tmp_path, real):
+    (run_copy / "results.json").unlink()
+    ended = cli("score", f"images={real}", "dataset=digits", "logger=none", "hydra.run.dir=run", "range=255")
+    assert ended.status == 2
+    assert "holds an interrupted run; type vae-lab train resume=run" in ended.err

@@ -24,6 +24,7 @@ def test_run_folder_keeps_its_contract(finished):
         "metrics.csv",
         "results.json",
         "environment.json",
+        "picture.png",
         "checkpoints",
         "figures",
         "wandb",

@@ -2,6 +2,8 @@ import csv
 import json
 import shutil
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
 from made import make_run, make_sweep
@@ -159,6 +161,26 @@ def test_a_second_comparison_replaces_the_first_but_nothing_else(cli, tmp_path):
     assert (tmp_path / "sweep" / "compare.html").read_text() == "my own notes"
 
 
+@pytest.mark.parametrize("last", ["compare.html", "summary.csv", "plots"])
+def test_a_comparison_that_was_killed_is_completed_by_the_same_command(cli, tmp_path, monkeypatch, last):
+    """The kill comes while one of the files is written; the one that exists already must not be taken for foreign."""
+    make_sweep(tmp_path / "sweep")
+    function = {"summary.csv": "summary.write_summary", "plots": "pictures.write_pictures"}.get(last)
+    with monkeypatch.context() as patch:
+        target = f"vae_lab.compare.views.{function}" if function else "vae_lab.compare.comparison.write_atomically"
+        patch.setattr(target, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert cli("compare", "sweep", "grids=0").status == 130
+    assert cli("compare", "sweep", "grids=0").status == 0
+    assert {"compare.html", "summary.csv", "plots"} <= {path.name for path in (tmp_path / "sweep").iterdir()}
+
+
+@pytest.mark.parametrize(("content", "status"), [("run,status,reason,seed,seeds\n", 0), ("day,weight\n", 2)])
+def test_a_summary_without_its_page_is_replaced_if_it_is_one(cli, tmp_path, content, status):
+    make_sweep(tmp_path / "sweep")
+    (tmp_path / "sweep" / "summary.csv").write_text(content)
+    assert cli("compare", "sweep", "grids=0").status == status
+
+
 def test_runs_and_sweeps_together_go_into_a_new_folder(cli, tmp_path):
     make_sweep(tmp_path / "outputs" / "sweep")
     make_run(tmp_path / "outputs" / "x=1,y", 5.0)
@@ -240,3 +262,50 @@ def test_the_notes_of_a_run_are_repeated(tmp_path, console):
     write_comparison([tmp_path / "runs"], tmp_path / "runs", console)
     assert f"a: {said}" in console.file.getvalue()
     assert sorted(row["notes"] for row in table(tmp_path / "runs" / "summary.csv")) == ["", said]
+
+
+def _with_results(folder: Path, **changed: Any) -> None:
+    path = folder / "results.json"
+    results = json.loads(path.read_text())
+    for key, value in changed.items():
+        results[key] = {**results[key], **value} if isinstance(value, dict) else value
+    path.write_text(json.dumps(results))
+
+
+ODD = {
+    "largest": {"metrics": {"test/fid": 1e308, "test/elbo": -1e308}, "intervals": {"test/fid": [-1e308, 1e308]}},
+    "no_numbers": {"metrics": {"test/fid": float("nan"), "test/elbo": float("inf"), "test/kl": float("-inf")}},
+    "odd_names": {"metrics": {"": 1.0, "test/": 2.0, "</script>": 3.0, "[red]": 4.0, "status": 5.0, "a" * 5000: 6.0}},
+    "odd_protocol": {"protocol": {"fid": {"sampler": ["x"], "reference": {"a": [1]}}, "loss_terms": [1], "_gmm": None}},
+    "many": {"metrics": {f"test/x{number}": 1.0 for number in range(300)}},
+    "long": {"notes": ["x" * 100_000], "meanings": {"test/fid": "lower is better " * 10_000}},
+    "digits": {"metrics": {"test/fid": 10**400}},
+    "brackets": {"arrays": {"a": json.loads("[" * 80 + "]" * 80)}},
+}
+
+
+def test_bad_runs_are_marked_rows_and_never_end_the_comparison(tmp_path, console, recwarn):
+    for number in range(2):
+        make_run(tmp_path / "s" / f"whole{number}", 10.0 + number, latent_dim=2 + number)
+    for name, changed in ODD.items():
+        _with_results(make_run(tmp_path / "s" / name, latent_dim=4), **changed)
+    for name, file, content in (
+        ("field", "metrics.csv", "epoch,step,val/loss\n0,1," + "9" * 200_000),
+        ("order", "metrics.csv", "epoch,step,val/loss\n5,1,2\n3,1,2\n"),
+        ("bomb", "config.yaml", "a: &a [x, x]\nb: &b [*a, *a]\n"),
+        ("deep", "results.json", "[" * 100_000),
+        ("long_number", "config.yaml", f"seed: {'9' * 5000}\n"),
+        ("utf16", "results.json", "{}"),
+        ("failure", "failure.json", "[1]"),
+    ):
+        folder = make_run(tmp_path / "s" / name, latent_dim=4)
+        (folder / file).write_text(content, encoding="utf-16" if name == "utf16" else "utf-8")
+    write_comparison([tmp_path / "s"], tmp_path / "out", console)
+    rows = {row["run"]: row for row in csv.DictReader((tmp_path / "out" / "summary.csv").open(newline=""))}
+    assert len(rows) == 2 + len(ODD) + 7
+    assert rows["whole0"]["fid"] == "10.0"
+    damaged = {name for name, row in rows.items() if row["status"] == "damaged"}
+    assert damaged == {"digits", "brackets", "bomb", "deep", "long_number", "utf16"}
+    assert "metrics.csv is damaged (line 2: field larger than field limit" in rows["field"]["reason"]
+    assert "the epochs must ascend" in rows["order"]["reason"]
+    assert [str(warning.message) for warning in recwarn if issubclass(warning.category, RuntimeWarning)] == []

@@ -21,7 +21,7 @@ from vae_lab.compare.reading import read, read_sweep
 from vae_lab.compare.views.grids import best_first, read_grids
 from vae_lab.compare.views.page import page_of
 
-PLAIN = "plain"
+PLAIN, CONTROL = "plain", r"[\x00-\x1f\x7f-\x9f]"
 HOSTILE = {
     "tags": '</script><script>window.obeyed=1</script><img src=x onerror=window.obeyed=1><a href="javascript:1">x',
     "quotes": "\"'><b onmouseover=window.obeyed=1> &lt;b&gt; &#60; &quot;",
@@ -29,7 +29,7 @@ HOSTILE = {
     "placeholders": r"{{data}} %{x} %{y:.3f}<extra> [bold]x[/bold][/] $\frac{$ $\nothing$ \$",
     "a name that all objects have": "constructor",
     "a name that changes objects": "__proto__",
-    "odd characters": "\u2028\u0000\u202e\ufeff" + "𝔘" * 100,
+    "odd characters": "\u2028\u0000\u202e\ufeff\x1b[31m\x9b2J" + "𝔘" * 70,
 }
 EACH = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 
@@ -119,7 +119,9 @@ def test_the_terminal_and_the_plots_show_texts_as_they_are(tmp_path, kind):
     text, console = HOSTILE[kind], Console(file=StringIO(), width=80)
     folder = make_hostile(tmp_path / "s", text)
     page = write_comparison([folder], folder, console)
-    assert f"failed: {' '.join(text.split())}" in console.file.getvalue()
+    told = console.file.getvalue()
+    assert f"failed: {re.sub(CONTROL, '�', ' '.join(text.split()))}" in told
+    assert not re.search(CONTROL, told.replace("\n", ""))
     assert len(list((folder / "plots").glob("*.png"))) > 5
     with (folder / "summary.csv").open(newline="", encoding="utf-8") as file:
         assert text in next(csv.DictReader(file))

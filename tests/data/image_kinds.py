@@ -204,6 +204,7 @@ KINDS: dict[str, list[Case]] = {
         Case(".png", saved(LEVELS >> 4), scaled(LEVELS >> 4, 0, 65535), {"range": 65535}),
         Case(".png", saved(LEVELS >> 4), "values from 0 to 4095, and 0 means black and 1023 white", {"range": 1023}),
         Case(".png", content(png(16, 2, np.dstack([LEVELS >> 4] * 3))), "or save them with 8 bits"),
+        Case(".png", saved(GREY), "has 8 bits, and no value of them is 4095", {"range": 4095}),
     ],
     "32-bit integers, negative integers": [
         Case(".tif", saved(_INTEGERS * 1000), r"has values from 0 to 6.5535e\+07; .*e.g. {option}=67108863"),

@@ -222,3 +222,13 @@ def test_the_same_bytes_in_another_shape_have_another_fingerprint():
         return Dataset("fake", source, Path(), batch_size=2, seed=0).fingerprint("test")
 
     assert len({shaped(1, 8, 8), shaped(1, 4, 16), shaped(4, 4, 4)}) == 3
+
+
+@pytest.mark.parametrize("split", ["training", "test"])
+def test_labels_that_are_no_class_are_refused_whatever_the_source(split):
+    right, wrong = labelled(30), labelled(30)
+    wrong.targets = wrong.targets.clone()
+    wrong.targets[4] = 3
+    parts = (wrong, right) if split == "training" else (right, wrong)
+    with pytest.raises(UserError, match=f"the labels of the {split} images hold 3 at position 4"):
+        Dataset("fake", GivenSource(*parts), Path(), batch_size=4, seed=0)

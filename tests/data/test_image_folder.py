@@ -7,6 +7,7 @@ import torch
 from helpers import bytes_of
 from PIL import Image
 
+from vae_lab.data.dataset import Dataset
 from vae_lab.data.image_folder import ImageFolder
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
@@ -208,3 +209,93 @@ def test_a_mapped_file_is_made_once_and_anew_when_an_image_changes(tmp_path, mon
     os.utime(folder / "00.png", (1, 1))
     assert 77 in values(*ImageFolder("pics", memory_gb=0).load(tmp_path))
     assert len(decoded) == 2
+
+
+def split_folder(root: Path, *counts: tuple[str, int]) -> Path:
+    """Folders of splits; all pixels of image i, counted through all folders, have the value i."""
+    i = 0
+    for name, count in counts:
+        for _ in range(count):
+            put(root / "pics" / name / ("ape" if i % 2 else "cat") / f"{i:02}.png", i)
+            i += 1
+    return root / "pics"
+
+
+@pytest.mark.parametrize("memory_gb", [0.0, 4.0])
+def test_a_folder_of_validation_images_is_the_validation_set(tmp_path, memory_gb):
+    split_folder(tmp_path, ("Train", 20), ("valid", 4), ("test", 6))
+    data = Dataset("pics", ImageFolder("pics", memory_gb=memory_gb), tmp_path, batch_size=4, seed=0, limit=15)
+    assert sorted(values(data.val)) == [20, 21, 22, 23]
+    assert sorted(values(data.test)) == list(range(24, 30))
+    assert sorted(values(data.pool)) == list(range(24))
+    assert len(data.train) == 15
+    assert set(values(data.train)) <= set(range(20))
+    for part in (data.train, data.val, data.test):
+        assert part.labels.tolist() == [int(i % 2 == 0) for i in values(part)]
+    assert data.notes == [f"The validation images are those of {tmp_path}/pics/valid; dataset.val_share is not used."]
+
+
+def test_without_test_images_a_share_of_the_training_images_is_held_out_and_validation_stays_whole(tmp_path):
+    split_folder(tmp_path, ("train", 20), ("val", 4))
+    data = Dataset("pics", ImageFolder("pics", test_share=0.25), tmp_path, batch_size=4, seed=0)
+    assert sorted(values(data.val)) == [20, 21, 22, 23]
+    assert len(data.test) == 5
+    assert sorted(values(data.train, data.test)) == list(range(20))
+    assert len(data.notes) == 2
+
+
+def test_attributes_go_with_the_images_of_all_splits(tmp_path):
+    folder = split_folder(tmp_path, ("train", 8), ("val", 2), ("test", 2))
+    rows = "".join(f"{path.relative_to(folder)},{int(path.stem) / 10}\n" for path in folder.rglob("*.png"))
+    (folder / "attributes.csv").write_text(f"file,number\n{rows}")
+    data = Dataset("pics", ImageFolder("pics"), tmp_path, batch_size=4, seed=0)
+    for part in (data.train, data.val, data.test):
+        torch.testing.assert_close(part.y[:, 0], torch.tensor(values(part)) / 10)
+    assert sorted(values(data.val)) == [8, 9]
+
+
+def test_a_linked_class_folder_is_a_class(tmp_path):
+    for i in range(4):
+        put(tmp_path / "elsewhere" / f"{i}.png", i)
+        put(tmp_path / "pics" / "ape" / f"{i}.png", 10 + i)
+    (tmp_path / "pics" / "cat").symlink_to(tmp_path / "elsewhere")
+    train, test = ImageFolder("pics").load(tmp_path)
+    assert train.classes == ("ape", "cat")
+    assert sorted(values(train, test)) == [0, 1, 2, 3, 10, 11, 12, 13]
+
+
+def test_colours_after_a_grey_first_image_are_not_dropped_without_a_word(tmp_path):
+    folder = heap(tmp_path, 4)
+    Image.new("RGB", (8, 8), (10, 20, 30)).save(folder / "z.png")
+    with pytest.raises(UserError, match=r"z\.png has colours, and the first image, .*00\.png, is grey; .*channels=3"):
+        ImageFolder("pics").load(tmp_path)
+    assert bytes_of(ImageFolder("pics", channels=3).load(tmp_path)[0]).shape[1] == 3
+    assert bytes_of(ImageFolder("pics", channels=1).load(tmp_path)[0]).shape[1] == 1
+
+
+def test_notes_are_kept_with_the_mapped_file_which_depends_on_the_options(tmp_path):
+    folder = heap(tmp_path, 6)
+    Image.new("LA", (8, 8), (100, 0)).save(folder / "z.png")
+    for background, value in (("white", 255), ("white", 255), ("black", 0)):
+        train, test = ImageFolder("pics", memory_gb=0, background=background).load(tmp_path)
+        assert value in values(train, test)
+        assert train.notes == (f"1 transparent image is laid over {background}.",)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (3, 2000)])
+def test_images_of_one_pixel_and_of_any_aspect_are_scaled(tmp_path, size):
+    for i in range(3):
+        put(tmp_path / "pics" / f"{i}.png", 40 * i, size=size)
+    assert bytes_of(ImageFolder("pics").load(tmp_path)[0]).shape[2:] == size
+    train, test = ImageFolder("pics", height=28).load(tmp_path)
+    assert bytes_of(train).shape[1:] == (1, 28, 28)
+    assert sorted(values(train, test)) == [0, 40, 80]
+
+
+def test_names_that_are_no_text_in_utf_8_are_classes(tmp_path):
+    for i, name in enumerate((b"caf\xe9", b"a\nb", b"[red]", "日本".encode())):
+        put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/pics/" + name)) / "1.png", 10 * i)
+    train, test = ImageFolder("pics", memory_gb=0).load(tmp_path)
+    assert sorted(train.classes) == sorted(["caf\\udce9", "a\\nb", "[red]", "日本"])
+    assert all(name.encode() for name in train.classes)
+    assert len(train) + len(test) == 4

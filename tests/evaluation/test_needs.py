@@ -42,6 +42,10 @@ NEEDS = {
     },
 }
 
+NO_FACTORS = (
+    "the dataset has no known factors; dataset=sprites has them, and dataset=arrays with dataset.source.factors="
+)
+
 
 def parts_of(group: str) -> dict:
     """Every metric or figure that an option of ``conf`` makes."""
@@ -133,7 +137,7 @@ LACKING = {
     "factors": [
         (
             lambda: run(images=replace(black_and_white(), factors=None)),
-            "the dataset has no known factors; dataset=sprites has them",
+            NO_FACTORS,
         )
     ],
     "conditional": [(lambda: run(conditional=False), "the model is not conditional")],
@@ -214,7 +218,7 @@ def test_scores_left_out_for_one_reason_share_a_note():
         {"loss": parts["loss"]},
         [
             "No fid, kid: the dataset has no labels to train a feature classifier on; features=inception needs none.",
-            "No mig: the dataset has no known factors; dataset=sprites has them.",
+            f"No mig: {NO_FACTORS}.",
         ],
     )
 
@@ -252,4 +256,4 @@ def test_scoring_calls_only_metrics_whose_needs_are_met_and_notes_the_others_onc
     for _ in range(2):
         scores = made.run(metrics)
         assert scores.values == {"test/x": 1.0}
-        assert scores.notes == ["No mig, sap: the dataset has no known factors; dataset=sprites has them."]
+        assert scores.notes == [f"No mig, sap: {NO_FACTORS}."]

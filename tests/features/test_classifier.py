@@ -193,3 +193,8 @@ def test_the_frozen_network_reads_as_its_layers_in_their_order_do(x_shape):
     assert torch.equal(features, net.body(x))
     assert torch.equal(logits, net.head(features))
     assert torch.equal(x, given)
+
+
+@pytest.mark.parametrize("n", [2, 9, 17])
+def test_a_few_images_are_enough_to_learn_from(n):
+    assert train_classifier(halves(n), halves(2), "halves", epochs=1).num_features > 0

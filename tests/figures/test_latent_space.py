@@ -125,3 +125,11 @@ def test_without_labels_there_is_one_colour_and_no_legend():
 def test_no_more_points_than_asked_for(n, shown):
     figure, _ = draw(2, n=n, points=9)
     assert len(points(figure)) == shown
+
+
+@pytest.mark.parametrize("value", [0.0, 1.5])
+def test_equal_codes_of_a_dead_encoder_are_drawn_without_tsne(value):
+    q = Normal(torch.full((60, 5), value), torch.zeros(60, 5))
+    figure = LatentSpace()(FakeTrained(labelled(60), posterior=q))
+    assert set(rows(points(figure))) == {(value, value)}
+    assert "equal codes, two of 5 latent dimensions" in figure.get_suptitle().replace("\n", " ")

@@ -101,3 +101,5 @@ def test_they_are_compared(cli, old):
     ended = cli("compare", str(old), "out=compared")
     assert ended.status == 0, ended.err
     assert "beta" in Path("compared", "summary.csv").read_text()
+    advice = f"no picture.png in its folder; type vae-lab evaluate run={old / 'finished'} metrics=none figures=none"
+    assert advice in Path("compared", "compare.html").read_text()

@@ -1,9 +1,12 @@
 """Tests of resuming runs that were interrupted, killed, moved or damaged."""
 
+import errno
 import json
+import os
+import shutil
 import signal
 import subprocess
-import time
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,25 +17,33 @@ from helpers import curves_of, scores_of, weights_of
 STATEFUL = ["train", "dataset=digits", "epochs=8", "batch_size=8", "likelihood=sigma", "beta_schedule=linear",
             "beta_schedule.epochs=6", "scheduler=cosine", "dataset.noise_std=0.2", "dataset.noise_share=0.5",
             "figures=none", "metrics=loss_terms"]  # fmt: skip
+SHORT = ["dataset=digits", "dataset.limit=64", "batch_size=16", "model=dense", "logger=none", "metrics=loss_terms",
+         "figures=none"]  # fmt: skip
 
 
-def _stop_in_the_middle(words: list[str], folder: Path, how: signal.Signals, after_epochs: int = 3):
-    """Start a run, send it a signal in the middle of a later epoch, and return its exit status and its output."""
-    process = subprocess.Popen(
-        [PROGRAM, *words, f"hydra.run.dir={folder.name}"], cwd=folder.parent, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    history = folder / "metrics.csv"
-    while not history.exists() or len(history.read_text().splitlines()) <= after_epochs:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    time.sleep(0.1)
-    process.send_signal(how)
-    out, err = process.communicate(timeout=60)
-    assert not (folder / "results.json").exists(), f"the run ended before the signal arrived:\n{out}\n{err}"
-    return process.returncode, out, err
+# Sends itself a signal in the middle of the fifth epoch. From outside, on a busy machine, it could arrive too late.
+STOPPED = """
+import os, sys
+from vae_lab.cli import program
+from vae_lab.training.engine import Engine
+
+def take(self, batch, at, taken=Engine.take):
+    if at.epoch == 4 and at.batch == at.batches // 2:
+        os.kill(os.getpid(), HOW)
+    return taken(self, batch, at)
+
+Engine.take = take
+program()
+"""
+
+
+def _stop_in_the_middle(words: list[str], folder: Path, how: signal.Signals):
+    """Start a run that stops itself by a signal in the middle of an epoch; return its exit status and its output."""
+    code = STOPPED.replace("HOW", str(int(how)))
+    command = [sys.executable, "-c", code, *words, f"hydra.run.dir={folder.name}"]
+    ended = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=False, timeout=300)
+    assert not (folder / "results.json").exists()
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +69,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(tmp_path, program, undist
     assert set(whole) == set(pieces)
     assert all(torch.equal(whole[key], pieces[key]) for key in whole)
     assert curves_of(undisturbed) == curves_of(tmp_path / "run")
+    assert (tmp_path / "run" / "picture.png").read_bytes() == (undisturbed / "picture.png").read_bytes()
     assert scores_of(undisturbed) == scores_of(tmp_path / "run")
 
 
@@ -108,10 +120,91 @@ def test_best_survives_a_move_of_the_folder(cli, tmp_path):
     assert torch.load(moved / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == 2
 
 
-def test_damaged_checkpoint_is_reported_on_resume(cli, run_copy):
+def _cut(run: Path, *names: str) -> None:
+    for name in names:
+        path = run / "checkpoints" / name
+        path.write_bytes(path.read_bytes()[:1000])
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_refused_with_the_way_out(cli, run_copy):
     (run_copy / "results.json").unlink()
-    last = run_copy / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:1000])
+    _cut(run_copy, "last.ckpt", "best.ckpt")
     ended = cli("train", "resume=run")
     assert ended.status == 2
-    assert "last.ckpt" in ended.err
+    assert ended.err.endswith(
+        "run/checkpoints/last.ckpt and run/checkpoints/best.ckpt are truncated or corrupt; remove run/checkpoints to "
+        "train this run from the beginning\n"
+    )
+
+
+@pytest.mark.parametrize("problem", ["damaged", "missing"])
+def test_without_its_last_checkpoint_a_run_continues_from_the_best_one(cli, tmp_path, problem):
+    assert cli("train", *SHORT, "epochs=2", "hydra.run.dir=half").status == 0
+    assert cli("train", *SHORT, "epochs=4", "hydra.run.dir=run").status == 0
+    run = tmp_path / "run"
+    scores, curves, weights = scores_of(run), curves_of(run), weights_of(run)
+    (run / "results.json").unlink()
+    if problem == "damaged":
+        _cut(run, "last.ckpt")
+    else:
+        (run / "checkpoints" / "last.ckpt").unlink()
+    shutil.copy(tmp_path / "half" / "checkpoints" / "best.ckpt", run / "checkpoints" / "best.ckpt")
+    ended = cli("train", "resume=run")
+    assert ended.status == 0, ended.err
+    assert f"last.ckpt is {problem}; training continues from best.ckpt, after epoch 2" in ended.out
+    assert scores_of(run) == scores
+    assert curves_of(run) == curves
+    assert all(torch.equal(value, weights[key]) for key, value in weights_of(run).items())
+
+
+def test_without_its_best_checkpoint_a_run_is_scored_with_the_last_one_and_says_so(cli, run_copy):
+    (run_copy / "results.json").unlink()
+    _cut(run_copy, "best.ckpt")
+    refused = cli("evaluate", "run=run")
+    assert "vae-lab train resume=run" in refused.err
+    ended = cli("train", "resume=run")
+    assert ended.status == 0, ended.err
+    results = json.loads((run_copy / "results.json").read_text())
+    assert results["protocol"]["checkpoint"] == {"which": "last epoch", "epoch": 15, "file": "last.ckpt"}
+    (note,) = [note for note in results["notes"] if "best.ckpt" in note]
+    assert note.startswith("best.ckpt was damaged, so the scores are those of the last epoch, 15")
+    assert "best.ckpt was damaged" in " ".join(ended.out.split())
+    assert cli("evaluate", "run=run", "metrics=loss_terms", "figures=none").status == 0
+    assert scores_of(run_copy)["test/elbo"] == results["metrics"]["test/elbo"]
+
+
+@pytest.mark.parametrize("command", [["evaluate", "run=run"], ["sample", "run=run", "n=2", "out=new"]])
+def test_a_finished_run_without_its_weights_says_what_can_be_done(cli, run_copy, command):
+    _cut(run_copy, "best.ckpt")
+    ended = cli(*command)
+    assert ended.status == 2
+    assert ended.err.count("\n") == 1
+    assert "run/checkpoints/best.ckpt is truncated or corrupt; the scores in results.json remain valid" in ended.err
+    assert "move results.json away and type vae-lab train resume=run" in ended.err
+    _cut(run_copy, "last.ckpt")
+    assert "vae-lab train --config-dir=run --config-name=config" in cli(*command).err
+
+
+@pytest.mark.parametrize("file", ["last.ckpt", "results.json"])
+def test_a_full_disk_ends_a_run_in_one_line_and_resume_finishes_it(cli, tmp_path, monkeypatch, file):
+    words = [*SHORT, "epochs=3"]
+    assert cli("train", *words, "hydra.run.dir=whole").status == 0
+    sync, writes = os.fsync, []
+
+    def full(number):
+        writes.append(os.readlink(f"/proc/self/fd/{number}"))
+        if sum(f"/.{file}." in name for name in writes) == (2 if file == "last.ckpt" else 1):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        ended = cli("train", *words, "hydra.run.dir=run")
+    assert ended.status == 1
+    place = "run/checkpoints" if file == "last.ckpt" else "run"
+    assert f"{place}/{file} could not be written (No space left on device)" in ended.err
+    assert ended.err.endswith("Make room, and type vae-lab train resume=run\n")
+    assert ended.err.count("\n") == 1
+    assert not [path.name for path in (tmp_path / "run").rglob(".*")]
+    assert cli("train", "resume=run").status == 0
+    assert scores_of(tmp_path / "run") == scores_of(tmp_path / "whole")

@@ -86,11 +86,14 @@ def test_a_killed_search_continues_as_if_it_had_not_been_killed(tmp_path):
     first = play(OptunaSearch(trials=16, startup=5), tmp_path / "parts", until=8)
     journal = tmp_path / "parts" / JOURNAL
     journal.write_bytes(journal.read_bytes() + b'{"op_code": 4, "wor')  # killed while it wrote
+    journal.with_name(f"{JOURNAL}.lock").symlink_to(journal)  # the lock of the killed process
+    journal.with_name(f"{JOURNAL}.lock0-1.rename").symlink_to("nowhere")
     search = OptunaSearch(trials=16, startup=5)
     second = play(search, tmp_path / "parts")
     assert first[-1] == second[0]  # under way: given again
     assert first[:-1] + second == whole
     assert search.done == 7
+    assert [path.name for path in journal.parent.iterdir()] == [JOURNAL]
     assert play(OptunaSearch(trials=16, startup=5), tmp_path / "parts") == []
     assert len(play(OptunaSearch(trials=18, startup=5), tmp_path / "parts")) == 2  # more trials
 

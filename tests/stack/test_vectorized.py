@@ -39,6 +39,7 @@ def test_each_job_has_the_numbers_and_files_of_a_run_alone(cli, tmp_path):
         stacked = tmp_path / "vectorized" / folder.name
         assert json.loads((stacked / "environment.json").read_text())["stacked"] == 2
         assert files(stacked) == files(folder)
+        assert "picture.png" in files(stacked)
         for row, other in zip(curves_of(stacked), curves_of(folder), strict=True):
             assert {k: float(v) for k, v in row.items()} == pytest.approx(
                 {k: float(v) for k, v in other.items()}, rel=1e-4

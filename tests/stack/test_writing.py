@@ -11,12 +11,12 @@ from vae_lab.stack.writing import BackgroundCheckpointIO
 def test_files_of_a_folder_are_written_in_order_while_training_continues(tmp_path, monkeypatch):
     order, may_go = [], threading.Event()
 
-    def slow(self, checkpoint, path, storage_options=None):
+    def slow(checkpoint, path):
         if checkpoint["place"] == 0:
             assert may_go.wait(20)
         order.append((path.parent.name, checkpoint["place"]))
 
-    monkeypatch.setattr("pytorch_lightning.plugins.io.TorchCheckpointIO.save_checkpoint", slow)
+    monkeypatch.setattr("vae_lab.stack.writing.write_checkpoint", slow)
     writing = BackgroundCheckpointIO(threads=4)
     for place in range(3):
         writing.save_checkpoint({"place": place}, tmp_path / "a" / f"{place}.ckpt")

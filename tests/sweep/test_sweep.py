@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -239,14 +240,21 @@ def test_a_damaged_checkpoint_is_reported_with_the_way_out(cli, tmp_path):
     folder = tmp_path / FOLDER / "run"
     before = (folder / "results.json").read_text()
     (folder / "results.json").unlink()
-    last = folder / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:1000])
+    for name in ("last.ckpt", "best.ckpt"):
+        (folder / "checkpoints" / name).write_bytes(b"cut")
     ended = cli("train", "-m", *WORDS, "latent_dim=2")
     assert ended.status == 1
-    assert "last.ckpt to train this run from the beginning" in " ".join(ended.out.split())
-    last.unlink()
+    assert "to train this run from the beginning" in " ".join(ended.out.split())
+    shutil.rmtree(folder / "checkpoints")
     assert cli("train", "-m", *WORDS, "latent_dim=2").status == 0
     assert (folder / "results.json").read_text() == before
+
+
+def test_a_sweep_that_was_killed_before_it_wrote_anything_can_be_started_again(cli, tmp_path):
+    (tmp_path / FOLDER).mkdir(parents=True)
+    (tmp_path / FOLDER / ".lock").write_text("")
+    ended = cli("train", "-m", *WORDS, "latent_dim=2")
+    assert ended.status == 0, ended.err
 
 
 def test_words_that_no_job_can_be_composed_of_start_nothing(cli, tmp_path):

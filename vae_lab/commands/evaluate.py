@@ -18,6 +18,7 @@ from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import print_scores, tracker
 from vae_lab.report.titles import title_of
+from vae_lab.runs.content import RESULTS
 from vae_lab.runs.folders import is_run, is_sweep
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished
@@ -64,7 +65,9 @@ def _evaluate(folder: Path, settings: EvaluateConfig, config: Node, console: Con
 def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console: Console) -> Scores:
     device, seed, features = device_for(settings.accelerator), run.config["seed"], make(settings.features)
     evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
-    evaluation.scores = Scores(run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings)
+    evaluation.scores = Scores(
+        run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings, saved_in=run.path / RESULTS
+    )
     context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True

@@ -24,6 +24,7 @@ from vae_lab.report.titles import title_of
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished
 from vae_lab.system.files import write_atomically
+from vae_lab.system.unfinished import unfinished
 from vae_lab.types import Sampler
 
 GRID = 1024  # largest number of images in a grid
@@ -87,16 +88,23 @@ class _Files:
             )
 
     def refuse_present(self) -> None:
-        """Refuse to overwrite files.
+        """Refuse to overwrite files. If only some of them are there, the command was killed, and all are written again.
 
         Raises:
             UserError: names the file or the folder that already exists.
         """
-        for path, option in ((self.array, "out"), (self.view, "out"), (self.singles, "dir")):
-            if path is not None and path.exists() and (path.is_file() or any(path.iterdir())):
-                raise UserError(
-                    f"{path} already exists and is not overwritten; type {option}=<another folder> or seed=…"
-                )
+        if (
+            self.singles is not None
+            and self.singles.exists()
+            and (self.singles.is_file() or any(self.singles.iterdir()))
+        ):
+            raise self._is_present(self.singles, "dir")  # it is written last, so that it is complete or not ours
+        if self.array.exists() and (self.view is None or self.view.exists()) and self.singles is None:
+            raise self._is_present(self.array, "out")
+
+    @staticmethod
+    def _is_present(path: Path, option: str) -> UserError:
+        return UserError(f"{path} already exists and is not overwritten; type {option}=<another folder> or seed=…")
 
     def write(self, examples: Tensor, draw: Callable[[IO[bytes]], None]) -> None:
         """Write all files.
@@ -108,13 +116,8 @@ class _Files:
         Raises:
             UserError: a folder cannot be written to.
         """
-        for folder, option in ((self.folder, "out"), (self.singles, "dir")):
-            try:
-                if folder is not None:
-                    folder.mkdir(parents=True, exist_ok=True)
-            except OSError as why:
-                raise _unwritable(folder, option, why) from why
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             with write_atomically(self.array, "wb") as file:
                 np.save(file, examples.numpy())
             if self.view is not None:
@@ -123,10 +126,13 @@ class _Files:
                         file.write("".join(f"{line}\n" for line in self.values.text(examples)).encode())
                     else:
                         draw(file)
-            if self.singles is not None:
-                _write_singles(examples, self.singles)
         except OSError as why:
             raise _unwritable(self.folder, "out", why) from why
+        if self.singles is not None:
+            try:
+                _write_singles(examples, self.singles)
+            except OSError as why:
+                raise _unwritable(self.singles, "dir", why) from why
 
     def written(self, n: int) -> str:
         """The names of the n examples' files, for the terminal."""
@@ -134,7 +140,7 @@ class _Files:
         return names + (f" and {n:,} PNGs in {self.singles}" if self.singles else "")
 
 
-def _unwritable(folder: Path | None, option: str, why: OSError) -> UserError:
+def _unwritable(folder: Path, option: str, why: OSError) -> UserError:
     return UserError(f"{folder} cannot be written ({why.strerror}); type {option}=<a writable folder>")
 
 
@@ -151,8 +157,14 @@ def _grid_png(images: Tensor, run: Run, y: Word | list[Word] | None, title: str,
 
 
 def _write_singles(images: Tensor, folder: Path) -> None:
+    """Write each image as a PNG. The folder gets its name when all are there."""
     from torchvision.transforms.v2.functional import to_pil_image
 
     digits = len(str(len(images) - 1))
-    for i, image in enumerate(images):
-        to_pil_image(image).save(folder / f"{i:0{digits}d}.png")  # a grey image is saved as grey
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with unfinished(folder, folder=True) as temporary:
+        for i, image in enumerate(images):
+            to_pil_image(image).save(temporary / f"{i:0{digits}d}.png")  # a grey image is saved as grey
+        if folder.exists():
+            folder.rmdir()  # it is empty
+        temporary.replace(folder)

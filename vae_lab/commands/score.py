@@ -24,10 +24,11 @@ from vae_lab.features.classifier import classifier_features
 from vae_lab.metrics.common.image_scores import ImageMetric, images_compared
 from vae_lab.noise import generator
 from vae_lab.report.loggers import LogContext, close
-from vae_lab.report.terminal import print_notes, print_scores, tracker
+from vae_lab.report.terminal import print_scores, tracker
 from vae_lab.runs import writing
 from vae_lab.runs.build import make_data
 from vae_lab.runs.environment import describe_environment
+from vae_lab.runs.state import in_use, saved_config
 from vae_lab.scores import Scores
 from vae_lab.types import Progress
 
@@ -74,8 +75,14 @@ def score_images(config: Node, run_dir: Path, console: Console, sweep: str | Non
         sweep: the sweep that the command is a job of.
 
     Raises:
-        UserError: the images or the config are not valid; nothing has been written then.
+        UserError: the folder is in use, or the images or the config are not valid; nothing has been written then.
     """
+    # Without the lock, two commands at the same time would mix their results in one folder.
+    with in_use(run_dir):
+        return _score_images(config, run_dir, console, sweep)
+
+
+def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | None) -> Scores:
     started = time.perf_counter()
     settings = check(ScoreConfig, config)
     metrics = make_all(config["metrics"])
@@ -93,14 +100,14 @@ def score_images(config: Node, run_dir: Path, console: Console, sweep: str | Non
         settings.axes,
         settings.background,
     )
-    writing.claim(run_dir)
+    if not _is_begun(run_dir):
+        writing.claim(run_dir)
     title = f"{given.path.name} against {data.name}, seed {settings.seed}"
     scoring = ScoredImages(given, data, settings.seed, device, title, tracker(console), make(settings.features))
     _refuse_too_few(scoring, metrics, config)
     console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{given.about['kind']}, {given.about['values']}", highlight=False, soft_wrap=True)
     scoring.scores.notes.extend(given.notes)
-    print_notes(console, scoring.scores.notes)
     environment = {
         **describe_environment(config, device, shlex.join(["vae-lab", "score", *sys.argv[1:]])),
         "x_shape": list(data.x_shape),
@@ -121,6 +128,12 @@ def score_images(config: Node, run_dir: Path, console: Console, sweep: str | Non
     writing.write_results(run_dir, scores)
     print_scores(console, scores, title, run_dir)
     return scores
+
+
+def _is_begun(run_dir: Path) -> bool:
+    """Whether a folder holds scores of given images that a killed command has not finished; they are written anew."""
+    config = None if (run_dir / "results.json").exists() else saved_config(run_dir)
+    return config is not None and "images" in config
 
 
 def _refuse_what_needs_a_model(requested: Mapping[str, Mapping[str, object]]) -> None:

@@ -14,15 +14,17 @@ from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig, check
 from vae_lab.config.trust import trusted
 from vae_lab.data.dataset import Dataset
-from vae_lab.errors import Interrupted
+from vae_lab.errors import Interrupted, RunFailed
 from vae_lab.report.terminal import print_plan, print_scores
 from vae_lab.runs import run_folder
 from vae_lab.runs.active_run import ActiveRun, begin
 from vae_lab.runs.build import make_job
-from vae_lab.runs.preparing import Prepared, last_checkpoint, prepare, prepare_again, quieten
+from vae_lab.runs.preparing import Prepared, prepare, prepare_again, quieten
 from vae_lab.scores import Scores
+from vae_lab.system.files import NO_ROOM
 from vae_lab.system.processes import several_processes
 from vae_lab.system.reading import read_history
+from vae_lab.training.checkpoints import LAST, last_checkpoint
 from vae_lab.training.compiled import Compiled, choose
 from vae_lab.training.history import steps_taken
 from vae_lab.training.job import Job
@@ -45,7 +47,7 @@ def train(
 
     Raises:
         UserError: the config is not valid, or the data are missing or do not fit it; nothing has been written then.
-        RunFailed: the loss became NaN.
+        RunFailed: the loss became NaN, or a file could not be written.
         Interrupted: Ctrl-C or SIGTERM stopped the run.
     """
     return _carry_out(begin(prepare(config, run_dir), sweep, command), console)
@@ -61,8 +63,8 @@ def resume(run_dir: Path, console: Console) -> Scores:
         console: shows progress and scores.
 
     Raises:
-        UserError: the folder is not a run folder, its run is finished, or its last checkpoint is damaged.
-        RunFailed: the loss became NaN.
+        UserError: the folder is not a run folder, its run is finished, or its checkpoints are damaged.
+        RunFailed: the loss became NaN, or a file could not be written.
         Interrupted: Ctrl-C or SIGTERM stopped the run.
     """
     prepared = prepare_again(run_dir)
@@ -79,24 +81,35 @@ def train_worker(run_dir: Path) -> None:
 
 
 def _resumed(prepared: Prepared) -> str:
-    done, total = prepared.epochs_done, prepared.settings.epochs
-    if not done:
+    """A sentence about where training continues, and from which file if ``last.ckpt`` cannot be used."""
+    done, total, used = prepared.epochs_done, prepared.settings.epochs, prepared.checkpoint
+    if used is None:
         return "No epoch was completed before, so training starts from the beginning"
-    return f"Resumed after epoch {done} of {total}" + ("; all are done, so the run is only scored" * (done >= total))
+    problem = "damaged" if used.with_name(LAST).exists() else "missing"
+    source = "" if used.name == LAST else f" from {used.name}, because {LAST} is {problem}"
+    ended = "; all are done, so the run is only scored" if done >= total else ""
+    return f"Resumed after epoch {done} of {total}{source}{ended}"
 
 
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
-    scores = None
     try:
         print_plan(console, run.title, run.data, run.environment)
         if note:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
         scores = run.score(console, trainer.strategy.root_device, steps_taken(trainer))
+        run.close(scores)
     except KeyboardInterrupt as stop:
         raise Interrupted(_resume_advice(run.run_dir)) from stop
+    except OSError as why:
+        if why.errno not in NO_ROOM:
+            raise
+        raise RunFailed(
+            f"{why.filename or run.run_dir} could not be written ({why.strerror}); what was saved before is intact. "
+            f"Make room, and type vae-lab train resume={run.run_dir}"
+        ) from why
     finally:
-        run.close(scores)
+        run.close(None)  # without effect if the run is closed already
     print_scores(console, scores, run.title, run.run_dir)
     return scores
 

@@ -17,6 +17,7 @@ from vae_lab.system.files import write_atomically
 
 PAGE, SUMMARY = "compare.html", "summary.csv"
 MARK = '<meta name="generator" content="vae-lab compare">'
+SUMMARY_MARK = "run,status,reason,"  # the first columns of every summary
 
 
 def compare(config: Node, console: Console) -> None:
@@ -82,10 +83,11 @@ def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Pat
     html = page_of(compared, plotted, read_grids(compared, ranked), drawable, MARK)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_summary(compared, out / SUMMARY)
-        write_pictures(plotted, out / "plots")
+        # The page is written first: by it, the next comparison recognises the other files.
         with write_atomically(out / PAGE, "wb") as file:
             file.write(as_utf8(html))
+        write_summary(compared, out / SUMMARY)
+        write_pictures(plotted, out / "plots")
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}); type out=<a writable folder>") from error
     return out / PAGE
@@ -102,8 +104,9 @@ def _refuse_foreign(out: Path) -> None:
     """Raise an error unless the files to be replaced were written by an earlier comparison."""
     if out.is_file() or (out.is_dir() and is_run(out)):
         raise UserError(f"out={out} is a {'file' if out.is_file() else 'run folder'}; type out=<another folder>")
-    page = out / PAGE
-    ours = page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")[:2000]
-    for path in (page, out / SUMMARY, out / "plots"):
+    page, summary = out / PAGE, out / SUMMARY
+    marked, mark = (page, MARK) if page.exists() else (summary, SUMMARY_MARK)  # a kill may have left no page
+    ours = marked.is_file() and mark in marked.read_text(encoding="utf-8", errors="replace")[:2000]
+    for path in (page, summary, out / "plots"):
         if path.exists() and not ours:
             raise UserError(f"{path} already exists and was not written by vae-lab compare; type out=<another folder>")

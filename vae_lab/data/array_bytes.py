@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from vae_lab.data.array_images import ArrayImages
-from vae_lab.data.cache import cache_dir
+from vae_lab.data.cache import cache_dir, made_array
 from vae_lab.data.value_range import ValueRange
-from vae_lab.system.files import replaced
 
 _AT_ONCE = 2**24  # values that are converted in one step
 
@@ -36,10 +35,7 @@ def image_bytes(images: ArrayImages, values: ValueRange, order: np.ndarray | Non
         _convert(images, values, order, pixels)
         return torch.from_numpy(pixels)
     cached = cache_dir("images") / f"{_key(images, values, order)}.npy"
-    if not cached.exists():
-        with replaced(cached) as unfinished:
-            _convert(images, values, order, np.lib.format.open_memmap(unfinished, "w+", np.uint8, full))
-    return torch.from_numpy(np.load(cached, mmap_mode="c"))
+    return made_array(cached, full, lambda out: _convert(images, values, order, out))
 
 
 def _convert(images: ArrayImages, values: ValueRange, order: np.ndarray | None, out: np.ndarray) -> None:
@@ -47,7 +43,7 @@ def _convert(images: ArrayImages, values: ValueRange, order: np.ndarray | None, 
 
     order = np.arange(images.count) if order is None else order
     blocks = np.array_split(np.arange(images.count), -(-out.size // _AT_ONCE))
-    for block in track(blocks, f"reading {images.file.name}", transient=True):
+    for block in track(blocks, f"reading {images.file.name}", transient=True, disable=len(blocks) < 10):
         out[block] = np.rint(values.unit(images.read(order[block])) * 255).astype(np.uint8)
 
 

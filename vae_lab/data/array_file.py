@@ -9,16 +9,16 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
 import numpy as np
 
 from vae_lab.data.array_hdf5 import HDF5Array, hdf5_arrays, is_hdf5
-from vae_lab.data.cache import cache_dir
+from vae_lab.data.cache import cache_dir, made_once
 from vae_lab.errors import UserError
-from vae_lab.system.files import replaced
 
 LARGE = 2**30  # bytes of a compressed array above which it is unpacked into a file in the cache instead of memory
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf")
@@ -41,12 +41,30 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class NamedArray:
-    """An array of a file, before it is read."""
+    """An array of a file, before it is read.
+
+    Args:
+        name: its name in the file.
+        shape: the lengths of its axes.
+        dtype: the type of its values.
+        read: reads it, or maps it into memory.
+        start: the beginning of error messages.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
-    load: Callable[[], np.ndarray | HDF5Array]
+    read: Callable[[], np.ndarray | HDF5Array]
+    start: str = ""
+
+    def load(self) -> np.ndarray | HDF5Array:
+        """Return the array, which may still be in the file.
+
+        Raises:
+            UserError: it is damaged, or holds Python objects.
+        """
+        with damage_told(self.start, "no array of numbers or words"):
+            return self.read()
 
     @property
     def numeric(self) -> bool:
@@ -85,8 +103,14 @@ def arrays_of(file: Path, start: str) -> dict[str, NamedArray]:
     with damage_told(start, f"no {suffix} file"):
         if suffix in (".h5", ".hdf5", ".hdf") or (suffix == ".mat" and is_hdf5(file)):
             found = hdf5_arrays(file, start, matlab=suffix == ".mat")
-            return {name: NamedArray(name, a.shape, a.dtype, lambda a=a: a) for name, a in found.items()}  # type: ignore[misc]
-        return {".npy": _npy, ".npz": _npz, ".mat": _mat}[suffix](file)
+            named = {name: NamedArray(name, a.shape, a.dtype, partial(_same, a)) for name, a in found.items()}
+        else:
+            named = {".npy": _npy, ".npz": _npz, ".mat": _mat}[suffix](file)
+    return {name: replace(array, start=f"{start}, {name}" if name else start) for name, array in named.items()}
+
+
+def _same(array: HDF5Array) -> HDF5Array:
+    return array
 
 
 @contextmanager
@@ -105,7 +129,7 @@ def _npy(file: Path) -> dict[str, NamedArray]:
     with file.open("rb") as stream:
         shape, dtype = _header(stream)
     if dtype.hasobject:
-        return {"": NamedArray("", shape, dtype, lambda: np.empty(shape, dtype))}  # refused because it is not numeric
+        return {"": NamedArray("", shape, dtype, _refuse_objects)}
     mapped = np.load(file, mmap_mode="c", allow_pickle=False)  # maps at once, which finds out that a file is truncated
     return {"": NamedArray("", shape, dtype, lambda: mapped)}
 
@@ -125,8 +149,13 @@ def _npz(file: Path) -> dict[str, NamedArray]:
                 with archive.open(member) as stream:
                     shape, dtype = _header(stream)
                 name = member.filename.removesuffix(".npy")
-                found[name] = NamedArray(name, shape, dtype, _Member(file, member))
+                read = _refuse_objects if dtype.hasobject else _Member(file, member)
+                found[name] = NamedArray(name, shape, dtype, read)
     return found
+
+
+def _refuse_objects() -> np.ndarray:
+    raise ValueError("it holds Python objects, and unpickling them can run any code; save words as numpy.array(…, str)")
 
 
 @dataclass(frozen=True)
@@ -141,10 +170,19 @@ class _Member:
             if self.member.file_size <= LARGE:
                 return np.lib.format.read_array(stream, allow_pickle=False)
             unpacked = cache_dir("arrays") / f"{self.member.CRC:08x}-{self.member.file_size}.npy"
-            if not unpacked.exists():
-                with replaced(unpacked) as unfinished, unfinished.open("wb") as out:
-                    shutil.copyfileobj(stream, out, 2**20)
-        return np.load(unpacked, mmap_mode="c", allow_pickle=False)
+            return made_once(unpacked, partial(_copy, stream), _mapped)
+
+
+def _copy(stream: IO[bytes], path: Path) -> None:
+    with path.open("wb") as out:
+        shutil.copyfileobj(stream, out, 2**20)
+
+
+def _mapped(path: Path) -> np.ndarray | None:
+    try:
+        return np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None  # damaged
 
 
 def _mat(file: Path) -> dict[str, NamedArray]:
@@ -154,6 +192,8 @@ def _mat(file: Path) -> dict[str, NamedArray]:
         found = loadmat(file, variable_names=[name])[name]
         if kind == "cell":  # a column of words is a cell array
             return np.array([str(np.squeeze(word)) for word in found.ravel()])
+        if found.dtype.kind == "c":
+            raise ValueError("it holds complex numbers")
         return found.astype(bool) if kind == "logical" else found
 
     def array(name: str, shape: tuple[int, ...], kind: str) -> NamedArray:

@@ -87,7 +87,8 @@ def hdf5_arrays(file: Path, start: str, matlab: bool) -> dict[str, HDF5Array]:
     found: dict[str, HDF5Array] = {}
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("#"):  # MATLAB's folder of cells is called #refs#
+        # MATLAB's folder of cells is called #refs#; a dataset without a shape is empty.
+        if isinstance(item, h5py.Dataset) and not name.startswith("#") and item.shape is not None:
             found[name] = HDF5Array(item, matlab)
 
     h5py.File(file, "r", locking=False).visititems(visit)  # stays open as long as one of its arrays is used

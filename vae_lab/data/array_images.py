@@ -45,11 +45,11 @@ class ArrayImages:
             raise UserError(f"{words.start}: numbers are needed, not {array.dtype}")
         self.layout = layout_of(array.shape, axes, known, words.start, words.prefix)
         self.file, self.name, self.shape, self.start = file, array.name, self.layout.x_shape, words.start
+        self.dtype = array.dtype
         self.count = array.shape[self.layout.images]
         if self.count == 0 or 0 in self.shape:
             raise UserError(f"{words.start}: there is no image in it")
-        with damage_told(words.start, f"no {file.suffix} file"):
-            self.rows = array.rows(self.layout.images)
+        self.rows = array.rows(self.layout.images)
         self.about = {"kind": f"{array.dtype} array of {' × '.join(map(str, array.shape))} ({self.layout})"}
 
     def read(self, index: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -1,14 +1,14 @@
 """Where the arrays of a set of examples are: the images in a file, labels or factors in the same file or in another."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from vae_lab.config.paths import expanded
 from vae_lab.data.array_choice import image_array, listed
-from vae_lab.data.array_file import SUFFIXES, NamedArray, arrays_of, damage_told
+from vae_lab.data.array_file import SUFFIXES, NamedArray, arrays_of
 from vae_lab.data.array_images import ArrayImages, Wording
 from vae_lab.data.array_layout import Sizes
 from vae_lab.errors import UserError
@@ -68,7 +68,8 @@ class Place:
         """
         array = self.arrays.get(word)
         if array is None:
-            found = next((p for p in (Path(word), self.root / word, self.file.parent / word) if p.is_file()), None)
+            path = Path(word).expanduser()
+            found = next((p for p in (path, self.root / path, self.file.parent / path) if p.is_file()), None)
             if found is None or word == "":
                 known = "has one array" if "" in self.arrays else f"has {listed(self.arrays)}"
                 raise UserError(f"{start} is neither a file nor an array of {self.path}, which {known}")
@@ -76,8 +77,7 @@ class Place:
             if len(arrays) != 1:
                 raise UserError(f"{start} has several arrays, {listed(arrays)}; save the one that is meant as .npy")
             array = next(iter(arrays.values()))
-        with damage_told(start, "no array"):
-            return np.asarray(array.load())
+        return np.asarray(replace(array, start=start).load())
 
 
 def found(path: str, root: Path, option: str) -> Path:

@@ -7,6 +7,7 @@ rounded.
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from vae_lab.data.array_bytes import image_bytes
 from vae_lab.data.array_factors import FactorGrid, factor_grid
 from vae_lab.data.array_file import arrays_of
+from vae_lab.data.array_images import ArrayImages
 from vae_lab.data.array_labels import ClassNames
 from vae_lab.data.array_layout import Sizes
 from vae_lab.data.array_place import PREFIX, Place, found
@@ -67,9 +69,8 @@ class Arrays:
     ) -> None:
         if not 0 < test_share < 1:
             raise UserError(f"{PREFIX}test_share={test_share} must lie between 0 and 1; type 0.1")
-        for option, value, other in (("classes", classes, labels), ("factor_names", factor_names, factors)):
-            if value and not other:
-                raise UserError(f"{PREFIX}{option}= needs {PREFIX}{option.replace('classes', 'labels').split('_')[0]}=")
+        if factor_names and not factors:
+            raise UserError(f"{PREFIX}factor_names= needs {PREFIX}factors=")
         if (test_path or test_array) and factors:
             raise UserError(
                 f"{PREFIX}factors= needs all images in one array; leave {PREFIX}test_path= and test_array out"
@@ -96,7 +97,8 @@ class Arrays:
             targets = targets[torch.from_numpy(order)]
         pixels = image_bytes(images, values, order, self.memory)
         factors = None if grid is None else Factors(grid.names, grid.sizes, pixels, f"images of {place.file.name}")
-        train = Examples(pixels, targets, classes.names if classes else (), factors=factors)
+        notes = () if images.dtype.kind == "b" or images.dtype == np.uint8 else (_rounded(images, values),)
+        train = Examples(pixels, targets, classes.names if classes else (), factors=factors, notes=notes)
         if test_place is None:
             return _split(train, self.test_share)
         return train, self._test(test_place, train, values, classes)
@@ -146,6 +148,8 @@ class Arrays:
     def _labelled(self, place: Place, count: int) -> tuple[ClassNames | None, Tensor | None]:
         """Return the classes and the label of each image."""
         if place.labels is None:
+            if self.classes:
+                raise UserError(f"{PREFIX}classes= needs {PREFIX}labels=")
             return None, None
         start = f"{PREFIX}labels={place.labels}"
         labels = place.beside(place.labels, start)
@@ -164,6 +168,11 @@ class Arrays:
             start = f"{PREFIX}test_labels={place.labels}"
             targets = classes.of(place.beside(place.labels, start), images.count, start)
         return Examples(image_bytes(images, same, None, self.memory), targets, train.classes)
+
+
+def _rounded(images: ArrayImages, values: ValueRange) -> str:
+    """Return a sentence about values that are not bytes."""
+    return f"{images.file.name} has {images.dtype} {values.told}, rounded to 256 grey levels."
 
 
 def _split(examples: Examples, test_share: float) -> tuple[Examples, Examples]:

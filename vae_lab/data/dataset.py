@@ -80,6 +80,15 @@ class Dataset(pl.LightningDataModule):
                                 noise_share=noise_share)  # fmt: skip
         self.corruption = self._corrupt(seed=seed)
 
+    def __repr__(self) -> str:
+        """The name, the sizes of the splits and the shape of an example, in one line."""
+        sizes = ", ".join(f"{len(getattr(self, split)):,} {split}" for split in ("train", "val", "test"))
+        return f"Dataset({self.name}: {sizes}; {self.values.describe(self.x_shape)})"
+
+    def __str__(self) -> str:
+        """As :func:`repr`; Lightning's own text has no sizes."""
+        return repr(self)
+
     def _refuse_image_options(self, binarize: Binarize | None, noise_std: float, noise_share: float) -> None:
         if (noise_std > 0) != (noise_share > 0):
             raise UserError(

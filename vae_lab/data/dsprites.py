@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lab.data.cache import cache_dir
+from vae_lab.data.cache import cache_dir, made_array
 from vae_lab.data.sprites import NAMES, Known, factor_images
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
-from vae_lab.system.files import replaced
 
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 SIZES = (3, 6, 40, 32, 32)
@@ -95,21 +94,18 @@ def _packed(file: Path) -> Tensor:
     """Return the bits of all images; the file is packed only if the cache does not have it yet."""
     about = file.stat()
     cached = cache_dir("images") / f"dsprites-{about.st_size}-{about.st_mtime_ns}.npy"
-    if not cached.exists():
-        try:
-            with replaced(cached) as unfinished:
-                _pack(file, unfinished)
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as why:
-            raise UserError(
-                f"dataset=dsprites: {file} is truncated, corrupt or not the published file "
-                f"({' '.join(str(why).split())[:160]}); put the published file there, or type dataset=sprites, "
-                "which needs no file"
-            ) from why
-    return torch.from_numpy(np.load(cached, mmap_mode="c"))
+    try:
+        return made_array(cached, (math.prod(SIZES), SIDE**2 // 8), lambda bits: _pack(file, bits))
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as why:
+        raise UserError(
+            f"dataset=dsprites: {file} is truncated, corrupt or not the published file "
+            f"({' '.join(str(why).split())[:160]}); put the published file there, or type dataset=sprites, "
+            "which needs no file"
+        ) from why
 
 
-def _pack(file: Path, out: Path) -> None:
-    """Write the bits of all images in the archive, a few thousand images at a time."""
+def _pack(file: Path, bits: np.ndarray) -> None:
+    """Write the bits of all images in the archive into an array, a few thousand images at a time."""
     from rich.progress import track
 
     total, values = math.prod(SIZES), SIDE**2
@@ -117,11 +113,9 @@ def _pack(file: Path, out: Path) -> None:
         _check_order(archive)
         with archive.open("imgs.npy") as stream:
             _check_header(stream, (total, SIDE, SIDE))
-            bits = np.lib.format.open_memmap(out, "w+", np.uint8, (total, values // 8))
             for start in track(range(0, total, _AT_ONCE), "packing dSprites", transient=True):
                 part = np.frombuffer(stream.read(values * min(_AT_ONCE, total - start)), np.uint8)
                 bits[start : start + _AT_ONCE] = np.packbits(part.reshape(-1, values), axis=1)
-    bits.flush()
 
 
 def _check_order(archive: zipfile.ZipFile) -> None:

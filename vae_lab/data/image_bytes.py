@@ -105,8 +105,13 @@ class ImageReader:
             raise UserError(
                 f"{shown(file)} has 16 bits per channel, of which only the upper 8 are read; save it with 8 bits"
             )
-        self._refuse_outside(self.ends, *_extremes(image), file)
         black, white = self.ends
+        if white > 255:
+            raise UserError(
+                f"{shown(file)} has 8 bits, and no value of them is {white:.7g}, which means white; keep images of "
+                "different bits in different folders"
+            )
+        self._refuse_outside(self.ends, *_extremes(image), file)
         levels = np.rint((np.arange(256).clip(black, white) - black) * (255 / (white - black))).astype(int)
         return image.point(levels.tolist() * len(image.getbands()))
 

@@ -18,7 +18,7 @@ from pydantic import PositiveInt
 
 from vae_lab.config.paths import expanded
 from vae_lab.data.attributes import Attributes, read_attributes
-from vae_lab.data.cache import cache_dir
+from vae_lab.data.cache import cache_dir, made_array
 from vae_lab.data.image_bytes import READING, Background, ImageReader
 from vae_lab.data.image_files import image_files, shown
 from vae_lab.data.image_layout import Layout, layout
@@ -26,7 +26,7 @@ from vae_lab.data.image_opening import for_each, without_warnings
 from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
-from vae_lab.system.files import replaced, write_json
+from vae_lab.system.files import write_json
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -124,15 +124,15 @@ class ImageFolder:
         """Return the images as bytes [N, C, H, W], and sentences about them."""
         full = (len(files), *shape)
         if np.prod(full) <= self.memory:
-            pixels = np.empty(full, np.uint8)
-            notes = self._decode(files, pixels)
-            return torch.from_numpy(pixels), notes
+            decoded = np.empty(full, np.uint8)
+            notes = self._decode(files, decoded)
+            return torch.from_numpy(decoded), notes
         cached = cache_dir("images") / f"{self._key(files, shape)}.npy"
-        about = cached.with_suffix(".json")
-        if not (cached.exists() and about.exists()):
-            with replaced(cached) as unfinished:
-                write_json(about, self._decode(files, np.lib.format.open_memmap(unfinished, "w+", np.uint8, full)))
-        return torch.from_numpy(np.load(cached, mmap_mode="c")), json.loads(about.read_text(encoding="utf-8"))
+        about = cached.with_suffix(".json")  # the sentences; written before the images are complete
+        if not about.exists():
+            cached.unlink(missing_ok=True)
+        pixels = made_array(cached, full, lambda out: write_json(about, self._decode(files, out)))
+        return pixels, json.loads(about.read_text(encoding="utf-8"))
 
     def _key(self, files: Sequence[Path], shape: tuple[int, int, int]) -> str:
         """Return the name of the cached images, which depends on everything that their bytes depend on."""

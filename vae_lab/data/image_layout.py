@@ -7,6 +7,7 @@ with either of these inside.
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from vae_lab.data.image_files import ImageFiles, counted, shown
@@ -23,14 +24,16 @@ class Split:
     root: Path
     images: list[Path]
 
-    @property
-    def tops(self) -> Counter[str]:
-        """The number of images by the folder in ``root`` that they lie in; ``""`` stands for ``root`` itself."""
-        return Counter(self.top(path) for path in self.images)
+    @cached_property
+    def top(self) -> list[str]:
+        """For each image, the name of the folder in ``root`` that it lies in; ``""`` stands for ``root`` itself."""
+        depth = len(self.root.parts)
+        return [path.parts[depth] if len(path.parts) > depth + 1 else "" for path in self.images]
 
-    def top(self, path: Path) -> str:
-        """Return the name of the folder in ``root`` that an image lies in, or ``""``."""
-        return path.relative_to(self.root).parts[0] if path.parent != self.root else ""
+    @cached_property
+    def tops(self) -> Counter[str]:
+        """The number of images by the folder in ``root`` that they lie in."""
+        return Counter(self.top)
 
 
 @dataclass
@@ -85,16 +88,16 @@ def _splits(found: ImageFiles) -> dict[str, Split]:
     for split, same in given.items():
         if len(same) > 1:
             raise UserError(f"{shown(found.folder)}: {_listed(same)} both mean {split}; make them one folder")
-    return {split: Split(found.folder / name, [path for path in found.images if whole.top(path) == name])
+    return {split: Split(found.folder / name, [path for path, top in zip(found.images, whole.top) if top == name])
             for split, (name,) in given.items()}  # fmt: skip
 
 
 def _refuse_inner_splits(whole: Split) -> None:
     """Refuse ``folder/x/train`` with ``folder/x/test``: training and test images would be mixed."""
-    inner = defaultdict(set)
-    for path in whole.images:
-        if len(parts := path.relative_to(whole.root).parts) > 2:
-            inner[parts[0]].add(_SPLITS.get(parts[1].casefold()))
+    inner, depth = defaultdict(set), len(whole.root.parts)
+    for path, top in zip(whole.images, whole.top):
+        if len(path.parts) > depth + 2:
+            inner[top].add(_SPLITS.get(path.parts[depth + 1].casefold()))
     for top, splits in inner.items():
         if "train" in splits and splits & {"val", "test"}:
             inside = shown(whole.root / top)
@@ -132,7 +135,8 @@ def _labels(folder: Path, splits: dict[str, Split]) -> dict[Path, str]:
             )
     if not classes["train"]:
         return {}
-    return {path: shown(split.top(path)) for split in splits.values() for path in split.images}
+    shown_as = {top: shown(top) for split in splits.values() for top in split.tops}
+    return {path: shown_as[top] for split in splits.values() for path, top in zip(split.images, split.top)}
 
 
 def _classes(split: Split) -> set[str]:

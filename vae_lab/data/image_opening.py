@@ -3,6 +3,7 @@
 Grey and colours are separated from transparency here; what becomes of them is decided in ``image_bytes.py``.
 """
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,10 +75,16 @@ def for_each(files: Sequence[Path], do: Callable[[int], None]) -> None:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Silence Pillow's warnings, which name no file. This is for all threads, so that it is not done for each file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Silence Pillow, whose warnings name no file. This is for all threads, so that it is not done for each file."""
+    log = logging.getLogger("PIL")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 @contextmanager
@@ -85,12 +92,12 @@ def _named(file: Path) -> Iterator[None]:
     """Turn errors of reading a file, which are of many kinds if it is damaged, into one line that names it."""
     try:
         yield
-    except MemoryError:
-        raise
     except Exception as why:
         told = " ".join(str(why).split())[:160] or type(why).__name__
         if isinstance(why, UnidentifiedImageError):
             told = "it holds no image" if file.stat().st_size else "it is empty"
+        elif isinstance(why, MemoryError):  # damaged files may claim to be of any size
+            told = "it needs more memory than there is"
         elif isinstance(why, OSError) and why.strerror:
             told = why.strerror
         raise UserError(f"{shown(file)} cannot be read as an image ({told}); remove or repair it") from why

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae_lab.data.cache import one_at_a_time
 from vae_lab.data.idx_files import refuse_other_content, unpack
 from vae_lab.data.source import unavailable
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
+from vae_lab.system.unfinished import unfinished
 
 _TRAIN_SIZE = {"MNIST": 60_000, "FashionMNIST": 60_000, "KMNIST": 60_000, "CIFAR10": 50_000}
 _TEST_SIZE = 10_000
@@ -45,7 +47,7 @@ class TorchvisionImages:
 
         reader: _Reader = getattr(datasets, self.dataset)
         folder = self._folder(reader, root)
-        if not folder.is_dir() or not any(folder.iterdir()):
+        if not _is_filled(folder):
             self._download(reader, root, folder)
         self._unpack(reader, folder)
         sizes = {"train": _TRAIN_SIZE[self.dataset], "test": _TEST_SIZE}
@@ -83,7 +85,7 @@ class TorchvisionImages:
         except Exception as why:  # torchvision's readers raise many kinds of errors for damaged files
             raise UserError(
                 f"dataset={_OPTION[self.dataset]}: the {split} files in {folder} are missing, truncated or corrupt "
-                f"({_one_line(why)}); delete that folder to download them again, or type data_dir=<another folder>"
+                f"({one_line(why)}); delete that folder to download them again, or type data_dir=<another folder>"
             ) from why
         images = torch.as_tensor(np.asarray(data.data))
         images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
@@ -93,17 +95,32 @@ class TorchvisionImages:
     def _download(self, reader: _Reader, root: Path, folder: Path) -> None:
         existed = root.exists()
         try:
-            for train in (True, False):
-                reader(str(root), train=train, download=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with one_at_a_time(folder), unfinished(folder, folder=True) as temporary:
+                if _is_filled(folder):  # another process has downloaded it meanwhile
+                    return
+                for train in (True, False):
+                    reader(str(temporary), train=train, download=True)
+                _remove_empty(folder)
+                (temporary / folder.relative_to(root)).replace(folder)
         except (OSError, RuntimeError, EOFError) as why:
-            # torchvision creates its folders before it downloads; those that stayed empty are removed again.
-            for empty in (folder, folder.parent, root):
-                if (empty != root or not existed) and empty.is_dir() and not any(empty.iterdir()):
-                    empty.rmdir()
-            raise unavailable(_OPTION[self.dataset], root, _one_line(why)) from why
+            raise unavailable(_OPTION[self.dataset], root, one_line(why)) from why
+        finally:
+            for created in (folder.parent, root):
+                if created != root or not existed:
+                    _remove_empty(created)
 
 
-def _one_line(error: BaseException) -> str:
+def _is_filled(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _remove_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def one_line(error: BaseException) -> str:
     """Return the error's message in one line.
 
     A failed download is described by the network's error alone, which torchvision repeats for each mirror.

@@ -1,6 +1,6 @@
 """The values that mean black and white: derived from the values of all images, or asked for where they are unclear."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +9,7 @@ import numpy as np
 from vae_lab.errors import UserError
 
 Range = float | list[float]  # [black, white], or white alone where black is 0
-BLOCK = 1000  # images that are checked at a time
+BLOCK = 2**18  # values that are checked at a time
 ROUNDING = 1e-5  # how far values may lie outside their range, as a share of it, and still count as rounding errors
 CLEARLY_BYTES = 32  # if the largest value is above this, the range cannot be 0–1
 MOST_CUT = 0.01  # a range that moves the values by more than this share of their span, on average, destroys images
@@ -20,7 +20,7 @@ class Images(Protocol):
 
     count: int
 
-    def read(self, index: Sequence[int]) -> np.ndarray:
+    def read(self, index: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the images at these positions [n, C, H, W], with the values of the file."""
 
 
@@ -93,10 +93,16 @@ def black_and_white(asked: Range, option: str) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
+def _blocks(images: Images) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield positions and images, a limited number of values at a time."""
+    at_once = max(1, BLOCK // images.read([0]).size)
+    for index in np.array_split(np.arange(images.count), -(-images.count // at_once)):
+        yield index, images.read(index)
+
+
 def _scanned(images: Images, start: str) -> _Found:
     found = _Found()
-    for index in np.array_split(np.arange(images.count), -(-images.count // BLOCK)):
-        part = images.read(index)  # type: ignore[arg-type]
+    for index, part in _blocks(images):
         if part.dtype.kind == "f" and not np.isfinite(part).all():
             bad = int(index[~np.isfinite(part).reshape(len(part), -1).all(1)][0])
             raise UserError(f"{start}: image {bad} has values that are NaN or infinite; repair or remove it")
@@ -110,9 +116,9 @@ def _cut(images: Images, found: _Found, low: float, high: float) -> tuple[int, f
     if low <= found.low and found.high <= high:
         return 0, 0.0
     outside, change, total = 0, 0.0, 0
-    for index in np.array_split(np.arange(images.count), -(-images.count // BLOCK)):
-        part = images.read(index).astype(np.float64)  # type: ignore[arg-type]
-        beyond = np.abs(part - part.clip(low, high))
+    for _, part in _blocks(images):
+        values = part.astype(np.float64)
+        beyond = np.abs(values - values.clip(low, high))
         outside, change = outside + int((beyond > ROUNDING * (high - low)).sum()), change + float(beyond.sum())
         total += beyond.size
     return outside, change / total / (min(found.high - found.low, high - low) or high - low)

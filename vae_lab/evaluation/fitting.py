@@ -21,7 +21,7 @@ from vae_lab.config.node import Node
 from vae_lab.config.trust import Untrusted
 from vae_lab.errors import UserError, did_you_mean
 from vae_lab.evaluation.trained import Evaluation
-from vae_lab.system.files import write_atomically
+from vae_lab.system.files import write_torch
 from vae_lab.system.reading import Damaged, refuse_unreadable
 from vae_lab.types import Sampler
 
@@ -93,8 +93,7 @@ def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple
     path.parent.mkdir(exist_ok=True)
     for figure in (run_dir / "figures").glob(f"*_{name}.png"):
         figure.unlink()  # It shows samples of an earlier fit.
-    with write_atomically(path, "wb") as file:
-        torch.save({"about": about, "state": sampler.state_dict()}, file)
+    write_torch(path, {"about": about, "state": sampler.state_dict()})
     return sampler.eval(), about
 
 

@@ -63,7 +63,9 @@ def _features(generated: Generated) -> str:
 
 
 def _factors(generated: Generated) -> str:
-    return "" if generated.data.factors else "the dataset has no known factors; dataset=sprites has them"
+    if generated.data.factors:
+        return ""
+    return "the dataset has no known factors; dataset=sprites has them, and dataset=arrays with dataset.source.factors="
 
 
 def _conditional(generated: Generated) -> str:

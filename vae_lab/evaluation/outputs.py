@@ -1,6 +1,8 @@
 """Computes a run's metrics and figures, saves them in its folder and sends them to its loggers."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -52,8 +54,7 @@ def _draw(scoring: Scoring, plots: Node, run_dir: Path, loggers: list[Logger], s
     drawable, notes = usable(plots, scoring, "figure ")
     scoring.scores.notes.extend(note for note in notes if note not in scoring.scores.notes)
     for name, plot in drawable.items():
-        with torch.inference_mode():
-            figure = plot(scoring)
+        figure = _drawn(name, plot, scoring)
         if figure is None:
             continue
         path = run_dir / "figures" / f"{name}{suffix}.png"
@@ -62,3 +63,17 @@ def _draw(scoring: Scoring, plots: Node, run_dir: Path, loggers: list[Logger], s
             figure.savefig(unfinished, format="png")
         for logger in loggers:
             log_figure(logger, path.stem, path, step)
+
+
+def _drawn(name: str, plot: Callable[[Scoring], Any], scoring: Scoring) -> Any:
+    """Draw a figure; None, with a note, if it needs earlier results and the file that holds them is damaged."""
+    try:
+        with torch.inference_mode():
+            return plot(scoring)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as why:
+        if scoring.scores.saved_in is None:
+            raise
+        reason = f"{type(why).__name__}: {' '.join(str(why).split())[:80]}"
+        note = f"No figure {name}: it cannot be drawn from {scoring.scores.saved_in} ({reason})."
+        scoring.scores.notes.append(note)
+        return None

@@ -55,6 +55,10 @@ class Evaluation(Scoring):
         self._encodings: dict[tuple[str, int | None], _Encoded] = {}  # by split and n
         self._factor_codes: Tensor | None = None
 
+    def __repr__(self) -> str:
+        """What is evaluated, on which data, in one line."""
+        return f"Evaluation({self.title or type(self.model).__name__}; {self.data!r}; {self.device})"
+
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
         """Yield n decoded means of prior draws; a smaller n gives the first of the same examples.
 

@@ -10,16 +10,16 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
-from vae_lab.data.cache import cache_dir
+from vae_lab.data.cache import cache_dir, made_once
 from vae_lab.examples import Data, Examples
 from vae_lab.scores import Extractor, Generated
-from vae_lab.system.files import replaced
+from vae_lab.system.files import write_atomically
 from vae_lab.types import Progress, Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
@@ -106,7 +106,7 @@ def train_classifier(
         torch.manual_seed(seed)
         net = ConvClassifier(tuple(train.stored.shape[1:]), len(train.classes), name).to(device)
         move = v2.RandomAffine(degrees=10, translate=(0.08, 0.08), scale=(0.9, 1.1))
-        size = min(128, max(16, len(train) // 20))
+        size = min(128, max(16, len(train) // 20), len(train))
         steps = epochs * (min(len(train), MAX_IMAGES) // size)
         optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
@@ -150,8 +150,8 @@ def save_classifier(net: ConvClassifier, path: Path) -> None:
     """Write the weights, with the name and the accuracy of the classifier, atomically to a file."""
     about = {"name": net.name, "test_accuracy": net.test_accuracy}
     state = {key: value.contiguous() for key, value in net.state_dict().items()}
-    with replaced(path) as unfinished:
-        save_file(state, unfinished, metadata={"about": json.dumps(about)})
+    with write_atomically(path, "wb") as file:
+        file.write(save(state, metadata={"about": json.dumps(about)}))
 
 
 def load_classifier(path: Path, x_shape: Shape, classes: int) -> ConvClassifier:
@@ -172,13 +172,22 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
     """
     if data.test.labels is None or len(data.classes) < 2:
         return None
-    path = SHIPPED / f"{data.name}_classifier.safetensors"
-    if not path.exists():
-        path = cache_dir("classifiers") / f"{data.name}-{_fingerprint(data)}.safetensors"
-    if not path.exists():
+    shipped = SHIPPED / f"{data.name}_classifier.safetensors"
+    if shipped.exists():
+        return load_classifier(shipped, data.x_shape, len(data.classes)).to(device)
+
+    def make(path: Path) -> None:
         epochs = max(3, min(40, 250_000 // len(data.pool)))
         save_classifier(train_classifier(data.pool, data.test, data.name, epochs, 0, device, progress), path)
-    return load_classifier(path, data.x_shape, len(data.classes)).to(device)
+
+    def read(path: Path) -> ConvClassifier | None:
+        try:
+            return load_classifier(path, data.x_shape, len(data.classes))
+        except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError):  # damaged
+            return None
+
+    cached = cache_dir("classifiers") / f"{data.name}-{_fingerprint(data)}.safetensors"
+    return made_once(cached, make, read).to(device)
 
 
 def classifier_features(generated: Generated) -> Extractor | None:

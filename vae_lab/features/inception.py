@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from vae_lab.config.paths import expanded
+from vae_lab.data.cache import one_at_a_time
 from vae_lab.errors import UserError
 from vae_lab.scores import Generated
+from vae_lab.system.unfinished import unfinished
 
 BATCH = 50  # images per pass through the network
 
@@ -92,7 +94,10 @@ def _downloaded() -> Path:
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix="6726825d")
+            with one_at_a_time(path), unfinished(path, folder=True) as folder:
+                if not path.exists():  # another process may have downloaded it meanwhile
+                    torch.hub.download_url_to_file(url, str(folder / path.name), hash_prefix="6726825d")
+                    (folder / path.name).replace(path)
         except (OSError, RuntimeError) as why:  # no network, no space on the disk, an incomplete download
             reason = " ".join(str(why).split())[:100]
             raise UserError(f"features=inception: its weights are not in {path} and could not be downloaded "

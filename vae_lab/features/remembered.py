@@ -6,11 +6,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from vae_lab.data.cache import cache_dir
-from vae_lab.system.files import replaced
+from vae_lab.data.cache import cache_dir, made_once
 
 # The version of the file format and of the preprocessing of images; files of other versions are not used.
 VERSION = "2"
@@ -25,15 +24,13 @@ def remembered(key: str, compute: Callable[[], tuple[Tensor, Tensor]]) -> tuple[
         key: hashes of the images and of the network's weights, the name of the file.
         compute: returns features [n, F] and logits [n, classes].
     """
-    path = cache_dir("features") / f"{key}-{VERSION}.safetensors"
-    cached = _read(path)
-    if cached is not None:
-        return cached
-    features, logits = compute()
-    named = {"features": features.contiguous(), "logits": logits.contiguous()}
-    with replaced(path) as unfinished:
-        save_file(named, unfinished, metadata={"sha256": _hash(features, logits)})
-    return features, logits
+
+    def make(path: Path) -> None:
+        features, logits = compute()
+        named = {"features": features.contiguous(), "logits": logits.contiguous()}
+        path.write_bytes(save(named, metadata={"sha256": _hash(features, logits)}))
+
+    return made_once(cache_dir("features") / f"{key}-{VERSION}.safetensors", make, _read)
 
 
 def _read(path: Path) -> tuple[Tensor, Tensor] | None:

@@ -4,7 +4,7 @@ import torch
 from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
-from vae_lab.figures.style import image_grid, new_figure, show
+from vae_lab.figures.style import image_grid, literal, new_figure, show
 from vae_lab.scores import Trained
 
 
@@ -35,5 +35,7 @@ class ClassSamples:
         show(axes, image_grid(images, self.columns))
         for row, name in enumerate(classes):
             place = (0, (row + 0.5) * (height + 1))
-            axes.annotate(name, place, (-5, 0), textcoords="offset points", ha="right", va="center", fontsize=8.5)
+            axes.annotate(
+                literal(name), place, (-5, 0), textcoords="offset points", ha="right", va="center", fontsize=8.5
+            )
         return figure

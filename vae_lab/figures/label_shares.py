@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from vae_lab.figures.style import BLUE, ORANGE, new_figure
+from vae_lab.figures.style import BLUE, ORANGE, literal, new_figure
 from vae_lab.scores import Generated
 
 
@@ -28,7 +28,7 @@ class LabelShares:
             places + 0.2, 100 * np.array(arrays["labels_generated"]), 0.38, color=ORANGE, hatch="//",
             edgecolor="white", label="samples, labelled by the classifier",
         )  # fmt: skip
-        axes.set_xticks(places, classes, rotation=30 if max(map(len, classes)) > 3 else 0)
+        axes.set_xticks(places, [literal(name) for name in classes], rotation=30 if max(map(len, classes)) > 3 else 0)
         axes.set(xlabel="label", ylabel="share (%)")
         axes.legend(frameon=False)
         axes.grid(axis="y", alpha=0.3)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
-from vae_lab.figures.style import BLUE, class_colours, new_figure
+from vae_lab.figures.style import BLUE, class_colours, literal, new_figure
 from vae_lab.scores import Trained
 
 # The angle of the Barnes–Hut approximation. It keeps as many neighbours as the usual 0.5 (trustworthiness 0.98 both).
@@ -51,6 +51,9 @@ class LatentSpace:
         elif mu.shape[1] == 2:
             places, names = mu.numpy(), ("posterior mean of z₁", "posterior mean of z₂")
             how = "two latent dimensions"
+        elif (mu == mu[0]).all():  # t-SNE of equal points ends the process with a segmentation fault
+            places, names = mu[:, :2].numpy(), ("posterior mean of z₁", "posterior mean of z₂")
+            how = f"equal codes, two of {mu.shape[1]} latent dimensions"
         else:
             # t-SNE uses three times as many neighbours as the perplexity.
             perplexity = min(self.perplexity, (len(mu) - 1) // 3)
@@ -85,9 +88,10 @@ def _scatter(axes: Axes, places: np.ndarray, y: np.ndarray | None, classes: tupl
         members = places[y == label]
         if not len(members):
             continue
-        axes.scatter(members[:, 0], members[:, 1], s=7, color=colour, alpha=0.75, linewidths=0, label=classes[label])
+        name = literal(classes[label])
+        axes.scatter(members[:, 0], members[:, 1], s=7, color=colour, alpha=0.75, linewidths=0, label=name)
         axes.annotate(
-            classes[label], np.median(members, 0), ha="center", va="center", fontsize=10, weight="bold",
+            name, np.median(members, 0), ha="center", va="center", fontsize=10, weight="bold",
             bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.85},
         )  # fmt: skip
     if len(classes) <= 20:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from pydantic import PositiveInt
 from torch import Tensor
 
-from vae_lab.figures.style import image_grid, new_figure, show
+from vae_lab.figures.style import image_grid, literal, new_figure, show
 from vae_lab.functional import noised
 from vae_lab.scores import Trained
 
@@ -67,7 +67,9 @@ def _labels(trained: Trained, x: Tensor) -> list[str]:
     if trained.classifier is None:
         return [""] * len(x)
     confidence, label = trained.classifier(x)[1].softmax(1).max(1)
-    return [f"{trained.data.classes[i]} ({100 * p:.0f} %)" for i, p in zip(label.tolist(), confidence.tolist())]
+    return [
+        f"{literal(trained.data.classes[i])} ({100 * p:.0f} %)" for i, p in zip(label.tolist(), confidence.tolist())
+    ]
 
 
 def _row(axes: Axes, images: Tensor, name: str, captions: list[str]) -> None:

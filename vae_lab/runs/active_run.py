@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from contextlib import suppress
 
 import torch
 from pytorch_lightning.loggers import Logger
@@ -17,9 +18,9 @@ from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs import writing
-from vae_lab.runs.build import load_weights
 from vae_lab.runs.environment import describe_environment
 from vae_lab.runs.preparing import Prepared
+from vae_lab.runs.weights import load_best_or_last
 from vae_lab.scores import Scores
 from vae_lab.system.reading import read_history
 
@@ -91,11 +92,12 @@ class ActiveRun:
             step: the number of optimizer steps taken, under which the loggers file the scores.
         """
         self._started = self._started or time.perf_counter()
-        epoch = load_weights(self.job, self.run_dir / "checkpoints" / "best.ckpt")
+        checkpoint, notes = load_best_or_last(self.job, self.run_dir)
         history, features = read_history(self.run_dir / "metrics.csv"), make(self.settings.features)
         seed, follow = self.settings.seed, tracker(console)
         evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
-        evaluation.scores.protocol["checkpoint"] = {"which": "best val/loss", "epoch": epoch}
+        evaluation.scores.protocol["checkpoint"] = checkpoint
+        evaluation.scores.notes.extend(notes)
         draw_for_comparison(evaluation, self.run_dir)
         score(evaluation, self.config, self.run_dir, self.loggers, step)
         return score_sampler(evaluation, self.config, self.run_dir, self.loggers, step)
@@ -118,7 +120,8 @@ class ActiveRun:
         self._is_open = False
         self.hold()
         self.environment["wall_seconds"] = round(self.environment["wall_seconds"], 2)
-        writing.write_environment(self.run_dir, self.environment)
+        with suppress(OSError):  # the disk may be full; of a finished run, the results below then fail, too
+            writing.write_environment(self.run_dir, self.environment)
         close(self.loggers, failed=scores is None)
         if scores is not None:
             writing.write_results(self.run_dir, scores)

@@ -13,6 +13,7 @@ from vae_lab.data.cache import data_root
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.examples import ImageBytes, Tokens, Values
+from vae_lab.training.checkpoints import is_whole
 from vae_lab.training.job import Job
 from vae_lab.types import Shape
 
@@ -68,6 +69,8 @@ def load_weights(job: Job, checkpoint: Path) -> int:
     Raises:
         UserError: the file is missing, is damaged, or holds the weights of another model.
     """
+    if checkpoint.exists() and not is_whole(checkpoint):
+        raise UserError(f"{checkpoint} is truncated or corrupt")
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         state = {key.removeprefix("job."): value for key, value in content["state_dict"].items()}
@@ -75,6 +78,8 @@ def load_weights(job: Job, checkpoint: Path) -> int:
         return int(content["epoch"]) + 1
     except FileNotFoundError as why:
         raise UserError(f"{checkpoint} is missing; the run has no weights to load") from why
-    except Exception as why:  # torch raises many types of exception for a damaged archive
+    except Exception as why:  # torch raises many types of exception for a wrong archive
         reason = shorten(str(why), 120, placeholder="…")
-        raise UserError(f"{checkpoint} is truncated, corrupt or of another model ({reason})") from why
+        raise UserError(
+            f"{checkpoint} is of another model ({reason}); use the code and the config.yaml that it was written with"
+        ) from why

@@ -6,104 +6,29 @@ A file that does not hold what it should is refused in one line, which names the
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
-    Strict,
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
+from vae_lab.runs.formats import Content, Environment, Failure, FitRecord, MetricProtocol, Results, SweepRecord
 from vae_lab.system.reading import Damaged, damaged, read_history, read_json, read_yaml, refuse_unreadable
 
 CONFIG, ENVIRONMENT, RESULTS, HISTORY = "config.yaml", "environment.json", "results.json", "metrics.csv"
 FAILURE, SWEEP = "failure.json", "sweep.json"
 _FOLDERS = ("checkpoints", "samplers", "figures", "samples")
+_WRITTEN = ("checkpoints/best.ckpt", "checkpoints/last.ckpt")
 _CLASS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")  # a dotted path
-_UNRESOLVED = re.compile(r"\$\{|^\?\?\?$")  # what only a config that has not been resolved holds
 
 
-class _Content(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
-
-
-class _OfMetric(_Content):
-    """The protocol of one metric, as far as it is shown on the terminal."""
-
-    images: NonNegativeInt
-    features: str
-    extractor_sha256: str
-
-
-class _OfFit(_Content):
-    """The record of a sampler's fit, as far as it is shown on the terminal."""
-
-    sampler: str
-    codes: str
-    seconds: NonNegativeFloat
-
-
-class Results(_Content):
-    """The content of ``results.json``."""
-
-    status: Literal["finished"]
-    metrics: dict[str, float] = Field(default_factory=dict)
-    intervals: dict[str, Annotated[tuple[float, float], Strict(False)]] = Field(default_factory=dict)
-    meanings: dict[str, str] = Field(default_factory=dict)
-    protocol: dict[str, Any] = Field(default_factory=dict)
-    arrays: dict[str, list[Any]] = Field(default_factory=dict)
-    notes: list[str] = Field(default_factory=list)
+ContentT = TypeVar("ContentT", bound=Content)
 
 
 def main_scores(metrics: Mapping[str, float]) -> str:
     """Return the scores to show where there is room for three: ``fid 12.3, elbo -98``; empty if there are none."""
     names = [name for name in ("test/fid", "test/elbo", "test/loss") if name in metrics] or list(metrics)[:3]
     return ", ".join(f"{name.removeprefix('test/')} {metrics[name]:.4g}" for name in names)
-
-
-class _Values(_Content):
-    kind: Literal["images", "tokens", "vectors"]
-    vocabulary: list[str] = Field(default_factory=list)
-    separator: str = " "
-
-
-class _Environment(_Content):
-    """The entries of ``environment.json`` that are read again."""
-
-    x_shape: list[PositiveInt] = Field(min_length=1)
-    y_size: NonNegativeInt = 0
-    classes: list[str] = Field(default_factory=list)
-    attributes: list[str] = Field(default_factory=list)
-    values: _Values | None = None
-    parameters: NonNegativeInt
-    device: str
-    data_dir: str
-    run_id: str = Field(pattern=r"^\w+$")
-    sweep: str | None
-    wall_seconds: NonNegativeFloat = Field(allow_inf_nan=False)
-
-
-class _Failure(_Content):
-    reason: str
-
-
-class SweepRecord(_Content):
-    """The content of ``sweep.json``, as far as it is read again."""
-
-    command: str = ""
-    fixed: list[str]
-    varied: dict[str, list[Any]]
-    pareto: list[Annotated[tuple[str, Literal["min", "max"]], Strict(False)]] = Field(default_factory=list)
-
-
-ContentT = TypeVar("ContentT", bound=_Content)
 
 
 def config_of(folder: Path) -> Node:
@@ -130,9 +55,10 @@ def environment_of(folder: Path) -> Node:
     path = folder / ENVIRONMENT
     try:
         content = read_json(path)
-        _checked(path, content, _Environment)
+        _checked(path, content, Environment)
     except Damaged as why:
-        raise why.advised("restore the file, or remove the folder and train the run again") from why
+        again = f"vae-lab train --config-dir={folder} --config-name=config hydra.run.dir=<another folder>"
+        raise why.advised(f"restore the file, or train the run again: {again}") from why
     return {"classes": [], "attributes": [], **content}
 
 
@@ -149,12 +75,12 @@ def results_of(folder: Path) -> Results | None:
         results = _checked(path, read_json(path), Results)
         for name, part in results.protocol.items():
             if isinstance(part, dict) and "extractor_sha256" in part:
-                _checked(path, part, _OfMetric, f"protocol.{name}")
+                _checked(path, part, MetricProtocol, f"protocol.{name}")
         samplers = results.protocol.get("samplers", {})
         if not isinstance(samplers, dict):
             raise damaged(path, "protocol.samplers: must be a mapping")
         for name, about in samplers.items():
-            _checked(path, about, _OfFit, f"protocol.samplers.{name}")
+            _checked(path, about, FitRecord, f"protocol.samplers.{name}")
     except Damaged as why:
         raise why.advised(f"remove it and type vae-lab train resume={folder} to score the run again") from why
     return results
@@ -179,7 +105,7 @@ def failure_in(folder: Path) -> str:
         Damaged: ``failure.json`` is missing or holds no reason.
     """
     path = folder / FAILURE
-    return " ".join(_checked(path, read_json(path), _Failure).reason.split())[:200]
+    return " ".join(_checked(path, read_json(path), Failure).reason.split())[:200]
 
 
 def sweep_of(folder: Path) -> SweepRecord:
@@ -213,6 +139,9 @@ def refuse_misplaced(folder: Path) -> None:
     for name in _FOLDERS:
         if _is_there(folder / name) and not (folder / name).is_dir():
             raise Damaged(folder / name, "is not a folder", "move it away")
+    for name in _WRITTEN:
+        if (folder / name).is_dir():
+            raise Damaged(folder / name, "is a folder, not a file", "move it away")
 
 
 def _is_there(path: Path) -> bool:
@@ -225,13 +154,13 @@ def _checked(path: Path, content: object, schema: type[ContentT], inside: str = 
     except ValidationError as why:
         problem = why.errors()[0]
         place = ".".join([*([inside] if inside else []), *(str(part)[:60] for part in problem["loc"])])
-        message = problem["msg"].removeprefix("Input ").replace("should be", "must be")
+        message = problem["msg"].removeprefix("Input ").replace("should", "must")
         text = "is missing" if problem["type"] == "missing" else message
         raise damaged(path, f"{place or 'its content'}: {text}") from why
 
 
 def _check_node(path: Path, node: object, place: str = "") -> None:
-    """Refuse a config with keys or classes that are not text, or with interpolations.
+    """Refuse a config with keys or classes that are not text, or with a value that is still missing, ``???``.
 
     Raises:
         Damaged: names the entry.
@@ -247,5 +176,5 @@ def _check_node(path: Path, node: object, place: str = "") -> None:
             if key == "_target_" and value is not None and not (isinstance(value, str) and _CLASS.fullmatch(value)):
                 raise damaged(path, f"{inner}={str(value)[:60]}: must be the path of a class")
             _check_node(path, value, inner)
-    if isinstance(node, str) and _UNRESOLVED.search(node):
-        raise damaged(path, f"{place}={node[:60]}: a saved config has no interpolations")
+    if node == "???":
+        raise damaged(path, f"{place}=???: a value that was never set")

@@ -19,6 +19,7 @@ from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.runs import run_folder
 from vae_lab.runs.build import load_weights, make_data, make_job, make_job_of
+from vae_lab.training.checkpoints import BEST, LAST, last_checkpoint
 from vae_lab.training.job import Job, MakeOptimizer
 from vae_lab.types import Step
 
@@ -34,6 +35,7 @@ class Prepared:
     job: Job
     environment: Node | None = None  # the content of environment.json; None: a new run
     epochs_done: int = 0  # epochs completed at the last checkpoint
+    checkpoint: Path | None = None  # the checkpoint that training continues from; None: from the beginning
 
 
 def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepared:
@@ -74,7 +76,7 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
         data: the dataset of the run, if it is already loaded.
 
     Raises:
-        UserError: the folder is not a run folder, its run is finished, or its last checkpoint is damaged.
+        UserError: the folder is not a run folder, its run is finished, or its checkpoints are damaged.
     """
     run = run_folder.load_run(run_dir, key="resume")
     if run.status == "finished":
@@ -90,19 +92,27 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
         _try_parts(settings, run.config, data, job)
     except UserError as why:
         raise UserError(f"{run_dir / 'config.yaml'}: {why}") from why
-    last, epochs = last_checkpoint(run_dir), 0
-    if last is not None:
-        try:
-            epochs = load_weights(job, last)  # loaded here so that a damaged file is found before training starts
-        except UserError as why:
-            raise UserError(f"{why}; remove {last} to train this run from the beginning") from why
-    return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs)
+    checkpoint, epochs = _to_resume_from(run_dir), 0
+    if checkpoint is not None:
+        epochs = load_weights(job, checkpoint)  # loaded here so that a wrong file is found before training starts
+    return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs, checkpoint)
 
 
-def last_checkpoint(run_dir: Path) -> Path | None:
-    """The checkpoint that an interrupted run resumes from; None if the run has not saved one."""
-    path = run_dir / "checkpoints" / "last.ckpt"
-    return path if path.exists() else None
+def _to_resume_from(run_dir: Path) -> Path | None:
+    """The checkpoint to resume from; None if no epoch was saved.
+
+    Raises:
+        UserError: there are checkpoints, and all of them are damaged.
+    """
+    checkpoint, folder = last_checkpoint(run_dir), run_dir / "checkpoints"
+    damaged = [str(folder / name) for name in (LAST, BEST) if (folder / name).exists()]
+    if checkpoint is None and damaged:
+        files = " and ".join(damaged)
+        raise UserError(
+            f"{files} {'is' if len(damaged) == 1 else 'are'} truncated or corrupt; remove {folder} to train this run "
+            "from the beginning"
+        )
+    return checkpoint
 
 
 def quieten() -> None:

@@ -19,8 +19,9 @@ from vae_lab.evaluation.fitting import at_hand
 from vae_lab.evaluation.trained import Evaluation, decoded_draws
 from vae_lab.examples import values_from
 from vae_lab.report.titles import title_of
-from vae_lab.runs.build import load_weights, make_data, make_job_of
+from vae_lab.runs.build import make_data, make_job_of
 from vae_lab.runs.content import main_scores
+from vae_lab.runs.weights import load_scored
 from vae_lab.scores import Conditions
 from vae_lab.training.job import Job
 from vae_lab.types import Model, Sampler
@@ -81,12 +82,12 @@ class Run:
 
     @cached_property
     def job(self) -> Job:
-        """The model and the objective, with the weights of the epoch of lowest val/loss."""
+        """The model and the objective, with the weights that were scored: those of the epoch of lowest val/loss."""
         values = values_from(self.environment.get("values"))
         x_shape, y_size = tuple(self.environment["x_shape"]), self.environment.get("y_size", 0)
         with trusting(self.trust):
             job = make_job_of(self.path, self.config, x_shape, y_size, values)
-        load_weights(job, self.path / "checkpoints" / "best.ckpt")
+        load_scored(job, self.path, self.protocol, self.status == "finished")
         return job.eval()
 
     @property

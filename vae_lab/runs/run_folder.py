@@ -33,8 +33,7 @@ def load_run(path: RunPath, key: str = "run", trust: Sequence[str] = ()) -> Run:
     config = content.config_of(folder)
     if "images" in config:
         raise UserError(f"{key}={path}: this is not a trained run but scores of given images; they are in results.json")
-    with trusting(trust):
-        _check(folder, config)
+    _check(folder, config, trust)
     environment, results = content.environment_of(folder), content.results_of(folder)
     return Run(
         path=folder,
@@ -64,11 +63,12 @@ def load_finished(path: RunPath) -> Run:
     return run
 
 
-def _check(folder: Path, config: Node) -> None:
+def _check(folder: Path, config: Node, trust: Sequence[str]) -> None:
     path = folder / content.CONFIG
     try:
-        refuse_untrusted(config)
-        check(TrainConfig, config)
+        with trusting(trust):
+            refuse_untrusted(config)
+            check(TrainConfig, config)
     except (NoSuchModule, Untrusted) as why:
         raise type(why)(f"{path}: {why}") from why
     except UserError as why:

@@ -83,7 +83,7 @@ def share_done(folder: Path, epochs: int) -> float:
 
 def write_failure(folder: Path, reason: str) -> None:
     """Record why a run failed, if its folder can be written. All other files are kept, so that it can go on."""
-    with suppress(OSError):
+    with suppress(OSError):  # a full disk may be the reason; the table of a sweep shows it
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / FAILURE, {"status": "failed", "reason": reason})
 

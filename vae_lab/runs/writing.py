@@ -41,10 +41,18 @@ def withdraw(run_dir: Path) -> None:
     shutil.rmtree(run_dir / "wandb", ignore_errors=True)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes a value that occurs twice two times: the reader refuses aliases, since a few of them fill the memory."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Return whether the value is written whole, which it always is."""
+        return True
+
+
 def write_config(run_dir: Path, config: Node) -> None:
     """Write ``config.yaml``, from which the run can be repeated."""
     with write_atomically(run_dir / "config.yaml") as file:
-        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+        yaml.dump(config, file, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def write_environment(run_dir: Path, environment: Node) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from hashlib import sha256
@@ -15,7 +16,7 @@ from vae_lab.errors import UserError
 from vae_lab.search.space import distributions, words_of
 from vae_lab.sweep.jobs import Outcome
 from vae_lab.system.extras import need
-from vae_lab.system.reading import damaged, refuse_unreadable
+from vae_lab.system.reading import Damaged, damaged, read_bytes
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -103,20 +104,24 @@ class OptunaSearch:
         from optuna.storages.journal import JournalFileBackend
 
         logging.set_verbosity(logging.ERROR)
-        journal = folder / JOURNAL
-        if journal.exists() or journal.is_symlink():
-            refuse_unreadable(journal)
-        _mend(journal)
         keys = {key: distribution_to_json(distribution) for key, distribution in space.items()}
         name = sha256(json.dumps([keys, self.aims, self.startup, self.seed], sort_keys=True).encode()).hexdigest()[:12]
+        journal = folder / JOURNAL
         try:
+            _mend(journal)
             storage = JournalStorage(JournalFileBackend(str(journal)))
             study = create_study(storage=storage, study_name=name, directions=self._directions(), load_if_exists=True)
-            study.get_trials(deepcopy=False)  # reads the journal
+            trials = study.get_trials(deepcopy=False)
+            create_study(directions=self._directions()).add_trials(trials)  # checks the trials
+            if any(
+                trial.params.keys() - space or (trial.values and len(trial.params) < len(space)) for trial in trials
+            ):
+                raise ValueError("a trial has other parameters")
             return study
         except Exception as why:  # Optuna reads the journal without checking it
+            error = why if isinstance(why, Damaged) else damaged(journal, f"{type(why).__name__}: {why}")
             advice = "remove it to begin the search again; jobs that are finished are not repeated"
-            raise damaged(journal, f"{type(why).__name__}: {why}").advised(advice) from why
+            raise error.advised(advice) from why
 
     def _directions(self) -> list[Literal["minimize", "maximize"]]:
         return ["minimize" if way == "min" else "maximize" for _, way in self.aims]
@@ -199,6 +204,24 @@ def _rounded(value: object, distribution: "BaseDistribution") -> object:
 
 
 def _mend(journal: Path) -> None:
-    """Remove a last line that a killed process has not finished; Optuna could not read any line after it."""
-    if journal.is_file() and not (text := journal.read_bytes()).endswith(b"\n") and text:
-        journal.write_bytes(text[: text.rfind(b"\n") + 1])
+    """Remove what a killed process has left: a last line that is not complete, and the lock of the journal.
+
+    Optuna could not read any line after the incomplete one, and would wait for the lock for ever. No other process uses
+    the journal, since the sweep has locked its folder.
+
+    Raises:
+        Damaged: the file cannot be read, or another line is not a JSON mapping.
+    """
+    for lock in journal.parent.glob(f"{journal.name}.lock*"):
+        lock.unlink(missing_ok=True)
+    if not journal.exists() and not journal.is_symlink():
+        return
+    content = read_bytes(journal)
+    whole = content[: content.rfind(b"\n") + 1]
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            dict(json.loads(line))
+        except (ValueError, TypeError, RecursionError) as why:
+            raise damaged(journal, f"line {number}: {why}") from why
+    if whole != content:
+        os.truncate(journal, len(whole))

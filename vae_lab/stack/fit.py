@@ -7,11 +7,11 @@ import torch
 
 from vae_lab.config.devices import device_for
 from vae_lab.runs.active_run import ActiveRun
-from vae_lab.runs.preparing import last_checkpoint
 from vae_lab.stack.feeding import StackData
 from vae_lab.stack.lit_stack import LitStack, StackEmpty
 from vae_lab.stack.member import Member
 from vae_lab.stack.writing import BackgroundCheckpointIO
+from vae_lab.training.checkpoints import last_checkpoint
 from vae_lab.training.trainer import interruptible, make_trainer
 
 
@@ -49,7 +49,7 @@ def _train(members: list[Member]) -> None:
     first, epochs = members[0].run, max(member.settings.epochs for member in members)
     of_seed = {member.settings.seed: member.run.data for member in reversed(members)}
     writing = BackgroundCheckpointIO()
-    trainer = make_trainer(first.settings, first.run_dir, [], [], epochs=epochs, plugins=[writing])
+    trainer = make_trainer(first.settings, first.run_dir, [], [], epochs=epochs, writing=writing)
     lit = LitStack(members, list(of_seed), device_for(first.settings.accelerator))
     with interruptible(trainer), suppress(StackEmpty):
         data = StackData(list(of_seed.values()))

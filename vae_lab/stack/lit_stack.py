@@ -11,12 +11,12 @@ from torch.optim import Optimizer
 
 from vae_lab.config.make import make
 from vae_lab.noise import Asked, SeededNoise, drawn
-from vae_lab.runs.preparing import last_checkpoint
 from vae_lab.stack import optimizer as stacked
 from vae_lab.stack.member import Member
 from vae_lab.stack.optimizer import State
 from vae_lab.stack.stacked_job import Draws, Stack, StackBatch
 from vae_lab.stack.writing import BackgroundCheckpointIO
+from vae_lab.training.checkpoints import last_checkpoint
 from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.history import steps_taken
 from vae_lab.training.term_sums import TermSums, why_diverged

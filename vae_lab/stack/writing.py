@@ -6,6 +6,7 @@ from pathlib import Path
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from vae_lab.stack.optimizer import State
+from vae_lab.training.checkpoints import write_checkpoint
 
 
 class BackgroundCheckpointIO(TorchCheckpointIO):
@@ -27,7 +28,7 @@ class BackgroundCheckpointIO(TorchCheckpointIO):
     def _write(self, checkpoint: State, path: str | Path, before: Future[None] | None) -> None:
         if before is not None:
             before.result()
-        super().save_checkpoint(checkpoint, path)
+        write_checkpoint(checkpoint, Path(path))
 
     def wait(self) -> None:
         """Wait until everything is written. Called once per epoch, it limits the waiting files to those of one epoch.

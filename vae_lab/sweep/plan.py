@@ -10,7 +10,8 @@ from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
 from vae_lab.runs import state
-from vae_lab.runs.content import SWEEP, SweepRecord, sweep_of
+from vae_lab.runs.content import SWEEP, sweep_of
+from vae_lab.runs.formats import SweepRecord
 from vae_lab.sweep.jobs import SweepJob
 from vae_lab.system.files import write_json
 from vae_lab.system.reading import Damaged
@@ -41,8 +42,8 @@ class Sweep:
         Raises:
             UserError: the folder holds another sweep, a single run, or something else.
         """
-        if not self.folder.exists() or not any(self.folder.iterdir()):
-            return
+        if not self.folder.exists() or all(path.name.startswith(".") for path in self.folder.iterdir()):
+            return  # hidden files: the lock of a sweep that was killed before it wrote its record
         advice = "type sweep=<another name>"
         if not (self.folder / SWEEP).is_file():
             raise UserError(f"{self.folder} already exists and is not the folder of a sweep; {advice}")

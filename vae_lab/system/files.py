@@ -1,6 +1,8 @@
 """Atomic file writes."""
 
 import csv
+import errno
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,20 +10,45 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from vae_lab.system.unfinished import unfinished
+
+# The errors of a full disk: no space, no space left for this user, and a file larger than allowed.
+NO_ROOM = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
+
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Yield the path of a temporary file next to ``path``, for a library to write; it then replaces ``path``.
+    """Yield the path of an empty temporary file next to ``path``, for a library to write; it then replaces ``path``.
 
-    When the block fails, the temporary file is removed and ``path`` stays as it was. The name holds the process id, so
-    that two processes can write the same file.
+    ``path`` is the earlier file until the new one is complete and on the disk. When the block fails, the temporary file
+    is removed; when the process is killed, the next one that writes into the folder removes it. Several processes can
+    write the same file at once: the last one wins.
+
+    The library must write into the file that is there, and not put another one in its place, as safetensors does.
+
+    Raises:
+        OSError: the file cannot be written; the error names ``path``.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield unfinished
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        with unfinished(path) as temporary:
+            yield temporary
+            _to_disk(temporary)
+            temporary.replace(path)
+    except OSError as why:
+        if why.errno is None or (why.filename is not None and not _is_part_of(why.filename, path)):
+            raise
+        raise OSError(why.errno, why.strerror, str(path)) from why
+
+
+def _is_part_of(filename: object, path: Path) -> bool:
+    """Whether an error names a temporary file of ``path``."""
+    return Path(os.fsdecode(filename)).name.startswith(f".{path.name}.") if isinstance(filename, str | bytes) else False
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file is on the disk, so that after a power cut the name never refers to an incomplete file."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -42,6 +69,19 @@ def write_json(path: Path, value: object) -> None:
     with write_atomically(path) as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")
+
+
+def write_torch(path: Path, value: object) -> None:
+    """Write tensors in torch's format, atomically.
+
+    They are put together in memory first, because torch reports a full disk in words of its own.
+    """
+    import torch
+
+    content = io.BytesIO()
+    torch.save(value, content)
+    with write_atomically(path, "wb") as file:
+        file.write(content.getbuffer())
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[object]]) -> None:

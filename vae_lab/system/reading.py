@@ -18,8 +18,13 @@ from vae_lab.errors import UserError
 
 LARGEST = 64 << 20  # bytes of a file; a config has 3 kB, and 500,000 epochs of metrics.csv have 60 MB
 DEEPEST = 40  # levels of lists and mappings inside each other
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")  # they could move a terminal's cursor
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 _YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader, where available, is ten times as fast
+
+
+def printable(text: str) -> str:
+    """Return a text with ``�`` in the place of control characters, which could move the cursor of a terminal."""
+    return _CONTROL.sub("�", text)
 
 
 class Damaged(UserError):
@@ -32,7 +37,7 @@ class Damaged(UserError):
     """
 
     def __init__(self, path: Path, what: str, remedy: str = "") -> None:
-        self.path, self.what, self.remedy = path, _CONTROL.sub("�", what), remedy
+        self.path, self.what, self.remedy = path, printable(what), remedy
         super().__init__(f"{path} {self.what}{'; ' if remedy else ''}{remedy}")
 
     @property
@@ -85,7 +90,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
         header = next(lines, [])
         if not {"epoch", "step"} <= set(header) or len(set(header)) < len(header):
             raise damaged(path, "its first line does not name the columns epoch, step, …")
-        for cells in lines:
+        for cells in filter(None, lines):  # line ends that were converted twice give empty lines
             rows.append(_epoch(path, lines.line_num, header, cells, rows[-1]["epoch"] if rows else -1))
     except csv.Error as why:  # for example a field of more than 131,072 characters
         raise damaged(path, f"line {lines.line_num}: {why}") from why
@@ -111,6 +116,21 @@ def read_text(path: Path) -> str:
     Raises:
         Damaged: the file is missing, empty, not a regular file, too large, or not text.
     """
+    content = read_bytes(path)
+    if not content.strip():
+        raise damaged(path, "it is empty")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as why:
+        raise damaged(path, "it is not text in UTF-8") from why
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        Damaged: the file is missing, not a regular file, or too large.
+    """
     refuse_unreadable(path)
     try:
         with path.open("rb") as file:
@@ -119,12 +139,7 @@ def read_text(path: Path) -> str:
         raise Damaged(path, f"cannot be read ({why.strerror})") from why
     if len(content) > LARGEST:
         raise damaged(path, f"it has more than {LARGEST >> 20} MB")
-    if not content.strip():
-        raise damaged(path, "it is empty")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as why:
-        raise damaged(path, "it is not text in UTF-8") from why
+    return content
 
 
 def refuse_unreadable(path: Path) -> None:

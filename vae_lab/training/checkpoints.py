@@ -1,9 +1,16 @@
 """Checkpoints of a run: ``best.ckpt`` has the lowest val/loss, ``last.ckpt`` is written after every epoch."""
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from vae_lab.system.files import write_torch
+
+BEST, LAST = "best.ckpt", "last.ckpt"
 
 
 class Checkpoint(ModelCheckpoint):
@@ -40,3 +47,51 @@ def checkpoints(folder: Path) -> list[Checkpoint]:
     ``best`` comes first, because the state in ``last.ckpt`` must include the result of ``best`` for the same epoch.
     """
     return [Checkpoint(folder, "best", monitor="val/loss"), Checkpoint(folder, "last")]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints beside their place, and puts them there once they are complete.
+
+    Lightning's own way writes to the temporary folder of the system. If that is another file system, the file is copied
+    over the earlier one, which is lost if the process is killed meanwhile or the disk is full.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            OSError: it could not be written; an earlier checkpoint at ``path`` is intact.
+        """
+        write_checkpoint(checkpoint, Path(path))
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint atomically; see :class:`AtomicCheckpointIO`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_torch(path, checkpoint)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint is there, complete, and has the checksums with which it was written.
+
+    torch does not compare the checksums: it loads a file in which a bit has changed as if it were intact.
+    """
+    try:
+        if not path.is_file():  # a pipe would block
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        return False
+
+
+def last_checkpoint(run_dir: Path) -> Path | None:
+    """The checkpoint to resume a run from: ``last.ckpt``, or ``best.ckpt`` if that is missing or damaged.
+
+    ``best.ckpt`` holds the complete state of training, too, after an earlier epoch.
+
+    Returns:
+        The path; None if no epoch was saved, or both files are damaged.
+    """
+    paths = [run_dir / "checkpoints" / name for name in (LAST, BEST)]
+    return next((path for path in paths if is_whole(path)), None)

@@ -39,6 +39,11 @@ class Job(nn.Module):
                     "type another objective, or leave out the option that adds this part"
                 )
 
+    def __repr__(self) -> str:
+        """The classes and the number of parameters in one line; the layers are those of ``print(job.model)``."""
+        parts = f"{type(self.model).__name__}, {type(self.objective).__name__}"
+        return f"Job({parts}, {self.parameter_count:,} parameters)"
+
     def forward(self, batch: Batch, step: Step) -> LossTerms:
         """The loss and its terms on one batch; phase 'model' adds the likelihood's terms, e.g. the learned σ."""
         terms = self.objective(self.model, batch, step)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -14,7 +14,7 @@ from pytorch_lightning.plugins import CheckpointIO
 from vae_lab.config.devices import device_for
 from vae_lab.config.schema import TrainConfig
 from vae_lab.system.memory import keep_freed_memory
-from vae_lab.training.checkpoints import Checkpoint, checkpoints
+from vae_lab.training.checkpoints import AtomicCheckpointIO, Checkpoint, checkpoints
 from vae_lab.training.history import History
 from vae_lab.training.lit import precision_of
 from vae_lab.training.progress import ProgressLine
@@ -27,7 +27,7 @@ def make_trainer(
     loggers: list[Logger],
     strategy: str = "auto",
     epochs: int | None = None,
-    plugins: Sequence[CheckpointIO] = (),
+    writing: CheckpointIO | None = None,
 ) -> pl.Trainer:
     """Make Lightning's trainer for one run, or for several runs that are trained as one stack.
 
@@ -38,7 +38,7 @@ def make_trainer(
         loggers: Lightning's loggers.
         strategy: Lightning's name of the strategy for several processes.
         epochs: number of epochs; None: that of the settings.
-        plugins: writers of checkpoints that replace Lightning's.
+        writing: writes the checkpoints; None: they are written at once.
     """
     precision = precision_of(settings.precision, settings.accelerator.precision)
     device = device_for(settings.accelerator)
@@ -52,7 +52,7 @@ def make_trainer(
         accelerator=settings.accelerator.kind,
         devices=settings.accelerator.devices,
         strategy=strategy,
-        **{**precision, "plugins": [*precision.get("plugins", []), *plugins]},
+        **{**precision, "plugins": [*precision.get("plugins", []), writing or AtomicCheckpointIO()]},
         max_epochs=epochs or settings.epochs,
         logger=loggers,
         callbacks=callbacks,

@@ -67,7 +67,7 @@ def image_bytes(case: Case) -> Tensor:
     import numpy as np
     from PIL import Image
 
-    every = np.stack([np.asarray(Image.open(file)) for file in sorted(Path(case.data).rglob("*.png"))])
+    every = np.stack([np.asarray(Image.open(file, formats=["PNG"])) for file in sorted(Path(case.data).rglob("*.png"))])
     return torch.from_numpy(every)[: case.images].permute(0, 3, 1, 2).contiguous()
 
 

@@ -1,7 +1,6 @@
 """Grids of samples and reconstructions, from the pictures that the runs wrote when they were scored."""
 
 import base64
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
 from vae_lab.compare.scores import Score
 from vae_lab.figures.run_picture import NAME, UnreadablePicture, png_of, read_picture
+from vae_lab.runs.content import ENVIRONMENT
+from vae_lab.system.reading import Damaged, read_json
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def _grid(run: int, folder: Path) -> PictureGrid:
 def _kind_of_data(folder: Path) -> str:
     """What the run's dataset holds, as ``environment.json`` says: 'images', 'tokens' or 'vectors'."""
     try:
-        kind = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["values"]["kind"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # missing, damaged, or of an old run of images
+        kind = read_json(folder / ENVIRONMENT)["values"]["kind"]
+    except (Damaged, KeyError, TypeError):  # a run of an earlier version, or a damaged file
         return "images"
     return str(kind)[:40]
 

@@ -1,6 +1,7 @@
 """Writes ``plots/``: the default plots as PNG files."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +21,11 @@ def write_pictures(plotted: Plotted, folder: Path) -> None:
     from vae_lab.figures.draw_plot import draw
 
     folder.mkdir(exist_ok=True)
-    for name, plot in _named(plotted):
-        with write_atomically(folder / f"{name}.png", "wb") as file:
-            draw(plot).savefig(file, format="png", bbox_inches="tight")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # scores near the largest number overflow in matplotlib's ticks
+        for name, plot in _named(plotted):
+            with write_atomically(folder / f"{name}.png", "wb") as file:
+                draw(plot).savefig(file, format="png", bbox_inches="tight")
 
 
 def _named(plotted: Plotted) -> Iterator[tuple[str, Plot]]:

@@ -1,5 +1,6 @@
 """Prints the comparison as a table: the settings that differ, and as many scores as fit the terminal's width."""
 
+import re
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -15,6 +16,7 @@ from vae_lab.compare.settings import Setting, format_setting
 ROWS, LISTED = 40, 5  # most rows of the table, and most entries of a list below it
 SCORE, NAME = 26, 12  # characters reserved for scores, however many settings differ, and for names of runs
 BEST = "▸"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # characters that a terminal obeys, e.g. by moving its cursor
 
 
 def print_table(console: Console, compared: Compared) -> None:
@@ -27,15 +29,15 @@ def print_table(console: Console, compared: Compared) -> None:
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for setting in settings:
         justify: JustifyMethod = "right" if setting.numeric else "left"
-        table.add_column(escape(setting.name), justify=justify, no_wrap=setting.numeric, overflow="fold")
+        table.add_column(escape(_visible(setting.name)), justify=justify, no_wrap=setting.numeric, overflow="fold")
     if not settings:
         table.add_column("run", overflow="fold")  # names are wrapped, so that numbers stay complete
     if seeds:
         table.add_column("seeds", justify="right", no_wrap=True)
     for score in fitting:
-        table.add_column(escape(score.name), justify="right", no_wrap=True)
+        table.add_column(escape(_visible(score.name)), justify="right", no_wrap=True)
     for cell in cells[:ROWS]:
-        names = [escape(text) for text in _names(compared, settings, cell)]
+        names = [escape(_visible(text)) for text in _names(compared, settings, cell)]
         count = [_count(compared, cell)] if seeds else []
         table.add_row(*names, *count, *(_cell(compared, score, cell) for score in fitting))
     if cells:
@@ -43,9 +45,14 @@ def print_table(console: Console, compared: Compared) -> None:
     else:
         console.print(title, style="bold")
     for note in _notes(compared, scores, settings, fitting, cells, seeds) if cells else []:
-        console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
+        console.print(_visible(note), style="dim", markup=False, highlight=False, soft_wrap=True)
     for line in [*_unfinished(compared), *_partly_damaged(compared), *_run_notes(compared)]:
-        console.print(line, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+        console.print(_visible(line), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _visible(text: str) -> str:
+    """A text of a run without control characters."""
+    return _CONTROL.sub("�", text)
 
 
 def format_runs(n: int) -> str:

@@ -113,7 +113,7 @@ class ImageScores:
         known = f"test/{full}_floor"
         if known in self._known.values:
             self.scores.values[f"{full}_floor"] = self._known.values[known]
-            self.scores.meanings[f"{full}_floor"] = self._known.meanings[known]
+            self.scores.meanings[f"{full}_floor"] = self._known.meanings.get(known, "")
             if known in self._known.intervals:
                 self.scores.intervals[f"{full}_floor"] = self._known.intervals[known]
 
