@@ -90,6 +90,7 @@ def _guarded(command: str, rest: list[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error itself and exits
     os.environ["VAE_LAB_TRACE"] = str(int(full_trace))  # read by the processes of a sweep
     logging.disable(logging.INFO)  # silences the libraries' progress reports
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # logs errors of imports, which are raised as well
     try:
         return _carried_out(command, rest)
     except KeyboardInterrupt as stop:
