@@ -69,7 +69,8 @@ def _main(words: list[str]) -> int:
             from vae_lab.commands.train import train_worker
             from vae_lab.config.trust import trusting
 
-        with trusting(rest[1:]):
+        # Lightning adds words for Hydra, such as hydra.run.dir=…, to the command line of these processes.
+        with trusting(word for word in rest[1:] if "=" not in word):
             train_worker(Path(rest[0]))
         return 0
     if command not in _TASKS:
@@ -89,6 +90,7 @@ def _guarded(command: str, rest: list[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints the error itself and exits
     os.environ["VAE_LAB_TRACE"] = str(int(full_trace))  # read by the processes of a sweep
     logging.disable(logging.INFO)  # silences the libraries' progress reports
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # logs errors of imports, which are raised as well
     try:
         return _carried_out(command, rest)
     except KeyboardInterrupt as stop:

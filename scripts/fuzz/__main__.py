@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -72,8 +73,13 @@ def try_many(kind: str, words: argparse.Namespace, sandbox: Sandbox) -> int:
     one: Callable[[int], list[Tried]] = partial(_trial, kind, words.seed, sandbox, words.limit or LIMITS[kind])
     numbers = range(words.first, words.first + words.count)
     undisturbed = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends this process, which ends the others
-    with get_context("fork").Pool(words.jobs, initializer=signal.signal, initargs=undisturbed) as pool:
-        return campaign(kind, words.seed, len(numbers), pool.imap_unordered(one, numbers))
+    context = get_context("fork")
+    with ProcessPoolExecutor(words.jobs, context, initializer=signal.signal, initargs=undisturbed) as pool:
+        try:
+            return campaign(kind, words.seed, len(numbers), pool.map(one, numbers))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _trial(kind: str, seed: int, sandbox: Sandbox, limit: float, number: int) -> list[Tried]:

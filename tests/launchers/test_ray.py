@@ -59,5 +59,5 @@ def test_a_real_ray_reports_a_killed_process_and_continues(tmp_path, monkeypatch
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
     jobs = [SweepJob(name, tmp_path / name, [name], {}, "sweep", "") for name in ("one", "bad", "two")]
     ended = {job.name: outcome for job, outcome in Ray(cpus=1)(die_if_told, jobs, tmp_path)}
-    assert ended["bad"] == "its process was killed, most likely because memory ran out"
+    assert ended["bad"].startswith("its process was killed, most likely because memory ran out")
     assert {ended["one"].reason, ended["two"].reason} == {f"1 {tmp_path}"}
