@@ -14,6 +14,8 @@ import torch
 from conftest import BARE, PROGRAM
 from helpers import curves_of, scores_of, weights_of
 
+from vae_lab.training.checkpoints import is_whole
+
 STATEFUL = ["train", "dataset=digits", "epochs=8", "batch_size=8", "likelihood=sigma", "beta_schedule=linear",
             "beta_schedule.epochs=6", "scheduler=cosine", "dataset.noise_std=0.2", "dataset.noise_share=0.5",
             "figures=none", "metrics=loss_terms"]  # fmt: skip
@@ -154,6 +156,18 @@ def test_without_its_last_checkpoint_a_run_continues_from_the_best_one(cli, tmp_
     assert scores_of(run) == scores
     assert curves_of(run) == curves
     assert all(torch.equal(value, weights[key]) for key, value in weights_of(run).items())
+
+
+def test_a_run_killed_between_the_checkpoints_of_its_last_epoch_ends_with_both(cli, tmp_path):
+    assert cli("train", *SHORT, "epochs=2", "hydra.run.dir=run").status == 0
+    run, scores = tmp_path / "run", scores_of(tmp_path / "run")
+    (run / "results.json").unlink()
+    (run / "checkpoints" / "last.ckpt").replace(run / "checkpoints" / "best.ckpt")  # SHORT's last epoch is its best
+    ended = cli("train", "resume=run")
+    assert ended.status == 0, ended.err
+    assert "Resumed after epoch 2 of 2 from best.ckpt, because last.ckpt is missing; all are done" in ended.out
+    assert is_whole(run / "checkpoints" / "last.ckpt")
+    assert scores_of(run) == scores
 
 
 def test_without_its_best_checkpoint_a_run_is_scored_with_the_last_one_and_says_so(cli, run_copy):

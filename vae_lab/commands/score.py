@@ -30,7 +30,7 @@ from vae_lab.runs.build import make_data
 from vae_lab.runs.environment import describe_environment
 from vae_lab.runs.state import in_use, saved_config
 from vae_lab.scores import Scores
-from vae_lab.types import Progress
+from vae_lab.types import Progress, Shape
 
 
 class ScoredImages(Scoring):
@@ -91,15 +91,7 @@ def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | No
     data = make_data(config)
     if data.values.kind != "images":
         raise UserError(f"dataset={data.name} holds {data.values.kind}, and vae-lab score compares images")
-    given = GivenImages(
-        settings.images,
-        data.x_shape,
-        settings.range,
-        settings.channels,
-        settings.array,
-        settings.axes,
-        settings.background,
-    )
+    given = _given(settings, data.x_shape)
     if not _is_begun(run_dir):
         writing.claim(run_dir)
     title = f"{given.path.name} against {data.name}, seed {settings.seed}"
@@ -128,6 +120,11 @@ def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | No
     writing.write_results(run_dir, scores)
     print_scores(console, scores, title, run_dir)
     return scores
+
+
+def _given(settings: ScoreConfig, x_shape: Shape) -> GivenImages:
+    reading = (settings.range, settings.channels, settings.array, settings.axes, settings.background)
+    return GivenImages(settings.images, x_shape, *reading)
 
 
 def _is_begun(run_dir: Path) -> bool:

@@ -23,6 +23,7 @@ from vae_lab.runs.preparing import Prepared
 from vae_lab.runs.weights import load_best_or_last
 from vae_lab.scores import Scores
 from vae_lab.system.reading import read_history
+from vae_lab.training.checkpoints import restore_last
 
 
 def begin(
@@ -76,6 +77,8 @@ class ActiveRun:
         self.settings, self.config, self.run_dir = prepared.settings, prepared.config, prepared.run_dir
         self.data, self.job, self.environment = prepared.data, prepared.job, prepared.environment
         self.title = title_of(self.config, self.data.values.many)
+        if prepared.checkpoint is not None:
+            restore_last(prepared.checkpoint)
         self._started: float | None = time.perf_counter()
         self._is_open = True
         context = LogContext(self.run_dir, self.config, self.environment["run_id"], self.environment["sweep"])

@@ -1,5 +1,6 @@
 """Checkpoints of a run: ``best.ckpt`` has the lowest val/loss, ``last.ckpt`` is written after every epoch."""
 
+import shutil
 import zipfile
 import zlib
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from vae_lab.system.files import write_torch
+from vae_lab.system.files import replaced, write_torch
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 
@@ -95,3 +96,14 @@ def last_checkpoint(run_dir: Path) -> Path | None:
     """
     paths = [run_dir / "checkpoints" / name for name in (LAST, BEST)]
     return next((path for path in paths if is_whole(path)), None)
+
+
+def restore_last(checkpoint: Path) -> None:
+    """Make a copy of the checkpoint that a run resumes from ``last.ckpt``, if it is another one.
+
+    Otherwise a run that was killed between the two checkpoints of its last epoch would end without ``last.ckpt``.
+    """
+    last = checkpoint.with_name(LAST)
+    if checkpoint != last:
+        with replaced(last) as unfinished:
+            shutil.copyfile(checkpoint, unfinished)
