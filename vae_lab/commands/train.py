@@ -68,7 +68,8 @@ def resume(run_dir: Path, console: Console) -> Scores:
         Interrupted: Ctrl-C or SIGTERM stopped the run.
     """
     prepared = prepare_again(run_dir)
-    return _carry_out(ActiveRun(prepared), console, _resumed(prepared))
+    note = _resumed(prepared)  # before last.ckpt is restored
+    return _carry_out(ActiveRun(prepared), console, note)
 
 
 def train_worker(run_dir: Path) -> None:
