@@ -10,7 +10,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-.PHONY: help install train test test-slow fuzz torture check-scores benchmark damage house check format clean
+.PHONY: help install train test test-slow fuzz torture check-scores benchmark damage surroundings house check format clean
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -39,6 +39,9 @@ benchmark: install  ## measure speed and update docs/performance.md; ARGS="--qui
 
 damage: install  ## damage files of run folders and check what commands say; ARGS="--count 1000 --seed 0"
 	$(BIN)/python scripts/damage $(if $(filter file,$(origin ARGS)),,$(ARGS))
+
+surroundings: install  ## run the program with odd streams and encodings and on full disks; ARGS='--only "full disk"'
+	$(BIN)/python scripts/try_surroundings.py $(if $(filter file,$(origin ARGS)),,$(ARGS))
 
 house: install  ## count rooms, floors, arrows and sizes from the package's source; ARGS="--rooms" lists them
 	$(BIN)/python scripts/house.py $(if $(filter file,$(origin ARGS)),,$(ARGS))
