@@ -121,7 +121,7 @@ def _carried_out(command: str, rest: list[str]) -> int:
     if any(option.startswith("--info") for option in options):
         logging.disable(logging.NOTSET)  # Hydra shows the facts about a config as log entries
     if command == "train" and _is_sweep(options, words):
-        return _run_sweep(words)
+        return _run_sweep(options, words)
     words = _folders_as_override(words) if command == "compare" else words
     words = quoted(words, several="--multirun" in options)
 
@@ -260,8 +260,11 @@ def _is_sweep(options: list[str], words: list[str]) -> bool:
     return any("vary" in (yaml.safe_load(p.read_text(encoding="utf-8")) or {}) for p in experiments if exists(p))
 
 
-def _run_sweep(words: list[str]) -> int:
+def _run_sweep(options: list[str], words: list[str]) -> int:
     """Plan a sweep, carry it out and compare its runs; return 1 if a job failed, else 0."""
+    other = next((option for option in options if option != "--multirun"), None)
+    if other:
+        raise UserError(f"{other}: does not apply to sweeps; leave it out, or leave out -m and what is swept")
     from rich.console import Console
 
     with loading():

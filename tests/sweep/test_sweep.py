@@ -29,6 +29,14 @@ def test_a_dry_run_lists_the_numbered_jobs_and_writes_nothing(cli, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.parametrize("option", ["--config-name=config", "--config-dir=."])
+def test_options_that_a_sweep_would_ignore_are_refused(cli, tmp_path, option):
+    ended = cli("train", "-m", *WORDS, "latent_dim=2,3", option)
+    told = f"vae-lab train: {option}: does not apply to sweeps; leave it out, or leave out -m and what is swept"
+    assert (ended.status, ended.err.strip()) == (2, told)
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_finished_jobs_are_not_run_again_and_values_can_be_added(cli, tmp_path):
     assert cli("train", "-m", *WORDS, "latent_dim=2,3").status == 0
     before = finished(tmp_path)
