@@ -4,6 +4,7 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from omegaconf.errors import OmegaConfBaseException
 
 from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
@@ -22,7 +23,7 @@ def make(node: Node, *args: object, **more: object) -> Any:
     refuse_untrusted(node)
     try:
         return instantiate(node, *args, **more)
-    except InstantiationException as error:
+    except (InstantiationException, OmegaConfBaseException, TypeError) as error:  # the others are Hydra's own
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, UserError):
