@@ -22,10 +22,12 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from campaign import campaign, console
-from child import load
-from sandbox import Sandbox
-from trial import KINDS, Tried, lines_of, try_lines
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fuzz.campaign import campaign, console
+from fuzz.child import load
+from fuzz.sandbox import Sandbox
+from fuzz.trial import KINDS, Tried, lines_of, try_lines
 
 LIMITS = {"lines": 60.0, "combinations": 300.0}  # seconds
 

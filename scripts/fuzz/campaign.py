@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from fuzz.trial import OUTCOMES, Tried
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
-from trial import OUTCOMES, Tried
 
 console = Console(highlight=False, markup=False, soft_wrap=True)
 EVERY = 100  # trials between two lines of progress where the output is no terminal

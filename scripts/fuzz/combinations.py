@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from sandbox import ARRAY, IMAGES
+from fuzz.sandbox import ARRAY, IMAGES
 
 from vae_lab.config.help import groups, keys_of
 

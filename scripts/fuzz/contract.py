@@ -11,7 +11,7 @@ import json
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-from child import Ended
+from fuzz.child import Ended
 
 LONGEST = 400  # characters of a line on stderr
 FORBIDDEN = ("please report it", "Traceback", "usage: ", "Warning")

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from functools import cache
 
-from sandbox import ARRAY, IMAGES, ODD, RUN, STOPPED, SWEEP, TINY
+from fuzz.sandbox import ARRAY, IMAGES, ODD, RUN, STOPPED, SWEEP, TINY
 
 from vae_lab.config.help import commands_with, groups, known_keys
 

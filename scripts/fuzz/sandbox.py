@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from child import carry_out
+from fuzz.child import carry_out
 
 TINY = ["dataset=digits", "dataset.limit=32", "batch_size=16", "epochs=1", "latent_dim=2", "model=dense",
         "model.net.width=8", "logger=none"]  # fmt: skip

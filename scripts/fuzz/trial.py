@@ -4,11 +4,11 @@ import random
 import shlex
 from dataclasses import dataclass
 
-import contract
-from child import Ended, carry_out
-from combinations import lines_of_combination
-from lines import wrong_line
-from sandbox import WORK, Sandbox
+from fuzz import contract
+from fuzz.child import Ended, carry_out
+from fuzz.combinations import lines_of_combination
+from fuzz.lines import wrong_line
+from fuzz.sandbox import WORK, Sandbox
 
 OUTCOMES = {0: "finished", 1: "failed", 2: "refused", 130: "interrupted"}
 KINDS = ("lines", "combinations")

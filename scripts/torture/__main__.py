@@ -30,12 +30,14 @@ from random import Random
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"  # also, a library that has threads could not be forked
 
-import contract  # noqa: E402
-from commands import COMMANDS, Command, order  # noqa: E402
-from killing import Ended, random_moment, run  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 from rich.table import Table  # noqa: E402
+from torture import contract  # noqa: E402
+from torture.commands import COMMANDS, Command, order  # noqa: E402
+from torture.killing import Ended, random_moment, run  # noqa: E402
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 LIMIT = 300.0  # seconds after which a command counts as hanging

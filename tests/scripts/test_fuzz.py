@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts" / "fuzz"))
+sys.path.insert(0, str(ROOT / "scripts"))
 
-import contract  # noqa: E402
-from child import Ended  # noqa: E402
-from combinations import lines_of_combination  # noqa: E402
-from trial import KINDS, lines_of  # noqa: E402
+from fuzz import contract  # noqa: E402
+from fuzz.child import Ended  # noqa: E402
+from fuzz.combinations import lines_of_combination  # noqa: E402
+from fuzz.trial import KINDS, lines_of  # noqa: E402
 
 
 def test_random_lines_and_combinations_keep_to_the_contract(tmp_path):

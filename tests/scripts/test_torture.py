@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts" / "torture"))
+sys.path.insert(0, str(ROOT / "scripts"))
 
-import contract  # noqa: E402
-from commands import COMMANDS, order  # noqa: E402
-from killing import random_moment  # noqa: E402
+from torture import contract  # noqa: E402
+from torture.commands import COMMANDS, order  # noqa: E402
+from torture.killing import random_moment  # noqa: E402
 
 
 @pytest.fixture
