@@ -127,6 +127,7 @@ def _carried_out(command: str, rest: list[str]) -> int:
 
     from vae_lab.config.hydra_errors import explain
     from vae_lab.config.hydra_main import carry_out
+    from vae_lab.config.saved import saved_config
     from vae_lab.config.trust import trusting
 
     def tell(job: str, error: Exception) -> None:
@@ -136,7 +137,8 @@ def _carried_out(command: str, rest: list[str]) -> int:
         with trusting(_trusted_names(config, info)):
             _TASKS[command](config, info)
 
-    failed = carry_out(command, options, words, task, tell)
+    with saved_config(command, options) as options:
+        failed = carry_out(command, options, words, task, tell)
     if failed:
         _tell(command, f"{len(failed)} of the sweep's jobs failed: {', '.join(failed)}")
     return int(bool(failed))
@@ -150,18 +152,14 @@ def _tell(command: str, text: str) -> None:
 def _trusted_names(config: Node, info: "HydraConf") -> list[str]:
     """Return the packages of ``trust=`` and the classes that the user has chosen in this command.
 
-    A config that is not one of this package (``--config-name``) may be that of a run folder. What it names, and what it
-    says about trust, was not typed by the user.
+    What a saved config (``--config-name``) names was not typed by the user.
     """
-    from vae_lab.config.trust import targets_in, targets_typed
+    from vae_lab.config.saved import COPY
+    from vae_lab.config.trust import packages_typed, targets_in, targets_typed
 
     words = [*info.overrides.task]
-    typed = any(word.partition("=")[0].lstrip("+") == "trust" for word in words)
-    packages = config.get("trust") or []
-    if not isinstance(packages, list) or not all(isinstance(name, str) for name in packages):
-        raise UserError(f"trust={packages}: must be a list of Python packages; type trust=[mylab]")
-    own = info.job.config_name in _TASKS
-    return [*(packages if typed else []), *sorted(targets_in(config) if own else targets_typed(words))]
+    chosen = targets_typed(words) if info.job.config_name == COPY else targets_in(config)
+    return [*packages_typed(words), *sorted(chosen)]
 
 
 def _train(config: Node, info: "HydraConf") -> None:
@@ -290,12 +288,11 @@ def _resume(rest: list[str]) -> int:
 
     with loading():
         from vae_lab.commands.train import resume
-        from vae_lab.config.trust import trusting
+        from vae_lab.config.trust import packages_typed, trusting
         from vae_lab.runs.state import in_use
 
     path = expanded(folder)
-    packages = [word.removeprefix("trust=").strip("[]").split(",") for word in rest if word.startswith("trust=")]
-    with trusting(packages[-1] if packages else []), in_use(path) if path.is_dir() else nullcontext():
+    with trusting(packages_typed(rest)), in_use(path) if path.is_dir() else nullcontext():
         resume(path, Console())
     return 0
 

@@ -58,6 +58,24 @@ def trusted() -> list[str]:
     return sorted(_typed.get())
 
 
+def packages_typed(words: Iterable[str]) -> list[str]:
+    """Return the packages of the last ``trust=[…]`` among the words of a command line.
+
+    Raises:
+        UserError: the value is not a list of texts.
+    """
+    typed = [word for word in words if word.partition("=")[0].lstrip("+") == "trust"]
+    if not typed:
+        return []
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    value = OverridesParser.create().parse_overrides([typed[-1]])[0].value()
+    names = [getattr(name, "text", name) for name in value] if isinstance(value, list) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{typed[-1]}: must be a list of Python packages; type trust=[mylab]")
+    return names
+
+
 def targets_in(node: object) -> set[str]:
     """Return every ``_target_`` in a config, at any depth."""
     return {str(value) for path, value in _values(node) if _is_target(path)}
