@@ -127,8 +127,8 @@ def _carried_out(command: str, rest: list[str]) -> int:
 
     from vae_lab.config.hydra_errors import explain
     from vae_lab.config.hydra_main import carry_out
-    from vae_lab.config.saved import saved_config
     from vae_lab.config.trust import trusting
+    from vae_lab.runs.repeating import saved_config
 
     def tell(job: str, error: Exception) -> None:
         _tell(command, f"{job}: {explain(error, command)[1]}")
@@ -154,8 +154,8 @@ def _trusted_names(config: Node, info: "HydraConf") -> list[str]:
 
     What a saved config (``--config-name``) names was not typed by the user.
     """
-    from vae_lab.config.saved import COPY
     from vae_lab.config.trust import packages_typed, targets_in, targets_typed
+    from vae_lab.runs.repeating import COPY
 
     words = [*info.overrides.task]
     chosen = targets_typed(words) if info.job.config_name == COPY else targets_in(config)

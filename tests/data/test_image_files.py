@@ -63,7 +63,7 @@ def test_other_files_are_counted_by_suffix(tmp_path):
 def test_a_folder_without_images_says_what_it_has(tmp_path):
     put(tmp_path / "a.heic")
     put(tmp_path / "b.mat")
-    assert refusal(tmp_path).startswith("images=x: no image (.apng, ")
+    assert refusal(tmp_path).startswith("images=x: no image (.png, ")
     assert refusal(tmp_path).endswith(f"in {tmp_path}; its files: 1 .heic, 1 .mat")
 
 

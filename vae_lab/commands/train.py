@@ -111,7 +111,7 @@ def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
         ) from why
     finally:
         run.close(None)  # without effect if the run is closed already
-    print_scores(console, scores, run.title, run.run_dir)
+    print_scores(console, scores, run.title, run.run_dir, printed=run.data.notes)
     return scores
 
 

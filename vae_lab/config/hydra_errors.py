@@ -75,6 +75,9 @@ def explain_hydra(error: Exception, command: str = "train") -> str | None:
     if several:
         key, values = several.groups()
         return f"{key}={values}: several values; type -m for a sweep over them, or '{key}=[{values}]' for a list"
+    removed = re.search(r"Could not delete (?:from config\. )?'([^'=]+)", text)
+    if removed:
+        return _not_removable(removed.group(1))
     key = _unknown_key(text)
     if key and key in known_keys():
         return _of_another_option(key, command)
@@ -86,6 +89,13 @@ def explain_hydra(error: Exception, command: str = "train") -> str | None:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be written or read ({error.strerror}); type hydra.run.dir=<a writable folder>"
     return None
+
+
+def _not_removable(key: str) -> str:
+    """Return the message for a word like ``~logger=none`` that removes what is not there."""
+    options = groups().get(key, {})
+    instead = f"type {key}=none" if "none" in options else f"leave ~{key} out"
+    return f"~{key}: there is nothing of this name that can be removed; {instead}"
 
 
 def _of_another_option(key: str, command: str) -> str:

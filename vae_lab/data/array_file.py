@@ -77,7 +77,7 @@ class NamedArray:
         return values.along(axis) if isinstance(values, HDF5Array) else np.moveaxis(values, axis, 0)
 
     def __str__(self) -> str:
-        kind = self.dtype.name if self.numeric else "words" if self.dtype.kind in "US" else "no numbers"
+        kind = self.dtype.name if self.numeric else "words" if self.dtype.kind in "US" else "Python objects"
         return f"{kind}, {' × '.join(map(str, self.shape)) or 'one value'}"
 
 

@@ -111,7 +111,8 @@ class Dataset(pl.LightningDataModule):
         many = self.values.many
         if len(train) == 0:
             raise UserError(
-                f"{self.name} has {len(self.pool)} training {many}; at least 2 are needed, one for validation"
+                f"{self.name} has {len(self.pool)} training and {len(self.test)} test {many}; at least 2 for training "
+                "are needed, of which one is for validation"
             )
         if self.batch_size > len(train):
             raise UserError(

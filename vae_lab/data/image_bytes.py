@@ -137,10 +137,14 @@ class ImageReader:
                 continue
             if high == 0 and self._transparent and self.background == "black":
                 raise UserError(f"{shown(folder)}: all images are black; type {self.prefix}background=white")
+            if high == 0:
+                raise UserError(
+                    f"{shown(folder)}: all pixels are 0; type {self._typed(0, white)} if the images are black"
+                )
             instead = (
                 "save them with 8 bits if they are not"
                 if bits == _CHANNELS
-                else (f"{self._typed(0, high)} if {'that' if high else '1'} means white")
+                else (f"{self._typed(0, high)} if that means white")
             )
             raise UserError(
                 f"{shown(folder)}: no image of {bits} has a value above {high:g}; type {self._typed(0, white)} if the "

@@ -53,7 +53,8 @@ class ImageFiles:
         if n := self.others.total():
             notes.append(f"{counted(n, 'file')} left out in {folder}, because only images are read: {self.kinds}.")
         if self.loops:
-            notes.append(f"{counted(self.loops, 'link')} not followed in {folder}: they lead to a folder above.")
+            lead = "it leads" if self.loops == 1 else "they lead"
+            notes.append(f"{counted(self.loops, 'link')} not followed in {folder}: {lead} to a folder above.")
         return notes
 
     @property
@@ -82,7 +83,7 @@ def image_files(folder: Path, called: str) -> ImageFiles:
     found.images.sort()
     if not found.images:
         instead = f"; its files: {found.kinds}" if found.others else ""
-        raise UserError(f"{called}: no image ({', '.join(sorted(suffixes()))}) in {shown(folder)}{instead}")
+        raise UserError(f"{called}: no image (.png, .jpg, .webp, .tif, …) in {shown(folder)}{instead}")
     return found
 
 

@@ -98,6 +98,8 @@ def _named(file: Path) -> Iterator[None]:
             told = "it holds no image" if file.stat().st_size else "it is empty"
         elif isinstance(why, MemoryError):  # damaged files may claim to be of any size
             told = "it needs more memory than there is"
+        elif isinstance(why, Image.DecompressionBombError):
+            told = f"it has more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels"
         elif isinstance(why, OSError) and why.strerror:
             told = why.strerror
         raise UserError(f"{shown(file)} cannot be read as an image ({told}); remove or repair it") from why

@@ -1,6 +1,6 @@
 """Terminal output before and after training."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -43,8 +43,16 @@ def print_notes(console: Console, notes: Iterable[str]) -> None:
         console.print(note, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) -> None:
-    """Print the table of scores, how they were computed, notes about scores that are missing, and the run folder."""
+def print_scores(console: Console, scores: Scores, title: str, run_dir: Path, printed: Collection[str] = ()) -> None:
+    """Print the table of scores, how they were computed, notes about scores that are missing, and the run folder.
+
+    Args:
+        console: where to print.
+        scores: the scores of the run.
+        title: the run's key settings.
+        run_dir: the run folder.
+        printed: notes that were printed earlier and are left out.
+    """
     if scores.values:
         console.print(_table(scores, title))
     if floors := _floors(scores):
@@ -54,7 +62,7 @@ def print_scores(console: Console, scores: Scores, title: str, run_dir: Path) ->
     for name, about in scores.protocol.get("samplers", {}).items():
         fit = f"sampler={name}: {about['sampler']}, fitted to {about['codes']} in {about['seconds']:.3g} s"
         console.print(fit, style="dim", markup=False, highlight=False, soft_wrap=True)
-    print_notes(console, scores.notes)
+    print_notes(console, (note for note in scores.notes if note not in printed))
     console.print(f"Everything is in {run_dir}", markup=False, highlight=False, soft_wrap=True)
 
 
