@@ -1,6 +1,8 @@
 """Tests of the Slurm launcher that need no Slurm; scripts/try_slurm.py starts one and tests the rest."""
 
+import io
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +95,26 @@ def test_jobs_of_an_earlier_start_are_taken_over_and_killed_ones_reported(monkey
     assert reason == f"Slurm ended the job (OUT_OF_MEMORY); {advice}"
     assert next(ended, None) is None
     assert not (tmp_path / "submitted").exists()
+
+
+class Touching:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_the_result_of_a_job_is_read_without_calling_what_its_file_names(tmp_path):
+    """submitit's result files are pickles, and lie in a folder that someone else may have filled."""
+    outcome = Outcome("one", "finished", scores={"test/elbo": -1.5}, notes=["collapsed"])
+    assert slurm._OutcomeReader(io.BytesIO(pickle.dumps(("success", outcome)))).load() == ("success", outcome)
+    mark = tmp_path / "called"
+    with pytest.raises(pickle.UnpicklingError, match="it names builtins.getattr|it names pathlib"):
+        slurm._OutcomeReader(io.BytesIO(pickle.dumps(("success", Touching(mark))))).load()
+    assert not mark.exists()
 
 
 def test_stopping_cancels_the_remaining_jobs_and_forgets_them(programs, tmp_path, capsys):
