@@ -112,7 +112,7 @@ def test_the_result_of_a_job_is_read_without_calling_what_its_file_names(tmp_pat
     outcome = Outcome("one", "finished", scores={"test/elbo": -1.5}, notes=["collapsed"])
     assert slurm._OutcomeReader(io.BytesIO(pickle.dumps(("success", outcome)))).load() == ("success", outcome)
     mark = tmp_path / "called"
-    with pytest.raises(pickle.UnpicklingError, match="it names builtins.getattr|it names pathlib"):
+    with pytest.raises(pickle.UnpicklingError, match="it names "):
         slurm._OutcomeReader(io.BytesIO(pickle.dumps(("success", Touching(mark))))).load()
     assert not mark.exists()
 
