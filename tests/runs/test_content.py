@@ -129,6 +129,24 @@ def test_our_own_configs_have_no_aliases(tmp_path):
     assert content.config_of(tmp_path)["y"] == shared
 
 
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (
+            "vae-lab train -m beta=1,2 'lr=tag(log,interval(1,2))'",
+            "vae-lab train -m beta=1,2 'lr=tag(log,interval(1,2))'",
+        ),
+        ("vae-lab train -m beta=1,2; touch x", "vae-lab train -m 'beta=1,2;' touch x"),
+        ("vae-lab train -m $(touch x)", "vae-lab train -m '$(touch' 'x)'"),
+        ("touch x", ""),
+        ("vae-lab train 'open", ""),
+    ],
+)
+def test_a_command_that_is_shown_is_only_ours(tmp_path, command, shown):
+    (tmp_path / "sweep.json").write_text(json.dumps({"command": command, "fixed": [], "varied": {}}))
+    assert content.sweep_command(tmp_path) == shown
+
+
 def test_a_run_is_shown_in_one_line(run):
     loaded = vae_lab.load_run(run)
     assert repr(loaded).startswith(f"Run({str(run)!r}, finished: dense, elbo/sigma on digits, latent_dim=2, ")

@@ -4,6 +4,7 @@ A file that does not hold what it should is refused in one line, which names the
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -118,11 +119,18 @@ def sweep_of(folder: Path) -> SweepRecord:
 
 
 def sweep_command(folder: Path) -> str:
-    """Return the command that carries out a sweep, from its ``sweep.json``; an empty string if it cannot be read."""
+    """Return the command that carries out a sweep, from its ``sweep.json``, for messages.
+
+    It is quoted anew, since a shell would carry out more than this command if someone else wrote the file.
+
+    Returns:
+        The command; an empty string if the file cannot be read, or holds another command.
+    """
     try:
-        return " ".join(sweep_of(folder).command.split())
-    except Damaged:
+        words = shlex.split(sweep_of(folder).command)
+    except (Damaged, ValueError):
         return ""
+    return shlex.join(words) if words[:2] == ["vae-lab", "train"] else ""
 
 
 def refuse_misplaced(folder: Path) -> None:
