@@ -208,3 +208,9 @@ def test_groups_may_be_empty(composed, path):
 
 def test_a_metric_may_be_switched_off(composed):
     check(TrainConfig, changed(composed, "metrics.fid", None))
+
+
+@pytest.mark.parametrize("path", ["metrics.latent_use.threshold", "dataset.noise_std", "model.net.width"])
+def test_no_object_stands_in_the_place_of_a_number(composed, path):
+    told = refusal(composed, path, {"_target_": "builtins.print"})
+    assert told.startswith(f"{path}={{'_target_': 'builtins.print'}}: must be a valid ")

@@ -6,7 +6,8 @@ The parameters of the constructor are the keys, and their annotations give the t
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Literal, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
@@ -73,7 +74,7 @@ def _check_component(path: str, node: Node) -> None:
             known = [name for name in parameters if name != "self"]
             raise UserError(f"{path}.{key}: no such key{did_you_mean(str(key), known)}; known: {', '.join(known)}")
         is_component = isinstance(value, Mapping) and "_target_" in value
-        if key in hints and not is_component:
+        if key in hints and (not is_component or _is_plain(hints[key])):
             _check_value(f"{path}.{key}", value, hints[key])
 
 
@@ -88,6 +89,16 @@ def _check_value(path: str, value: object, hint: Any) -> None:
         adapter.validate_python(value)
     except ValidationError as error:
         raise UserError(f"{path}={shown(value)}: {reason(error.errors()[0])}") from error
+
+
+def _is_plain(hint: Any) -> bool:
+    """Whether a type is that of a YAML value, such as a number, in whose place no object can stand."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return _is_plain(get_args(hint)[0])
+    if origin in (Union, UnionType):
+        return all(map(_is_plain, get_args(hint)))
+    return origin is Literal or hint in (int, float, bool, str, type(None))
 
 
 @cache
