@@ -218,3 +218,10 @@ def test_the_folder_of_a_run_is_not_taken_for_unfinished_scores(cli, run_copy, t
     ended = cli("score", f"images={real}", "dataset=digits", "logger=none", "hydra.run.dir=run", "range=255")
     assert ended.status == 2
     assert "holds an interrupted run; type vae-lab train resume=run" in ended.err
+
+
+def test_a_sweep_that_cannot_be_composed_leaves_no_folder(cli, tmp_path):
+    np.save("images.npy", np.zeros((9, 8, 8), np.uint8))
+    ended = cli("score", "images=images.npy", "dataset=digits", "metrics=images", "metrics.nope=1", "seed=1,2", "-m")
+    assert (ended.status, ended.out) == (2, "")
+    assert not (tmp_path / "outputs").exists()

@@ -1,5 +1,6 @@
 """Scores the finished runs of a sweep one after the other; a run that fails does not stop the others."""
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from vae_lab.config.hydra_errors import explain
 from vae_lab.errors import RunFailed, UserError
-from vae_lab.runs.content import sweep_command
+from vae_lab.runs.content import RESULTS, sweep_command
 from vae_lab.runs.folders import runs_in
 from vae_lab.runs.state import status_of
 
@@ -27,7 +28,8 @@ def evaluate_jobs(sweep: Path, console: Console, evaluate: Callable[[Path], None
         RunFailed: names the runs that could not be scored.
     """
     runs = runs_in(sweep)
-    finished = [run for run in runs if status_of(run) == "finished"]
+    # Whatever stands in the place of results.json was meant to be one, and is named when it cannot be read.
+    finished = [run for run in runs if status_of(run) == "finished" or os.path.lexists(run / RESULTS)]
     left_out = [run.name for run in runs if run not in finished]
     command = sweep_command(sweep)
     if not finished:

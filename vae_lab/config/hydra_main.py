@@ -2,8 +2,8 @@
 
 import io
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext, redirect_stderr
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -91,7 +91,8 @@ def carry_out(
     said = io.StringIO()
     try:
         # Errors of the task are kept; what is raised here is Hydra's own.
-        with redirect_stderr(said) if prints else nullcontext(), naming_the_word(command, overrides):
+        quiet = redirect_stderr(said) if prints else nullcontext()
+        with quiet, naming_the_word(command, overrides), _leaving_no_empty_folders():
             call_hydra(command, [*options, *overrides], jobs)
     except SystemExit as end:
         if end.code:
@@ -111,6 +112,25 @@ def call_hydra(command: str, words: list[str], task: Callable[[DictConfig], None
 def is_multirun(info: "HydraConf") -> bool:
     """Return whether a job is one of a Hydra sweep."""
     return info.mode is not None and info.mode.name == "MULTIRUN"
+
+
+@contextmanager
+def _leaving_no_empty_folders() -> Iterator[None]:
+    """Remove the folders that Hydra made for a sweep whose jobs cannot be composed."""
+    before = _output_folders()
+    try:
+        yield
+    except Exception:
+        for folder in sorted(_output_folders() - before, reverse=True):
+            if {path.name for path in folder.iterdir()} <= {"multirun.yaml"}:  # Hydra's record of the sweep
+                (folder / "multirun.yaml").unlink(missing_ok=True)
+                folder.rmdir()
+        raise
+
+
+def _output_folders() -> set[Path]:
+    top = Path("outputs")
+    return {path for path in (top, *top.glob("*"), *top.glob("*/*")) if path.is_dir()}
 
 
 def _remove_empty(folder: Path) -> None:
