@@ -18,6 +18,10 @@ class NoSuchModule(UserError):
     """A config names a class of a module that Python does not find."""
 
 
+class DoesNotFit(UserError):
+    """A node of a config does not fit the constructor that it names."""
+
+
 class RunFailed(Exception):
     """A run that started correctly could not finish."""
 

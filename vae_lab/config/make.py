@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from vae_lab.config.node import Node
 from vae_lab.config.renamed import current
 from vae_lab.config.trust import refuse_untrusted
-from vae_lab.errors import UserError
+from vae_lab.errors import DoesNotFit, UserError
 
 
 def make(node: Node, *args: object, **more: object) -> Any:
@@ -29,7 +29,7 @@ def make(node: Node, *args: object, **more: object) -> Any:
             if isinstance(cause, UserError):
                 raise cause from error
             cause = cause.__cause__
-        raise UserError(f"{node.get('_target_')}: {' '.join(str(error).split())[:300]}") from error
+        raise DoesNotFit(f"{node.get('_target_')}: {' '.join(str(error).split())[:300]}") from error
 
 
 def make_all(nodes: Node) -> Node:

@@ -13,14 +13,14 @@ from torch import Tensor
 from vae_lab.config.node import Node
 from vae_lab.config.trust import trusting
 from vae_lab.data.dataset import Dataset
-from vae_lab.errors import UserError
+from vae_lab.errors import DoesNotFit, UserError
 from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
 from vae_lab.evaluation.fitting import at_hand
 from vae_lab.evaluation.trained import Evaluation, decoded_draws
 from vae_lab.examples import values_from
 from vae_lab.report.titles import title_of
 from vae_lab.runs.build import make_data, make_job_of
-from vae_lab.runs.content import main_scores
+from vae_lab.runs.content import CONFIG, main_scores
 from vae_lab.runs.weights import load_scored
 from vae_lab.scores import Conditions
 from vae_lab.training.job import Job
@@ -77,8 +77,11 @@ class Run:
     def data(self) -> Dataset:
         """The dataset of the run; its ``batches()`` are examples as the model receives them."""
         chosen = self.data_dir or self.config["data_dir"] or os.environ.get("VAE_LAB_DATA")
-        with trusting(self.trust):
-            return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
+        try:
+            with trusting(self.trust):
+                return make_data({**self.config, "data_dir": chosen or self.environment["data_dir"]})
+        except DoesNotFit as why:
+            raise UserError(f"{self.path / CONFIG} is damaged, or of another version: {why}") from why
 
     @cached_property
     def job(self) -> Job:
