@@ -61,8 +61,18 @@ COMMANDS = {
 def stream_problems(work: Work, redirection: str, environment: str, folder: Path) -> list[str]:
     """Return what is wrong after a command whose output goes somewhere odd."""
     line = f"set -o pipefail; env {environment} {PROGRAM} {work.words} {redirection}"
-    done = subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
-    told = done.stdout + done.stderr + ((folder / "log").read_text() if (folder / "log").exists() else "")
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        timeout=300,
+    )
+    told = (
+        done.stdout + done.stderr + ((folder / "log").read_text(errors="replace") if (folder / "log").exists() else "")
+    )
     expected = 1 if work.only_prints and "> /dev/full" in redirection and "2> /dev" not in redirection else work.status
     problems = [f"'{fragment}' in its output" for fragment in FRAGMENTS if fragment in told]
     if done.returncode != expected:
@@ -130,7 +140,8 @@ def refusal_problems(done: subprocess.CompletedProcess[str], statuses: tuple[int
 def program(words: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run the program with these words and variables, in a folder."""
     variables = {**os.environ, **environment}
-    return subprocess.run(["bash", "-c", f"{PROGRAM} {words}"], cwd=folder, capture_output=True, text=True, check=False,
+    return subprocess.run(["bash", "-c", f"{PROGRAM} {words}"], cwd=folder,
+                          capture_output=True, encoding="utf-8", errors="replace", check=False,
                           timeout=300, env=variables)  # fmt: skip
 
 

@@ -25,9 +25,11 @@ SHORT = ["dataset=digits", "dataset.limit=64", "batch_size=16", "model=dense", "
 
 # Sends itself a signal in the middle of the fifth epoch. From outside, on a busy machine, it could arrive too late.
 STOPPED = """
-import os, sys
+import os, signal, sys
 from vae_lab.cli import program
 from vae_lab.training.engine import Engine
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process started in the background ignores it
 
 def take(self, batch, at, taken=Engine.take):
     if at.epoch == 4 and at.batch == at.batches // 2:
