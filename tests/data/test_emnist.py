@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from helpers import bytes_of
-from torchvision import datasets
 
 from vae_lab.data.emnist import EMNIST
 from vae_lab.errors import UserError
@@ -53,13 +52,3 @@ def test_another_split_is_said_to_be_missing(tmp_path):
     with pytest.raises(UserError, match=r"emnist-letters-\{train,test\}.* are needed there") as told:
         EMNIST("letters").load(tmp_path)
     assert "download=True" not in str(told.value)
-
-
-def test_without_files_or_network_the_files_are_named(tmp_path, monkeypatch):
-    def no_network(*args, **kwargs):
-        raise OSError("<urlopen error no network>")
-
-    monkeypatch.setattr(datasets.mnist, "download_and_extract_archive", no_network)
-    with pytest.raises(UserError, match=r"could not be downloaded \(no network\); put emnist-balanced"):
-        EMNIST().load(tmp_path)
-    assert list(tmp_path.iterdir()) == []

@@ -55,13 +55,3 @@ def test_folders_without_images_are_refused(root):
         file.unlink()
     with pytest.raises(UserError, match=r"images_evaluation has no images\); images_background.zip and"):
         Omniglot().load(root)
-
-
-def test_without_files_or_network_the_files_are_named(tmp_path, monkeypatch):
-    def no_network(*args, **kwargs):
-        raise OSError("<urlopen error no network>")
-
-    monkeypatch.setattr(datasets.omniglot, "download_and_extract_archive", no_network)
-    with pytest.raises(UserError, match=r"dataset=omniglot is not in .*put images_background\.zip"):
-        Omniglot().load(tmp_path)
-    assert list(tmp_path.iterdir()) == []

@@ -39,14 +39,3 @@ def test_a_damaged_file_is_told_with_its_folder(tmp_path, monkeypatch):
     (tmp_path / "svhn" / "test_32x32.mat").write_bytes(b"half")
     with pytest.raises(UserError, match=r"dataset=svhn: the files in .*svhn are incomplete or damaged"):
         SVHN().load(tmp_path)
-
-
-def test_without_files_or_network_the_files_are_named(tmp_path, monkeypatch):
-    def no_network(*args, **kwargs):
-        raise OSError("<urlopen error no network>")
-
-    monkeypatch.setattr(datasets.svhn, "download_url", no_network)
-    with pytest.raises(UserError) as told:
-        SVHN().load(tmp_path)
-    assert "put train_32x32.mat and test_32x32.mat there, or type data_dir=" in str(told.value)
-    assert list(tmp_path.iterdir()) == []

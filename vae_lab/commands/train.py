@@ -12,6 +12,7 @@ from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.shortages import NO_ROOM
 from vae_lab.config.trust import trusted
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import Interrupted, RunFailed
@@ -21,10 +22,9 @@ from vae_lab.runs.active_run import ActiveRun, begin
 from vae_lab.runs.build import make_job
 from vae_lab.runs.preparing import Prepared, prepare, prepare_again, quieten
 from vae_lab.scores import Scores
-from vae_lab.system.files import NO_ROOM
 from vae_lab.system.processes import several_processes
 from vae_lab.system.reading import read_history
-from vae_lab.training.checkpoints import LAST, last_checkpoint
+from vae_lab.training.checkpoints import LAST, to_continue
 from vae_lab.training.compiled import Compiled, choose
 from vae_lab.training.history import steps_taken
 from vae_lab.training.job import Job
@@ -142,7 +142,7 @@ def _trainer_fit(
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp with one process, too
     with several_processes(run_dir, distributed, trusted()), interruptible(trainer):
-        trainer.fit(lit, datamodule=data, ckpt_path=last_checkpoint(run_dir), weights_only=True)
+        trainer.fit(lit, datamodule=data, ckpt_path=to_continue(run_dir), weights_only=True)
     return trainer
 
 

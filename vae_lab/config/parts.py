@@ -22,7 +22,7 @@ _LIBRARIES = ("torch.", "pytorch_lightning.", "sklearn.")  # their annotations g
 _PARTS = ("model", "posterior", "prior", "objective", "likelihood", "beta_schedule", "dataset", "optimizer", "sampler",
           "features", "logger", "launcher", "search")  # fmt: skip
 _NAMED_PARTS = ("metrics", "figures")  # mappings of names to parts
-_HYDRAS: dict[str, Any] = {"_target_": str, "_partial_": bool, "_recursive_": bool, "_args_": list[Any],
+_KEYS_OF_HYDRA: dict[str, Any] = {"_target_": str, "_partial_": bool, "_recursive_": bool, "_args_": list[Any],
                            "_convert_": Literal["none", "partial", "object", "all"]}  # fmt: skip
 
 
@@ -60,9 +60,9 @@ def _components(node: object, path: str = "") -> Iterator[tuple[str, Node]]:
 def _check_component(path: str, node: Node) -> None:
     for key, value in node.items():
         if str(key).startswith("_"):
-            if key not in _HYDRAS:
-                raise UserError(f"{path}.{key}: no such key; those that begin with _ are {', '.join(_HYDRAS)}")
-            _check_value(f"{path}.{key}", value, _HYDRAS[key])
+            if key not in _KEYS_OF_HYDRA:
+                raise UserError(f"{path}.{key}: no such key; those that begin with _ are {', '.join(_KEYS_OF_HYDRA)}")
+            _check_value(f"{path}.{key}", value, _KEYS_OF_HYDRA[key])
     target = locate(current(node)["_target_"], path)
     parameters = inspect.signature(target).parameters
     accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())

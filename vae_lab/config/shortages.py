@@ -7,14 +7,15 @@ from collections.abc import Iterator
 _MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "unable to allocate", "bad_alloc",
            "can't start new thread", "failed to map segment", "not enough memory", "mmap can't allocate")  # fmt: skip
 _DISK = ("no space left on device", "disk quota exceeded", "inline_container.cc", "file write failed", "file too large")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The errors of a full disk: no space, no space left for this user, and a file larger than allowed.
+NO_ROOM = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 
 
 def shortage(error: BaseException) -> str | None:
     """Return in one line what has run out and what to do; None if an error has another cause."""
     for cause in _causes(error):
         text, number = str(cause).lower(), getattr(cause, "errno", None)
-        if number in _FULL or (not isinstance(cause, OSError) and any(sign in text for sign in _DISK)):
+        if number in NO_ROOM or (not isinstance(cause, OSError) and any(sign in text for sign in _DISK)):
             name = getattr(cause, "filename", None)
             where = f" of {name}" if name else ""
             return f"the disk{where} is full; free some space, then type the command again, or resume the run"

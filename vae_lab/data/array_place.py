@@ -68,7 +68,7 @@ class Place:
         """
         array = self.arrays.get(word)
         if array is None:
-            path = Path(word).expanduser()
+            path = expanded(word)
             found = next((p for p in (path, self.root / path, self.file.parent / path) if p.is_file()), None)
             if found is None or word == "":
                 known = "has one array" if "" in self.arrays else f"has {listed(self.arrays)}"

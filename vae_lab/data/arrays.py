@@ -19,6 +19,7 @@ from vae_lab.data.array_images import ArrayImages
 from vae_lab.data.array_labels import ClassNames
 from vae_lab.data.array_layout import Sizes
 from vae_lab.data.array_place import PREFIX, Place, found
+from vae_lab.data.held_out import held_out, refuse_share
 from vae_lab.data.value_range import Range, ValueRange, value_range
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples, Factors
@@ -67,8 +68,7 @@ class Arrays:
         test_share: float = 0.1,
         memory_gb: PositiveFloat = 4.0,
     ) -> None:
-        if not 0 < test_share < 1:
-            raise UserError(f"{PREFIX}test_share={test_share} must lie between 0 and 1; type 0.1")
+        refuse_share(f"{PREFIX}test_share", test_share)
         if factor_names and not factors:
             raise UserError(f"{PREFIX}factor_names= needs {PREFIX}factors=")
         if (test_path or test_array) and factors:
@@ -181,7 +181,5 @@ def _split(examples: Examples, test_share: float) -> tuple[Examples, Examples]:
         raise UserError(
             f"dataset=arrays: {len(examples)} images; at least 3 are needed for training, validation and test"
         )
-    order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))
-    cut = max(1, round(test_share * len(examples)))
-    # The test images stay shuffled, since figures show the first ones.
-    return examples.part(order[cut:].sort().values), examples.part(order[:cut])
+    train, test = held_out(len(examples), test_share)
+    return examples.part(train), examples.part(test)  # the test images stay shuffled, since figures show the first ones

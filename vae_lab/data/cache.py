@@ -4,8 +4,9 @@ Several processes share them. A file is made by one process while the others wai
 is complete.
 """
 
+import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -82,7 +83,37 @@ def _made(path: Path, make: Callable[[Path], None], read: Callable[[Path], T | N
     return content
 
 
-def made_array(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> Tensor:
+def key_of(options: object, files: Iterable[Path]) -> str:
+    """Return a name for what is made from files: it changes with the options, and with every file's time and size."""
+    digest = hashlib.sha256(repr(options).encode())
+    for file in files:
+        about = file.stat()
+        digest.update(os.fsencode(file) + f"\n{about.st_mtime_ns}:{about.st_size}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def held_bytes(
+    shape: tuple[int, ...], memory: int, key: Callable[[], str], fill: Callable[[np.ndarray], object]
+) -> Tensor:
+    """Return bytes of a shape: in memory, or if they take more than ``memory``, mapped from a file in the cache.
+
+    Args:
+        shape: the shape of the array.
+        memory: bytes.
+        key: the name of the file, see :func:`key_of`; called only if the file is needed.
+        fill: writes the values into the array, whose values are 0 at first.
+
+    Raises:
+        UserError: the cache cannot be written to.
+    """
+    if np.prod(shape) > memory:
+        return made_array(cache_dir("images") / f"{key()}.npy", shape, fill)
+    array = np.zeros(shape, np.uint8)
+    fill(array)
+    return torch.from_numpy(array)
+
+
+def made_array(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], object]) -> Tensor:
     """Return bytes of a shape that are mapped from a file of the cache, which is made first if necessary.
 
     Changes of the tensor stay in memory.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vae_lab.data.image_files import shown
 from vae_lab.data.image_opening import Opened, opened
@@ -20,6 +20,7 @@ from vae_lab.errors import UserError
 Background = Literal["white", "black"]
 READING = 2  # is part of the names of cached images; a higher number when the same file becomes other bytes
 _ROUNDING = 1e-5  # how far, relative to white, a number may lie outside its range and still count as a rounding error
+_MODES = {1: "L", 3: "RGB"}
 _16_BITS = 65_535
 _BYTES, _INTEGERS, _CHANNELS = "8 bits", "16 bits", "16 bits per channel"
 # By the bits of the files: if no value is above the first number, it is in doubt whether the second one means white.
@@ -166,6 +167,20 @@ class ImageReader:
         """Return the option that gives the range of these values, with white as the largest number of as many bits."""
         white = 1 if high <= 1 else 2 ** math.ceil(high).bit_length() - 1
         return f"{self.prefix}range={white}" if low >= 0 else f"{self.prefix}range=[{math.floor(low)},{white}]"
+
+
+def pixels_of(image: Image.Image, channels: int, height: int, width: int) -> np.ndarray:
+    """Return an image as bytes [C, H, W]: scaled (bilinear) until it just covers the size, with the centre cut out.
+
+    Args:
+        image: grey or RGB.
+        channels: 1 (grey) or 3 (RGB).
+        height, width: size in pixels.
+    """
+    image = image.convert(_MODES[channels])
+    if (image.height, image.width) != (height, width):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def _extremes(image: Image.Image) -> tuple[int, int]:

@@ -4,22 +4,21 @@
 are ignored.
 """
 
-import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import PositiveInt
 
 from vae_lab.config.paths import expanded
 from vae_lab.data.attributes import Attributes, read_attributes
-from vae_lab.data.cache import cache_dir, made_array
-from vae_lab.data.image_bytes import READING, Background, ImageReader
+from vae_lab.data.cache import cache_dir, key_of, made_array
+from vae_lab.data.held_out import held_out, refuse_share
+from vae_lab.data.image_bytes import READING, Background, ImageReader, pixels_of
 from vae_lab.data.image_files import image_files, shown
 from vae_lab.data.image_layout import Layout, layout
 from vae_lab.data.image_opening import for_each, without_warnings
@@ -27,8 +26,6 @@ from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
 from vae_lab.system.files import write_json
-
-_MODES = {1: "L", 3: "RGB"}
 
 
 class ImageFolder:
@@ -61,10 +58,9 @@ class ImageFolder:
         test_share: float = 0.1,
         memory_gb: float = 4.0,
     ) -> None:
-        if channels not in (None, *_MODES):
+        if channels not in (None, 1, 3):
             raise UserError(f"dataset.source.channels={channels}: an image has 1 (grey) or 3 (RGB) channels")
-        if not 0 < test_share < 1:
-            raise UserError(f"dataset.source.test_share={test_share} must lie between 0 and 1; type 0.1")
+        refuse_share("dataset.source.test_share", test_share)
         self.path = expanded(path)
         self.size = (height or width, width or height)
         self.channels = channels
@@ -91,9 +87,8 @@ class ImageFolder:
         train, val = positions["train"], positions.get("val", torch.tensor([], dtype=torch.long))
         if "test" in positions:
             return examples.part(torch.cat([train, val])), examples.part(positions["test"])
-        order = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(0))]
-        cut = max(1, round(self.test_share * len(train)))
-        return examples.part(torch.cat([order[cut:].sort().values, val])), examples.part(order[:cut].sort().values)
+        kept, test = held_out(len(train), self.test_share)
+        return examples.part(torch.cat([train[kept], val])), examples.part(train[test].sort().values)
 
     def _read(self, divided: Layout, attributes: Attributes | None) -> Examples:
         """Return the images of all splits, in the order of the splits."""
@@ -127,21 +122,13 @@ class ImageFolder:
             decoded = np.empty(full, np.uint8)
             notes = self._decode(files, decoded)
             return torch.from_numpy(decoded), notes
-        cached = cache_dir("images") / f"{self._key(files, shape)}.npy"
+        options = (READING, shape, self.size, self.channels, self.reader.background, self.reader.ends)
+        cached = cache_dir("images") / f"{key_of(options, files)}.npy"
         about = cached.with_suffix(".json")  # the sentences; written before the images are complete
         if not about.exists():
             cached.unlink(missing_ok=True)
         pixels = made_array(cached, full, lambda out: write_json(about, self._decode(files, out)))
         return pixels, json.loads(about.read_text(encoding="utf-8"))
-
-    def _key(self, files: Sequence[Path], shape: tuple[int, int, int]) -> str:
-        """Return the name of the cached images, which depends on everything that their bytes depend on."""
-        options = (READING, shape, self.size, self.channels, self.reader.background, self.reader.ends)
-        digest = hashlib.sha256(str(options).encode())
-        for path in files:
-            about = path.stat()
-            digest.update(os.fsencode(path) + f"\n{about.st_mtime_ns}:{about.st_size}\n".encode())
-        return digest.hexdigest()[:16]
 
     def _decode(self, files: Sequence[Path], out: np.ndarray) -> list[str]:
         """Read the images into an array [N, C, H, W] of bytes, and return sentences about them."""
@@ -160,15 +147,12 @@ class ImageFolder:
                 f"{shown(files[i])} has colours, and the first image, {shown(files[0])}, is grey; "
                 "type dataset.source.channels=3 to keep the colours, or dataset.source.channels=1"
             )
-        image = image.convert(_MODES[channels])
-        if (image.height, image.width) != (height, width):
-            if self.size[0] is None:
-                raise UserError(
-                    f"{shown(files[i])} is {image.height}×{image.width}, the first image {height}×{width}; "
-                    "type dataset.source.height=… dataset.source.width=… to scale all images to one size"
-                )
-            image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)  # covers the size; cuts the rest
-        return np.asarray(image, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
+        if self.size[0] is None and (image.height, image.width) != (height, width):
+            raise UserError(
+                f"{shown(files[i])} is {image.height}×{image.width}, the first image {height}×{width}; "
+                "type dataset.source.height=… dataset.source.width=… to scale all images to one size"
+            )
+        return pixels_of(image, channels, height, width)
 
 
 def _positions(divided: Layout) -> dict[str, torch.Tensor]:

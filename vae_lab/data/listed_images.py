@@ -1,22 +1,17 @@
 """Image files that a published dataset lists, scaled and decoded once, as those of a folder of images are."""
 
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from vae_lab.data.cache import cache_dir, made_array
-from vae_lab.data.image_bytes import READING, ImageReader
+from vae_lab.data.cache import held_bytes, key_of
+from vae_lab.data.image_bytes import READING, ImageReader, pixels_of
 from vae_lab.data.image_opening import for_each
 from vae_lab.errors import UserError
-
-_MODES = {1: "L", 3: "RGB"}
 
 
 @dataclass(frozen=True)
@@ -45,23 +40,11 @@ class Decoding:
         Raises:
             UserError: a file is missing or cannot be read.
         """
-        full = (len(files), self.channels, self.height, self.width)
-        if np.prod(full) <= self.memory_gb * 2**30:
-            pixels = np.empty(full, np.uint8)
-            self._decode(files, pixels)
-            return torch.from_numpy(pixels)
-        cached = cache_dir("images") / f"{self._key(files)}.npy"
-        return made_array(cached, full, lambda out: self._decode(files, out))
-
-    def _key(self, files: Sequence[Path]) -> str:
-        """Return the name of the cached images, which depends on everything that their bytes depend on."""
-        digest = hashlib.sha256(repr((READING, self)).encode())
         for file in files:
             if not file.is_file():
                 raise UserError(f"{file} is missing; complete the folder")
-            about = file.stat()
-            digest.update(os.fsencode(file) + f"\n{about.st_mtime_ns}:{about.st_size}\n".encode())
-        return digest.hexdigest()[:16]
+        full, memory = (len(files), self.channels, self.height, self.width), int(self.memory_gb * 2**30)
+        return held_bytes(full, memory, lambda: key_of((READING, self), files), lambda out: self._decode(files, out))
 
     def _decode(self, files: Sequence[Path], out: np.ndarray) -> None:
         reader = ImageReader("dataset.source.")
@@ -72,10 +55,8 @@ class Decoding:
         for_each(files, decode)
 
     def _bytes(self, image: Image.Image) -> np.ndarray:
-        image = image.convert(_MODES[self.channels])
         if self.crop is not None:
             left, top = (image.width - self.crop) // 2, (image.height - self.crop) // 2
             image = image.crop((left, top, left + self.crop, top + self.crop))
-        image = ImageOps.fit(image, (self.width, self.height), Image.Resampling.BILINEAR)
-        pixels = np.asarray(image, np.uint8).reshape(self.height, self.width, self.channels).transpose(2, 0, 1)
+        pixels = pixels_of(image, self.channels, self.height, self.width)
         return 255 - pixels if self.inverted else pixels

@@ -7,6 +7,7 @@ import yaml
 
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
+from vae_lab.runs.content import CONFIG, ENVIRONMENT, RESULTS
 from vae_lab.scores import Scores
 from vae_lab.system.files import write_atomically, write_json
 
@@ -17,9 +18,9 @@ def claim(run_dir: Path) -> None:
     Raises:
         UserError: the folder already holds a run, or cannot be written to.
     """
-    if (run_dir / "results.json").exists():
+    if (run_dir / RESULTS).exists():
         raise UserError(f"{run_dir} holds a finished run, which is never overwritten; choose another hydra.run.dir")
-    if (run_dir / "config.yaml").exists():
+    if (run_dir / CONFIG).exists():
         raise UserError(f"{run_dir} holds an interrupted run; type vae-lab train resume={run_dir}")
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -36,7 +37,7 @@ def withdraw(run_dir: Path) -> None:
     """Remove the files of a run that failed before training; a run with checkpoints is left unchanged."""
     if (run_dir / "checkpoints").exists():
         return
-    for name in ("config.yaml", "environment.json"):
+    for name in (CONFIG, ENVIRONMENT):
         (run_dir / name).unlink(missing_ok=True)
     shutil.rmtree(run_dir / "wandb", ignore_errors=True)
 
@@ -51,19 +52,19 @@ class _Dumper(yaml.SafeDumper):
 
 def write_config(run_dir: Path, config: Node) -> None:
     """Write ``config.yaml``, from which the run can be repeated."""
-    with write_atomically(run_dir / "config.yaml") as file:
+    with write_atomically(run_dir / CONFIG) as file:
         yaml.dump(config, file, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def write_environment(run_dir: Path, environment: Node) -> None:
     """Write ``environment.json``."""
-    write_json(run_dir / "environment.json", environment)
+    write_json(run_dir / ENVIRONMENT, environment)
 
 
 def write_results(run_dir: Path, scores: Scores) -> None:
     """Write ``results.json``. It is the last file of a run, and its presence marks the run as finished."""
     write_json(
-        run_dir / "results.json",
+        run_dir / RESULTS,
         {
             "status": "finished",
             "metrics": scores.values,

@@ -11,7 +11,7 @@ from vae_lab.stack.feeding import StackData
 from vae_lab.stack.lit_stack import LitStack, StackEmpty
 from vae_lab.stack.member import Member
 from vae_lab.stack.writing import BackgroundCheckpointIO
-from vae_lab.training.checkpoints import last_checkpoint
+from vae_lab.training.checkpoints import to_continue
 from vae_lab.training.trainer import interruptible, make_trainer
 
 
@@ -53,4 +53,4 @@ def _train(members: list[Member]) -> None:
     lit = LitStack(members, list(of_seed), device_for(first.settings.accelerator))
     with interruptible(trainer), suppress(StackEmpty):
         data = StackData(list(of_seed.values()))
-        trainer.fit(lit, datamodule=data, ckpt_path=last_checkpoint(first.run_dir), weights_only=True)
+        trainer.fit(lit, datamodule=data, ckpt_path=to_continue(first.run_dir), weights_only=True)

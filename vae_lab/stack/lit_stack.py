@@ -16,7 +16,7 @@ from vae_lab.stack.member import Member
 from vae_lab.stack.optimizer import State
 from vae_lab.stack.stacked_job import Draws, Stack, StackBatch
 from vae_lab.stack.writing import BackgroundCheckpointIO
-from vae_lab.training.checkpoints import last_checkpoint
+from vae_lab.training.checkpoints import to_continue
 from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.history import steps_taken
 from vae_lab.training.term_sums import TermSums, why_diverged
@@ -189,7 +189,7 @@ class LitStack(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: State) -> None:
         """Replace the checkpoint of the first job, which the trainer has loaded, by the last ones of all jobs."""
-        paths = [last_checkpoint(member.run.run_dir) for member in self.members]
+        paths = [to_continue(member.run.run_dir) for member in self.members]
         checkpoints = [torch.load(path, map_location="cpu", weights_only=True) for path in paths if path]
         if len({saved["epoch"] for saved in checkpoints}) > 1 or len(checkpoints) < len(paths):
             raise RuntimeError("the jobs' checkpoints are of different epochs")

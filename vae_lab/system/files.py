@@ -1,7 +1,6 @@
 """Atomic file writes."""
 
 import csv
-import errno
 import io
 import json
 import os
@@ -11,9 +10,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from vae_lab.system.unfinished import unfinished
-
-# The errors of a full disk: no space, no space left for this user, and a file larger than allowed.
-NO_ROOM = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 
 
 @contextmanager

@@ -98,6 +98,15 @@ def last_checkpoint(run_dir: Path) -> Path | None:
     return next((path for path in paths if is_whole(path)), None)
 
 
+def to_continue(run_dir: Path) -> Path | None:
+    """The checkpoint that training continues from, in a run that has been prepared; None if it starts.
+
+    It is not read again: :func:`last_checkpoint` has, and :func:`restore_last` has put it in its place.
+    """
+    path = run_dir / "checkpoints" / LAST
+    return path if path.exists() else None
+
+
 def restore_last(checkpoint: Path) -> None:
     """Make a copy of the checkpoint that a run resumes from ``last.ckpt``, if it is another one.
 
