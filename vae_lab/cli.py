@@ -7,14 +7,12 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from vae_lab.commands.starting import STARTS, resume
+from vae_lab.config.composed import Composed
 from vae_lab.config.conf import CONF
 from vae_lab.config.help import command_help, overview
-from vae_lab.config.node import Node
 from vae_lab.config.paths import exists, expanded
 from vae_lab.config.words import SWEEP_KEYS, divided, quote, quoted, search_folders, unquoted
 from vae_lab.errors import Interrupted, UserError, did_you_mean, one_line
@@ -22,9 +20,6 @@ from vae_lab.system import streams
 from vae_lab.system.processes import interrupt
 from vae_lab.system.startup import leave, loading
 from vae_lab.version import __version__
-
-if TYPE_CHECKING:
-    from hydra.conf import HydraConf
 
 _PRINTING = {"--help", "-h", "help", "--version", "-sc", "--cfg", "-c", "--info", "-i", "dry_run=true"}
 
@@ -73,8 +68,8 @@ def _main(words: list[str]) -> int:
         with trusting(word for word in rest[1:] if "=" not in word):
             train_worker(Path(rest[0]))
         return 0
-    if command not in _TASKS:
-        _tell("", f"no such command '{command}'{did_you_mean(command, _TASKS)}; commands: {', '.join(_TASKS)}; "
+    if command not in _STARTS:
+        _tell("", f"no such command '{command}'{did_you_mean(command, _STARTS)}; commands: {', '.join(_STARTS)}; "
                   "type vae-lab --help")  # fmt: skip
         return 2
     if "--help" in rest or "-h" in rest:
@@ -116,7 +111,8 @@ def _carried_out(command: str, rest: list[str]) -> int:
             "accelerator.precision is now called precision: type precision=fp32, precision=bf16 or precision=fp16"
         )
     if command == "train" and any(word.startswith("resume=") for word in rest):
-        return _resume(rest)
+        resume(rest)
+        return 0
     options, words = divided(rest)
     if any(option.startswith("--info") for option in options):
         logging.disable(logging.NOTSET)  # Hydra shows the facts about a config as log entries
@@ -133,9 +129,9 @@ def _carried_out(command: str, rest: list[str]) -> int:
     def tell(job: str, error: Exception) -> None:
         _tell(command, f"{job}: {explain(error, command)[1]}")
 
-    def task(config: Node, info: "HydraConf") -> None:
-        with trusting(_trusted_names(config, info)):
-            _TASKS[command](config, info)
+    def task(composed: Composed) -> None:
+        with trusting(_trusted_names(composed)):
+            _STARTS[command](composed)
 
     with saved_config(command, options) as options:
         failed = carry_out(command, options, words, task, tell)
@@ -149,7 +145,7 @@ def _tell(command: str, text: str) -> None:
     print(f"{f'vae-lab {command}'.strip()}: {one_line(text)}", file=sys.stderr)
 
 
-def _trusted_names(config: Node, info: "HydraConf") -> list[str]:
+def _trusted_names(composed: Composed) -> list[str]:
     """Return the packages of ``trust=`` and the classes that the user has chosen in this command.
 
     What a saved config (``--config-name``) names was not typed by the user.
@@ -157,93 +153,20 @@ def _trusted_names(config: Node, info: "HydraConf") -> list[str]:
     from vae_lab.config.trust import packages_typed, targets_in, targets_typed
     from vae_lab.runs.repeating import COPY
 
-    words = [*info.overrides.task]
-    chosen = targets_typed(words) if info.job.config_name == COPY else targets_in(config)
-    return [*packages_typed(words), *sorted(chosen)]
+    chosen = targets_typed(composed.words) if composed.primary == COPY else targets_in(composed.config)
+    return [*packages_typed(composed.words), *sorted(chosen)]
 
 
-def _train(config: Node, info: "HydraConf") -> None:
-    from rich.console import Console
-
-    # An experiment of this package that varies keys is recognised earlier; one in a folder of hydra.searchpath is not.
-    if config.get("vary"):  # the config of a run has no such key
-        raise UserError(f"this experiment varies {', '.join(config['vary'])}; type -m to run it as a sweep")
-    logs_to_wandb = "wandb" in (config["logger"] or {}).get("_target_", "")
-    with loading("wandb.apis.public" if logs_to_wandb else None):
-        from vae_lab.commands.train import train
-        from vae_lab.runs.state import in_use
-
-    of_command = (*SWEEP_KEYS, "trust")
-    folder, config = _placed(config, info), {k: v for k, v in config.items() if k not in of_command}
-    with in_use(folder):
-        train(config, folder, Console())
-
-
-def _score(config: Node, info: "HydraConf") -> None:
-    from rich.console import Console
-
-    with loading():
-        from vae_lab.commands.score import score_images
-
-    score_images(config, _placed(config, info), Console(), _sweep(info))
-
-
-def _placed(config: Node, info: "HydraConf") -> Path:
-    """Return the run folder; add the chosen options to the config and make its paths absolute."""
-    from vae_lab.config.composing import with_absolute_paths
-
-    config["choices"] = {**(config.get("choices") or {}), **_choices(info)}  # a saved config.yaml has its own choices
-    with_absolute_paths(config)
-    return Path(_relative(info.runtime.output_dir))
-
-
-def _choices(info: "HydraConf") -> dict[str, str | None]:
-    """Return the option that was chosen for each group."""
-    return {k: v for k, v in info.runtime.choices.items() if not k.startswith("hydra") and k not in SWEEP_KEYS}
-
-
-def _sweep(info: "HydraConf") -> str | None:
-    """Return the name of the Hydra sweep that this job belongs to; None for a single run."""
-    from vae_lab.config.hydra_main import is_multirun
-
-    return Path(info.sweep.dir).name if is_multirun(info) else None
-
-
-def _evaluate(config: Node, info: "HydraConf") -> None:
-    from rich.console import Console
-
-    with loading():
-        from vae_lab.commands.evaluate import evaluate
-
-    evaluate({**config, "choices": _choices(info)}, Console())
-
-
-def _sample(config: Node, info: "HydraConf") -> None:
-    from rich.console import Console
-
-    with loading():
-        from vae_lab.commands.sample import sample
-
-    typed = any(word.startswith("sampler.") for word in info.overrides.task)
-    sample({**config, "choices": _choices(info)}, Console(), typed)
-
-
-def _compare(config: Node, info: "HydraConf") -> None:
+def _compare(composed: Composed) -> None:
     from rich.console import Console
 
     with loading():
         from vae_lab.compare.comparison import compare
 
-    compare(config, Console())
+    compare(composed.config, Console())
 
 
-_TASKS: dict[str, Callable[[Node, "HydraConf"], None]] = {
-    "train": _train,
-    "evaluate": _evaluate,
-    "sample": _sample,
-    "score": _score,
-    "compare": _compare,
-}
+_STARTS = {**STARTS, "compare": _compare}
 
 
 def _is_sweep(options: list[str], words: list[str]) -> bool:
@@ -271,40 +194,14 @@ def _run_sweep(options: list[str], words: list[str]) -> int:
     return 0 if start(quoted(words, several=True), Console()) else 1
 
 
-def _resume(rest: list[str]) -> int:
-    """Resume a run. Hydra is not needed, because the run's config.yaml holds the complete config."""
-    others = [word for word in rest if not word.startswith(("resume=", "trust="))]
-    if others:
-        raise UserError(f"resume= continues a run with its original settings; leave out {' '.join(others)}")
-    folders = [word for word in rest if word.startswith("resume=")]
-    if len(folders) > 1:
-        raise UserError(
-            f"{' '.join(folders)}: several run folders, and one is resumed at a time; type only {folders[0]}"
-        )
-    folder = unquoted(folders[0].removeprefix("resume=").rstrip("/"))
-    if not folder:
-        raise UserError("resume= needs a run folder; type resume=outputs/<date>/<run>")
-    from rich.console import Console
-
-    with loading():
-        from vae_lab.commands.train import resume
-        from vae_lab.config.trust import packages_typed, trusting
-        from vae_lab.runs.state import in_use
-
-    path = expanded(folder)
-    with trusting(packages_typed(rest)), in_use(path) if path.is_dir() else nullcontext():
-        resume(path, Console())
-    return 0
-
-
 def _complete(words: list[str]) -> int:
     """Complete the command, and let Hydra complete everything after it."""
     line = os.environ.get("COMP_LINE", "")
     typed = line.split(" ")
     if words[-1].startswith("query=") and len(typed) <= 2:
-        print(" ".join([*_TASKS, "--help", "--version"]))
+        print(" ".join([*_STARTS, "--help", "--version"]))
         return 0
-    command = typed[1] if len(typed) > 2 and typed[1] in _TASKS else "train"
+    command = typed[1] if len(typed) > 2 and typed[1] in _STARTS else "train"
     os.environ["COMP_LINE"] = " ".join([typed[0], *typed[2:]])
     from vae_lab.config.hydra_main import call_hydra
 
@@ -318,8 +215,3 @@ def _folders_as_override(words: list[str]) -> list[str]:
     paths = ",".join(quote(unquoted(word)) for word in words if is_path[word])
     others = [word for word in words if not is_path[word]]
     return [*others, f"runs=[{paths}]"] if paths else others
-
-
-def _relative(path: str) -> str:
-    """Return a path as the user would type it in the current folder."""
-    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path

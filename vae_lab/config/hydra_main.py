@@ -1,6 +1,7 @@
 """Lets Hydra compose a command's config and call its task, once or for every job of a Hydra sweep."""
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
@@ -10,19 +11,20 @@ from typing import TYPE_CHECKING, cast
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from vae_lab.config.composed import Composed
 from vae_lab.config.composing import key_of, naming_the_word
 from vae_lab.config.conf import CONF
 from vae_lab.config.hydra_errors import register_resolvers
 from vae_lab.config.node import Node
 from vae_lab.config.schema import SCHEMAS, SweepConfig, check_settings
 from vae_lab.config.weights import settle_weights
-from vae_lab.config.words import refuse_unreadable
+from vae_lab.config.words import SWEEP_KEYS, refuse_unreadable
 from vae_lab.errors import UserError
 
 if TYPE_CHECKING:
     from hydra.conf import HydraConf
 
-Task = Callable[[Node, "HydraConf"], None]
+Task = Callable[[Composed], None]
 
 
 class _Jobs:
@@ -45,25 +47,33 @@ class _Jobs:
         info = HydraConfig.get()
         folder = Path(info.runtime.output_dir)
         try:
-            self.task(self._settled(config, info), info)
+            self.task(self._composed(config, info))
         except KeyboardInterrupt:
             _remove_empty(folder)
             raise
         except Exception as error:
             _remove_empty(folder)
-            if not is_multirun(info):
+            if not _is_multirun(info):
                 self.error = error
                 return
             self.failed.append(folder.name)
             self.tell(folder.name, error)
 
-    def _settled(self, config: DictConfig, info: "HydraConf") -> Node:
+    def _composed(self, config: DictConfig, info: "HydraConf") -> Composed:
         if self.command == "train":
             settle_weights(config, {key_of(word) for word in info.overrides.task})
         plain = cast(Node, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
         of_others = (*SweepConfig.model_fields, "trust") if self.command == "train" else ("trust",)
         check_settings(SCHEMAS[self.command], {k: v for k, v in plain.items() if k not in of_others})
-        return plain
+        choices = info.runtime.choices.items()
+        return Composed(
+            plain,
+            words=list(info.overrides.task),
+            choices={k: v for k, v in choices if not k.startswith("hydra") and k not in SWEEP_KEYS},
+            folder=Path(_as_typed(info.runtime.output_dir)),
+            sweep=Path(info.sweep.dir).name if _is_multirun(info) else None,
+            primary=str(info.job.config_name),
+        )
 
 
 def carry_out(
@@ -109,7 +119,12 @@ def call_hydra(command: str, words: list[str], task: Callable[[DictConfig], None
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
 
 
-def is_multirun(info: "HydraConf") -> bool:
+def _as_typed(path: str) -> str:
+    """Return a path as the user would type it in the current folder."""
+    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
+
+
+def _is_multirun(info: "HydraConf") -> bool:
     """Return whether a job is one of a Hydra sweep."""
     return info.mode is not None and info.mode.name == "MULTIRUN"
 
