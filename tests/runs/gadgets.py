@@ -1,9 +1,15 @@
-"""Config nodes that would create a file if anything instantiated them: what a hostile run folder might contain."""
+"""Hostile run folders: config nodes that would create a file if instantiated, and where they are planted."""
 
 import pickle
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import torch
+import yaml
+from conftest import BARE, TINY
 
 SHELL = "touch {mark}"
 CODE = "__import__('os').system('touch {mark}')"
@@ -105,3 +111,48 @@ def filled(node: object, folder: Path, mark: Path):
         for name, path in names.items():
             node = node.replace(name, str(path))
     return node
+
+
+def two_runs(folder: Path) -> Path:
+    """A finished run with a fitted sampler (``done``), and the same run without its results (``begun``)."""
+    with pytest.MonkeyPatch.context() as patch:
+        from hydra.core.global_hydra import GlobalHydra
+
+        from vae_lab.cli import _main
+
+        patch.chdir(folder)
+        for words in (
+            ["train", *TINY, *BARE, "model=dense", "latent_dim=2", "hydra.run.dir=done"],
+            ["evaluate", "run=done", "sampler=gmm", "metrics=fid", "figures=none", "metrics.fid.samples=8"],
+        ):
+            GlobalHydra.instance().clear()
+            patch.setattr("sys.argv", ["vae-lab", *words])
+            assert _main(words) == 0
+    shutil.copytree(folder / "done", folder / "begun")
+    (folder / "begun" / "results.json").unlink()
+    return folder
+
+
+def planted(original: Path, folder: Path, change) -> Path:
+    """Copies of the runs whose configs are changed by a function."""
+    for name in ("done", "begun"):
+        shutil.copytree(original / name, folder / name)
+        path = folder / name / "config.yaml"
+        config = yaml.safe_load(path.read_text())
+        change(config)
+        path.write_text(yaml.safe_dump(config))
+    return folder
+
+
+def own_package(folder: Path, monkeypatch) -> Iterator[str]:
+    """The name of an importable package with a likelihood; a file says that it was imported."""
+    (folder / "ownlab").mkdir()
+    (folder / "ownlab" / "__init__.py").write_text("import os\nfrom pathlib import Path\nPath('imported').touch()\n")
+    (folder / "ownlab" / "mine.py").write_text(
+        "from vae_lab.likelihoods.mse import MSE\n\nclass Mine(MSE):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.chdir(folder)
+    yield "ownlab"
+    for name in [name for name in sys.modules if name.startswith("ownlab")]:
+        del sys.modules[name]
