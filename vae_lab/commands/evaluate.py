@@ -68,7 +68,7 @@ def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console
     evaluation.scores = Scores(
         run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings, saved_in=run.path / RESULTS
     )
-    context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
+    context = LogContext(run.path, run.config, run.environment)
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True
     try:

@@ -109,7 +109,7 @@ def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | No
     scoring.scores.protocol["images"] = {**given.about, "count": len(given)}
     loggers, failed = [], True
     try:
-        context = LogContext(run_dir, config, environment["run_id"], sweep)
+        context = LogContext(run_dir, config, environment)
         loggers = [make(config["logger"], context)] if config["logger"] else []
         scores = run_scores(scoring, config, run_dir, loggers, 0)
         failed = False

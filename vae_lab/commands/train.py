@@ -26,7 +26,6 @@ from vae_lab.system.processes import several_processes
 from vae_lab.system.reading import read_history
 from vae_lab.training.checkpoints import LAST, to_continue
 from vae_lab.training.compiled import Compiled, choose
-from vae_lab.training.history import steps_taken
 from vae_lab.training.job import Job
 from vae_lab.training.lit import LitJob
 from vae_lab.training.progress import ProgressLine
@@ -98,7 +97,7 @@ def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
         if note:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
-        scores = run.score(console, trainer.strategy.root_device, steps_taken(trainer))
+        scores = run.score(console, trainer.strategy.root_device)
         run.close(scores)
     except KeyboardInterrupt as stop:
         raise Interrupted(_resume_advice(run.run_dir)) from stop

@@ -54,8 +54,6 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     device_for(settings.accelerator, settings.precision)
     quieten()
     _try_optimizer(settings, make(config["optimizer"]))  # before the data are loaded
-    if settings.precision == "fp16" and settings.training.clip and config["optimizer"].get("fused"):
-        raise UserError("training.clip with precision=fp16: a fused optimizer cannot clip; type optimizer.fused=false")
     data = data or make_data(config)
     _refuse_other_values(config, data)
     job = make_job(config, data.x_shape, data.y_size, data.values)
