@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from typing import ClassVar
 
 import pytest
 import pytorch_lightning as pl
@@ -24,7 +25,7 @@ TYPES = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float1
 class TwoParts(ELBO):
     """The ELBO as two phases, which train the two halves of the model."""
 
-    phases = {"model": (INFERENCE,), "decoder": (GENERATION,)}
+    phases: ClassVar = {"model": (INFERENCE,), "decoder": (GENERATION,)}
 
 
 def job(objective: type[ELBO] = ELBO) -> Job:
@@ -51,8 +52,8 @@ def sgd(fused: bool):
 
 def through_lightning(one: Job, name: str, fused: bool, accumulate: int, clip: float | None = CLIP) -> None:
     lit = LitJob(one, sgd(fused), None, "epoch", 6 * BATCHES, 7, clip, accumulate, log_every=50)
-    trainer = pl.Trainer(accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
-                         enable_progress_bar=False, enable_model_summary=False, **precision_of(name, "cpu"))  # fmt: skip
+    quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
+    trainer = pl.Trainer(accelerator="cpu", max_epochs=1, **quiet, **precision_of(name, "cpu"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer.fit(lit, Epoch())

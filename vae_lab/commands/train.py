@@ -93,7 +93,7 @@ def _resumed(prepared: Prepared) -> str:
 
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     try:
-        print_plan(console, run.title, run.data, run.environment)
+        print_plan(console, run.title, run.data, run.environment, run.notes)
         if note:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
@@ -110,7 +110,7 @@ def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
         ) from why
     finally:
         run.close(None)  # without effect if the run is closed already
-    print_scores(console, scores, run.title, run.run_dir, printed=run.data.notes)
+    print_scores(console, scores, run.title, run.run_dir, printed=run.notes)
     return scores
 
 

@@ -78,6 +78,7 @@ class ActiveRun:
         self.settings, self.config, self.run_dir = prepared.settings, prepared.config, prepared.run_dir
         self.data, self.job, self.environment = prepared.data, prepared.job, prepared.environment
         self.title = title_of(self.config, self.data.values.many)
+        self.notes = [*self.data.notes, *prepared.notes]  # known before training
         if prepared.checkpoint is not None:
             restore_last(prepared.checkpoint)
         self._started: float | None = time.perf_counter()
