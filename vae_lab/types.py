@@ -105,7 +105,9 @@ class Likelihood(Protocol):
     """p(x|z), given a decoder's output ``params`` [K, B, *params_shape] and a ``target`` [B, *x_shape].
 
     An implementation may also declare ``takes``: the kinds of values that it scores (see
-    :class:`vae_lab.examples.Values`); without it, every kind is accepted.
+    :class:`vae_lab.examples.Values`); without it, every kind is accepted. An optional method ``params_of_mean(mean)``
+    gives the params [*params_shape] of a mean [*x_shape], with which ``initialisation.output_bias=data`` lets a decoder
+    begin.
     """
 
     discrete: bool  # a probability mass, so that bits per dimension are meaningful
