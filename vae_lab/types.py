@@ -164,7 +164,8 @@ class Sampler(Protocol):
     """A distribution over codes, fitted after training: an ``nn.Module`` whose state_dict holds all fitted numbers.
 
     ``takes`` names the codes that it can be fitted to: 'real' (vectors [N, D]; codes of another shape are flattened for
-    it) or 'discrete' (long [N, ...], in their own shape).
+    it) or 'discrete' (long [N, ...], in their own shape). Where an optional attribute ``fresh_codes`` is true, ``fit``
+    receives a fourth argument: the Gaussians q(z|x), :class:`Normal` of [N, D], from which the codes were drawn.
     """
 
     about: dict[str, Any]  # entries for the protocol: components chosen, steps, the score of the fit
