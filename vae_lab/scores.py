@@ -20,7 +20,8 @@ Conditions = Callable[[int, int, Noise], Tensor | None]  # (index of the first s
 class Scores:
     """The result of a metric.
 
-    A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``.
+    A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``, and
+    ``<name>_split_floor`` the part of it that is sampling error.
     """
 
     values: dict[str, float]  # name -> number; names are prefixed with test/
@@ -31,6 +32,19 @@ class Scores:
     meanings: dict[str, str] = field(default_factory=dict)  # name -> unit and direction, in a few words
     tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # name -> columns of <name>.csv, per example
     saved_in: Path | None = None  # the file from which earlier scores were read
+
+
+FLOORS = ("_split_floor", "_floor")  # ends of the names of scores of real images
+
+
+def parted(name: str) -> tuple[str, str]:
+    """The name of a score without the end of a floor, and that end: ``fid_floor`` to ``fid``, ``_floor``.
+
+    >>> parted("fid_gmm_split_floor"), parted("fid")
+    (('fid_gmm', '_split_floor'), ('fid', ''))
+    """
+    end = next((end for end in FLOORS if name.endswith(end)), "")
+    return name.removesuffix(end), end
 
 
 class Extractor(Protocol):
@@ -126,6 +140,9 @@ class Trained(Generated, Protocol):
 
     def factor_codes(self) -> Tensor:
         """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""
+
+    def factor_posteriors(self) -> Normal:
+        """The posteriors of the same images, [M, D] each, on the CPU."""
 
 
 class Metric(Protocol):

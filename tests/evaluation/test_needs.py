@@ -28,6 +28,7 @@ NEEDS = {
         "conditional_accuracy": ("conditional", "images", "labels"),
         "probe": ("labels",),
         "aggregate_posterior": ("posterior", "gaussian"),
+        "mig_integral": ("factors", "posterior", "gaussian"),
         "nll": ("posterior", "densities", "likelihood"),
         **dict.fromkeys(["beta_vae_metric", "factor_vae_score", "mig", "dci", "sap"], ("factors",)),
         **dict.fromkeys(["denoising", "ood"], ("images",)),

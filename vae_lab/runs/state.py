@@ -18,6 +18,8 @@ from vae_lab.system.reading import Damaged, read_history
 
 _LOCK = ".lock"
 _WITHOUT_EFFECT = ("data_dir", "choices", "logger", "resume")  # top-level keys that change no score and no figure
+# What configs of earlier versions, which lack these keys, stand for.
+_EARLIER = {"initialisation": {"_target_": "vae_lab.nets.initialisation.Initialisation", "output_bias": "default"}}
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def failure_of(folder: Path) -> str:
 
 def identity(config: Node) -> str:
     """A string that is equal for two configs if they give the same scores and figures on the same machine."""
-    kept = {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
+    kept = _EARLIER | {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
     accelerator = {key: value for key, value in config["accelerator"].items() if key != "kind"}
     return json.dumps({**kept, "accelerator": accelerator}, sort_keys=True, default=str)
 
