@@ -150,7 +150,7 @@ def score_label(compared: Compared, score: Score, runs: Iterable[int], spread: b
 
 def _unit_of(compared: Compared, score: Score, runs: Iterable[int]) -> str:
     """The unit that the runs' own meanings of a score name, or that of other runs; empty if there is none."""
-    meanings = [compared.records[run].meanings.get(f"test/{score.name}", "") for run in runs]
+    meanings = [compared.records[run].meanings.get(score.stored, "") for run in runs]
     units = list(dict.fromkeys(found[0] for text in meanings if (found := _UNIT.search(text))))
     if not units:
         found = _UNIT.search(score.meaning)

@@ -24,7 +24,7 @@ function cellNode(column, row) {
   const td = make("td", { className: column.number ? "number" : "text" });
   if (!cell) { td.textContent = "–"; return td; }
   if (cell.best) {
-    td.append(make("span", { className: "best", title: "best within its protocol" }, `▸ ${cell.t}`));
+    td.append(make("span", { className: "best", title: `best ${column.by} within its protocol` }, `▸ ${cell.t}`));
   } else { td.append(cell.t); }
   if (cell.note) td.append(make("sup", { title: `protocol ${cell.note}` }, cell.note));
   if (!column.number) td.title = cell.title || cell.t;

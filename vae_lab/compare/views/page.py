@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from vae_lab.compare.choosing import chosen_by, first_ranked, how_marked
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.plots.plotted import Choices, Panel, Plotted
 from vae_lab.compare.protocols import letter
@@ -35,6 +36,7 @@ def page_of(compared: Compared, plotted: Plotted, grids: Sequence[PictureGrid], 
         "title": escape(_title(compared)),
         "css": (_HERE / "page.css").read_text(encoding="utf-8"),
         "sentences": "\n".join(f"<p>{escape(text)}</p>" for text in _sentences(compared)),
+        "marked": escape(how_marked(compared, compared.show)),
         "protocols": _protocols(compared),
         "undrawn": "\n".join(f'<p class="undrawn">{escape(text)}</p>' for text in plotted.undrawn()),
         "grids": _grids(compared, grids, drawable),
@@ -130,13 +132,14 @@ def _grids(compared: Compared, grids: Sequence[PictureGrid], drawable: int) -> s
         if drawable:
             return "<p>No samples or reconstructions were requested (grids=0).</p>"
         return "<p>There is no finished run of a trained model to draw.</p>"
-    first = next((name for name in compared.show if compared.scores[name].better), "")
+    first = first_ranked(compared)
     which = f"the best {len(grids)} of {drawable} runs" if len(grids) < drawable else f"all {drawable} runs"
     if drawable == 1:
         which = "the one run"
     elif first:
-        groups = len({group_of(compared, compared.scores[first], grid.run) for grid in grids})
-        which += f", best {first} first" + (f" within each of {groups} datasets or protocols" if groups > 1 else "")
+        groups = len({group_of(compared, first, grid.run) for grid in grids})
+        which += f", best {chosen_by(compared, first).name} first"
+        which += f" within each of {groups} datasets or protocols" if groups > 1 else ""
     head = (
         f"<p>Shown: {escape(which)}. "
         "Left: decoder means of 30 draws from the prior; runs with the same latent size decode the same draws. "

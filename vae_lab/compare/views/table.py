@@ -8,6 +8,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
+from vae_lab.compare.choosing import BEST, best_cells, first_ranked, how_marked, ranking
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
 from vae_lab.compare.scores import Score
@@ -15,15 +16,16 @@ from vae_lab.compare.settings import Setting, format_setting
 
 ROWS, LISTED = 40, 5  # most rows of the table, and most entries of a list below it
 SCORE, NAME = 26, 12  # characters reserved for scores, however many settings differ, and for names of runs
-BEST = "▸"
+Best = dict[str, set[tuple[int, ...]]]  # score -> the runs of the rows that are marked
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # characters that a terminal obeys, e.g. by moving its cursor
 
 
 def print_table(console: Console, compared: Compared) -> None:
     """Print the table, best rows first, and below it what is left out, not comparable, unfinished or damaged."""
     scores = [compared.scores[name] for name in compared.show]
-    cells = _ordered(compared, scores)
-    settings, fitting = _fitting(console.width, compared, scores, cells[:ROWS])
+    cells = _ordered(compared)
+    best: Best = {score.name: best_cells(compared, score) for score in scores}
+    settings, fitting = _fitting(console.width, compared, scores, cells[:ROWS], best)
     seeds = any(len(cell) > 1 for cell in cells)
     title = f"{format_runs(len(compared.records))}{'' if cells else ', none of them finished'}"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
@@ -39,7 +41,7 @@ def print_table(console: Console, compared: Compared) -> None:
     for cell in cells[:ROWS]:
         names = [escape(_visible(text)) for text in _names(compared, settings, cell)]
         count = [_count(compared, cell)] if seeds else []
-        table.add_row(*names, *count, *(_cell(compared, score, cell) for score in fitting))
+        table.add_row(*names, *count, *(_cell(compared, score, cell, best) for score in fitting))
     if cells:
         console.print(table)
     else:
@@ -70,27 +72,19 @@ def _count(compared: Compared, cell: Sequence[int]) -> str:
     return str(len({compared.seed(run) for run in cell})) + (f" ({duplicates} equal runs)" if duplicates else "")
 
 
-def _ordered(compared: Compared, scores: Sequence[Score]) -> list[tuple[int, ...]]:
+def _ordered(compared: Compared) -> list[tuple[int, ...]]:
     """The finished cells, sorted by the first score that has a better direction, best first."""
     cells = [cell.runs for cell in compared.cells if compared.records[cell.runs[0]].finished]
-    score = next((score for score in scores if score.better), None)
-    if score is None:
-        return cells
-
-    def rank(runs: tuple[int, ...]) -> tuple[int, float]:
-        value = compared.value(score, runs)
-        return (value.protocol, score.rank(value.mean)) if value else (len(score.protocols), 0.0)
-
-    return sorted(cells, key=rank)
+    score = first_ranked(compared)
+    return sorted(cells, key=ranking(compared, score)) if score else cells
 
 
-def _cell(compared: Compared, score: Score, runs: Sequence[int]) -> str:
+def _cell(compared: Compared, score: Score, runs: Sequence[int], best: Best) -> str:
     value = compared.value(score, runs)
     if value is None:
         return "several protocols" if compared.mixed(score, runs) else "–"
-    place = {cell.runs: number for number, cell in enumerate(compared.cells)}[tuple(runs)]
-    best = f"{BEST} " if place in compared.best_cells(score) else ""
-    return f"{best}{format_score(value)}{footnote(score, value)}"
+    mark = f"{BEST} " if tuple(runs) in best[score.name] else ""
+    return f"{mark}{format_score(value)}{footnote(score, value)}"
 
 
 def format_score(value: Value) -> str:
@@ -110,7 +104,7 @@ def footnote(score: Score, value: Value) -> str:
 
 
 def _fitting(
-    width: int, compared: Compared, scores: Sequence[Score], cells: Sequence[tuple[int, ...]]
+    width: int, compared: Compared, scores: Sequence[Score], cells: Sequence[tuple[int, ...]], best: Best
 ) -> tuple[list[Setting], list[Score]]:
     """The settings and scores that fit the width, at least one of each.
 
@@ -129,7 +123,7 @@ def _fitting(
             settings.append(setting)
             left -= needed
     for score in scores:
-        needed = 3 + max([len(score.name), *(len(_cell(compared, score, cell)) for cell in cells)])
+        needed = 3 + max([len(score.name), *(len(_cell(compared, score, cell, best)) for cell in cells)])
         if not fitting or left - needed >= 0:
             fitting.append(score)
             left -= needed
@@ -143,7 +137,7 @@ def _notes(
     spread = "half of the 95 % interval"
     if seeds:
         spread = f"the standard deviation over seeds, for a single run {spread}"
-    notes = [f"{BEST} marks the best value within its protocol; ± is {spread}"]
+    notes = [f"{how_marked(compared, [score.name for score in fitting])}; ± is {spread}"]
     duplicates = [equal for cell in cells for equal in compared.duplicates(cell)]
     if duplicates:
         names = [" = ".join(compared.records[run].name for run in equal) for equal in duplicates]
