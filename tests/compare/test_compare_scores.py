@@ -88,7 +88,7 @@ def test_the_best_is_chosen_by_test_scores_where_a_run_has_no_validation_score_a
     records = [validated(3.0, 1.0), validated(1.0, 2.0), validated(2.0, None)]
     assert best(records) == {1}
     told = how_marked(Compared(records), ["fid"])
-    assert told.endswith(": fid by test scores, because not every run has validation scores of the kind")
+    assert told.endswith(": fid by the test score itself, because not every run has val/fid")
 
 
 def test_validation_scores_choose_within_the_protocol_of_the_test_score():

@@ -60,14 +60,14 @@ def first_ranked(compared: Compared) -> Score | None:
     return next((score for name in compared.show if (score := compared.scores[name]).better), None)
 
 
-def how_marked(compared: Compared, names: Sequence[str]) -> str:
-    """Return a sentence that says by which scores the best values of these scores are marked; empty if none can be."""
+def how_marked(compared: Compared, names: Sequence[str], mark: str = BEST) -> str:
+    """Return a sentence that says by which scores the best values of these scores are marked."""
     ranked = [compared.scores[name] for name in names if compared.scores[name].better]
     by = {score.name: chosen_by(compared, score).name for score in ranked}
     on_validation = [f"{name} by {other}" for name, other in by.items() if other != name]
     on_test = [name for name, other in by.items() if other == name and not name.startswith(VALIDATION)]
     parts = [", ".join(on_validation)] if on_validation else []
     if on_test:
-        parts.append(f"{', '.join(on_test)} by test scores, because not every run has validation scores of the kind")
-    own = ": the best by validation scores" if ranked else ""
-    return f"{BEST} marks the best value within its protocol{': ' + '; '.join(parts) if parts else own}"
+        lacking = ", ".join(f"{VALIDATION}{name}" for name in on_test)
+        parts.append(f"{', '.join(on_test)} by the test score itself, because not every run has {lacking}")
+    return f"{mark} marks the best value within its protocol{': ' if parts else ''}{'; '.join(parts)}"

@@ -1,4 +1,4 @@
-"""``vae-lab compare``: reads the runs, prints the table, and writes summary.csv, plots/ and compare.html."""
+"""``vae-lab compare``: reads the runs, prints a table, and writes summary.csv, tables, plots/ and compare.html."""
 
 import time
 import webbrowser
@@ -43,7 +43,8 @@ def write_comparison(
 
     Args:
         paths: run folders, and folders above them.
-        out: folder for summary.csv, compare.html and plots/; the files of an earlier comparison are replaced.
+        out: folder for compare.html, summary.csv, table.tex, table.md and plots/; the files of an earlier comparison
+            are replaced.
         console: prints the table.
         show: names of the scores to show; None: a default selection.
         grids: number of runs, best first, whose samples and reconstructions are shown.
@@ -66,7 +67,7 @@ def write_comparison(
         message = f"{path}: no run found in or below this folder"
         console.print(message, style="bold yellow", markup=False, highlight=False)
     page = _write(compared, out, grids, [read_sweep(path) for path in paths])
-    message = f"The comparison is in {page}, its numbers in {out / SUMMARY}"
+    message = f"The comparison is in {page}, its numbers in {out / SUMMARY} and, for papers, table.tex"
     console.print(message, markup=False, highlight=False, soft_wrap=True)
     return page
 
@@ -75,18 +76,20 @@ def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Pat
     from vae_lab.compare.plots.plotted import Plotted
     from vae_lab.compare.views.grids import best_first, read_grids
     from vae_lab.compare.views.page import page_of
+    from vae_lab.compare.views.papers import write_tables
     from vae_lab.compare.views.pictures import write_pictures
     from vae_lab.compare.views.summary import as_utf8, write_summary
 
     plotted = Plotted(compared, sweeps)
     ranked, drawable = best_first(compared, grids)
-    html = page_of(compared, plotted, read_grids(compared, ranked), drawable, MARK)
+    html = page_of(compared, plotted, read_grids(compared, ranked), drawable, MARK, out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         # The page is written first: by it, the next comparison recognises the other files.
         with write_atomically(out / PAGE, "wb") as file:
             file.write(as_utf8(html))
         write_summary(compared, out / SUMMARY)
+        write_tables(compared, out)
         write_pictures(plotted, out / "plots")
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}); type out=<a writable folder>") from error
@@ -107,6 +110,6 @@ def _refuse_foreign(out: Path) -> None:
     page, summary = out / PAGE, out / SUMMARY
     marked, mark = (page, MARK) if page.exists() else (summary, SUMMARY_MARK)  # a kill may have left no page
     ours = marked.is_file() and mark in marked.read_text(encoding="utf-8", errors="replace")[:2000]
-    for path in (page, summary, out / "plots"):
+    for path in (page, summary, *(out / name for name in ("table.tex", "table.md", "plots"))):
         if path.exists() and not ours:
             raise UserError(f"{path} already exists and was not written by vae-lab compare; type out=<another folder>")

@@ -11,6 +11,7 @@ from rich.table import Table
 from vae_lab.compare.choosing import BEST, best_cells, first_ranked, how_marked, ranking
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
+from vae_lab.compare.rounding import with_error
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting, format_setting
 
@@ -88,14 +89,9 @@ def _cell(compared: Compared, score: Score, runs: Sequence[int], best: Best) -> 
 
 
 def format_score(value: Value) -> str:
-    """Return a score with its spread over seeds, or with half of its interval: ``12.3 ± 0.4``."""
-    spread = f" ± {value.spread:.2g}" if value.spread is not None else ""
-    return f"{format_number(value.mean)}{spread}"
-
-
-def format_number(value: float) -> str:
-    """Return a number with four significant digits, without decimals from 1000 on."""
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+    """Return a score with its spread over seeds, or with half of its interval, and rounded to it: ``12.3 ± 0.4``."""
+    mean, spread = with_error(value.mean, value.spread)
+    return f"{mean} ± {spread}" if spread else mean
 
 
 def footnote(score: Score, value: Value) -> str:
