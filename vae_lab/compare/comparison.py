@@ -1,16 +1,13 @@
-"""``vae-lab compare``: reads the runs, prints a table, and writes summary.csv, tables, plots/ and compare.html."""
+"""Reads the runs, prints a table, and writes summary.csv, tables, plots/ and compare.html."""
 
-import time
-import webbrowser
 from pathlib import Path
 
 from rich.console import Console
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.folders import resolve, run_folders
+from vae_lab.compare.folders import run_folders
 from vae_lab.compare.reading import read, read_sweep
 from vae_lab.config.node import Node
-from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError
 from vae_lab.runs.folders import is_run
 from vae_lab.system.files import write_atomically
@@ -18,22 +15,6 @@ from vae_lab.system.files import write_atomically
 PAGE, SUMMARY = "compare.html", "summary.csv"
 MARK = '<meta name="generator" content="vae-lab compare">'
 SUMMARY_MARK = "run,status,reason,"  # the first columns of every summary
-
-
-def compare(config: Node, console: Console) -> None:
-    """Run the command: find the folders, choose where to write, and open the page if ``open=true`` was typed.
-
-    Raises:
-        UserError: see :func:`write_comparison`.
-    """
-    from vae_lab.config.schema import CompareConfig, check
-
-    settings = check(CompareConfig, config)
-    paths = resolve(settings.runs)
-    out = expanded(settings.out) if settings.out else _default_out(paths)
-    page = write_comparison(paths, out, console, settings.show, settings.grids)
-    if settings.open:
-        webbrowser.open(page.absolute().as_uri())
 
 
 def write_comparison(
@@ -94,13 +75,6 @@ def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Pat
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}); type out=<a writable folder>") from error
     return out / PAGE
-
-
-def _default_out(paths: list[Path]) -> Path:
-    """The sweep's folder if the only path is a sweep, else a new folder in outputs/compare."""
-    if len(paths) == 1 and not is_run(paths[0]) and (paths[0] / "sweep.json").is_file():
-        return paths[0]
-    return Path("outputs") / "compare" / time.strftime("%Y-%m-%d_%H-%M-%S")
 
 
 def _refuse_foreign(out: Path) -> None:

@@ -103,7 +103,8 @@ def scores_to_show(scores: Sequence[Score], show: list[str] | None) -> list[str]
                 )
         return requested
     chosen = ([name for name in _DEFAULT if name in names] or names)[:SHOWN]
-    return chosen + [f"{VALIDATION}{name}" for name in chosen if f"{VALIDATION}{name}" in names]
+    twins = [f"{VALIDATION}{name}" for name in chosen]
+    return chosen + [score.name for twin in twins for score in scores if score.name == twin and score.better]
 
 
 @dataclass(frozen=True)

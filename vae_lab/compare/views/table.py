@@ -26,35 +26,35 @@ def print_table(console: Console, compared: Compared) -> None:
     scores = [compared.scores[name] for name in compared.show]
     cells = _ordered(compared)
     best: Best = {score.name: best_cells(compared, score) for score in scores}
-    settings, fitting = _fitting(console.width, compared, scores, cells[:ROWS], best)
+    settings, fits = fitting(console.width, compared, scores, cells[:ROWS], best)
     seeds = any(len(cell) > 1 for cell in cells)
     title = f"{format_runs(len(compared.records))}{'' if cells else ', none of them finished'}"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for setting in settings:
         justify: JustifyMethod = "right" if setting.numeric else "left"
-        table.add_column(escape(_visible(setting.name)), justify=justify, no_wrap=setting.numeric, overflow="fold")
+        table.add_column(escape(visible(setting.name)), justify=justify, no_wrap=setting.numeric, overflow="fold")
     if not settings:
         table.add_column("run", overflow="fold")  # names are wrapped, so that numbers stay complete
     if seeds:
         table.add_column("seeds", justify="right", no_wrap=True)
-    for score in fitting:
-        table.add_column(escape(_visible(score.name)), justify="right", no_wrap=True)
+    for score in fits:
+        table.add_column(escape(visible(score.name)), justify="right", no_wrap=True)
     for cell in cells[:ROWS]:
-        names = [escape(_visible(text)) for text in _names(compared, settings, cell)]
+        names = [escape(visible(text)) for text in _names(compared, settings, cell)]
         count = [_count(compared, cell)] if seeds else []
-        table.add_row(*names, *count, *(_cell(compared, score, cell, best) for score in fitting))
+        table.add_row(*names, *count, *(cell_text(compared, score, cell, best) for score in fits))
     if cells:
         console.print(table)
     else:
         console.print(title, style="bold")
-    for note in _notes(compared, scores, settings, fitting, cells, seeds) if cells else []:
-        console.print(_visible(note), style="dim", markup=False, highlight=False, soft_wrap=True)
+    for note in _notes(compared, scores, settings, fits, cells, seeds) if cells else []:
+        console.print(visible(note), style="dim", markup=False, highlight=False, soft_wrap=True)
     for line in [*_unfinished(compared), *_partly_damaged(compared), *_run_notes(compared)]:
-        console.print(_visible(line), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+        console.print(visible(line), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def _visible(text: str) -> str:
-    """A text of a run without control characters."""
+def visible(text: str) -> str:
+    """Return a text of a run without control characters."""
     return _CONTROL.sub("�", text)
 
 
@@ -80,7 +80,8 @@ def _ordered(compared: Compared) -> list[tuple[int, ...]]:
     return sorted(cells, key=ranking(compared, score)) if score else cells
 
 
-def _cell(compared: Compared, score: Score, runs: Sequence[int], best: Best) -> str:
+def cell_text(compared: Compared, score: Score, runs: Sequence[int], best: Best) -> str:
+    """Return the value of a score for the runs of a row, with its mark and the letter of its protocol."""
     value = compared.value(score, runs)
     if value is None:
         return "several protocols" if compared.mixed(score, runs) else "–"
@@ -99,18 +100,25 @@ def footnote(score: Score, value: Value) -> str:
     return f" {letter(value.protocol)}" if len(score.protocols) > 1 else ""
 
 
-def _fitting(
+def fitting(
     width: int, compared: Compared, scores: Sequence[Score], cells: Sequence[tuple[int, ...]], best: Best
 ) -> tuple[list[Setting], list[Score]]:
-    """The settings and scores that fit the width, at least one of each.
+    """Return the settings and scores that fit the width, at least one of each.
 
     Settings take precedence, because rows cannot be distinguished without them, but leave room for some scores.
+
+    Args:
+        width: the number of columns of the terminal that are left for them.
+        compared: the runs.
+        scores: the scores to choose from.
+        cells: the runs of each row.
+        best: which values are marked.
     """
     left = width - 2
     if any(len(cell) > 1 for cell in cells):
         left -= 3 + max(len("seeds"), *(len(_count(compared, cell)) for cell in cells))
     settings: list[Setting] = []
-    fitting: list[Score] = []
+    chosen: list[Score] = []
     if not compared.settings:
         left -= max(min(left - SCORE, 3 + max((len(compared.label(cell[0])) for cell in cells), default=0)), NAME)
     for setting in compared.settings:
@@ -119,34 +127,34 @@ def _fitting(
             settings.append(setting)
             left -= needed
     for score in scores:
-        needed = 3 + max([len(score.name), *(len(_cell(compared, score, cell, best)) for cell in cells)])
-        if not fitting or left - needed >= 0:
-            fitting.append(score)
+        needed = 3 + max([len(score.name), *(len(cell_text(compared, score, cell, best)) for cell in cells)])
+        if not chosen or left - needed >= 0:
+            chosen.append(score)
             left -= needed
-    return settings, fitting
+    return settings, chosen
 
 
 def _notes(
-    compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fitting: Sequence[Score],
+    compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fits: Sequence[Score],
     cells: Sequence[Sequence[int]], seeds: bool,
 ) -> list[str]:  # fmt: skip
     spread = "half of the 95 % interval"
     if seeds:
         spread = f"the standard deviation over seeds, for a single run {spread}"
-    notes = [f"{how_marked(compared, [score.name for score in fitting])}; ± is {spread}"]
+    notes = [f"{how_marked(compared, [score.name for score in fits])}; ± is {spread}"]
     duplicates = [equal for cell in cells for equal in compared.duplicates(cell)]
     if duplicates:
         names = [" = ".join(compared.records[run].name for run in equal) for equal in duplicates]
         notes.append(f"runs with equal settings and the same seed count as one run, with their mean: "
                      f"{', '.join(names[:LISTED])}{', …' if len(names) > LISTED else ''}")  # fmt: skip
     rows = len(cells)
-    left = [s.name for s in compared.settings if s not in settings] + [s.name for s in scores if s not in fitting]
+    left = [s.name for s in compared.settings if s not in settings] + [s.name for s in scores if s not in fits]
     rest = len(compared.scores) - len(scores)
     more = [*left, *([f"{rest} further score{'s' if rest > 1 else ''}"] if rest else []),
             *([f"{rows - ROWS} row{'s' if rows > ROWS + 1 else ''}"] if rows > ROWS else [])]  # fmt: skip
     if more:
         notes.append(f"not shown here, but in compare.html and summary.csv: {', '.join(more)}")
-    for score in fitting:
+    for score in fits:
         if len(score.protocols) > 1:
             labels = [score.protocols.label(n) for n in range(len(score.protocols))]
             listed = labels[:LISTED] + (["…"] if len(labels) > LISTED else [])
