@@ -212,7 +212,7 @@ def test_samplers_of_a_run_are_no_other_source_of_its_images_and_their_scores_co
 def test_every_score_of_a_real_run_is_found_under_one_metric(finished):
     record = read(finished)
     assert {metric_of(name, record.protocol) for name in record.scores} == {
-        "loss_terms", "latent_use", "fid", "label_distribution"
+        "loss_terms", "val_loss_terms", "latent_use", "fid", "label_distribution"
     }  # fmt: skip
 
 
