@@ -23,7 +23,7 @@ from vae_lab.training.job import Job
 
 NEEDS = {
     "metrics": {
-        **dict.fromkeys(["fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
+        **dict.fromkeys(["fid", "val_fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
         "label_distribution": ("images", "labels"),
         "conditional_accuracy": ("conditional", "images", "labels"),
         "probe": ("labels",),
@@ -32,7 +32,7 @@ NEEDS = {
         "nll": ("posterior", "densities", "likelihood"),
         **dict.fromkeys(["beta_vae_metric", "factor_vae_score", "mig", "dci", "sap"], ("factors",)),
         **dict.fromkeys(["denoising", "ood"], ("images",)),
-        **dict.fromkeys(["loss_terms", "latent_use", "anomaly"], ()),
+        **dict.fromkeys(["loss_terms", "val_loss_terms", "latent_use", "anomaly"], ()),
     },
     "figures": {
         "class_samples": ("conditional", "images"),

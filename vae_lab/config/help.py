@@ -18,6 +18,7 @@ _OVERVIEW = """vae-lab: compose, train, score and visualise variational autoenco
   vae-lab sample run=outputs/<date>/<run> n=1024        generate images and write them
   vae-lab score images=<folder or .npy> dataset=mnist   score images from any source
   vae-lab compare outputs/sweeps/<sweep>                compare runs: a table, a CSV file, one HTML page
+  vae-lab list                                          all runs: state, settings that differ, scores
 
   vae-lab <command> --help     options and settings of a command
   vae-lab --version
@@ -29,6 +30,7 @@ _EXAMPLES = {
                  "run=outputs/<date>/<run> sampler=gmm sampler.components=50"],
     "score": ["images=my_images dataset=mnist", "images=samples.npy features=inception metrics=[fid,kid]"],
     "compare": ["outputs/sweeps/<sweep>", "outputs/<date> 'outputs/*/*beta*' show=[fid,elbo] open=true"],
+    "list": ["", "outputs/<date> 'outputs/*/*beta*' show=[val/elbo,fid]"],
     "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images",
                "run=outputs/<date>/<run> sampler=gmm"],
 }  # fmt: skip

@@ -218,12 +218,22 @@ class CompareConfig(_Schema):
     )
 
 
+class ListConfig(_Schema):
+    """The settings of ``vae-lab list``."""
+
+    runs: list[str] = Field(description="run folders, folders that contain them, or globs; typed without runs=")
+    show: list[str] | None = Field(
+        description="scores to show, e.g. [val/elbo,fid]; null: a selection", examples=["[val/elbo,fid]"]
+    )
+
+
 SCHEMAS: dict[str, type[_Schema]] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "sample": SampleConfig,
     "score": ScoreConfig,
     "compare": CompareConfig,
+    "list": ListConfig,
 }
 SchemaT = TypeVar("SchemaT", bound=_Schema)
 
