@@ -7,10 +7,11 @@ from rich.console import Console
 
 from vae_lab.commands.evaluate_jobs import evaluate_jobs
 from vae_lab.config.devices import device_for
-from vae_lab.config.make import make
+from vae_lab.config.make import make, make_all
 from vae_lab.config.node import Node
 from vae_lab.config.schema import EvaluateConfig, check
 from vae_lab.errors import UserError
+from vae_lab.evaluation.drawing import make_figures, names_of_figures
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.sampled import of_images
@@ -18,7 +19,6 @@ from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import print_scores, tracker
 from vae_lab.report.titles import title_of
-from vae_lab.runs.content import RESULTS
 from vae_lab.runs.folders import is_run, is_sweep
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished
@@ -65,9 +65,7 @@ def _evaluate(folder: Path, settings: EvaluateConfig, config: Node, console: Con
 def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console: Console) -> Scores:
     device, seed, features = device_for(settings.accelerator), run.config["seed"], make(settings.features)
     evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
-    evaluation.scores = Scores(
-        run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings, saved_in=run.path / RESULTS
-    )
+    evaluation.scores = run.saved_scores
     context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True
@@ -82,12 +80,11 @@ def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console
 
 
 def _refuse_what_no_sampler_changes(settings: EvaluateConfig) -> None:
-    requested = [
-        f"{group}={','.join(nodes)}"
-        for group, nodes in (("metrics", settings.metrics), ("figures", settings.figures))
-        if nodes
-    ]
-    if settings.sampler and requested and not (of_images(settings.metrics) or of_images(settings.figures)):
+    names = {"metrics": list(settings.metrics), "figures": names_of_figures(settings.figures)}
+    requested = [f"{group}={','.join(chosen)}" for group, chosen in names.items() if chosen]
+    if not (settings.sampler and requested):
+        return
+    if not (of_images(make_all(settings.metrics)) or of_images(make_figures(settings.figures)[0])):
         raise UserError(
             f"{' '.join(requested)}: none of it depends on the sampler; type metrics=fid, or leave sampler= out"
         )

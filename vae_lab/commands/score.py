@@ -18,6 +18,7 @@ from vae_lab.config.schema import ScoreConfig, check
 from vae_lab.data.dataset import Dataset
 from vae_lab.data.given_images import GivenImages
 from vae_lab.errors import UserError
+from vae_lab.evaluation.drawing import make_figures
 from vae_lab.evaluation.outputs import score as run_scores
 from vae_lab.evaluation.scoring import FeaturesFor, Scoring, silent
 from vae_lab.features.classifier import classifier_features
@@ -86,7 +87,7 @@ def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | No
     started = time.perf_counter()
     settings = check(ScoreConfig, config)
     metrics = make_all(config["metrics"])
-    _refuse_what_needs_a_model({"metrics": metrics, "figures": make_all(config["figures"])})
+    _refuse_what_needs_a_model({"metrics": metrics, "figures": make_figures(config["figures"])[0]})
     device = device_for(settings.accelerator)
     data = make_data(config)
     if data.values.kind != "images":

@@ -1,15 +1,14 @@
 """Scores the images of a sampler fitted to a model's codes; they are kept next to the scores of the model's prior."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from vae_lab.config.make import make_all
 from vae_lab.config.node import Node
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import PRIOR, Evaluation, decoded_draws
 from vae_lab.scores import Extractor, Scores
-from vae_lab.types import Sampler
+from vae_lab.types import Sampler, T
 
 _PARTS = ("values", "intervals", "meanings", "protocol", "arrays", "tables")  # the dictionaries of ``Scores``
 
@@ -68,9 +67,9 @@ class Sampled(Scoring):
         return scores
 
 
-def of_images(nodes: Node) -> Node:
-    """Build the metrics or figures of a config and return those that look at generated images alone."""
-    return {name: part for name, part in make_all(nodes).items() if getattr(part, "of_images", False)}
+def of_images(parts: Mapping[str, T]) -> dict[str, T]:
+    """Return the metrics or figures that look at generated images alone."""
+    return {name: part for name, part in parts.items() if getattr(part, "of_images", False)}
 
 
 def source_of(sampler: Sampler) -> str:

@@ -12,13 +12,15 @@ _PANELS = {"loss": "loss (as minimised)", "recon": "reconstruction", "kl": "KL"}
 class Curves:
     """One panel per term that the objective logs."""
 
+    requires = "a completed epoch in metrics.csv"
+
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if no epoch was recorded."""
         history = trained.history
         if not history:
             return None
         panels = [name for name in _PANELS if f"val/{name}" in history[-1]]
-        figure = new_figure(4 * len(panels), 3.6, "Training", trained.title)
+        figure = new_figure(3.4 * len(panels), 3, "Terms of the loss in training and validation", trained.title)
         epochs = [row["epoch"] + 1 for row in history]
         for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
             for split, colour, style in (("train", BLUE, "o-"), ("val", ORANGE, "s--")):

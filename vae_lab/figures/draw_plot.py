@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from vae_lab.figures.plots import PALETTE, HeatMap, Line, Plot
-from vae_lab.figures.style import GREY, literal, new_figure
+from vae_lab.figures.style import GREY, literal, new_figure, number
 
 _DASHES, _MARKERS = ("-", "--", ":", "-."), "os^DvP"
 _SPECIAL = {-1: (GREY, "--"), -2: ("black", "-"), -3: ("black", "-")}  # a floor, a front, a mean
@@ -18,7 +18,7 @@ LEGEND = 24  # most lines that a legend lists
 
 def draw(plot: Plot) -> Figure:
     """Return a figure of the plot's lines with error bars, or of its heat map with a colour scale."""
-    figure = new_figure(7.2, 4.4, plot.title, plot.subtitle)
+    figure = new_figure(7.2, 4.0, plot.title, plot.subtitle)
     axes = figure.subplots()
     axes.set(xlabel=literal(plot.x_label), ylabel=literal(plot.y_label))
     if plot.heat_map:
@@ -41,7 +41,7 @@ def draw(plot: Plot) -> Figure:
     if 1 < len(named) <= LEGEND or any(line.style == -1 for line in named):
         # The legend is next to the axes, unless the colour scale takes that place.
         legend = axes.legend(
-            title=literal(plot.legend) or None, fontsize=7, title_fontsize=7, frameon=False,
+            title=literal(plot.legend) or None, fontsize="x-small", title_fontsize="x-small", frameon=False,
             loc="best" if scale else "upper left", bbox_to_anchor=None if scale else (1.01, 1),
         )  # fmt: skip
         # The layout is computed without the legend, so that long names widen the picture instead of narrowing the axes.
@@ -83,4 +83,4 @@ def _draw_heat_map(figure: Figure, axes: Axes, heat: HeatMap) -> None:
         middle = (np.nanmin(values) + np.nanmax(values)) / 2
         for row, column in zip(*np.nonzero(np.isfinite(values))):
             colour = "white" if values[row, column] < middle else "black"
-            axes.text(column, row, f"{values[row, column]:.4g}", ha="center", va="center", color=colour, fontsize=8)
+            axes.text(column, row, number(values[row, column], ".4g"), ha="center", va="center", color=colour, fontsize="small")

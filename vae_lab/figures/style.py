@@ -1,19 +1,19 @@
-"""Parts that all figures share: a palette for colour-blind readers, titles and grids of images."""
+"""How figures look: a palette for colour-blind readers, and the style that the user chooses with ``figures.style``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import Annotated, Literal
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
+from annotated_types import Ge, Le, MinLen
+from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
-if TYPE_CHECKING:  # A comparison of runs draws plots without torch, whose import takes seconds.
-    from torch import Tensor
-
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito 2008
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe & Ito 2008
 # Paul Tol's "muted" scheme: ten colours that remain distinguishable with all common colour vision deficiencies.
 _MUTED = [
     "#332288",
@@ -28,6 +28,61 @@ _MUTED = [
     "#BBBBBB",
 ]
 
+Format = Literal["png", "pdf", "svg"]
+KEY = "style"  # the entry of the group ``figures`` that is no figure
+
+
+@dataclass(frozen=True)
+class Style:
+    """The look of all figures of a command, ``figures.style``.
+
+    Args:
+        format: the kind of file, or several; PDF and SVG are vector graphics, in which only images of data are pixels.
+        dpi: pixels per inch of PNG files.
+        title: whether a title with the run's key settings stands above each figure; a paper has captions instead.
+        width: width in inches, e.g. that of a column; None: each figure has its own.
+        font_size: size of the labels of axes in points; other text is in proportion.
+    """
+
+    format: Format | Annotated[Sequence[Format], MinLen(1)] = "png"
+    dpi: Annotated[int, Ge(20), Le(1200)] = 120
+    title: bool = True
+    width: Annotated[float, Ge(1), Le(40)] | None = None
+    font_size: Annotated[float, Ge(2), Le(40)] = 10
+
+    @property
+    def formats(self) -> list[Format]:
+        """The kinds of file, each once."""
+        return [self.format] if isinstance(self.format, str) else list(dict.fromkeys(self.format))
+
+
+_current: ContextVar[Style] = ContextVar("style", default=Style())
+
+
+@contextmanager
+def drawn_in(style: Style) -> Iterator[None]:
+    """Inside the block, figures are drawn and saved in a style.
+
+    Sizes such as ``fontsize="small"`` are relative to the style's. PDF files embed the fonts as TrueType, which
+    journals ask for; the names of SVG elements are not random, so that equal figures are equal files.
+    """
+    token = _current.set(style)
+    settings = {
+        "font.size": style.font_size,
+        "axes.titlesize": "small",
+        "xtick.labelsize": "small",
+        "ytick.labelsize": "small",
+        "legend.fontsize": "small",
+        "legend.title_fontsize": "small",
+        "pdf.fonttype": 42,
+        "svg.hashsalt": "vae-lab",
+    }
+    try:
+        with rc_context(settings):
+            yield
+    finally:
+        _current.reset(token)
+
 
 def class_colours(n: int) -> list[ColorType]:
     """Return a colour for each of n classes; more than ten colours are taken from a perceptually uniform scale."""
@@ -35,10 +90,23 @@ def class_colours(n: int) -> list[ColorType]:
 
 
 def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
-    """Return an empty figure, sizes in inches, with its title and below it a line such as the run's key settings."""
-    figure = Figure(figsize=(max(width, 6.4), height), layout="constrained", dpi=120)
-    lines = [line for text in (title, subtitle) for line in wrap(text, width=int(14 * max(width, 6.4)))]
-    figure.suptitle(literal("\n".join(lines)), fontsize=9.5)
+    """Return an empty figure in the current style.
+
+    Args:
+        width: inches; at least 6.4, which the title needs. The style may ask for another width.
+        height: inches of the content, at this width; the title is added above.
+        title: what the figure shows.
+        subtitle: a line below the title, such as the run's key settings.
+    """
+    style, own = _current.get(), max(width, 6.4)
+    wide, size = style.width or own, 0.95 * style.font_size
+    letters = max(20, int(133 / size * wide))  # a letter of matplotlib's font is about half as wide as its size
+    texts = (title, subtitle) if style.title else ()
+    lines = [line for text in texts for line in wrap(text, width=letters)]
+    above = (1.3 * size * len(lines) + 4) / 72
+    figure = Figure(figsize=(wide, height * wide / own + above), layout="constrained", dpi=style.dpi)
+    if lines:
+        figure.suptitle(literal("\n".join(lines)), fontsize=size)
     return figure
 
 
@@ -47,31 +115,10 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def image_grid(images: "Tensor", columns: int, gap: int = 1, background: float = 1.0) -> np.ndarray:
-    """Arrange images [N, C, H, W] in [0, 1] in one picture [H', W', 3], row by row."""
-    pictures = images.detach().float().cpu().clamp(0, 1).permute(0, 2, 3, 1).numpy()
-    n, height, width, _ = pictures.shape
-    rows = -(-n // columns)
-    out = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), background, np.float32)
-    for i, picture in enumerate(pictures):
-        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
-        out[top : top + height, left : left + width] = picture
-    return out
+def number(value: float, spec: str = "g") -> str:
+    """Return a number as text with the minus sign of the axes, U+2212, instead of a hyphen.
 
-
-def show(axes: Axes, picture: np.ndarray) -> None:
-    """Show a picture without ticks and frame, with each pixel as a sharp square."""
-    axes.imshow(picture, interpolation="nearest", vmin=0, vmax=1)
-    axes.set_axis_off()
-
-
-def pick(blocks: "Iterable[Tensor]", places: list[int]) -> "Tensor":
-    """Return the images at these positions of a stream of blocks, on the CPU."""
-    import torch
-
-    images: dict[int, Tensor] = {}
-    start = 0
-    for block in blocks:
-        images |= {place: block[place - start].cpu() for place in places if start <= place < start + len(block)}
-        start += len(block)
-    return torch.stack([images[place] for place in places])
+    >>> number(-1.5, ".2f")
+    '−1.50'
+    """
+    return format(value, spec).replace("-", "\N{MINUS SIGN}")
