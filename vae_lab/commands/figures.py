@@ -1,4 +1,4 @@
-"""``vae-lab figures``: draws figures of finished runs again, from their weights and scores; nothing is computed anew."""
+"""``vae-lab figures``: draws figures of finished runs again, from their weights and scores; nothing is scored."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext

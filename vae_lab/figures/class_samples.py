@@ -32,7 +32,8 @@ class ClassSamples:
         images = torch.cat([block for blocks in of_class for block in blocks])
         height, width = images.shape[2:]
         title = "Samples of each class: one row per label, one z per column"
-        figure = new_figure(0.55 * self.columns + 1, 0.55 * len(classes) * height / width + 0.2, title, trained.title)
+        high = 0.55 * len(classes) * height / width
+        figure = new_figure(0.55 * self.columns + 1, high + 0.2, title, trained.title, pictures=high)
         axes = figure.subplots()
         show(axes, image_grid(images, self.columns))
         for row, name in enumerate(classes):

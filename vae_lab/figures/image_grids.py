@@ -27,7 +27,7 @@ def image_grid(images: "Tensor", columns: int, gap: int = 1, background: float =
 
 
 def show(axes: Axes, picture: np.ndarray) -> None:
-    """Show a picture without ticks and frame, with each pixel as a sharp square; vector graphics hold its own pixels."""
+    """Show a picture without ticks and frame, with each pixel as a sharp square; vector graphics hold the pixels."""
     axes.imshow(picture, interpolation="none", vmin=0, vmax=1)
     axes.set_axis_off()
 
@@ -51,22 +51,23 @@ def caption(axes: Axes, texts: Sequence[str], places: Sequence[float], row: floa
     for text, place in zip(texts, places):
         axes.annotate(
             literal(text), (place, row), (0, 2 if above else -3), textcoords="offset points", ha="center",
-            va="bottom" if above else "top", fontsize=size, linespacing=1.25,
+            va="bottom" if above else "top", fontsize=size, linespacing=1.25, annotation_clip=False,
         )  # fmt: skip
 
 
 def fitting_size(axes: Axes, texts: Sequence[str]) -> float:
     """Return the size in points at which the longest line of the texts fits one of as many columns."""
     longest = max((len(line) for text in texts for line in text.splitlines()), default=0)
-    column = 72 * 0.92 * cast(Figure, axes.figure).get_figwidth() / len(texts)  # the rest is for the labels of rows
-    return min(0.75 * rcParams["font.size"], column / max(1, longest) / 0.6)
+    names_of_rows = 5 * rcParams["font.size"]
+    column = (72 * cast(Figure, axes.figure).get_figwidth() - names_of_rows) / len(texts)
+    return min(0.75 * rcParams["font.size"], max(1, column) / max(1, longest) / 0.65)
 
 
 def label_row(axes: Axes, text: str, row: float, size: float | None = None) -> None:
     """Write a text to the left of a grid, vertically centred at a place in pixels; ``size`` None: a small one."""
     axes.annotate(
         literal(text), (0, row), (-5, 0), textcoords="offset points", ha="right", va="center",
-        fontsize="small" if size is None else size,
+        fontsize="small" if size is None else size, annotation_clip=False,
     )  # fmt: skip
 
 

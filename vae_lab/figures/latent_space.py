@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 import torch
 from annotated_types import Ge
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
@@ -52,10 +53,10 @@ class LatentSpace:
             places, names = torch.cat([mu, spread], 1).numpy(), ("posterior mean of z", "posterior σ of z")
             how = "one latent dimension"
         elif mu.shape[1] == 2:
-            places, names = mu.numpy(), ("posterior mean of z₁", "posterior mean of z₂")
+            places, names = mu.numpy(), ("posterior mean of z[0]", "posterior mean of z[1]")
             how = "two latent dimensions"
         elif (mu == mu[0]).all():  # t-SNE of equal points ends the process with a segmentation fault
-            places, names = mu[:, :2].numpy(), ("posterior mean of z₁", "posterior mean of z₂")
+            places, names = mu[:, :2].numpy(), ("posterior mean of z[0]", "posterior mean of z[1]")
             how = f"equal codes, two of {mu.shape[1]} latent dimensions"
         else:
             # t-SNE uses three times as many neighbours as the perplexity.
@@ -65,7 +66,7 @@ class LatentSpace:
         levels = len(trained.model.latent_shapes)
         which = f", top level of {levels}" if levels > 1 else ""
         title = f"Latent space of {len(mu):,} test {trained.data.values.many}{which}: {how}"
-        figure = new_figure(7.4, 5.8, title, trained.title)
+        figure = new_figure(7.4, 5.8, title, trained.title, pictures=5.8)
         axes = figure.subplots()
         _scatter(axes, places, y, trained.data.classes)
         axes.set(xlabel=names[0], ylabel=names[1])
@@ -84,16 +85,21 @@ def _tsne(mu: torch.Tensor, perplexity: int, iterations: int, trained: Trained) 
     return places
 
 
+def _point() -> float:
+    """The area of a point in square points of print."""
+    return float(0.75 * rcParams["lines.markersize"]) ** 2
+
+
 def _scatter(axes: Axes, places: np.ndarray, y: np.ndarray | None, classes: tuple[str, ...]) -> None:
     if y is None:
-        axes.scatter(places[:, 0], places[:, 1], s=6, color=BLUE, alpha=0.6, linewidths=0)
+        axes.scatter(places[:, 0], places[:, 1], s=_point(), color=BLUE, alpha=0.6, linewidths=0)
         return
     for label, colour in enumerate(class_colours(len(classes))):
         members = places[y == label]
         if not len(members):
             continue
         name = literal(classes[label])
-        axes.scatter(members[:, 0], members[:, 1], s=9, color=colour, alpha=0.75, linewidths=0, label=name)
+        axes.scatter(members[:, 0], members[:, 1], s=_point(), color=colour, alpha=0.75, linewidths=0, label=name)
         axes.annotate(
             name, np.median(members, 0), (0, 0), textcoords="offset points", ha="center", va="center", weight="bold",
             bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.85},

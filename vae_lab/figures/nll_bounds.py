@@ -23,12 +23,12 @@ class NLLBounds:
         title = f"Bounds on −log p(x) by K samples: {best} at K={k[-1]:,.0f}"
         figure = new_figure(6.4, 3.4, title, trained.title)
         axes = figure.subplots()
-        axes.errorbar(k, nll, 1.96 * se, fmt="o-", color=BLUE, capsize=4, markersize=5)
+        axes.errorbar(k, nll, 1.96 * se, fmt="o-", color=BLUE, capsize=4)
         for place, value in zip(k, nll):
             axes.annotate(number(value, ".2f"), (place, value), (7, 5), textcoords="offset points", fontsize="small")
         axes.set_xscale("log")
         axes.margins(x=0.12)
-        axes.set(xlabel="importance samples K", ylabel=f"−L_K (nats per {trained.data.values.one})")
+        axes.set(xlabel="importance samples K", ylabel=f"bound (nats per {trained.data.values.one})")
         axes.set_title(f"bars: 95 % intervals over {examples:,} examples, the same for every K")
         axes.grid(alpha=0.3)
         return figure

@@ -43,13 +43,15 @@ class NoiseToDigit:
             rows * (0.8 * height / width + 0.3) + 0.5,
             "Noise in, image out: images of noise after passes through encoder and decoder",
             trained.title,
+            pictures=rows * 0.8 * height / width,
         )
         grid = figure.subplots(rows, 1)
         _row(grid[0], x, "noise", [])
         halves = _places(self.columns, width)
         middles = [(half[0] + half[-1]) / 2 for half in (halves[: self.columns], halves[self.columns :])]
         for place, name in zip(middles, ("uniform noise", "Gaussian noise")):
-            grid[0].annotate(name, (place, 0), (0, 4), textcoords="offset points", ha="center", fontsize="small")
+            grid[0].annotate(name, (place, 0), (0, 4), textcoords="offset points", ha="center", fontsize="small",
+                             annotation_clip=False)  # fmt: skip
         done = 0
         for axes, step in zip(grid[1:], self.steps):
             for _ in range(step - done):

@@ -40,8 +40,10 @@ class NearestPairs:
         rows = 2 * 0.6 * height / width
         closer, copies = (generated.scores.values[f"test/{name}{suffix}"] for name in ("novelty_closer", "near_copies"))
         title = f"Are samples new? {100 * copies:.2g} % are near copies; P(nearer than a test image) = {closer:.2f}"
-        figure = new_figure(max(8, 0.6 * columns), rows + 3.2, title, generated.title)
-        top, bottom = figure.subplots(2, 1, height_ratios=[rows + 0.4, 2.6])
+        wide = max(8, 0.6 * columns)
+        figure = new_figure(wide, rows + 3.5, title, generated.title, rows)
+        grid_high = rows * figure.get_figwidth() / wide
+        top, bottom = figure.subplots(2, 1, height_ratios=[grid_high + 0.4, figure.get_figheight() - grid_high - 0.9])
         show(top, image_grid(pairs, columns))
         top.set_title("the samples nearest to training images, and those training images")
         for row, name in enumerate(("sample", "training", "distance")):
@@ -56,8 +58,8 @@ def _curves(axes: Axes, test: list[float], generated: list[float]) -> None:
     axes.plot(test, share, color=BLUE, label="test images (new by construction)")
     axes.plot(generated, share, color=ORANGE, ls="--", label="samples")
     axes.axvline(test[1], color=BLUE, lw=1, ls=":", label="1 % of test images are nearer")
-    axes.set_xlabel("distance to the nearest training image (1 = median of test images)")
-    axes.set_ylabel("share within this distance (%)")
+    axes.set_xlabel("distance to the nearest training image\n(1 = median of test images)")
+    axes.set_ylabel("share within (%)")
     axes.set_xlim(left=-0.02 * max(test))  # keeps the curve of copies, at distance 0, visible
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="best")
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vae_lab.figures.style import BLUE, GREEN, GREY, ORANGE, literal, new_figure
+from vae_lab.figures.style import BLUE, GREEN, GREY, ORANGE, literal, new_figure, panels_in_a_row
 from vae_lab.scores import Trained
 
 _LINES = {"elbo": ("−ELBO", BLUE, "-"), "recon": ("recon", ORANGE, "--"), "kl": ("KL", GREEN, "-.")}
@@ -26,8 +26,8 @@ class OODROC:
         if not panels:
             return None
         n = trained.scores.protocol["ood"]["images"]
-        title = f"Detection of images unlike the training data: {n:,} of each kind against {n:,} test images"
-        columns = min(len(panels), _IN_A_ROW if len(panels) != 4 else 2)
+        title = f"Detection of other images: {n:,} of each kind against {n:,} test images"
+        columns = panels_in_a_row(min(len(panels), _IN_A_ROW if len(panels) != 4 else 2), 2.6)
         rows = -(-len(panels) // columns)
         figure = new_figure(3.2 * columns, 3.6 * rows, title, trained.title)
         grid = figure.subplots(rows, columns, squeeze=False)
@@ -49,7 +49,7 @@ def _draw(axes: Axes, panel: Mapping[str, Any], values: Mapping[str, float]) -> 
         axes.plot(share, 100 * np.array(detected), line, color=colour, lw=1.8, label=f"{name}: {area:.3f}")
     axes.plot([0, 100], [0, 100], ":", color=GREY, lw=1, label="chance: 0.5")
     axes.set_title(literal(_KINDS.get(panel["kind"], panel["kind"])))
-    axes.set_xlabel("false alarms on test images (%)")
+    axes.set_xlabel("false alarms (%)")
     axes.set(xlim=(-2, 102), ylim=(-2, 102))
     axes.grid(alpha=0.3)
     axes.legend(title="AUROC by score", loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)

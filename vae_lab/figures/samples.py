@@ -35,6 +35,7 @@ def sample_figure(images: torch.Tensor, columns: int, subtitle: str, sampler: st
         cell * rows * height / width + 0.2,
         f"{len(images):,} sample{'s' if len(images) > 1 else ''}: {sampler}",
         subtitle,
+        pictures=cell * rows * height / width,
     )
     show(figure.subplots(), image_grid(images, columns))
     return figure

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Le, MinLen
@@ -55,8 +55,14 @@ class Style:
         """The kinds of file, each once."""
         return [self.format] if isinstance(self.format, str) else list(dict.fromkeys(self.format))
 
+    @property
+    def scale(self) -> float:
+        """The size of text as a multiple of matplotlib's usual size, which the figures are laid out for."""
+        return self.font_size / 10
 
-_current: ContextVar[Style] = ContextVar("style", default=Style())
+
+_USUAL = Style()
+_current: ContextVar[Style] = ContextVar("style", default=_USUAL)
 
 
 @contextmanager
@@ -67,8 +73,10 @@ def drawn_in(style: Style) -> Iterator[None]:
     journals ask for; the names of SVG elements are not random, so that equal figures are equal files.
     """
     token = _current.set(style)
-    settings = {
+    settings: Any = {
         "font.size": style.font_size,
+        "lines.linewidth": 1.5 * style.scale,
+        "lines.markersize": 4 * style.scale,
         "axes.titlesize": "small",
         "xtick.labelsize": "small",
         "ytick.labelsize": "small",
@@ -89,25 +97,54 @@ def class_colours(n: int) -> list[ColorType]:
     return list(_MUTED[:n]) if n <= len(_MUTED) else list(colormaps["viridis"](np.linspace(0, 1, n)))
 
 
-def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
+def panels_in_a_row(panels: int, width: float) -> int:
+    """Return how many panels stand side by side: all of them, or as many as the style's width has room for.
+
+    Args:
+        panels: the number of panels.
+        width: inches that a panel needs at the usual size of text.
+    """
+    style = _current.get()
+    return panels if style.width is None else max(1, min(panels, int(style.width / (width * style.scale))))
+
+
+def new_figure(width: float, height: float, title: str, subtitle: str, pictures: float = 0) -> Figure:
     """Return an empty figure in the current style.
 
     Args:
         width: inches; at least 6.4, which the title needs. The style may ask for another width.
-        height: inches of the content, at this width; the title is added above.
+        height: inches of the content at this width and at the usual size of text; the title is added above.
         title: what the figure shows.
         subtitle: a line below the title, such as the run's key settings.
+        pictures: inches of ``height`` that images take. They stay in proportion to the width; in a narrow figure,
+            the rest does not shrink more than its text.
     """
     style, own = _current.get(), max(width, 6.4)
     wide, size = style.width or own, 0.95 * style.font_size
-    letters = max(20, int(133 / size * wide))  # a letter of matplotlib's font is about half as wide as its size
     texts = (title, subtitle) if style.title else ()
-    lines = [line for text in texts for line in wrap(text, width=letters)]
+    lines = [line for text in texts for line in wrap(text, width=letters(wide, size))]
     above = (1.3 * size * len(lines) + 4) / 72
-    figure = Figure(figsize=(wide, height * wide / own + above), layout="constrained", dpi=style.dpi)
+    narrower = wide / own
+    high = pictures * narrower + (height - pictures) * max(narrower, min(1, style.scale)) + above
+    figure = Figure(figsize=(wide, high), layout="constrained", dpi=style.dpi)
     if lines:
         figure.suptitle(literal("\n".join(lines)), fontsize=size)
     return figure
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Return a label of an axis with line breaks, for an axis of this length."""
+    return literal("\n".join(wrap(text, width=letters(inches, _current.get().font_size))))
+
+
+def current_style() -> Style:
+    """Return the style of the enclosing :func:`drawn_in`."""
+    return _current.get()
+
+
+def letters(inches: float, size: float) -> int:
+    """Return how many letters of a size in points fit a line; matplotlib's are about half as wide as they are high."""
+    return max(20, int(133 / size * inches))
 
 
 def literal(text: str) -> str:

@@ -27,8 +27,9 @@ class Typical:
         if not parts:
             return None
         columns, (height, width) = len(parts[0][1]), trained.data.x_shape[1:]
-        high = 2 * (2 * 0.66 * height / width + 0.9)
-        figure = new_figure(0.66 * columns + 0.6, high, _title(trained, parts[0][1][0]), trained.title)
+        high = 4 * 0.66 * height / width
+        title = _title(trained, parts[0][1][0])
+        figure = new_figure(0.66 * columns + 0.6, high + 1.8, title, trained.title, pictures=high)
         for axes, (name, rows) in zip(figure.subplots(2, 1, squeeze=False)[:, 0], parts):
             places = [row["index"] for row in rows]
             images = pick((batch.x for batch in trained.data.batches("test")), places)
@@ -58,6 +59,7 @@ def _values(axes: Axes, rows: Sequence[Mapping[str, float]], classes: tuple[str,
     axes.annotate(
         "\n".join(lines.values()), (0, below), (-4, -3), textcoords="offset points", ha="right", va="top",
         multialignment="right", fontsize=fitting_size(axes, texts), linespacing=1.25,
+        annotation_clip=False,
     )  # fmt: skip
     caption(axes, texts, centres(len(rows), width), below)
 

@@ -102,7 +102,7 @@ def identity(config: Node) -> str:
     Figures are the same whatever their style is: ``vae-lab figures`` draws them again in another one.
     """
     kept = {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
-    kept["figures"] = {name: node for name, node in (config.get("figures") or {}).items() if name != "style"}  # see `vae-lab figures`
+    kept["figures"] = {name: node for name, node in (config.get("figures") or {}).items() if name != "style"}
     accelerator = {key: value for key, value in config["accelerator"].items() if key != "kind"}
     return json.dumps({**kept, "accelerator": accelerator}, sort_keys=True, default=str)
 
