@@ -23,7 +23,7 @@ class Scores:
     A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``.
     """
 
-    values: dict[str, float]  # name -> number; names are prefixed with test/
+    values: dict[str, float]  # name -> number; names are prefixed with the split, as test/elbo
     protocol: dict[str, Any] = field(default_factory=dict)  # how the numbers were obtained
     arrays: dict[str, list[Any]] = field(default_factory=dict)  # results that are more than one number
     notes: list[str] = field(default_factory=list)  # sentences for the user: a skipped score and its reason
@@ -31,6 +31,7 @@ class Scores:
     meanings: dict[str, str] = field(default_factory=dict)  # name -> unit and direction, in a few words
     tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # name -> columns of <name>.csv, per example
     saved_in: Path | None = None  # the file from which earlier scores were read
+    split: str = "test"  # whose examples a metric has scored, 'test' or 'val': the prefix of its names
 
 
 class Extractor(Protocol):
@@ -86,7 +87,7 @@ class Generated(Protocol):
         """n examples, [size, *x_shape] at a time: decoded means of prior draws, or given images; images in [0, 1]."""
 
     def features(self, source: str, n: int) -> Tensor:
-        """The extractor's features [n, F] of 'samples', 'reconstructions', 'train', 'pool' or 'test'."""
+        """The extractor's features [n, F] of 'samples', 'reconstructions', 'train', 'val', 'pool' or 'test'."""
 
     def logits(self, source: str, n: int) -> Tensor:
         """The extractor's logits [n, its classes] of the same images."""

@@ -19,6 +19,7 @@ _OVERVIEW = """vae-lab: compose, train, score and visualise variational autoenco
   vae-lab figures run=outputs/<date>/<run>              draw the figures of a run again, e.g. as PDF files
   vae-lab score images=<folder or .npy> dataset=mnist   score images from any source
   vae-lab compare outputs/sweeps/<sweep>                compare runs: a table, a CSV file, one HTML page
+  vae-lab list                                          all runs: state, settings that differ, scores
 
   vae-lab <command> --help     options and settings of a command
   vae-lab --version
@@ -32,6 +33,7 @@ _EXAMPLES = {
     "compare": ["outputs/sweeps/<sweep>", "outputs/<date> 'outputs/*/*beta*' show=[fid,elbo] open=true"],
     "figures": ["run=outputs/<date>/<run> figures=[samples,curves]",
                 "run=outputs/<date>/<run> figures.style.format=pdf figures.style.title=false figures.style.width=3.3"],
+    "list": ["", "outputs/<date> 'outputs/*/*beta*' show=[val/elbo,fid]"],
     "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images",
                "run=outputs/<date>/<run> sampler=gmm"],
 }  # fmt: skip

@@ -230,6 +230,15 @@ class CompareConfig(_Schema):
     figures: Node = Field(default_factory=dict)  # holds the style alone
 
 
+class ListConfig(_Schema):
+    """The settings of ``vae-lab list``."""
+
+    runs: list[str] = Field(description="run folders, folders that contain them, or globs; typed without runs=")
+    show: list[str] | None = Field(
+        description="scores to show, e.g. [val/elbo,fid]; null: a selection", examples=["[val/elbo,fid]"]
+    )
+
+
 SCHEMAS: dict[str, type[_Schema]] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
@@ -237,6 +246,7 @@ SCHEMAS: dict[str, type[_Schema]] = {
     "sample": SampleConfig,
     "score": ScoreConfig,
     "compare": CompareConfig,
+    "list": ListConfig,
 }
 SchemaT = TypeVar("SchemaT", bound=_Schema)
 

@@ -83,7 +83,7 @@ class Scoring(ABC):
         """Yield n images in [0, 1], [size, C, H, W] at a time."""
 
     def features(self, source: str, n: int) -> Tensor:
-        """Return the extractor's features [n, F] of 'samples', 'train', 'pool' or 'test', on the CPU."""
+        """Return the extractor's features [n, F] of 'samples', 'train', 'val', 'pool' or 'test', on the CPU."""
         return self._outputs(self.extractor, source, n)[0]
 
     def logits(self, source: str, n: int) -> Tensor:
@@ -122,7 +122,7 @@ class Scoring(ABC):
         return features, logits
 
     def run(self, metrics: Mapping[str, Metric]) -> Scores:
-        """Compute the metrics one after another; the names of their values are prefixed with ``test/``.
+        """Compute the metrics one after another; the names of their values are prefixed with ``test/`` or ``val/``.
 
         A metric whose needs this run does not meet is left out, and a note says why.
         """
@@ -131,9 +131,9 @@ class Scoring(ABC):
         for metric in kept.values():
             with torch.inference_mode():
                 new = metric(self)  # type: ignore[arg-type]
-            self.scores.values.update(_prefixed(new.values))
-            self.scores.intervals.update(_prefixed(new.intervals))
-            self.scores.meanings.update(_prefixed(new.meanings))
+            self.scores.values.update(_prefixed(new.values, new.split))
+            self.scores.intervals.update(_prefixed(new.intervals, new.split))
+            self.scores.meanings.update(_prefixed(new.meanings, new.split))
             self.scores.protocol.update({name: self._with_condition(part) for name, part in new.protocol.items()})
             self.scores.arrays.update(new.arrays)
             self.scores.tables.update(new.tables)
@@ -150,8 +150,8 @@ class Scoring(ABC):
         return protocol
 
 
-def _prefixed(named: Mapping[str, T]) -> dict[str, T]:
-    return {f"test/{name}": value for name, value in named.items()}
+def _prefixed(named: Mapping[str, T], split: str) -> dict[str, T]:
+    return {f"{split}/{name}": value for name, value in named.items()}
 
 
 class Counted(Generic[T]):
@@ -172,6 +172,7 @@ _KINDS = {
     "samples": "samples",
     "reconstructions": "reconstructions",
     "train": "training images",
+    "val": "validation images",
     "pool": "training images",
     "test": "test images",
 }

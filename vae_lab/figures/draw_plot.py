@@ -78,6 +78,9 @@ def _draw_line(axes: Axes, line: Line, style: int, scale: ScalarMappable | None)
         colour, dash, style = scale.to_rgba(np.asarray(line.shade)), "-", 0
     marker = _MARKERS[style % len(_MARKERS)] if line.markers and style != -1 else ""
     name = literal(line.label) if line.shade is None else ""
+    if line.band is not None:
+        y, half = np.asarray(line.y), np.asarray(line.band)
+        axes.fill_between(line.x, y - half, y + half, color=colour, alpha=0.2, linewidth=0)
     axes.errorbar(
         line.x, line.y, line.error, color=colour, linestyle=dash if line.joined else "", marker=marker, markersize=4,
         linewidth=0.7 if line.faint else 1.3, alpha=0.6 if line.faint else 1, capsize=3, label=name or None,

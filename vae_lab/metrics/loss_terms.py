@@ -4,10 +4,15 @@
 includes all constants of the likelihood, and so do the axes of the rate-distortion plane (Alemi et al. 2018, arXiv
 1711.00464): ``rate`` = KL[q(z|x) ‖ p(z)], ``distortion`` = −E_q log p(x|z), elbo = −distortion − rate. ``bits_per_dim``
 = −elbo / (number of values · log 2) is reported for discrete data only.
+
+``split=val`` gives ``loss``, ``recon``, ``kl`` and ``elbo`` of the validation set under the same protocol. Runs are
+chosen by these scores, so that test scores are only reported. Unlike the val/… curves of training, they are those of
+the best checkpoint, with every schedule at its end.
 """
 
 import math
 from collections import defaultdict
+from typing import Literal
 
 import torch
 
@@ -17,31 +22,38 @@ from vae_lab.types import Step
 
 
 class LossTermScores:
-    """Loss terms of every test example, with one latent sample each (L samples if the objective uses more)."""
+    """Loss terms of every example of a split, with one latent sample each (L samples if the objective uses more).
+
+    Args:
+        split: the split, 'test' or 'val'.
+    """
+
+    def __init__(self, split: Literal["test", "val"] = "test") -> None:
+        self.split = split
 
     def __call__(self, trained: Trained) -> Scores:
-        """Return the mean of each term over the test examples."""
+        """Return the mean of each term over the examples."""
         likelihood, values_per_example = trained.model.likelihood, math.prod(trained.data.x_shape)
         sums: dict[str, float] = defaultdict(float)
         end = torch.tensor(float("inf"), device=trained.device)  # the epoch at which every schedule has ended
         noise, no_bound = trained.noise("loss_terms"), ""
-        for batch in trained.data.batches("test"):
+        for batch in trained.data.batches(self.split):
             step = Step(torch.zeros_like(end), end, noise, "model", len(trained.data.train))
             terms = trained.objective(trained.model, batch, step)
             for name, value in {"loss": terms.loss, **terms.logs, **likelihood.logs()}.items():
                 sums[name] += float(value) * len(batch.x)
             no_bound = no_bound or likelihood.no_likelihood(batch.target)
-        examples = len(trained.data.test)
+        examples = len(getattr(trained.data, self.split))
         values = {name: total / examples for name, total in sums.items()}
-        if "elbo" in values:
+        if "elbo" in values and self.split == "test":
             values["rate"] = values["kl"]
             values["distortion"] = values["recon"] + likelihood.recon_offset(values_per_example)
         bound = "elbo" in values and not no_bound
-        if bound and likelihood.discrete:
+        if bound and likelihood.discrete and self.split == "test":
             values["bits_per_dim"] = -values["elbo"] / values_per_example / math.log(2)
         protocol = {
             "images": examples,
-            "split": "test",
+            "split": self.split,
             "latent_samples": trained.objective.samples,
             "unit": f"nats per {trained.data.values.one}",
             "likelihood": type(likelihood).__name__,
@@ -52,7 +64,8 @@ class LossTermScores:
         texts = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
         texts |= _OF_IMAGES if trained.data.values.kind == "images" else {}
         meanings = in_words_of(trained.data.values, {k: v for k, v in texts.items() if k in values})
-        return Scores(values, {"loss_terms": protocol}, notes=notes, meanings=meanings)
+        metric = "loss_terms" if self.split == "test" else f"{self.split}_loss_terms"
+        return Scores(values, {metric: protocol}, notes=notes, meanings=meanings, split=self.split)
 
 
 _MEANINGS = {

@@ -118,10 +118,15 @@ def tensorboard_logger(context: LogContext) -> Logger:
 
 
 def log_scores(logger: Logger, scores: Scores, step: int) -> None:
-    """Log final scores; on W&B they also appear in the table of runs."""
+    """Log final scores; on W&B they also appear in the table of runs.
+
+    Those of the validation set go to that table alone: ``val/elbo`` is also the name of a curve of training, to which
+    the best checkpoint would add a point at the last step.
+    """
     if isinstance(logger, WandbLogger):
         logger.experiment.summary.update(scores.values)
-    logger.log_metrics(scores.values, step=step)
+    curves = {name: value for name, value in scores.values.items() if not name.startswith("val/")}
+    logger.log_metrics(curves, step=step)
 
 
 def log_figure(logger: Logger, name: str, path: Path, step: int) -> None:

@@ -13,6 +13,7 @@ from vae_lab.config.schema import SweepConfig, TrainConfig, check, check_setting
 from vae_lab.config.trust import targets_in, trusting
 from vae_lab.config.words import refuse_unreadable
 from vae_lab.errors import UserError
+from vae_lab.sweep.aims import refuse_uncomputed
 from vae_lab.sweep.plan import Sweep, default_name
 from vae_lab.sweep.runner import SweepRunner, sync_advice
 
@@ -40,6 +41,8 @@ def start(words: list[str], console: Console) -> bool:
         sweep = Sweep(folder, fixed, varied, command, lambda job: _of_run(compose_job(job)))
         with trusting(targets_in([settings.launcher, settings.search])):
             engine = SweepRunner(sweep, make(settings.launcher), make(settings.search), console, explain)
+        if "metrics" not in (entry.key for entry in varied):
+            refuse_uncomputed(engine.search.aims, compose_job.of_sweep(["metrics"])["metrics"])
         total = engine.plan(numbered=settings.dry_run)
         if settings.dry_run:
             return True
