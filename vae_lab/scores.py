@@ -20,7 +20,8 @@ Conditions = Callable[[int, int, Noise], Tensor | None]  # (index of the first s
 class Scores:
     """The result of a metric.
 
-    A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``.
+    A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``, and
+    ``<name>_split_floor`` the part of it that is sampling error.
     """
 
     values: dict[str, float]  # name -> number; names are prefixed with the split, as test/elbo
@@ -32,6 +33,19 @@ class Scores:
     tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # name -> columns of <name>.csv, per example
     saved_in: Path | None = None  # the file from which earlier scores were read
     split: str = "test"  # whose examples a metric has scored, 'test' or 'val': the prefix of its names
+
+
+FLOORS = ("_split_floor", "_floor")  # ends of the names of scores of real images
+
+
+def parted(name: str) -> tuple[str, str]:
+    """The name of a score without the end of a floor, and that end: ``fid_floor`` to ``fid``, ``_floor``.
+
+    >>> parted("fid_gmm_split_floor"), parted("fid")
+    (('fid_gmm', '_split_floor'), ('fid', ''))
+    """
+    end = next((end for end in FLOORS if name.endswith(end)), "")
+    return name.removesuffix(end), end
 
 
 class Extractor(Protocol):

@@ -105,7 +105,9 @@ class Likelihood(Protocol):
     """p(x|z), given a decoder's output ``params`` [K, B, *params_shape] and a ``target`` [B, *x_shape].
 
     An implementation may also declare ``takes``: the kinds of values that it scores (see
-    :class:`vae_lab.examples.Values`); without it, every kind is accepted.
+    :class:`vae_lab.examples.Values`); without it, every kind is accepted. An optional method ``params_of_mean(mean)``
+    gives the params [*params_shape] of a mean [*x_shape], with which ``initialisation.output_bias=data`` lets a decoder
+    begin.
     """
 
     discrete: bool  # a probability mass, so that bits per dimension are meaningful
@@ -162,7 +164,8 @@ class Sampler(Protocol):
     """A distribution over codes, fitted after training: an ``nn.Module`` whose state_dict holds all fitted numbers.
 
     ``takes`` names the codes that it can be fitted to: 'real' (vectors [N, D]; codes of another shape are flattened for
-    it) or 'discrete' (long [N, ...], in their own shape).
+    it) or 'discrete' (long [N, ...], in their own shape). Where an optional attribute ``fresh_codes`` is true, ``fit``
+    receives a fourth argument: the Gaussians q(z|x), :class:`Normal` of [N, D], from which the codes were drawn.
     """
 
     about: dict[str, Any]  # entries for the protocol: components chosen, steps, the score of the fit

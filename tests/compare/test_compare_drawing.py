@@ -175,6 +175,16 @@ def test_a_floor_far_below_is_stated_and_does_not_stretch_the_axis(tmp_path, val
     assert low < min(values) < max(values) < high
 
 
+def test_a_floor_says_which_part_of_it_is_sampling_error(tmp_path):
+    for i, value in enumerate((2.5, 9.0)):
+        path = make_run(tmp_path / str(i), value, latent_dim=2 + i) / "results.json"
+        results = json.loads(path.read_text())
+        results["metrics"]["test/fid_split_floor"] = 1.0 + i
+        path.write_text(json.dumps(results))
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    assert "floor 2: real training images; 1.5 by sampling error alone" in [line.label for line in panel.plot.lines]
+
+
 def test_positions_by_factors_stand_on_a_logarithmic_axis_with_a_tick_at_each(tmp_path):
     for dim in (1, 4, 16, 64):
         make_run(tmp_path / str(dim), 10.0 + dim, latent_dim=dim)

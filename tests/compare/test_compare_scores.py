@@ -181,6 +181,7 @@ def test_a_score_is_found_under_its_metric(score, metric):
     [
         ("fid_gmm", "fid_gmm"),
         ("fid_infinity_gmm_floor", "fid_gmm"),
+        ("fid_gmm_split_floor", "fid_gmm"),
         ("fid_inception_gmm", "fid_inception_gmm"),
         ("precision_two_stage", "prdc_two_stage"),
         ("precision_two_stage_floor", "prdc_two_stage"),

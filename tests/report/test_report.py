@@ -48,6 +48,13 @@ def test_floors_name_what_reaches_them():
     assert both in printed(Scores({**SCORES, **mmd}))
 
 
+def test_the_part_of_a_floor_that_is_sampling_error_stands_beside_it():
+    lines = printed(Scores({"test/fid": 9.0, "test/fid_floor": 1.7, "test/fid_split_floor": 0.9, "test/kid": 3.0}))
+    assert "1.7 (0.9)" in next(line for line in lines if line.split()[:1] == ["fid"])
+    assert "in brackets the part of it that is sampling error" in " ".join(lines)
+    assert not any("fid_split" in line for line in lines)
+
+
 def test_the_floor_of_features_with_a_suffix_stands_beside_its_score():
     lines = printed(Scores({"test/fid_inception": 30.0, "test/fid_inception_floor": 4.0, "test/fid": 9.0}))
     assert cells(lines, "fid_inception") == ["fid_inception", "30", "4"]

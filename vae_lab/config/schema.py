@@ -101,6 +101,7 @@ class TrainConfig(_Schema):
     prior: Node | None = None
     objective: Node
     likelihood: Node
+    initialisation: Node = Field(default_factory=dict)  # earlier versions have torch's initial weights
     beta_schedule: Node
     dataset: Node
     optimizer: Node

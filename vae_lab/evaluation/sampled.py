@@ -7,7 +7,7 @@ from torch import Tensor
 from vae_lab.config.node import Node
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import PRIOR, Evaluation, decoded_draws
-from vae_lab.scores import Extractor, Scores
+from vae_lab.scores import Extractor, Scores, parted
 from vae_lab.types import Sampler, T
 
 _PARTS = ("values", "intervals", "meanings", "protocol", "arrays", "tables")  # the dictionaries of ``Scores``
@@ -79,14 +79,14 @@ def source_of(sampler: Sampler) -> str:
 
 def _full(key: str, name: str) -> str:
     """``fid_floor`` to ``fid_gmm_floor``."""
-    bare = key.removesuffix("_floor")
-    return f"{bare}_{name}{key.removeprefix(bare)}"
+    bare, floor = parted(key)
+    return f"{bare}_{name}{floor}"
 
 
 def _bare(key: str, name: str) -> str | None:
     """``fid_gmm_floor`` to ``fid_floor``; None if the key is not of this sampler."""
-    head = key.removesuffix("_floor")
-    return head.removesuffix(f"_{name}") + key.removeprefix(head) if head.endswith(f"_{name}") else None
+    head, floor = parted(key)
+    return head.removesuffix(f"_{name}") + floor if head.endswith(f"_{name}") else None
 
 
 def _of_sampler(scores: Scores, name: str) -> Scores:

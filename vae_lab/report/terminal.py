@@ -11,7 +11,7 @@ from rich.table import Table
 
 from vae_lab.config.node import Node
 from vae_lab.examples import Data
-from vae_lab.scores import Scores
+from vae_lab.scores import FLOORS, Scores, parted
 from vae_lab.types import Progress, T
 
 
@@ -78,14 +78,15 @@ def _protocols(scores: Scores) -> dict[str, list[str]]:
 
 def _floors(scores: Scores) -> set[str]:
     """The names of all floors whose score is present, too."""
-    return {name for name in scores.values if name.removesuffix("_floor") in scores.values.keys() - {name}}
+    return {name for name in scores.values if parted(name)[0] in scores.values.keys() - {name}}
 
 
 def _reference(floors: set[str]) -> str:
     """What reaches these floors; all but that of ``mmd`` are of scores of images."""
     if floors == {"test/mmd_floor"}:
         return "draws from the prior"
-    return "real training images" + (" (mmd: of draws from the prior)" if "test/mmd_floor" in floors else "")
+    part = "; in brackets the part of it that is sampling error" if any("_split" in name for name in floors) else ""
+    return "real training images" + (" (mmd: of draws from the prior)" if "test/mmd_floor" in floors else "") + part
 
 
 def _table(scores: Scores, title: str) -> Table:
@@ -105,7 +106,8 @@ def _table(scores: Scores, title: str) -> Table:
             low, high = scores.intervals.get(name, (0, 0))
             cells.append(f"± {(high - low) / 2:.2g}" if high - low > 1e-9 else "")
         if floors:
-            cells.append(_number(scores.values[f"{name}_floor"]) if f"{name}_floor" in floors else "")
+            floor, part = (_number(scores.values[n]) if (n := name + end) in floors else "" for end in FLOORS[::-1])
+            cells.append(f"{floor} ({part})" if part else floor)
         table.add_row(*cells, escape(scores.meanings.get(name, "")))
     return table
 

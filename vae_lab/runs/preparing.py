@@ -18,7 +18,7 @@ from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.runs import run_folder
-from vae_lab.runs.build import load_weights, make_data, make_job, make_job_of
+from vae_lab.runs.build import begin_at_data, load_weights, make_data, make_job, make_job_of
 from vae_lab.training.checkpoints import BEST, LAST, last_checkpoint
 from vae_lab.training.job import Job, MakeOptimizer
 from vae_lab.types import Step
@@ -59,6 +59,7 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     data = data or make_data(config)
     _refuse_other_values(config, data)
     job = make_job(config, data.x_shape, data.y_size, data.values)
+    begin_at_data(job, config, data)
     _try_parts(settings, config, data, job)
     if settings.accelerator.devices > len(data.val):
         raise UserError(
@@ -93,7 +94,9 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
     except UserError as why:
         raise UserError(f"{run_dir / 'config.yaml'}: {why}") from why
     checkpoint, epochs = _to_resume_from(run_dir), 0
-    if checkpoint is not None:
+    if checkpoint is None:
+        begin_at_data(job, run.config, data)
+    else:
         epochs = load_weights(job, checkpoint)  # loaded here so that a wrong file is found before training starts
     return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs, checkpoint)
 
