@@ -24,7 +24,6 @@ from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished
 from vae_lab.runs.state import in_use
 from vae_lab.runs.writing import write_results
-from vae_lab.scores import Scores
 
 
 def evaluate(config: Node, console: Console) -> None:
@@ -57,12 +56,13 @@ def _evaluate(folder: Path, settings: EvaluateConfig, config: Node, console: Con
         run = load_finished(folder)
         run.data_dir = settings.data_dir
         title = title_of(run.config, run.data.values.many)
-        scores = _score(run, settings, config, title, console)
-        write_results(run.path, scores)
-    print_scores(console, scores, title, run.path)
+        earlier = set(run.scores)
+        evaluation = _score(run, settings, config, title, console)
+        write_results(run.path, evaluation.scores)
+    print_scores(console, evaluation.fresh, title, run.path, earlier=earlier)
 
 
-def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console: Console) -> Scores:
+def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console: Console) -> Evaluation:
     device, seed, features = device_for(settings.accelerator), run.config["seed"], make(settings.features)
     evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
     evaluation.scores = run.saved_scores
@@ -72,11 +72,11 @@ def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console
     try:
         draw_for_comparison(evaluation, run.path)
         scoring = score_sampler if settings.sampler else score
-        scores = scoring(evaluation, config, run.path, loggers, run.steps_done)
+        scoring(evaluation, config, run.path, loggers, run.steps_done)
         failed = False
     finally:
         close(loggers, failed)
-    return scores
+    return evaluation
 
 
 def _refuse_what_no_sampler_changes(settings: EvaluateConfig) -> None:

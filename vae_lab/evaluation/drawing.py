@@ -15,6 +15,7 @@ from vae_lab.evaluation.scoring import Scoring
 from vae_lab.figures.saving import png_of_figure, save_figure
 from vae_lab.figures.style import KEY, Style, drawn_in
 from vae_lab.report.loggers import Logger, log_figure
+from vae_lab.scores import Scores
 from vae_lab.system.files import write_atomically
 
 Plots = Mapping[str, Callable[[Any], Any]]
@@ -61,7 +62,7 @@ def draw(
         suffix: ends the names of the files.
     """
     drawable, notes = usable(plots, scoring, "figure ")
-    scoring.scores.notes.extend(note for note in notes if note not in scoring.scores.notes)
+    scoring.add(Scores({}, notes=notes))
     result = Drawn(notes=notes)
     for name, plot in drawable.items():
         with drawn_in(style):
@@ -101,5 +102,5 @@ def _drawn(name: str, plot: Callable[[Any], Any], scoring: Scoring) -> tuple[Any
             raise
         reason = f"{type(why).__name__}: {' '.join(str(why).split())[:80]}"
         reason = f"it cannot be drawn from {scoring.scores.saved_in} ({reason})"
-        scoring.scores.notes.append(f"No figure {name}: {reason}.")
+        scoring.add(Scores({}, notes=[f"No figure {name}: {reason}."]))
         return None, reason
