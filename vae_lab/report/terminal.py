@@ -86,7 +86,7 @@ def _more(scores: Scores, earlier: Collection[str]) -> str:
     others = len(set(earlier) - scores.values.keys())
     parts = [f"{others} other scores"] if others else []
     parts += ["meanings in full"] if scores.meanings else []
-    return f"; results.json has {' and '.join([*parts, 'protocols'])}" if parts else ""
+    return f"; results.json has {', '.join([*parts, 'protocols'])}" if parts else ""
 
 
 def _protocols(scores: Scores) -> dict[str, list[str]]:
