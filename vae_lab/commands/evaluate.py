@@ -7,17 +7,16 @@ from rich.console import Console
 
 from vae_lab.commands.evaluate_jobs import evaluate_jobs
 from vae_lab.config.devices import device_for
-from vae_lab.config.make import make, make_all
+from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import EvaluateConfig, check
 from vae_lab.errors import UserError
-from vae_lab.evaluation.drawing import make_figures, names_of_figures
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
-from vae_lab.evaluation.sampled import of_images
+from vae_lab.evaluation.parts import figures_of, images_only, metrics_of
 from vae_lab.evaluation.trained import Evaluation
-from vae_lab.report.loggers import LogContext, close
-from vae_lab.report.terminal import print_scores, tracker
+from vae_lab.report.loggers import LogContext, close, upload_advice
+from vae_lab.report.terminal import print_plainly, print_scores, tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs.folders import is_run, is_sweep
 from vae_lab.runs.run import Run
@@ -42,7 +41,7 @@ def evaluate(config: Node, console: Console) -> None:
         RunFailed: some runs of a sweep could not be scored; the others were.
     """
     settings = check(EvaluateConfig, config)
-    _refuse_what_no_sampler_changes(settings)
+    _refuse_what_no_sampler_changes(settings, config)
     folder = Path(settings.run)
     if is_sweep(folder):
         evaluate_jobs(folder, console, lambda job: _evaluate(job, settings, config, console))
@@ -60,13 +59,14 @@ def _evaluate(folder: Path, settings: EvaluateConfig, config: Node, console: Con
         evaluation = _score(run, settings, config, title, console)
         write_results(run.path, evaluation.scores)
     print_scores(console, evaluation.fresh, title, run.path, earlier=earlier)
+    print_plainly(console, upload_advice(run.path))
 
 
 def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console: Console) -> Evaluation:
     device, seed, features = device_for(settings.accelerator), run.config["seed"], make(settings.features)
     evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
     evaluation.scores = run.saved_scores
-    context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
+    context = LogContext(run.path, run.config, run.environment)
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True
     try:
@@ -79,12 +79,10 @@ def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console
     return evaluation
 
 
-def _refuse_what_no_sampler_changes(settings: EvaluateConfig) -> None:
-    names = {"metrics": list(settings.metrics), "figures": names_of_figures(settings.figures)}
-    requested = [f"{group}={','.join(chosen)}" for group, chosen in names.items() if chosen]
-    if not (settings.sampler and requested):
-        return
-    if not (of_images(make_all(settings.metrics)) or of_images(make_figures(settings.figures)[0])):
+def _refuse_what_no_sampler_changes(settings: EvaluateConfig, config: Node) -> None:
+    parts = {"metrics": metrics_of(config), "figures": figures_of(config)}
+    requested = [f"{group}={','.join(chosen)}" for group, chosen in parts.items() if chosen]
+    if settings.sampler and requested and not any(map(images_only, parts.values())):
         raise UserError(
             f"{' '.join(requested)}: none of it depends on the sampler; type metrics=fid, or leave sampler= out"
         )

@@ -14,9 +14,10 @@ from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import FiguresConfig, check
 from vae_lab.errors import UserError
-from vae_lab.evaluation.drawing import Drawn, draw, make_figures, names_of_figures
+from vae_lab.evaluation.drawing import Drawn, draw
 from vae_lab.evaluation.fitting import earlier_fit
-from vae_lab.evaluation.sampled import Sampled, of_images
+from vae_lab.evaluation.parts import figures_of, images_only, style_of
+from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Data
 from vae_lab.report.terminal import print_notes, tracker
@@ -44,7 +45,7 @@ def draw_figures(config: Node, words: Sequence[str], console: Console) -> None:
         RunFailed: no figure of some runs of a sweep can be drawn.
     """
     settings = check(FiguresConfig, config)
-    if not names_of_figures(settings.figures):
+    if not figures_of(config):
         raise UserError("figures=none leaves nothing to draw; type figures=[samples,curves]")
     typed = {key_of(word) for word in words}
     folder = Path(settings.run)
@@ -58,10 +59,11 @@ def _draw(folder: Path, settings: FiguresConfig, typed: Collection[str], console
     with in_use(folder) if is_run(folder) else nullcontext():
         run = load_finished(folder)
         run.data_dir = settings.data_dir
-        plots, style = make_figures(_with_settings_of(run.config["figures"] or {}, settings.figures, typed))
+        nodes = {"figures": _with_settings_of(run.config["figures"] or {}, settings.figures, typed)}
+        plots, style = figures_of(nodes), style_of(nodes)
         evaluation = _evaluation(run, settings, console)
         drawn = draw(evaluation, plots, style, run.path)
-        plots = of_images(plots)
+        plots = images_only(plots)
         for name, sampled in _samplers(evaluation, run) if plots else ():
             more = Drawn(notes=[f"No figures of sampler={name}: {sampled}."]) if isinstance(sampled, str) else (
                 draw(sampled, plots, style, run.path, suffix=f"_{name}")

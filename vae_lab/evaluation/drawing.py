@@ -8,29 +8,15 @@ from typing import Any
 
 import torch
 
-from vae_lab.config.make import make_all
-from vae_lab.config.node import Node
 from vae_lab.evaluation.needs import usable
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.figures.saving import png_of_figure, save_figure
-from vae_lab.figures.style import KEY, Style, drawn_in
+from vae_lab.figures.style import Style, drawn_in
 from vae_lab.report.loggers import Logger, log_figure
 from vae_lab.scores import Scores
 from vae_lab.system.files import write_atomically
 
 Plots = Mapping[str, Callable[[Any], Any]]
-
-
-def make_figures(nodes: Node) -> tuple[dict[str, Any], Style]:
-    """Build the figures of a config and their style; the configs of earlier versions have none."""
-    made = make_all(nodes)
-    style = made.pop(KEY, None) or Style()
-    return made, style
-
-
-def names_of_figures(nodes: Node) -> list[str]:
-    """Return the names of the figures that a config asks for."""
-    return [name for name, node in nodes.items() if node and name != KEY]
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Scores the images of a sampler fitted to a model's codes; they are kept next to the scores of the model's prior."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from torch import Tensor
 
@@ -8,7 +8,7 @@ from vae_lab.config.node import Node
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import PRIOR, Evaluation, decoded_draws
 from vae_lab.scores import PARTS, Extractor, Scores, parted
-from vae_lab.types import Sampler, T
+from vae_lab.types import Sampler
 
 
 class Sampled(Scoring):
@@ -63,11 +63,6 @@ class Sampled(Scoring):
             scores.add(Scores({}, notes=labels))
             scores.protocol["samplers"] = {**scores.protocol.get("samplers", {}), self.name: self.about}
         return self.evaluation.scores
-
-
-def of_images(parts: Mapping[str, T]) -> dict[str, T]:
-    """Return the metrics or figures that look at generated images alone."""
-    return {name: part for name, part in parts.items() if getattr(part, "of_images", False)}
 
 
 def source_of(sampler: Sampler) -> str:

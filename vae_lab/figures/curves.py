@@ -27,7 +27,7 @@ class Curves:
         grid = figure.subplots(rows, columns, squeeze=False).flat
         for axes in grid[len(panels) :]:
             axes.remove()
-        epochs = [row["epoch"] + 1 for row in history]
+        epochs = [row["epoch"] for row in history]
         for axes, name in zip(grid, panels):
             for split, colour, style in (("train", BLUE, "o-"), ("val", ORANGE, "s--")):
                 values = [row.get(f"{split}/{name}", float("nan")) for row in history]

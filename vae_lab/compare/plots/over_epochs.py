@@ -73,5 +73,5 @@ def _curve(compared: Compared, runs: Sequence[int], column: str) -> _Curve:
 
 
 def _values(compared: Compared, run: int, column: str) -> dict[float, float]:
-    rows = ((row["epoch"] + 1, row[column]) for row in compared.records[run].history if column in row)
+    rows = ((row["epoch"], row[column]) for row in compared.records[run].history if column in row)
     return {epoch: value for epoch, value in rows if math.isfinite(value)}
