@@ -112,7 +112,8 @@ def new_figure(width: float, height: float, title: str, subtitle: str, pictures:
     """Return an empty figure in the current style.
 
     Args:
-        width: inches; at least 6.4, which the title needs. The style may ask for another width.
+        width: inches; at least 6.4, which the title needs. The style may ask for another width, and larger text makes
+            a figure of its own width larger.
         height: inches of the content at this width and at the usual size of text; the title is added above.
         title: what the figure shows.
         subtitle: a line below the title, such as the run's key settings.
@@ -120,12 +121,12 @@ def new_figure(width: float, height: float, title: str, subtitle: str, pictures:
             the rest does not shrink more than its text.
     """
     style, own = _current.get(), max(width, 6.4)
-    wide, size = style.width or own, 0.95 * style.font_size
+    wide, size = style.width or own * max(1, style.scale), 0.95 * style.font_size
     texts = (title, subtitle) if style.title else ()
     lines = [line for text in texts for line in wrap(text, width=letters(wide, size))]
     above = (1.3 * size * len(lines) + 4) / 72
     narrower = wide / own
-    high = pictures * narrower + (height - pictures) * max(narrower, min(1, style.scale)) + above
+    high = pictures * narrower + (height - pictures) * max(narrower, style.scale) + above
     figure = Figure(figsize=(wide, high), layout="constrained", dpi=style.dpi)
     if lines:
         figure.suptitle(literal("\n".join(lines)), fontsize=size)
