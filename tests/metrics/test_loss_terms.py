@@ -38,6 +38,18 @@ def test_terms_are_those_of_the_objective_on_the_test_images():
     assert LossTermScores()(fake).values["recon"] == pytest.approx(Autoencoder()(fake.model, batch, step()).loss.item())
 
 
+def test_of_the_validation_split_they_are_the_same_terms_of_the_validation_images():
+    fake = trained()
+    fake.data.val = labelled(7)
+    found = LossTermScores("val")(fake)
+    swapped = trained(images=labelled(7))
+    swapped.model = fake.model
+    expected = LossTermScores()(swapped).values
+    assert found.split == "val"
+    assert found.values == pytest.approx({name: expected[name] for name in ("loss", "recon", "kl", "elbo")})
+    assert (found.protocol["val_loss_terms"]["images"], found.protocol["val_loss_terms"]["split"]) == (7, "val")
+
+
 @pytest.mark.parametrize("likelihood", [MSE(), Gaussian(0.3), Sigma(), Bernoulli()])
 def test_elbo_is_minus_recon_less_its_offset_less_kl(likelihood):
     found = LossTermScores()(trained(likelihood, ELBO(0.5, 3, 1, "B", Constant())))

@@ -1,4 +1,4 @@
-"""``vae-lab list``: a row for each run with its state, the settings that differ, and its scores, read from its files."""
+"""``vae-lab list``: a row for each run with its state, the settings that differ, and its scores."""
 
 import sys
 from collections import Counter

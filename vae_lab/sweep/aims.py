@@ -18,9 +18,13 @@ def refuse_uncomputed(aims: Sequence[tuple[str, str]], metrics: Iterable[str]) -
     Raises:
         UserError: names the score and what to type.
     """
-    chosen = list(metrics)
-    options: Node = dict.fromkeys(groups()["metrics"])
+    import yaml
+
+    chosen, files = list(metrics), groups()["metrics"]
+    fast = yaml.safe_load(files["fast"].read_text(encoding="utf-8"))["defaults"]
+    options: Node = dict.fromkeys(files)
     for score, _ in aims:
         metric = metric_of(score, options)
         if metric is not None and metric not in chosen:
-            raise UserError(f"the search needs {score}, which metrics= does not compute; type metrics=[fast,{metric}]")
+            advice = "metrics=fast" if metric in fast else f"metrics=[fast,{metric}]"
+            raise UserError(f"the search needs {score}, which metrics= does not compute; type {advice}")

@@ -222,14 +222,16 @@ function themed(layout, named, traces) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), linecolor: colour("--line") };
+  const titled = (of) => ({ ...of.title, font: { size: printing ? 11 : 14 } });
   const narrow = printing || window.innerWidth < 700;
   return {
     ...layout, ...(printing ? sheetSize(traces) : {}), paper_bgcolor: colour("--back"), plot_bgcolor: colour("--back"),
-    font: { color: colour("--text"), size: 13 },
+    font: { color: colour("--text"), size: printing ? 11 : 13 },
     title: { ...layout.title, font: { size: narrow ? 14 : 16 },
       subtitle: { ...layout.title.subtitle, text: narrow && !printing ? "" : layout.title.subtitle.text,
         font: { size: printing ? 10 : 12, color: colour("--dim") } } },
-    xaxis: { ...layout.xaxis, ...axis, automargin: true }, yaxis: { ...layout.yaxis, ...axis, automargin: true },
+    xaxis: { ...layout.xaxis, ...axis, automargin: true, title: titled(layout.xaxis) },
+    yaxis: { ...layout.yaxis, ...axis, automargin: true, title: titled(layout.yaxis) },
     showlegend: layout.showlegend && (printing || !(narrow && named > 6)), // a narrow screen has no room for a longer legend
     legend: narrow ? { ...layout.legend, orientation: "h", y: printing ? -0.28 : -0.4, title: { text: "" } } : layout.legend,
     hoverlabel: { align: "left" },

@@ -4,7 +4,8 @@ const SHEET = { width: 720, height: 430, legend: 20 }; // pixels of CSS, of whic
 
 function sheetSize(traces) {
   const named = traces.filter((trace) => trace.name && trace.showlegend !== false).length;
-  return { width: SHEET.width, height: SHEET.height + (named > 1 ? SHEET.legend * Math.ceil(named / 2) : 0) };
+  const height = SHEET.height + (named > 1 ? SHEET.legend * Math.ceil(named / 2) : 0);
+  return { width: SHEET.width, height, margin: { l: 70, r: 20, t: 70, b: 50 } };
 }
 
 function prepareSheets() {

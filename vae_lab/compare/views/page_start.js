@@ -4,4 +4,6 @@ addControls();
 showMode();
 document.querySelectorAll("section[data-plot]").forEach(addPlot);
 connectPictures();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => Object.keys(sections).forEach(redraw));
+for (const change of ["(prefers-color-scheme: dark)", "(max-width: 700px)"]) {
+  matchMedia(change).addEventListener("change", () => Object.keys(sections).forEach(redraw));
+}
