@@ -186,6 +186,7 @@ class FakeTrained:
         self.posterior = Normal(torch.zeros(12, 3), torch.zeros(12, 3))
         self.given_features: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self.given_factor_codes: torch.Tensor | None = None
+        self.given_factor_log_var: torch.Tensor | None = None
         self.__dict__.update(given)
         self.extractor = self.extractor or self.classifier
 
@@ -209,6 +210,9 @@ class FakeTrained:
 
     def factor_codes(self):
         return self.given_factor_codes
+
+    def factor_posteriors(self):
+        return Normal(self.given_factor_codes, self.given_factor_log_var)
 
     def _given(self, source: str, n: int, which: int):
         found = self.given_features[source][which]

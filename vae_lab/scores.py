@@ -150,6 +150,9 @@ class Trained(Generated, Protocol):
     def factor_codes(self) -> Tensor:
         """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""
 
+    def factor_posteriors(self) -> Normal:
+        """The posteriors of the same images, [M, D] each, on the CPU."""
+
 
 class Metric(Protocol):
     """Scores of a trained model.

@@ -18,6 +18,8 @@ from vae_lab.system.reading import Damaged, read_history
 
 _LOCK = ".lock"
 _WITHOUT_EFFECT = ("data_dir", "choices", "logger", "resume")  # top-level keys that change no score and no figure
+# What configs of earlier versions, which lack these keys, stand for.
+_EARLIER = {"initialisation": {"_target_": "vae_lab.nets.initialisation.Initialisation", "output_bias": "default"}}
 
 
 @contextmanager
@@ -101,7 +103,7 @@ def identity(config: Node) -> str:
 
     Figures are the same whatever their style is: ``vae-lab figures`` draws them again in another one.
     """
-    kept = {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
+    kept = _EARLIER | {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
     kept["figures"] = {name: node for name, node in (config.get("figures") or {}).items() if name != "style"}
     accelerator = {key: value for key, value in config["accelerator"].items() if key != "kind"}
     return json.dumps({**kept, "accelerator": accelerator}, sort_keys=True, default=str)
