@@ -1,7 +1,6 @@
 """Tests of building metrics and figures: what is neither is refused, and named by its place in the config."""
 
 import pytest
-from helpers import FakeTrained
 
 from vae_lab.config.trust import trusting
 from vae_lab.errors import UserError
@@ -12,6 +11,10 @@ from vae_lab.metrics.loss_terms import LossTermScores
 CURVES, TERMS = "vae_lab.figures.curves.Curves", "vae_lab.metrics.loss_terms.LossTermScores"
 FID, DENSE = "vae_lab.metrics.fid.FID", "vae_lab.nets.dense.Dense"
 SIZES = {"width": 3, "depth": 1}
+
+
+def plain(trained):
+    return trained + 1
 
 
 def config(metrics=None, figures=None) -> dict:
@@ -55,6 +58,7 @@ def test_a_metric_is_no_figure_and_a_figure_no_metric():
 
 
 def test_functions_without_annotations_are_accepted():
-    node = {"_target_": "helpers.scored", "_partial_": True}
-    with trusting(["helpers"]):
-        assert isinstance(metrics_of(config(metrics=node))["a"](3), FakeTrained)
+    node = {"_target_": f"{__name__}.plain", "_partial_": True}
+    with trusting([__name__]):
+        assert metrics_of(config(metrics=node))["a"](3) == 4
+        assert figures_of(config(figures=node))["b"](3) == 4
