@@ -19,7 +19,8 @@ def test_nothing_is_drawn_without_the_metric():
 
 def test_each_kind_has_a_panel_and_each_score_a_curve():
     figure = OODROC()(fake("uniform", "rotated", "fashion_mnist"))
-    assert [axes.get_title() for axes in figure.axes] == ["uniform noise", "test images turned by 180°", "fashion_mnist"]
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["uniform noise", "test images turned by 180°", "fashion_mnist"]
     for axes in figure.axes:
         *curves, chance = axes.get_lines()
         assert [line.get_label() for line in curves] == ["−ELBO: 0.667", "recon: 0.667", "KL: 0.667"]
