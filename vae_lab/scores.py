@@ -33,8 +33,16 @@ class Scores:
     tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # name -> columns of <name>.csv, per example
     saved_in: Path | None = None  # the file from which earlier scores were read
     split: str = "test"  # whose examples a metric has scored, 'test' or 'val': the prefix of its names
+    topics: dict[str, str] = field(default_factory=dict)  # name -> what the score is about: its heading in the terminal
+
+    def add(self, new: Scores) -> None:
+        """Take over other results, in the place of those of the same names, and the notes that are not there yet."""
+        for part in PARTS:
+            getattr(self, part).update(getattr(new, part))
+        self.notes.extend(note for note in new.notes if note not in self.notes)
 
 
+PARTS = ("values", "intervals", "meanings", "protocol", "arrays", "tables", "topics")  # dictionaries of ``Scores``
 FLOORS = ("_split_floor", "_floor")  # ends of the names of scores of real images
 
 
@@ -150,7 +158,8 @@ class Metric(Protocol):
     """Scores of a trained model.
 
     Optional attributes: ``needs``, the capabilities that it requires (see :mod:`vae_lab.evaluation.needs`), such as
-    ``("images", "labels")``; ``of_images = True`` where it looks at generated images alone.
+    ``("images", "labels")``; ``of_images = True`` where it looks at generated images alone; ``topic``, the heading of
+    its scores in the terminal, such as ``"Samples"``.
     """
 
     def __call__(self, trained: Trained) -> Scores:

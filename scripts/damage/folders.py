@@ -46,6 +46,7 @@ COMMANDS = (
     Command((*EVALUATE_SAMPLER, "run=finished"), _SAMPLER),
     Command(("sample", "run=finished", "n=4"), _FINISHED),
     Command(("sample", "run=finished", "n=4", "sampler=gmm"), _SAMPLER),
+    Command(("figures", "run=finished", "figures=[samples,curves,kl_per_dimension]"), _SAMPLER),
     Command((LOAD, "finished"), _FINISHED),
     Command(("train", "resume=interrupted"),
             tuple(f"interrupted/{name}" for name in _BEGUN)),

@@ -23,7 +23,7 @@ def compare(config: Node, console: Console) -> None:
     settings = check(CompareConfig, config)
     paths = resolve(settings.runs, "compare")
     out = expanded(settings.out) if settings.out else _default_out(paths)
-    page = write_comparison(paths, out, console, settings.show, settings.grids)
+    page = write_comparison(paths, out, console, settings.show, settings.grids, settings.figures.get("style"))
     if settings.open:
         webbrowser.open(page.absolute().as_uri())
 

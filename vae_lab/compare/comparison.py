@@ -7,6 +7,7 @@ from rich.console import Console
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.folders import run_folders
 from vae_lab.compare.reading import read, read_sweep
+from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
 from vae_lab.runs.folders import is_run
@@ -18,7 +19,12 @@ SUMMARY_MARK = "run,status,reason,"  # the first columns of every summary
 
 
 def write_comparison(
-    paths: list[Path], out: Path, console: Console, show: list[str] | None = None, grids: int = 24
+    paths: list[Path],
+    out: Path,
+    console: Console,
+    show: list[str] | None = None,
+    grids: int = 24,
+    style: Node | None = None,
 ) -> Path:
     """Compare the runs in or below ``paths`` and return the path of the page.
 
@@ -29,6 +35,7 @@ def write_comparison(
         console: prints the table.
         show: names of the scores to show; None: a default selection.
         grids: number of runs, best first, whose samples and reconstructions are shown.
+        style: the node ``figures.style`` for the plots; None: the default style.
 
     Raises:
         UserError: there are no runs, a score is unknown, or ``out`` holds the files of something else, in which case
@@ -47,13 +54,13 @@ def write_comparison(
     for path in empty:
         message = f"{path}: no run found in or below this folder"
         console.print(message, style="bold yellow", markup=False, highlight=False)
-    page = _write(compared, out, grids, [read_sweep(path) for path in paths])
+    page = _write(compared, out, grids, [read_sweep(path) for path in paths], style)
     message = f"The comparison is in {page}, its numbers in {out / SUMMARY} and, for papers, table.tex"
     console.print(message, markup=False, highlight=False, soft_wrap=True)
     return page
 
 
-def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Path:
+def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node], style: Node | None) -> Path:
     from vae_lab.compare.plots.plotted import Plotted
     from vae_lab.compare.views.grids import best_first, read_grids
     from vae_lab.compare.views.page import page_of
@@ -71,7 +78,7 @@ def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Pat
             file.write(as_utf8(html))
         write_summary(compared, out / SUMMARY)
         write_tables(compared, out)
-        write_pictures(plotted, out / "plots")
+        write_pictures(plotted, out / "plots", make(style) if style else None)
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}); type out=<a writable folder>") from error
     return out / PAGE

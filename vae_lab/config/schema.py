@@ -202,6 +202,18 @@ class SampleConfig(_Schema):
     sampler: Node = Field(default_factory=dict)
 
 
+class FiguresConfig(_Schema):
+    """The settings of ``vae-lab figures``."""
+
+    run: str = Field(description="the run folder, or the folder of a sweep")
+    data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+    trust: list[str] = _trust()
+    choices: dict[str, str | None] = Field(default_factory=dict)
+    accelerator: Accelerator
+    features: Node
+    figures: Node
+
+
 class CompareConfig(_Schema):
     """The settings of ``vae-lab compare``."""
 
@@ -216,6 +228,7 @@ class CompareConfig(_Schema):
     out: str | None = Field(
         description="folder to write to; null: the sweep's folder, else outputs/compare/<date>_<time>"
     )
+    figures: Node = Field(default_factory=dict)  # holds the style alone
 
 
 class ListConfig(_Schema):
@@ -230,6 +243,7 @@ class ListConfig(_Schema):
 SCHEMAS: dict[str, type[_Schema]] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
+    "figures": FiguresConfig,
     "sample": SampleConfig,
     "score": ScoreConfig,
     "compare": CompareConfig,

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
+from vae_lab.figures.style import KEY, Style
 from vae_lab.scores import Scores
 
 
@@ -29,6 +30,12 @@ def figures_of(config: Node) -> dict[str, Any]:
     return _built(config, "figures", lambda result: result is not Scores)
 
 
+def style_of(config: Node) -> Style:
+    """Return the style in which the figures of a config are drawn; configs of earlier versions have none."""
+    node = config["figures"].get(KEY)
+    return make(node) if node else Style()
+
+
 def images_only(parts: dict[str, Any]) -> dict[str, Any]:
     """Return those metrics or figures that look at generated images alone."""
     return {name: part for name, part in parts.items() if getattr(part, "of_images", False)}
@@ -37,7 +44,7 @@ def images_only(parts: dict[str, Any]) -> dict[str, Any]:
 def _built(config: Node, group: str, fits: Callable[[object], bool]) -> dict[str, Any]:
     parts = {}
     for name, node in config[group].items():
-        if not node:  # an entry set to null is left out
+        if not node or (group, name) == ("figures", KEY):  # an entry set to null is left out; a style is no figure
             continue
         try:
             parts[name] = make(node)

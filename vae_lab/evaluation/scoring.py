@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Generic
 
@@ -16,6 +17,7 @@ from vae_lab.noise import SeededNoise
 from vae_lab.scores import Extractor, Generated, Metric, Scores
 from vae_lab.types import Progress, T
 
+VALIDATION, OTHER = "On validation examples", "Other scores"  # topics of scores
 AT_ONCE = 250  # images encoded at a time
 # Images that the extractor processes at a time, by type of device; on other devices, it processes a batch at once. On a
 # CPU, an image takes 1.4 times as long among 250 and three times as long among 1,000, because memory for activations of
@@ -60,6 +62,7 @@ class Scoring(ABC):
         data.device = device
         self.data, self.seed, self.device, self.title, self.progress = data, seed, device, title, progress
         self.scores = Scores({}, notes=list(data.notes))
+        self.fresh = Scores({})  # of these scores, those that were computed since, and not by an earlier command
         self._features_for = features
         self._computed: dict[tuple[str, str, int], tuple[Tensor, Tensor]] = {}  # by network, source and n
 
@@ -127,18 +130,26 @@ class Scoring(ABC):
         A metric whose needs this run does not meet is left out, and a note says why.
         """
         kept, notes = usable(metrics, self)
-        self.scores.notes.extend(note for note in notes if note not in self.scores.notes)
+        self.add(Scores({}, notes=notes))
         for metric in kept.values():
             with torch.inference_mode():
                 new = metric(self)  # type: ignore[arg-type]
-            self.scores.values.update(_prefixed(new.values, new.split))
-            self.scores.intervals.update(_prefixed(new.intervals, new.split))
-            self.scores.meanings.update(_prefixed(new.meanings, new.split))
-            self.scores.protocol.update({name: self._with_condition(part) for name, part in new.protocol.items()})
-            self.scores.arrays.update(new.arrays)
-            self.scores.tables.update(new.tables)
-            self.scores.notes.extend(note for note in new.notes if note not in self.scores.notes)
+            topic = VALIDATION if new.split == "val" else getattr(metric, "topic", OTHER)
+            named = replace(
+                new,
+                values=_prefixed(new.values, new.split),
+                intervals=_prefixed(new.intervals, new.split),
+                meanings=_prefixed(new.meanings, new.split),
+                protocol={name: self._with_condition(part) for name, part in new.protocol.items()},
+                topics=dict.fromkeys(_prefixed(new.values, new.split), topic),
+            )
+            self.add(named)
         return self.scores
+
+    def add(self, new: Scores) -> None:
+        """Take over results under their full names, or notes, that were not there before this command."""
+        self.scores.add(new)
+        self.fresh.add(new)
 
     def _with_condition(self, protocol: object) -> object:
         """Add to a protocol what the model is conditional on.

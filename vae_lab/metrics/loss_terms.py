@@ -28,6 +28,8 @@ class LossTermScores:
         split: the split, 'test' or 'val'.
     """
 
+    topic = "Loss and its terms"
+
     def __init__(self, split: Literal["test", "val"] = "test") -> None:
         self.split = split
 

@@ -20,9 +20,9 @@ from vae_lab.evaluation.trained import Evaluation, decoded_draws
 from vae_lab.examples import values_from
 from vae_lab.report.titles import title_of
 from vae_lab.runs.build import make_data, make_job_of
-from vae_lab.runs.content import CONFIG, main_scores
+from vae_lab.runs.content import CONFIG, RESULTS, main_scores
 from vae_lab.runs.weights import load_scored
-from vae_lab.scores import Conditions
+from vae_lab.scores import Conditions, Scores
 from vae_lab.system.reading import steps_in
 from vae_lab.training.job import Job
 from vae_lab.types import Model, Sampler
@@ -93,6 +93,14 @@ class Run:
             job = make_job_of(self.path, self.config, x_shape, y_size, values)
         load_scored(job, self.path, self.protocol, self.status == "finished")
         return job.eval()
+
+    @property
+    def saved_scores(self) -> Scores:
+        """What ``results.json`` holds, as metrics and figures receive it."""
+        return Scores(
+            self.scores, self.protocol, self.arrays, self.notes, self.intervals, self.meanings,
+            saved_in=self.path / RESULTS,
+        )  # fmt: skip
 
     @property
     def model(self) -> Model:

@@ -33,6 +33,7 @@ def start(words: list[str], console: Console) -> bool:
         fixed, varied = split_words(words)
     with composer(fixed) as compose_job:
         settings = check(SweepConfig, compose_job.of_sweep(list(SweepConfig.model_fields)))
+        style = (compose_job.of_sweep(["figures"])["figures"] or {}).get("style")
         typed = {key_of(word) for word in words}
         varied = [*(entry for entry in vary_of(settings.vary) if entry.key not in typed), *varied]
         folder = folder or FOLDER / (settings.sweep or default_name(fixed, varied))
@@ -46,7 +47,7 @@ def start(words: list[str], console: Console) -> bool:
         if settings.dry_run:
             return True
         done = engine.run(total)
-    _close(folder, console)
+    _close(folder, console, style)
     return done
 
 
@@ -62,11 +63,11 @@ def _of_run(config: Node) -> Node:
     return config
 
 
-def _close(folder: Path, console: Console) -> None:
+def _close(folder: Path, console: Console, style: Node | None) -> None:
     from vae_lab.compare import write_comparison
 
     if any(folder.glob("*/config.yaml")):
-        write_comparison([folder], folder, console)
+        write_comparison([folder], folder, console, style=style)
     advice = sync_advice(folder)
     if advice:
         console.print(f"Upload to W&B: {advice}", markup=False, highlight=False, soft_wrap=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 from vae_lab.compare.choosing import best_cells, how_marked
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
-from vae_lab.compare.rounding import with_error
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import format_setting
 from vae_lab.compare.views.summary import as_utf8
 from vae_lab.compare.views.table import format_runs
+from vae_lab.report.rounding import with_error
 from vae_lab.system.files import write_atomically
 
 LATEX, MARKDOWN = "table.tex", "table.md"

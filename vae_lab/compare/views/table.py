@@ -11,9 +11,9 @@ from rich.table import Table
 from vae_lab.compare.choosing import BEST, best_cells, first_ranked, how_marked, ranking
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
-from vae_lab.compare.rounding import with_error
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting, format_setting
+from vae_lab.report.rounding import with_error
 
 ROWS, LISTED = 40, 5  # most rows of the table, and most entries of a list below it
 SCORE, NAME = 26, 12  # characters reserved for scores, however many settings differ, and for names of runs

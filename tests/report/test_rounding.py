@@ -1,6 +1,6 @@
 import pytest
 
-from vae_lab.compare.rounding import plain, with_error
+from vae_lab.report.rounding import plain, with_error
 
 
 @pytest.mark.parametrize(
