@@ -105,7 +105,9 @@ class Likelihood(Protocol):
     """p(x|z), given a decoder's output ``params`` [K, B, *params_shape] and a ``target`` [B, *x_shape].
 
     An implementation may also declare ``takes``: the kinds of values that it scores (see
-    :class:`vae_lab.examples.Values`); without it, every kind is accepted.
+    :class:`vae_lab.examples.Values`); without it, every kind is accepted. If its ``log_prob`` fits a parameter such as
+    σ to the targets in training mode, it also has ``scored_log_prob(params, target)``, which uses the running state of
+    earlier batches instead. This is what is reported, because a fitted log p is no bound on the likelihood.
     """
 
     discrete: bool  # a probability mass, so that bits per dimension are meaningful

@@ -91,7 +91,8 @@ class IWAE(nn.Module):
         log_w = self._log_weights(model, batch, out, groups)
         loss = -self.bound(log_w, groups).mean() - out.offset
         logs = elbo_logs(mean_recon(out), mean_kl(out), out.offset)
-        return loss_terms(loss, {**logs, "iwae_bound": log_mean_exp(log_w.detach()).mean()}, out)
+        scored = log_w.detach() if out.scored is None else log_w.detach() - out.log_px.detach() + out.scored
+        return loss_terms(loss, {**logs, "iwae_bound": log_mean_exp(scored).mean()}, out)
 
     def bound(self, log_w: Tensor, groups: int) -> Tensor:
         """The bound that is maximised: β · ELBO + (1 − β) · mean over groups of L_{k/M}, [B] in nats.
