@@ -267,7 +267,10 @@ class Objective(Protocol):
     ``objective.…``; :data:`INFERENCE` and :data:`GENERATION` stand for the prefixes that the model declares.
 
     Optional attributes: ``optimizers``, {phase: parameters to an optimizer}, where a phase brings its own optimizer;
-    ``stackable = False`` where the loss cannot be differentiated under vmap, so that its jobs train one by one.
+    ``repeats``, {phase: number of optimizer steps per batch}, where a phase takes more than one;
+    ``stackable = False`` where the loss cannot be differentiated under vmap, so that its jobs train one by one;
+    ``batch_terms``, names of logged terms whose value depends on the number of examples that they are computed from,
+    and ``batch_size``, that number in validation and test; ``meanings``, {term: its meaning in a few words}.
     """
 
     phases: Mapping[str, Sequence[str]]

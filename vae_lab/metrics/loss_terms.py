@@ -4,6 +4,9 @@
 includes all constants of the likelihood, and so do the axes of the rate-distortion plane (Alemi et al. 2018, arXiv
 1711.00464): ``rate`` = KL[q(z|x) ‖ p(z)], ``distortion`` = −E_q log p(x|z), elbo = −distortion − rate. ``bits_per_dim``
 = −elbo / (number of values · log 2) is reported for discrete data only.
+
+Terms whose value depends on the number of examples that they are computed from (``Objective.batch_terms``: a
+covariance, q(z), an MMD) are computed from as many as in a training batch; the protocol states this number.
 """
 
 import math
@@ -13,7 +16,9 @@ import torch
 
 from vae_lab.examples import in_words_of
 from vae_lab.scores import Scores, Trained
-from vae_lab.types import Step
+from vae_lab.types import Objective, Step
+
+_AT_ONCE = 1000  # examples in a batch, or fewer if the objective has parts of another size
 
 
 class LossTermScores:
@@ -25,7 +30,8 @@ class LossTermScores:
         sums: dict[str, float] = defaultdict(float)
         end = torch.tensor(float("inf"), device=trained.device)  # the epoch at which every schedule has ended
         noise, no_bound = trained.noise("loss_terms"), ""
-        for batch in trained.data.batches("test"):
+        of_batch, size = getattr(trained.objective, "batch_terms", ()), _size(trained.objective)
+        for batch in trained.data.batches("test", size=size):
             step = Step(torch.zeros_like(end), end, noise, "model", len(trained.data.train))
             terms = trained.objective(trained.model, batch, step)
             for name, value in {"loss": terms.loss, **terms.logs, **likelihood.logs()}.items():
@@ -47,12 +53,24 @@ class LossTermScores:
             "likelihood": type(likelihood).__name__,
             "recon_leaves_out": likelihood.recon_offset(values_per_example),
             "elbo_is_a_likelihood_bound": bound,
+            **({"of_batches": f"{', '.join(of_batch)} from {_part(trained.objective)} each"} if of_batch else {}),
         }
         notes = [_NO_BOUND.format(no_bound)] if "elbo" in values and not bound else []
         texts = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
+        texts |= getattr(trained.objective, "meanings", {})
         texts |= _OF_IMAGES if trained.data.values.kind == "images" else {}
         meanings = in_words_of(trained.data.values, {k: v for k, v in texts.items() if k in values})
         return Scores(values, {"loss_terms": protocol}, notes=notes, meanings=meanings)
+
+
+def _part(objective: Objective) -> int:
+    """Number of examples from which terms of a batch are computed."""
+    return getattr(objective, "batch_size", None) or _AT_ONCE
+
+
+def _size(objective: Objective) -> int:
+    """Number of examples to score at once: a multiple of the parts, so that only the end of the test set has a rest."""
+    return _part(objective) * max(1, _AT_ONCE // _part(objective))
 
 
 _MEANINGS = {
@@ -64,7 +82,6 @@ _MEANINGS = {
     "distortion": "−log p(x|z) with all constants, nats per {one}",
     "bits_per_dim": "−elbo in bits per {value}",
     "iwae_bound": "importance-weighted bound of the objective's k, nats per {one}, higher is better",
-    **dict.fromkeys(("mmd", "mmd_rbf"), "MMD² of q(z) and the prior in batches, 0 is equal"),
     "sigma": "σ of p(x|z) as trained, mean over the {value}s",
 }
 _OF_IMAGES = {
