@@ -70,6 +70,10 @@ class Job(nn.Module):
         """The optimizers that the objective defines, by phase. Other phases use the optimizer of the run."""
         return getattr(self.objective, "optimizers", {})
 
+    def repeats(self, phase: str) -> int:
+        """Optimizer steps of a phase per batch."""
+        return int(getattr(self.objective, "repeats", {}).get(phase, 1))
+
     @property
     def stackable(self) -> bool:
         """Whether the loss can be differentiated under vmap, so that several jobs can train as one stack."""
