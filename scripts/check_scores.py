@@ -151,11 +151,11 @@ import json, resource, sys, time
 import vae_lab
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from vae_lab.config.make import make_all
 from vae_lab.config.conf import CONF
+from vae_lab.evaluation.parts import metrics_of
 with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
     words = ["run=x", *sys.argv[2].split()]
-    metrics = make_all(OmegaConf.to_container(compose("evaluate", words).metrics))
+    metrics = metrics_of(OmegaConf.to_container(compose("evaluate", words)))
 run = vae_lab.load_run(sys.argv[1])
 evaluation = run.evaluation
 started = time.perf_counter()

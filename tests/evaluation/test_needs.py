@@ -10,7 +10,7 @@ import yaml
 from helpers import FakeExtractor, FakeTrained, FlowPosterior, GivenSource, labelled, small_model
 
 from vae_lab.config.help import options
-from vae_lab.config.make import make_all
+from vae_lab.config.make import make
 from vae_lab.data.dataset import Dataset
 from vae_lab.evaluation.needs import CAPABILITIES, QUIET, missing, usable
 from vae_lab.evaluation.trained import Evaluation
@@ -53,7 +53,7 @@ def parts_of(group: str) -> dict:
     for path in options(group).values():
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
         nodes |= {name: node for name, node in found.items() if name != "defaults"}
-    return make_all(nodes)
+    return {name: make(node) for name, node in nodes.items()}
 
 
 PARTS = {group: parts_of(group) for group in NEEDS}

@@ -125,11 +125,11 @@ def test_long_notes_and_folders_stay_on_one_line():
     assert len(lines) == 2
 
 
-def test_the_plan_states_the_model_and_the_data_and_what_was_noticed_about_them():
+def test_the_plan_states_the_model_and_the_data_and_what_is_known_beforehand():
     parts = {"train": labelled(1200), "val": labelled(5), "test": labelled(7)}
-    data = SimpleNamespace(x_shape=(3, 9, 11), values=ImageBytes(), notes=["3 files [were] left out."], **parts)
+    data = SimpleNamespace(x_shape=(3, 9, 11), values=ImageBytes(), **parts)
     console = Console(width=160, record=True, file=StringIO())
-    print_plan(console, "net=[red]", data, {"parameters": 12345, "device": "cpu"})
+    print_plan(console, "net=[red]", data, {"parameters": 12345, "device": "cpu"}, ["3 files [were] left out."])
     assert console.export_text().splitlines() == [
         "net=[red]",
         "12,345 parameters on cpu; 1,200 training, 5 validation, 7 test images of 3×9×11",

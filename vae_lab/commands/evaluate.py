@@ -13,7 +13,7 @@ from vae_lab.config.schema import EvaluateConfig, check
 from vae_lab.errors import UserError
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
-from vae_lab.evaluation.sampled import of_images
+from vae_lab.evaluation.parts import figures_of, images_only, metrics_of
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import print_scores, tracker
@@ -43,7 +43,7 @@ def evaluate(config: Node, console: Console) -> None:
         RunFailed: some runs of a sweep could not be scored; the others were.
     """
     settings = check(EvaluateConfig, config)
-    _refuse_what_no_sampler_changes(settings)
+    _refuse_what_no_sampler_changes(settings, config)
     folder = Path(settings.run)
     if is_sweep(folder):
         evaluate_jobs(folder, console, lambda job: _evaluate(job, settings, config, console))
@@ -68,7 +68,7 @@ def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console
     evaluation.scores = Scores(
         run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings, saved_in=run.path / RESULTS
     )
-    context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
+    context = LogContext(run.path, run.config, run.environment)
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True
     try:
@@ -81,13 +81,14 @@ def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console
     return scores
 
 
-def _refuse_what_no_sampler_changes(settings: EvaluateConfig) -> None:
+def _refuse_what_no_sampler_changes(settings: EvaluateConfig, config: Node) -> None:
+    metrics, figures = metrics_of(config), figures_of(config)
     requested = [
         f"{group}={','.join(nodes)}"
         for group, nodes in (("metrics", settings.metrics), ("figures", settings.figures))
         if nodes
     ]
-    if settings.sampler and requested and not (of_images(settings.metrics) or of_images(settings.figures)):
+    if settings.sampler and requested and not (images_only(metrics) or images_only(figures)):
         raise UserError(
             f"{' '.join(requested)}: none of it depends on the sampler; type metrics=fid, or leave sampler= out"
         )

@@ -26,7 +26,6 @@ from vae_lab.system.processes import several_processes
 from vae_lab.system.reading import read_history
 from vae_lab.training.checkpoints import LAST, to_continue
 from vae_lab.training.compiled import Compiled, choose
-from vae_lab.training.history import steps_taken
 from vae_lab.training.job import Job
 from vae_lab.training.lit import LitJob
 from vae_lab.training.progress import ProgressLine
@@ -94,11 +93,11 @@ def _resumed(prepared: Prepared) -> str:
 
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     try:
-        print_plan(console, run.title, run.data, run.environment)
+        print_plan(console, run.title, run.data, run.environment, run.notes)
         if note:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
-        scores = run.score(console, trainer.strategy.root_device, steps_taken(trainer))
+        scores = run.score(console, trainer.strategy.root_device)
         run.close(scores)
     except KeyboardInterrupt as stop:
         raise Interrupted(_resume_advice(run.run_dir)) from stop
@@ -111,7 +110,7 @@ def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
         ) from why
     finally:
         run.close(None)  # without effect if the run is closed already
-    print_scores(console, scores, run.title, run.run_dir, printed=run.data.notes)
+    print_scores(console, scores, run.title, run.run_dir, printed=run.notes)
     return scores
 
 

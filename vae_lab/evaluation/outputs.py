@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from vae_lab.config.make import make_all
 from vae_lab.config.node import Node
 from vae_lab.evaluation.fitting import fitted, sampler_name
 from vae_lab.evaluation.needs import usable
-from vae_lab.evaluation.sampled import Sampled, of_images
+from vae_lab.evaluation.parts import figures_of, images_only, metrics_of
+from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.loggers import Logger, log_figure, log_scores
@@ -20,9 +20,10 @@ from vae_lab.system.files import replaced, write_csv
 
 def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Logger], step: int) -> Scores:
     """Run the config's metrics and figures; tables and figures are saved in the run folder."""
-    scores = evaluation.run(make_all(config["metrics"]))
+    metrics, figures = metrics_of(config), figures_of(config)
+    scores = evaluation.run(metrics)
     _save_scores(scores, run_dir, loggers, step)
-    _draw(evaluation, make_all(config["figures"]), run_dir, loggers, step)
+    _draw(evaluation, figures, run_dir, loggers, step)
     return scores
 
 
@@ -34,9 +35,10 @@ def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: 
     name = sampler_name(config)
     if name is None:
         return evaluation.scores
+    metrics, figures = images_only(metrics_of(config)), images_only(figures_of(config))
     sampled = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)
-    sampled.run(of_images(config["metrics"]))
-    _draw(sampled, of_images(config["figures"]), run_dir, loggers, step, f"_{name}")
+    sampled.run(metrics)
+    _draw(sampled, figures, run_dir, loggers, step, f"_{name}")
     scores = sampled.hand_over()
     _save_scores(scores, run_dir, loggers, step)
     return scores

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from vae_lab.config.make import make_all
 from vae_lab.config.node import Node
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import PRIOR, Evaluation, decoded_draws
@@ -66,11 +65,6 @@ class Sampled(Scoring):
         labels = [f"sampler={self.name}: labels were {self.about['labels']}."] if "labels" in self.about else []
         scores.notes.extend(note for note in [*self.scores.notes, *labels] if note not in scores.notes)
         return scores
-
-
-def of_images(nodes: Node) -> Node:
-    """Build the metrics or figures of a config and return those that look at generated images alone."""
-    return {name: part for name, part in make_all(nodes).items() if getattr(part, "of_images", False)}
 
 
 def source_of(sampler: Sampler) -> str:

@@ -19,7 +19,7 @@ class Curves:
             return None
         panels = [name for name in _PANELS if f"val/{name}" in history[-1]]
         figure = new_figure(4 * len(panels), 3.6, "Training", trained.title)
-        epochs = [row["epoch"] + 1 for row in history]
+        epochs = [row["epoch"] for row in history]
         for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
             for split, colour, style in (("train", BLUE, "o-"), ("val", ORANGE, "s--")):
                 values = [row.get(f"{split}/{name}", float("nan")) for row in history]

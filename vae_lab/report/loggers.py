@@ -31,8 +31,38 @@ class LogContext:
 
     run_dir: Path
     config: Node  # the resolved config
-    run_id: str  # stays the same when the run is resumed or evaluated
-    sweep: str | None  # the sweep that the run is a job of
+    environment: Node  # the content of environment.json
+    steps: int | None = None  # optimizer steps before training starts or continues; None: there is no training
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run in W&B, which stays the same when the run is resumed or evaluated."""
+        return str(self.environment["run_id"])
+
+    @property
+    def sweep(self) -> str | None:
+        """The sweep that the run is a job of."""
+        return self.environment.get("sweep")
+
+
+def hyperparameters(context: LogContext) -> Node:
+    """The settings of a run as W&B and TensorBoard show them in tables, and group and filter runs by them.
+
+    A group has its option's name, ``model: cnn``, and what the option consists of stands under ``options``, as in
+    ``options.model.net.width``. The number of parameters and the git commit of vae-lab are added.
+
+    >>> config = {"beta": 4, "model": {"_target_": "a.VAE", "width": 8}, "choices": {"model": "cnn"}}
+    >>> shown = hyperparameters(LogContext(Path("run"), config, {"parameters": 100, "git_commit": None}))
+    >>> shown.pop("options")
+    {'model': {'_target_': 'a.VAE', 'width': 8}}
+    >>> shown
+    {'beta': 4, 'model': 'cnn', 'parameters': 100, 'git_commit': None}
+    """
+    chosen = {group: name for group, name in context.config.get("choices", {}).items() if name is not None}
+    settings = {key: value for key, value in context.config.items() if key not in ("choices", *chosen)}
+    facts = {key: context.environment.get(key) for key in ("parameters", "git_commit")}
+    options = {group: context.config[group] for group in chosen if context.config.get(group)}
+    return {**settings, **chosen, **facts, "options": options}
 
 
 def wandb_logger(
@@ -54,8 +84,9 @@ def wandb_logger(
     """
     import wandb
 
-    choices = context.config.get("choices", {})
-    automatic = [choices[key] for key in ("model", "objective", "likelihood", "dataset") if choices.get(key)]
+    settings = hyperparameters(context)
+    groups = (settings.get(group) for group in ("model", "objective", "likelihood", "dataset"))
+    automatic = [name for name in groups if isinstance(name, str)]  # configs of early versions have no names
     start = partial(
         wandb.init,
         project=project,
@@ -70,7 +101,7 @@ def wandb_logger(
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     logger = WandbLogger(experiment=run)
-    logger.log_hyperparams(context.config)
+    logger.log_hyperparams(settings)
     return logger
 
 
@@ -106,14 +137,22 @@ def _logged_in() -> bool:
 def tensorboard_logger(context: LogContext) -> Logger:
     """A logger that writes TensorBoard files to ``<run>/tensorboard``.
 
+    Of a resumed run, TensorBoard hides what was logged after its last checkpoint, because that is logged again.
+
     Raises:
         UserError: the package tensorboard is not installed.
     """
     try:
-        logger = TensorBoardLogger(str(context.run_dir), name="tensorboard", version="", default_hp_metric=False)
+        logger = TensorBoardLogger(
+            str(context.run_dir),
+            name="tensorboard",
+            version="",
+            default_hp_metric=False,
+            purge_step=None if context.steps is None else context.steps + 1,
+        )
     except ModuleNotFoundError as why:
         raise UserError("logger=tensorboard needs the package tensorboard: pip install 'vae-lab[tensorboard]'") from why
-    logger.log_hyperparams(context.config)
+    logger.log_hyperparams(hyperparameters(context))
     return logger
 
 

@@ -24,8 +24,8 @@ def tracker(console: Console) -> Progress:
     return follow
 
 
-def print_plan(console: Console, title: str, data: Data, environment: Node) -> None:
-    """Print the run that starts: its title, parameters, device, the sizes of its data, and notes about the data."""
+def print_plan(console: Console, title: str, data: Data, environment: Node, notes: Iterable[str]) -> None:
+    """Print the run that starts: its title, parameters, device, the sizes of its data, and what is known beforehand."""
     console.print(f"[bold]{escape(title)}[/bold]", highlight=False, soft_wrap=True)
     console.print(
         f"{environment['parameters']:,} parameters on {environment['device']}; "
@@ -34,7 +34,7 @@ def print_plan(console: Console, title: str, data: Data, environment: Node) -> N
         highlight=False,
         soft_wrap=True,
     )
-    print_notes(console, data.notes)
+    print_notes(console, notes)
 
 
 def print_notes(console: Console, notes: Iterable[str]) -> None:

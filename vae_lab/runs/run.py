@@ -23,6 +23,7 @@ from vae_lab.runs.build import make_data, make_job_of
 from vae_lab.runs.content import CONFIG, main_scores
 from vae_lab.runs.weights import load_scored
 from vae_lab.scores import Conditions
+from vae_lab.system.reading import steps_in
 from vae_lab.training.job import Job
 from vae_lab.types import Model, Sampler
 
@@ -66,12 +67,12 @@ class Run:
     @property
     def epochs_done(self) -> int:
         """The number of completed epochs, of which metrics.csv has rows."""
-        return int(self.history[-1]["epoch"]) + 1 if self.history else 0
+        return int(self.history[-1]["epoch"]) if self.history else 0
 
     @property
     def steps_done(self) -> int:
         """The number of optimizer steps of these epochs."""
-        return int(self.history[-1]["step"]) if self.history else 0
+        return steps_in(self.history)
 
     @cached_property
     def data(self) -> Dataset:

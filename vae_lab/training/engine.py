@@ -12,6 +12,8 @@ MNIST, the time of each of Lightning's properties and hooks is noticeable.
 (13, False, True, 4)
 >>> at.count(torch.device("cpu")), at.time(torch.device("cpu"))  # 3 optimizer steps per epoch; 1.3 epochs
 (tensor(3.), tensor(1.3000))
+>>> at.steps, at.steps_after
+(3, 4)
 >>> Place(epoch=1, batch=9, batches=10, accumulate=4).together  # the last step of an epoch has the 2 remaining batches
 2
 """
@@ -56,11 +58,20 @@ class Place:
         """Whether this is the last batch of an optimizer step, after which the optimizers step."""
         return self.batch % self.accumulate == self.together - 1
 
+    @property
+    def steps(self) -> int:
+        """Number of optimizer steps of each phase before this batch."""
+        steps_per_epoch = -(-self.batches // self.accumulate)
+        return self.epoch * steps_per_epoch + self.batch // self.accumulate
+
+    @property
+    def steps_after(self) -> int:
+        """Number of optimizer steps of each phase once this batch is done: the axis of everything that is logged."""
+        return self.steps + self.last
+
     def count(self, device: torch.device) -> Tensor:
         """Optimizer steps before this batch, as objectives see them: []."""
-        steps_per_epoch = -(-self.batches // self.accumulate)
-        steps = self.epoch * steps_per_epoch + self.batch // self.accumulate
-        return torch.full((), float(steps), device=device)  # filled on the device, without a transfer
+        return torch.full((), float(self.steps), device=device)  # filled on the device, without a transfer
 
     def time(self, device: torch.device) -> Tensor:
         """Epochs before this batch, with a fraction: []."""

@@ -93,7 +93,7 @@ def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
 
 
 def _curve(compared: Compared, run: int, column: str) -> list[tuple[float, float]]:
-    rows = [(row["epoch"] + 1, row[column]) for row in compared.records[run].history if column in row]
+    rows = [(row["epoch"], row[column]) for row in compared.records[run].history if column in row]
     rows = [row for row in rows if math.isfinite(row[1])]
     step = -(-len(rows) // POINTS) or 1
     return rows[::step] if not rows or rows[-1] in rows[::step] else [*rows[::step], rows[-1]]
