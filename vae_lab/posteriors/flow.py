@@ -6,7 +6,6 @@ features. By equation 5, log q(z_T|x) = log q(z₀|x) − Σ_t log |det ∂z_t/�
 
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor, nn
 
 from vae_lab.functional import log_normal, reparameterize
@@ -17,21 +16,18 @@ from vae_lab.types import Noise, Normal
 class PosteriorFlow(nn.Module):
     """A diagonal Gaussian, followed by invertible steps.
 
-    The density is known only at the samples, so that no Gaussian q is returned. All flows begin as the diagonal
-    Gaussian of the same seed, and so does the rest of the model, so that a difference between two runs is that of their
-    posteriors and not of their initial weights.
+    The density is known only at the samples, so that no Gaussian q is returned.
 
     Args:
         features: F, the size of the encoder's output.
         latent_dim: D, the size of z.
-        steps: modules that map (z [K, B, D], h [B, F]) to (z' [K, B, D], log |det ∂z'/∂z| [K, B]), made on iteration.
+        steps: modules that map (z [K, B, D], h [B, F]) to (z' [K, B, D], log |det ∂z'/∂z| [K, B]).
     """
 
     def __init__(self, features: int, latent_dim: int, steps: Iterable[nn.Module]) -> None:
         super().__init__()
         self.base = DiagonalNormal(features, latent_dim)
-        with torch.random.fork_rng(devices=[]):  # the networks made after this one begin as with posterior=diagonal
-            self.steps = nn.ModuleList(steps)
+        self.steps = nn.ModuleList(steps)
 
     def forward(self, h: Tensor, k: int, noise: Noise) -> tuple[Tensor, Tensor | None, Normal | None]:
         """Features [B, F] to (z [K, B, D], log q(z|x) [K, B] in nats, None)."""
