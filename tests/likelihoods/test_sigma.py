@@ -7,8 +7,14 @@ from params import SHAPE, VALUES, normal_log_prob, pair
 
 from vae_lab.likelihoods import Gaussian, Sigma, SigmaPerPixel
 from vae_lab.likelihoods.sigma import running_mean
+from vae_lab.objectives.autoencoder import Autoencoder
+from vae_lab.objectives.beta_tcvae import BetaTCVAE
+from vae_lab.objectives.dip_vae import DIPVAE
 from vae_lab.objectives.elbo import ELBO
+from vae_lab.objectives.factor_vae import FactorVAE
+from vae_lab.objectives.info_vae import InfoVAE
 from vae_lab.objectives.iwae import IWAE
+from vae_lab.objectives.rae import RAE
 from vae_lab.schedules import Constant
 
 
@@ -82,6 +88,33 @@ def test_the_running_mean_reaches_over_one_over_rate_batches_at_most():
     assert steps == 10_001
 
 
+OBJECTIVES = {
+    "elbo": lambda: ELBO(0.5, 4, 1, "B", Constant()),
+    "iwae": lambda: IWAE(6, groups=2, elbo_share=0.3),
+    "dip_vae": lambda: DIPVAE(0.5, 1, 10, 10, "codes", 1, Constant()),
+    "beta_tcvae": lambda: BetaTCVAE(0.5, 6, 1, 1, 1, "weighted", Constant()),
+    "info_vae": lambda: InfoVAE(0.5, 10),
+    "factor_vae": lambda: FactorVAE(0.5, 1, 0, 3, 8, 1, 1, Constant(), torch.optim.Adam),
+    "rae": lambda: RAE(0.1, 0.2, "l2"),
+    "ae": Autoencoder,
+}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("likelihood", [Sigma, lambda: SigmaPerPixel(SHAPE)], ids=["Sigma", "SigmaPerPixel"])
+def test_training_reports_what_scoring_with_the_same_sigma_reports(name, likelihood):
+    """All terms of a batch in training are those of evaluation mode, with the state before the batch."""
+    model, objective, batch = small_model(likelihood(), SHAPE), OBJECTIVES[name](), random_batch(5, SHAPE)
+    model.likelihood.observe(*pair())
+    scored = objective(model.eval(), batch, step())
+    trained = objective(model.train(), batch, step())
+    expected = {"loss": scored.loss.detach(), **scored.logs}
+    assert trained.logs.keys() == expected.keys()
+    for term, value in expected.items():
+        torch.testing.assert_close(trained.logs[term], value, msg=lambda text, term=term: f"{term}: {text}")
+    assert (trained.loss - trained.logs["loss"]).abs() > 0.01
+
+
 @pytest.mark.parametrize("likelihood", [Sigma(), SigmaPerPixel(SHAPE)], ids=["Sigma", "SigmaPerPixel"])
 def test_training_reports_the_sigma_of_earlier_batches_and_minimises_the_fitted_one(likelihood):
     model, first, second = small_model(likelihood, SHAPE), random_batch(5, SHAPE), random_batch(6, SHAPE, seed=1)
@@ -95,6 +128,7 @@ def test_training_reports_the_sigma_of_earlier_batches_and_minimises_the_fitted_
     torch.testing.assert_close(terms.logs["elbo"], -(terms.logs["recon"] + terms.logs["kl"]))
     fitted = -likelihood.log_prob(params, second.target).mean()
     torch.testing.assert_close(terms.loss, fitted + terms.logs["kl"])
+    torch.testing.assert_close(terms.logs["loss"], -terms.logs["elbo"])
     assert terms.logs["recon"] > fitted  # a σ that is fitted to the batch flatters it
     model.eval()
     likelihood.mse = before

@@ -14,7 +14,7 @@ class Sigma(Bounded):
 
     The training loss uses the σ*² of the batch, the mean squared error over all its values and all K samples, so that
     it contains (D/2)(log 2πσ*² + 1). A σ that is fitted to the very images that it scores gives no bound on their
-    likelihood. Everything that is reported, ``recon`` and ``elbo`` of training included, therefore uses a running mean
+    likelihood. Everything that is reported, the terms of training included, therefore uses a running mean
     of σ*² over earlier training batches (:func:`running_mean`), which is saved in the checkpoint and never refitted:
     about the last tenth of all steps, at most about the last ``1/rate`` steps. The very first batch is scored with
     σ = 1. σ² is at least 1e-8. σ is logged as ``sigma``, in units of the [0, 1] range.

@@ -7,9 +7,9 @@ Two kinds of layer store other numbers than they use:
   same function.
 - A masked weight (:class:`~vae_lab.nets.made.MaskedLinear`) is 0 where its mask is 0.
 
-Penalties and counts of parameters refer to the weights in use; memory and optimizers refer to the stored tensors. Weight
-decay (``optimizer.weight_decay``) of g and v is a decay of θ, because ‖θ‖² = Σ g² and the length of v has no effect on
-θ. It also keeps ‖v‖ from growing, which would make the steps of the direction v/‖v‖ smaller and smaller.
+Penalties and counts of parameters refer to the weights in use. Memory and optimizers refer to the stored tensors, and
+so does ``weight_decay``, which needs no correction: with ``optimizer=adamw``, decay of g and v multiplies θ by the same
+factor as decay of θ would, and with L2 in the gradient, ‖g‖² is ‖θ‖² while the length of v has no effect on θ.
 
 >>> import torch
 >>> from torch.nn.utils.parametrizations import weight_norm
@@ -36,7 +36,8 @@ def effective_parameters(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     tensors.
     """
     for owner, name, value in _named(module):
-        yield name, value if _mask(owner, name) is None else value * _mask(owner, name)
+        mask = _mask(owner, name)
+        yield name, value if mask is None else value * mask
 
 
 def count_effective(module: nn.Module) -> int:

@@ -122,7 +122,7 @@ class BetaTCVAE(nn.Module):
                 joint, product = log_aggregates(z, q, stratified(len(batch.x), step.train_size).to(z))
                 mi, tc, dimension_kl = parts_of_kl(log_q, joint, product, log_p)
         parts = {"mi": mi, "tc": tc, "dimension_kl": dimension_kl}
-        return loss_terms(loss, {**elbo_logs(recon, (log_q - log_p).mean(), out.offset), **parts}, out)
+        return loss_terms(loss, {**elbo_logs(recon, (log_q - log_p).mean(), out.offset), **parts}, out, self.k1)
 
 
 def parts_of_kl(log_q: Tensor, joint: Tensor, product: Tensor, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:

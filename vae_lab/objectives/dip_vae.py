@@ -82,7 +82,7 @@ class DIPVAE(nn.Module):
         loss = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
         loss = loss + self.lambda_od * off_diagonal + self.lambda_d * diagonal
         logs = {"off_diagonal": off_diagonal, "diagonal": diagonal}
-        return loss_terms(loss, {**elbo_logs(recon, kl, out.offset), **logs}, out)
+        return loss_terms(loss, {**elbo_logs(recon, kl, out.offset), **logs}, out, self.k1)
 
 
 def covariance(q: Normal, of_codes: bool) -> Tensor:

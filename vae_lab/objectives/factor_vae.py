@@ -103,7 +103,7 @@ class FactorVAE(nn.Module):
         logits = functional_call(self.discriminator, fixed, self._codes(out.latents).flatten(0, 1)).float()
         tc = (logits[:, 0] - logits[:, 1]).mean()
         elbo = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
-        without_tc = loss_terms(elbo, elbo_logs(recon, kl, out.offset), out)
+        without_tc = loss_terms(elbo, elbo_logs(recon, kl, out.offset), out, self.k1)
         logs = {"loss": without_tc.loss.detach(), **without_tc.logs, "tc": tc.detach()}
         return LossTerms(without_tc.loss + self.gamma * tc, logs)
 

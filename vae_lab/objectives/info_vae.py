@@ -91,7 +91,7 @@ class InfoVAE(nn.Module):
             kl = mean_kl(out)
             loss = loss + self.kl_weight * kl
             logs = elbo_logs(recon, kl, out.offset)
-        return loss_terms(loss, {**logs, self.log: distance}, out)
+        return loss_terms(loss, {**logs, self.log: distance}, out, 1.0)
 
     def _mmd(self, model: Model, batch: Batch, latents: Latents, noise: Noise) -> Tensor:
         """MMD² averaged over the L sets of one sample per example, []: draws of one example are not independent."""

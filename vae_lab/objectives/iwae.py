@@ -94,7 +94,10 @@ class IWAE(nn.Module):
         loss = -self.bound(log_w, groups).mean() - out.offset
         logs = elbo_logs(mean_recon(out), mean_kl(out), out.offset)
         scored = log_w.detach() if out.scored is None else log_w.detach() - out.log_px.detach() + out.scored
-        return loss_terms(loss, {**logs, "iwae_bound": log_mean_exp(scored).mean()}, out)
+        logs["iwae_bound"] = log_mean_exp(scored).mean()
+        if out.scored is not None:
+            logs["loss"] = -self.bound(scored, groups).mean() - out.offset
+        return loss_terms(loss, logs, out)
 
     def bound(self, log_w: Tensor, groups: int) -> Tensor:
         """The bound that is maximised: β · ELBO + (1 − β) · mean over groups of L_{k/M}, [B] in nats.

@@ -66,7 +66,7 @@ class RAE(nn.Module):
         penalty = squared_weights(model) if self.penalty == "l2" else squared_jacobian(model, z, batch.y, step)
         loss = recon + self.code_weight * half_z2 + self.decoder_weight * penalty
         logs = {"recon": recon, "half_z2": half_z2, f"penalty_{self.penalty}": penalty}
-        return loss_terms(loss, logs, out)
+        return loss_terms(loss, logs, out, 1.0)
 
 
 def squared_weights(model: Model) -> Tensor:

@@ -129,22 +129,29 @@ def elbo_logs(recon: Tensor, kl: Tensor, offset: float) -> dict[str, Tensor]:
     return {"recon": recon, "kl": kl, "elbo": -offset - (recon + kl)}
 
 
-def loss_terms(loss: Tensor, logs: dict[str, Tensor], out: Pass) -> LossTerms:
+def loss_terms(
+    loss: Tensor, logs: dict[str, Tensor], out: Pass, recon_weight: Tensor | float | None = None
+) -> LossTerms:
     """The terms of an objective, with the model's auxiliary losses (``Latents.aux``) added with weight 1 and logged.
 
-    Where the loss fits σ to the batch, ``recon`` and ``elbo`` are replaced by those of the running σ, so that ``elbo``
-    is a bound in training, too. The loss remains the one that is minimised.
+    Where the loss fits σ to the batch, ``recon``, ``elbo`` and ``loss`` are logged as they are with the running σ, so
+    that ``elbo`` is a bound in training, too. The loss that is minimised remains that of the fitted σ.
 
     Args:
         loss: the objective's loss, [].
         logs: the terms to log, each []; they are detached here.
         out: the pass from which the loss was computed.
+        recon_weight: weight of recon in the loss; None: the loss is logged as it is minimised.
     """
     logs = {name: value.detach() if value.requires_grad else value for name, value in logs.items()}
     if out.scored is not None:
         worse = (out.log_px.detach() - out.scored).mean()
         logs |= {name: logs[name] + sign * worse for name, sign in (("recon", 1), ("elbo", -1)) if name in logs}
+        if recon_weight is not None:
+            logs["loss"] = loss.detach() + recon_weight * worse
     for name, values in out.latents.aux.items():
         extra = values.mean()
         loss, logs[name] = loss + extra, extra.detach()
+        if "loss" in logs:
+            logs["loss"] = logs["loss"] + extra.detach()
     return LossTerms(loss, logs)

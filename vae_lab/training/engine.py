@@ -141,7 +141,7 @@ class Engine:
             at: the position of the batch in training.
 
         Returns:
-            The loss and its terms of each phase, by the phase's name, those of its last repeat. They stay on the device.
+            The loss and its terms of each phase (of its last repeat), by the phase's name. They stay on the device.
         """
         count, time = at.count(self.device), at.time(self.device)
         terms_of_phases = {}
