@@ -15,8 +15,8 @@ from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.parts import figures_of, images_only, metrics_of
 from vae_lab.evaluation.trained import Evaluation
-from vae_lab.report.loggers import LogContext, close
-from vae_lab.report.terminal import print_scores, tracker
+from vae_lab.report.loggers import LogContext, close, upload_advice
+from vae_lab.report.terminal import print_plainly, print_scores, tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs.content import RESULTS
 from vae_lab.runs.folders import is_run, is_sweep
@@ -60,6 +60,7 @@ def _evaluate(folder: Path, settings: EvaluateConfig, config: Node, console: Con
         scores = _score(run, settings, config, title, console)
         write_results(run.path, scores)
     print_scores(console, scores, title, run.path)
+    print_plainly(console, upload_advice(run.path))
 
 
 def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console: Console) -> Scores:

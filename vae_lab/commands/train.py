@@ -16,7 +16,8 @@ from vae_lab.config.shortages import NO_ROOM
 from vae_lab.config.trust import trusted
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import Interrupted, RunFailed
-from vae_lab.report.terminal import print_plan, print_scores
+from vae_lab.report.loggers import upload_advice
+from vae_lab.report.terminal import print_plainly, print_plan, print_scores
 from vae_lab.runs import run_folder
 from vae_lab.runs.active_run import ActiveRun, begin
 from vae_lab.runs.build import make_job
@@ -94,8 +95,7 @@ def _resumed(prepared: Prepared) -> str:
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     try:
         print_plan(console, run.title, run.data, run.environment, run.notes)
-        if note:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+        print_plainly(console, note)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
         scores = run.score(console, trainer.strategy.root_device)
         run.close(scores)
@@ -111,6 +111,7 @@ def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     finally:
         run.close(None)  # without effect if the run is closed already
     print_scores(console, scores, run.title, run.run_dir, printed=run.notes)
+    print_plainly(console, upload_advice(run.run_dir))
     return scores
 
 

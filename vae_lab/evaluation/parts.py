@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, get_type_hints
 
 from vae_lab.config.make import make
@@ -16,7 +17,7 @@ def metrics_of(config: Node) -> dict[str, Any]:
     Raises:
         UserError: one of them cannot be built, or is not a metric.
     """
-    return _built(config, "metrics", lambda result: result in (Scores, None))
+    return _built(config, "metrics", lambda result: result in (Scores, Any, None))
 
 
 def figures_of(config: Node) -> dict[str, Any]:
@@ -58,7 +59,8 @@ def _takes_one_argument(part: object) -> bool:
 
 def _result_of(part: object) -> object:
     """Return the annotated type of the result of a call; None if there is no annotation, or it cannot be read."""
-    function = part if inspect.isfunction(part) else type(part).__call__  # type: ignore[operator]
+    called = part.func if isinstance(part, partial) else part
+    function = called if inspect.isfunction(called) else type(called).__call__  # type: ignore[operator]
     try:
         return get_type_hints(function).get("return")
     except (NameError, TypeError):  # a name that is imported for type checkers only; a method of C

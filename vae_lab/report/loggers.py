@@ -5,6 +5,7 @@ Every logger has a factory in this module and a YAML in ``conf/logger``.
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -171,6 +172,19 @@ def log_figure(logger: Logger, name: str, path: Path, step: int) -> None:
         from torchvision.io import read_image
 
         logger.experiment.add_image(f"figures/{name}", read_image(str(path)), step)
+
+
+def upload_advice(run_dir: Path) -> str | None:
+    """Return how to upload a run that W&B has logged offline in several parts; None if it has not.
+
+    W&B begins a new folder whenever a run is resumed or evaluated offline, since it cannot continue one. The parts have
+    the same id, so that ``wandb sync`` joins them.
+    """
+    parts = sum(1 for _ in (run_dir / "wandb").glob("offline-run-*"))
+    if parts < 2:
+        return None
+    command = f"wandb sync {shlex.quote(str(run_dir))}/wandb/offline-run-*"
+    return f"W&B logged this run offline in {parts} parts; to upload them as one run, type {command}"
 
 
 def close(loggers: list[Logger], failed: bool) -> None:

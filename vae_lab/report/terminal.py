@@ -37,6 +37,12 @@ def print_plan(console: Console, title: str, data: Data, environment: Node, note
     print_notes(console, notes)
 
 
+def print_plainly(console: Console, line: str | None) -> None:
+    """Print a line as it is, e.g. with a path or a command to copy; None: nothing."""
+    if line:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_notes(console: Console, notes: Iterable[str]) -> None:
     """Print sentences that the user should read, one per line."""
     for note in notes:

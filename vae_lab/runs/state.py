@@ -78,7 +78,7 @@ def share_done(folder: Path, epochs: int) -> float:
         rows = read_history(folder / HISTORY)
     except Damaged:
         return 0.0
-    return min(1.0, (rows[-1]["epoch"] + 1) / epochs) if rows else 0.0
+    return min(1.0, rows[-1]["epoch"] / epochs) if rows else 0.0
 
 
 def write_failure(folder: Path, reason: str) -> None:
