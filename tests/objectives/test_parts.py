@@ -87,7 +87,10 @@ def test_parts_are_weighted_by_their_size_and_keep_their_labels():
     torch.testing.assert_close(found.loss, (4 * first.loss + 3 * second.loss) / 7)
 
 
-@pytest.mark.parametrize(("size", "expected"), [(8, "off_diagonal, diagonal from 8 each"), (None, "1000 each")])
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(8, "off_diagonal, diagonal from 8 each, in a random order"), (None, "from 1000 each, in a random order")],
+)
 def test_the_protocol_states_the_number(size, expected):
     fake = FakeTrained(labelled(24), model=small_model().eval().requires_grad_(False),
                        objective=OBJECTIVES["dip_vae_ii"](size))  # fmt: skip

@@ -6,7 +6,8 @@ includes all constants of the likelihood, and so do the axes of the rate-distort
 = −elbo / (number of values · log 2) is reported for discrete data only.
 
 Terms whose value depends on the number of examples that they are computed from (``Objective.batch_terms``: a
-covariance, q(z), an MMD) are computed from as many as in a training batch; the protocol states this number.
+covariance, q(z), an MMD) are computed from as many as in a training batch, in a random order because neighbours in a
+dataset are often alike; the protocol states this number.
 """
 
 import math
@@ -31,7 +32,7 @@ class LossTermScores:
         end = torch.tensor(float("inf"), device=trained.device)  # the epoch at which every schedule has ended
         noise, no_bound = trained.noise("loss_terms"), ""
         of_batch, size = getattr(trained.objective, "batch_terms", ()), _size(trained.objective)
-        for batch in trained.data.batches("test", size=size):
+        for batch in trained.data.batches("test", size=size, mixed=bool(of_batch)):
             step = Step(torch.zeros_like(end), end, noise, "model", len(trained.data.train))
             terms = trained.objective(trained.model, batch, step)
             for name, value in {"loss": terms.loss, **terms.logs, **likelihood.logs()}.items():
@@ -53,7 +54,11 @@ class LossTermScores:
             "likelihood": type(likelihood).__name__,
             "recon_leaves_out": likelihood.recon_offset(values_per_example),
             "elbo_is_a_likelihood_bound": bound,
-            **({"of_batches": f"{', '.join(of_batch)} from {_part(trained.objective)} each"} if of_batch else {}),
+            **(
+                {"of_batches": f"{', '.join(of_batch)} from {_part(trained.objective)} each, in a random order"}
+                if of_batch
+                else {}
+            ),
         }
         notes = [_NO_BOUND.format(no_bound)] if "elbo" in values and not bound else []
         texts = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
