@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers import FakeTrained, labelled, random_batch, small_model, step
 
+from vae_lab.compare.protocols import metric_of
 from vae_lab.metrics.loss_terms import LossTermScores
 from vae_lab.objectives.beta_tcvae import BetaTCVAE
 from vae_lab.objectives.dip_vae import DIPVAE
@@ -87,15 +88,22 @@ def test_parts_are_weighted_by_their_size_and_keep_their_labels():
     torch.testing.assert_close(found.loss, (4 * first.loss + 3 * second.loss) / 7)
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [(8, "off_diagonal, diagonal from 8 each, in a random order"), (None, "from 1000 each, in a random order")],
-)
-def test_the_protocol_states_the_number(size, expected):
+@pytest.mark.parametrize(("size", "images"), [(8, 8), (None, 1000)])
+def test_a_protocol_of_their_own_states_the_number(size, images):
+    """The protocol of elbo and the other terms stays the same, so that they compare with those of other objectives."""
     fake = FakeTrained(labelled(24), model=small_model().eval().requires_grad_(False),
                        objective=OBJECTIVES["dip_vae_ii"](size))  # fmt: skip
     found = LossTermScores()(fake)
-    assert found.protocol["loss_terms"]["of_batches"].endswith(expected)
+    assert found.protocol["batch_terms"] == {
+        "terms": ["off_diagonal", "diagonal"], "images": images, "order": "random"
+    }  # fmt: skip
     assert set(found.meanings) == set(found.values)
     fake.objective = ELBO(1, 1, 1, "B", Constant())
-    assert "of_batches" not in LossTermScores()(fake).protocol["loss_terms"]
+    assert LossTermScores()(fake).protocol == {"loss_terms": found.protocol["loss_terms"]}
+
+
+@pytest.mark.parametrize("term", ["off_diagonal", "mi", "tc", "dimension_kl", "diagonal", "mmd_rbf"])
+def test_only_terms_of_a_batch_are_compared_by_that_protocol(term):
+    protocol = {"loss_terms": {"images": 10}, "batch_terms": {"images": 128}, "fid": {"images": 10}}
+    assert metric_of(f"test/{term}", protocol) == "batch_terms"
+    assert metric_of("test/elbo", protocol) == "loss_terms"

@@ -7,7 +7,7 @@ includes all constants of the likelihood, and so do the axes of the rate-distort
 
 Terms whose value depends on the number of examples that they are computed from (``Objective.batch_terms``: a
 covariance, q(z), an MMD) are computed from as many as in a training batch, in a random order because neighbours in a
-dataset are often alike; the protocol states this number.
+dataset are often alike; the protocol ``batch_terms`` states this number.
 """
 
 import math
@@ -54,18 +54,16 @@ class LossTermScores:
             "likelihood": type(likelihood).__name__,
             "recon_leaves_out": likelihood.recon_offset(values_per_example),
             "elbo_is_a_likelihood_bound": bound,
-            **(
-                {"of_batches": f"{', '.join(of_batch)} from {_part(trained.objective)} each, in a random order"}
-                if of_batch
-                else {}
-            ),
         }
         notes = [_NO_BOUND.format(no_bound)] if "elbo" in values and not bound else []
         texts = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
         texts |= getattr(trained.objective, "meanings", {})
         texts |= _OF_IMAGES if trained.data.values.kind == "images" else {}
         meanings = in_words_of(trained.data.values, {k: v for k, v in texts.items() if k in values})
-        return Scores(values, {"loss_terms": protocol}, notes=notes, meanings=meanings)
+        protocols = {"loss_terms": protocol}
+        if of_batch:
+            protocols["batch_terms"] = {"terms": list(of_batch), "images": _part(trained.objective), "order": "random"}
+        return Scores(values, protocols, notes=notes, meanings=meanings)
 
 
 def _part(objective: Objective) -> int:
