@@ -16,7 +16,7 @@ def trained(likelihood=None, objective=None, images=None, size=1000) -> FakeTrai
     model = small_model(likelihood or MSE()).eval().requires_grad_(False)
     fake = FakeTrained(images or labelled(12), model=model, objective=objective or ELBO(1, 1, 1, "B", Constant()))
     batches = fake.data.batches
-    fake.data.batches = lambda split: batches(split, size=size)
+    fake.data.batches = lambda split, **_: batches(split, size=size)
     return fake
 
 

@@ -17,6 +17,9 @@ OF = {
                  ["seed=0 {a} objective.scale=5", "seed=0 {b} objective.alpha=-1", "seed=0 {a}"]),
     "factor_vae": (["objective=factor_vae", "objective.width=10", "objective.depth=2"],
                    [f"{w} objective.gamma={n}" for w, n in zip(WEIGHTS, (1, 20, 35))]),
+    "factor_vae, 3 steps": (["objective=factor_vae", "objective.width=10", "objective.depth=2",
+                             "objective.discriminator_steps=3"],
+                            [f"{w} objective.gamma={n}" for w, n in zip(WEIGHTS, (1, 20, 35))]),
 }  # fmt: skip
 
 

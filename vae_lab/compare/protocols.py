@@ -31,6 +31,7 @@ _METRICS = {
     **dict.fromkeys(
         ("loss", "recon", "kl", "elbo", "rate", "distortion", "bits_per_dim", "iwae_bound", "sigma"), "loss_terms"
     ),
+    **dict.fromkeys(("mi", "tc", "dimension_kl", "off_diagonal", "diagonal", "mmd_rbf"), "batch_terms"),
     **dict.fromkeys(("precision", "recall", "density", "coverage"), "prdc"),
     **dict.fromkeys(("label_distance", "label_confidence"), "label_distribution"),
     **dict.fromkeys(("mmd", "mutual_information", "marginal_kl"), "aggregate_posterior"),

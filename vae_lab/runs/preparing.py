@@ -164,6 +164,13 @@ def _try_parts(settings: TrainConfig, config: Node, data: Dataset, job: Job) -> 
         UserError: a part refuses its arguments, or parts do not fit together.
     """
     _try_objective(config, job, data)
+    repeated = next((phase for phase in job.objective.phases if job.repeats(phase) > 1), None)
+    if repeated and settings.training.accumulate > 1:
+        raise UserError(
+            f"training.accumulate={settings.training.accumulate}: phase {repeated} of "
+            f"objective={name_of(config, 'objective')} takes {job.repeats(repeated)} optimizer steps per batch, and "
+            "accumulation takes less than one; type training.accumulate=1"
+        )
     for make_optimizer in (make(config["optimizer"]), *job.own_optimizers.values()):
         _try_optimizer(settings, make_optimizer)
     return try_scores(config, job, data)

@@ -81,7 +81,7 @@ class LitStack(pl.LightningModule):
 
     def _phase(self, name: str, optimizer: LightningOptimizer) -> Phase:
         per_job = stacked.PerJobRates(optimizer, lambda: [member.rates[name] for member in self.members])
-        return Phase(name, per_job, self.stack.parameters_of(name))
+        return Phase(name, per_job, self.stack.parameters_of(name), self.members[0].run.job.repeats(name))
 
     def on_train_epoch_start(self) -> None:
         """Call this hook of each job's callbacks."""

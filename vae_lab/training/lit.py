@@ -79,7 +79,7 @@ class LitJob(pl.LightningModule):
     def on_train_start(self) -> None:
         """Make the engine, with everything that it needs from Lightning."""
         phases = [
-            Phase(name, optimizer, list(self.job.parameters_of(name)))
+            Phase(name, optimizer, list(self.job.parameters_of(name)), self.job.repeats(name))
             for name, optimizer in zip(self.job.objective.phases, self._optimizers())
         ]
         precision = self.trainer.precision_plugin
