@@ -19,8 +19,10 @@ def closed_kl(case: Case) -> Tensor:
 
 @check("objective", "elbo", "loss", "gradient", reference=f"{PLAIN} (arXiv 1312.6114, eq. 7 and 10)")
 def elbo() -> Iterator[Found]:
-    """k1 · recon + k2 · KL with closed KL, with 1 and with 4 samples."""
-    for words, k1, k2 in (((), 1.0, 1.0), (("k1=0.3", "k2=4", "objective.samples=4"), 0.3, 4.0)):
+    """k1 · recon + k2 · KL: one sample, four samples, and a warm-up of ten epochs after three of them."""
+    settings = (((), 1.0, 1.0), (("k1=0.3", "k2=4", "objective.samples=4"), 0.3, 4.0),
+                (("beta=2", "beta_schedule=linear"), 1.0, 2 * 0.3))  # fmt: skip
+    for words, k1, k2 in settings:
         for case in cases("objective=elbo", *words):
             yield from loss_and_gradient(case, lambda c: k1 * c.recon(c.z) + k2 * closed_kl(c).sum(1).mean())  # noqa: B023
 
