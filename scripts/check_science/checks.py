@@ -91,8 +91,10 @@ def rows(one: Check) -> list[Row]:
     differences: dict[str, list[float]] = defaultdict(list)
     measure = standard_errors if one.statistical else relative_difference
     try:
-        for quantity, ours, reference in one.run():
-            differences[quantity].append(measure(ours, reference))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            for quantity, ours, reference in one.run():
+                differences[quantity].append(measure(ours, reference))
     except NotInstalled as why:
         return [Row(one, quantity, 0, math.nan, missing=str(why)) for quantity in one.quantities]
     assert set(differences) == set(one.quantities), f"{one.kind}/{one.name} compared {sorted(differences)}"

@@ -39,7 +39,8 @@ def mutual_information(a: np.ndarray, b: np.ndarray) -> float:
     return float((joint[used] * np.log(joint[used] / product[used])).sum())
 
 
-@check("metrics", "mig", "mig", reference="counts and loops, NumPy, the same points (arXiv 1802.04942, eq. 6)")
+@check("metrics", "mig", "mig", slow=True,
+       reference="counts and loops, NumPy, the same points (arXiv 1802.04942, eq. 6)")  # fmt: skip
 def mig() -> Iterator[Found]:
     """Twenty bins of equal width."""
     for name in NAMES:

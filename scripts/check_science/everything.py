@@ -5,6 +5,7 @@ from check_science import (  # noqa: F401
     formulas,
     image_metrics,
     importance,
+    likelihood_draws,
     likelihood_of_data,
     likelihoods,
     model_metrics,

@@ -76,7 +76,7 @@ def moments(features: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return features.numpy().mean(0), np.cov(features.numpy(), rowvar=False)
 
 
-@check("metrics", "fid", "fid", "fid_floor", "fid_reconstructions", "fid of 5,000 images in 64 features",
+@check("metrics", "fid", "fid", "fid_floor", "fid_reconstructions", "fid of 5,000 images in 64 features", slow=True,
        reference="torchmetrics, and SciPy's matrix root (arXiv 1706.08500, eq. 6)")  # fmt: skip
 def fid() -> Iterator[Found]:
     """Scores of a model, and of correlated features of which some are constant."""

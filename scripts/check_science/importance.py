@@ -33,7 +33,7 @@ def constant(case: Case) -> float:
     return 0.5 * case.x[0].numel() * float(np.log(np.pi)) if case.likelihood == "mse" else 0.0
 
 
-@check("objective", "iwae", "loss", "gradient",
+@check("objective", "iwae", "loss", "gradient", slow=True,
        reference=f"{PLAIN}, mean of w (arXiv 1509.00519, eq. 8; 1802.04537, eq. 9 and 11)")  # fmt: skip
 def iwae() -> Iterator[Found]:
     """IWAE, MIWAE with two groups, CIWAE with β = 0.3."""

@@ -11,7 +11,7 @@ from scipy import integrate, optimize, stats
 from torch import Tensor
 from torch import distributions as D
 
-from check_science.cases import SHAPE, Recorded
+from check_science.cases import SHAPE
 from check_science.checks import Found, check
 from vae_lab.likelihoods import MSE, Bernoulli, Categorical, Gaussian, Sigma, SigmaPerPixel, SigmaPredicted
 
@@ -36,13 +36,6 @@ def density(likelihood: Any, reference: Any, binary: bool = False) -> Iterator[F
         yield "gradient", *(torch.autograd.grad(part.sum(), params)[0] for part in (ours, right))
 
 
-def mean_of_draws(likelihood: Any, mean: float, variance: float, params: Tensor) -> Iterator[Found]:
-    """Compare the mean and the variance of 20,000 draws with those of the distribution."""
-    draws = likelihood.sample(params.expand(20_000, *params.shape[1:]), Recorded("draws")).flatten()
-    yield "mean of draws", draws, mean
-    yield "variance of draws", (draws - mean) ** 2, variance
-
-
 ONE = torch.full((1, 1, 1, 1, 1), 0.7)
 X_HAT = 1 / (1 + math.exp(-0.7))
 TORCH = "torch.distributions"
@@ -62,12 +55,6 @@ def bernoulli_sums_to_one() -> Iterator[Found]:
     yield "sum over all images", Bernoulli().log_prob(params, images).exp().sum(), 1.0
 
 
-@check("likelihood", "bernoulli", "mean of draws", "variance of draws", reference="p, p (1 − p)", statistical=True)
-def bernoulli_draws() -> Iterator[Found]:
-    """p = sigmoid(0.7)."""
-    yield from mean_of_draws(Bernoulli(), X_HAT, X_HAT * (1 - X_HAT), ONE)
-
-
 @check("likelihood", "categorical", "log density", "gradient", "sum over all sequences",
        reference=f"{TORCH}.Categorical; 1, from all 4³ sequences")  # fmt: skip
 def categorical() -> Iterator[Found]:
@@ -80,14 +67,6 @@ def categorical() -> Iterator[Found]:
     yield "gradient", *(torch.autograd.grad(part.sum(), params)[0] for part in (ours, right))
     same = params.detach()[:, :1].expand(2, 64, 3, 4)
     yield "sum over all sequences", likelihood.log_prob(same, everything).exp().sum(1), np.ones(2)
-
-
-@check("likelihood", "categorical", "share of a token", reference="softmax of the logits", statistical=True)
-def categorical_draws() -> Iterator[Found]:
-    """20,000 draws of one token."""
-    logits = torch.tensor([0.3, -1.0, 1.2])
-    draws = Categorical(3).sample(logits.expand(20_000, 1, 1, 3), Recorded("tokens")).flatten()
-    yield "share of a token", (draws == 2).double(), logits.softmax(0)[2]
 
 
 @check("likelihood", "mse", "log density", "gradient", reference=f"{TORCH}.Normal(x̂, √½)")
@@ -107,12 +86,6 @@ def squared_error() -> Iterator[Found]:
     yield "recon", recon, np.array(loops)
 
 
-@check("likelihood", "mse", "mean of draws", "variance of draws", reference="x̂, ½", statistical=True)
-def mse_draws() -> Iterator[Found]:
-    """Draws of one pixel."""
-    yield from mean_of_draws(MSE(), X_HAT, 0.5, ONE)
-
-
 @check("likelihood", "gaussian", "log density", "gradient", reference=f"{TORCH}.Normal(x̂, σ)")
 def gaussian() -> Iterator[Found]:
     """σ = 0.3 and σ = 0.05."""
@@ -126,12 +99,6 @@ def gaussian_integrates_to_one() -> Iterator[Found]:
     point = torch.full((1, 1, 1, 1), 0.0)
     value, _ = integrate.quad(lambda x: Gaussian(0.3).log_prob(ONE, point + x).exp().item(), -3, 4)
     yield "integral over a pixel", value, 1.0
-
-
-@check("likelihood", "gaussian", "mean of draws", "variance of draws", reference="x̂, σ²", statistical=True)
-def gaussian_draws() -> Iterator[Found]:
-    """Draws of one pixel."""
-    yield from mean_of_draws(Gaussian(0.3), X_HAT, 0.09, ONE)
 
 
 def best_sigma(error: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from torch import distributions as D
 
 from check_science.cases import PRIOR, Case, Recorded, cases, job_of, loss_and_gradient
 from check_science.checks import Found, check
+from check_science.priors import mixture_density
 
 PLAIN = "the equation, with torch.distributions"
 
@@ -52,6 +53,21 @@ def free_bits() -> Iterator[Found]:
         for case in cases("objective=elbo", "objective.free_bits=0.4", f"objective.min_rate={floor}"):
             for quantity, ours, right in loss_and_gradient(case, loss):
                 yield f"{quantity}, free bits", ours, right
+
+
+@check("objective", "elbo", "loss, learned prior", "gradient, learned prior",
+       reference=f"{PLAIN}: log q(z|x) − log p(z) of a MixtureSameFamily")  # fmt: skip
+def learned_prior() -> Iterator[Found]:
+    """Without a closed form, the KL is an estimate from the samples; its gradient also trains the prior."""
+
+    def loss(c: Case) -> Tensor:
+        prior = c.job.model.prior
+        log_p = mixture_density(prior.logits.softmax(0), prior.mu, (prior.log_var / 2).exp(), c.z)
+        return c.recon(c.z) + (c.q.log_prob(c.z).sum(-1) - log_p).mean()
+
+    for case in cases("objective=elbo", "prior=mixture", "prior.components=4", "objective.samples=2"):
+        for quantity, ours, right in loss_and_gradient(case, loss):
+            yield f"{quantity}, learned prior", ours, right
 
 
 def covariance_penalty(case: Case, of_codes: bool, off: float, on: float) -> Tensor:
@@ -135,7 +151,7 @@ def image_change(case: Case, z: Tensor, direction: Tensor) -> Tensor:
     return jacobian @ direction
 
 
-@check("objective", "rae_gp", "loss", "gradient",
+@check("objective", "rae_gp", "loss", "gradient", slow=True,
        reference="the full Jacobian by reverse mode, times the same v (arXiv 1903.12436, section 3)")  # fmt: skip
 def rae_gp() -> Iterator[Found]:
     """‖J v‖² with the objective's own directions v."""

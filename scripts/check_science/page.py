@@ -103,7 +103,7 @@ def page(rows: list[Row]) -> str:
 
 INTRODUCTION = """# Agreement with independent computations
 
-This page is written by `make check-science`, which takes a few minutes. Every objective, likelihood, posterior, prior,
+This page is written by `make check-science`, which takes about three minutes of one core. Every objective, likelihood, posterior, prior,
 sampler, schedule and score that `conf/` offers is compared with a second computation of its definition that shares no
 code with it: distributions of torch and SciPy, loops over pairs, dimensions and pixels, full Jacobians, quadrature,
 models whose likelihood is known (probabilistic PCA), and other packages. The files in `scripts/check_science/` hold

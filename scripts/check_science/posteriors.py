@@ -60,21 +60,21 @@ def diagonal() -> Iterator[Found]:
     yield "log density", ours.log_prob(z).sum(-1), by_brute_force(made, h, eps)
 
 
-@check("posterior", "iaf", "log density", reference=f"{BRUTE_FORCE} (arXiv 1606.04934, eq. 5)")
+@check("posterior", "iaf", "log density", slow=True, reference=f"{BRUTE_FORCE} (arXiv 1606.04934, eq. 5)")
 def iaf() -> Iterator[Found]:
     """One, two and three blocks, with both orders of the dimensions."""
     for blocks in (1, 2, 3):
         yield from flow("posterior=iaf", f"posterior.blocks={blocks}", "posterior.width=9")
 
 
-@check("posterior", "planar", "log density", reference=f"{BRUTE_FORCE} (arXiv 1505.05770, eq. 10 to 12)")
+@check("posterior", "planar", "log density", slow=True, reference=f"{BRUTE_FORCE} (arXiv 1505.05770, eq. 10 to 12)")
 def planar() -> Iterator[Found]:
     """One and four steps."""
     for blocks in (1, 4):
         yield from flow("posterior=planar", f"posterior.blocks={blocks}")
 
 
-@check("posterior", "real_nvp", "log density", reference=f"{BRUTE_FORCE} (arXiv 1605.08803, eq. 6)")
+@check("posterior", "real_nvp", "log density", slow=True, reference=f"{BRUTE_FORCE} (arXiv 1605.08803, eq. 6)")
 def real_nvp() -> Iterator[Found]:
     """One and four coupling blocks, also with halves of different size."""
     for blocks in (1, 4):
