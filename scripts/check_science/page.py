@@ -103,11 +103,12 @@ def page(rows: list[Row]) -> str:
 
 INTRODUCTION = """# Agreement with independent computations
 
-This page is written by `make check-science`, which takes about three minutes of one core. Every objective, likelihood, posterior, prior,
-sampler, schedule and score that `conf/` offers is compared with a second computation of its definition that shares no
-code with it: distributions of torch and SciPy, loops over pairs, dimensions and pixels, full Jacobians, quadrature,
-models whose likelihood is known (probabilistic PCA), and other packages. The files in `scripts/check_science/` hold
-these computations with their papers and equations. A new option in `conf/` without a row here fails a test.
+This page is written by `make check-science`, which takes about three minutes of one core. Every objective, likelihood,
+posterior, prior, sampler, schedule and score that `conf/` offers is compared with a second computation of its
+definition, written independently of the package: distributions of torch and SciPy, loops over pairs, dimensions and
+pixels, full Jacobians, quadrature, models whose likelihood is known (probabilistic PCA), and other packages. The files
+in `scripts/check_science/` hold these computations with their papers and equations. A new option in `conf/` without a
+row here fails a test.
 
 Everything is computed in double precision on small random models and images. An *exact* row shows the largest relative
 difference over its cases: the largest absolute difference of two arrays, divided by the largest absolute value of the
