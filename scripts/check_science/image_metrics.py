@@ -55,10 +55,10 @@ def through_torchmetrics(name: str, fake: Tensor, real: Tensor) -> float:
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance
 
-    made = (FrechetInceptionDistance(feature=Given(fake.shape[1])) if name == "fid" else
-            KernelInceptionDistance(feature=Given(fake.shape[1]), subsets=1, subset_size=len(fake)))  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about its buffers
+        made = (FrechetInceptionDistance(feature=Given(fake.shape[1])) if name == "fid" else
+                KernelInceptionDistance(feature=Given(fake.shape[1]), subsets=1, subset_size=len(fake)))  # fmt: skip
         made = made.set_dtype(torch.float64)
         made.update(real, real=True)
         made.update(fake, real=False)
