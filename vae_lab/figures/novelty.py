@@ -59,7 +59,7 @@ def _curves(axes: Axes, test: list[float], generated: list[float]) -> None:
     axes.plot(generated, share, color=ORANGE, ls="--", label="samples")
     axes.axvline(test[1], color=BLUE, lw=1, ls=":", label="1 % of test images are nearer")
     axes.set_xlabel("distance to the nearest training image\n(1 = median of test images)")
-    axes.set_ylabel("share within (%)")
+    axes.set_ylabel("share within distance (%)")
     axes.set_xlim(left=-0.02 * max(test))  # keeps the curve of copies, at distance 0, visible
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
