@@ -141,7 +141,7 @@ class FakeData:
     def clean(self, split: str, n: int | None = None, size: int = 1000):
         yield from (bytes_of(getattr(self, split))[:n].float() / 255).split(size)
 
-    def batches(self, split: str, n: int | None = None, size: int = 1000):
+    def batches(self, split: str, n: int | None = None, size: int = 1000, mixed: bool = False):
         part = getattr(self, split)
         index = torch.arange(len(part))[:n]
         for x, places in zip(self.clean(split, n, size), index.split(size)):

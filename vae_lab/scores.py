@@ -24,7 +24,7 @@ class Scores:
     ``<name>_split_floor`` the part of it that is sampling error.
     """
 
-    values: dict[str, float]  # name -> number; names are prefixed with test/
+    values: dict[str, float]  # name -> number; names are prefixed with the split, as test/elbo
     protocol: dict[str, Any] = field(default_factory=dict)  # how the numbers were obtained
     arrays: dict[str, list[Any]] = field(default_factory=dict)  # results that are more than one number
     notes: list[str] = field(default_factory=list)  # sentences for the user: a skipped score and its reason
@@ -32,8 +32,17 @@ class Scores:
     meanings: dict[str, str] = field(default_factory=dict)  # name -> unit and direction, in a few words
     tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # name -> columns of <name>.csv, per example
     saved_in: Path | None = None  # the file from which earlier scores were read
+    split: str = "test"  # whose examples a metric has scored, 'test' or 'val': the prefix of its names
+    topics: dict[str, str] = field(default_factory=dict)  # name -> what the score is about: its heading in the terminal
+
+    def add(self, new: Scores) -> None:
+        """Take over other results, in the place of those of the same names, and the notes that are not there yet."""
+        for part in PARTS:
+            getattr(self, part).update(getattr(new, part))
+        self.notes.extend(note for note in new.notes if note not in self.notes)
 
 
+PARTS = ("values", "intervals", "meanings", "protocol", "arrays", "tables", "topics")  # dictionaries of ``Scores``
 FLOORS = ("_split_floor", "_floor")  # ends of the names of scores of real images
 
 
@@ -100,7 +109,7 @@ class Generated(Protocol):
         """n examples, [size, *x_shape] at a time: decoded means of prior draws, or given images; images in [0, 1]."""
 
     def features(self, source: str, n: int) -> Tensor:
-        """The extractor's features [n, F] of 'samples', 'reconstructions', 'train', 'pool' or 'test'."""
+        """The extractor's features [n, F] of 'samples', 'reconstructions', 'train', 'val', 'pool' or 'test'."""
 
     def logits(self, source: str, n: int) -> Tensor:
         """The extractor's logits [n, its classes] of the same images."""
@@ -149,7 +158,8 @@ class Metric(Protocol):
     """Scores of a trained model.
 
     Optional attributes: ``needs``, the capabilities that it requires (see :mod:`vae_lab.evaluation.needs`), such as
-    ``("images", "labels")``; ``of_images = True`` where it looks at generated images alone.
+    ``("images", "labels")``; ``of_images = True`` where it looks at generated images alone; ``topic``, the heading of
+    its scores in the terminal, such as ``"Samples"``.
     """
 
     def __call__(self, trained: Trained) -> Scores:

@@ -11,7 +11,7 @@ def curves_of(column: str, records: dict[str, Record], legend: str) -> Plot:
     lines = []
     for style, (name, record) in enumerate(records.items()):
         rows = [row for row in record.history if column in row]
-        x, y = [row["epoch"] + 1 for row in rows], [row[column] for row in rows]
+        x, y = [row["epoch"] for row in rows], [row[column] for row in rows]
         lines.append(Line(name, x, y, style=style, markers=len(x) < 15))
     title = f"{column} per epoch"
     return Plot(title, "epoch", f"{column}, nats per image", lines, subtitle=_settings(records), legend=legend)

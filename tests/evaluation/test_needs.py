@@ -10,7 +10,7 @@ import yaml
 from helpers import FakeExtractor, FakeTrained, FlowPosterior, GivenSource, labelled, small_model
 
 from vae_lab.config.help import options
-from vae_lab.config.make import make_all
+from vae_lab.config.make import make
 from vae_lab.data.dataset import Dataset
 from vae_lab.evaluation.needs import CAPABILITIES, QUIET, missing, usable
 from vae_lab.evaluation.trained import Evaluation
@@ -23,7 +23,7 @@ from vae_lab.training.job import Job
 
 NEEDS = {
     "metrics": {
-        **dict.fromkeys(["fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
+        **dict.fromkeys(["fid", "val_fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
         "label_distribution": ("images", "labels"),
         "conditional_accuracy": ("conditional", "images", "labels"),
         "probe": ("labels",),
@@ -32,7 +32,7 @@ NEEDS = {
         "nll": ("posterior", "densities", "likelihood"),
         **dict.fromkeys(["beta_vae_metric", "factor_vae_score", "mig", "dci", "sap"], ("factors",)),
         **dict.fromkeys(["denoising", "ood"], ("images",)),
-        **dict.fromkeys(["loss_terms", "latent_use", "anomaly"], ()),
+        **dict.fromkeys(["loss_terms", "val_loss_terms", "latent_use", "anomaly"], ()),
     },
     "figures": {
         "class_samples": ("conditional", "images"),
@@ -54,7 +54,7 @@ def parts_of(group: str) -> dict:
     for path in options(group).values():
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
         nodes |= {name: node for name, node in found.items() if name != "defaults"}
-    return make_all(nodes)
+    return {name: make(node) for name, node in nodes.items()}
 
 
 PARTS = {group: parts_of(group) for group in NEEDS}

@@ -71,6 +71,21 @@ def at_hand(evaluation: Evaluation, name: str, run_dir: Path, node: Node | None 
     return _loaded(saved, _path(run_dir, name)), saved["about"]
 
 
+def earlier_fit(evaluation: Evaluation, name: str, run_dir: Path) -> tuple[Sampler, Node] | None:
+    """Return the sampler of this name that was fitted to the current weights, and the record of its fit.
+
+    Returns:
+        None if there is none; it is not fitted now.
+
+    Raises:
+        UserError: the saved file is damaged.
+    """
+    saved = _read(_path(run_dir, name))
+    if not saved or saved["about"]["weights_sha256"] != _depends_on(evaluation, {})["weights_sha256"]:
+        return None
+    return _loaded(saved, _path(run_dir, name)), saved["about"]
+
+
 _INDEPENDENT = "drawn apart from the codes, which is right as far as q(z) is the same for every y"
 
 
@@ -92,7 +107,7 @@ def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple
     }
     path = _path(run_dir, name)
     path.parent.mkdir(exist_ok=True)
-    for figure in (run_dir / "figures").glob(f"*_{name}.png"):
+    for figure in (run_dir / "figures").glob(f"*_{name}.*"):
         figure.unlink()  # It shows samples of an earlier fit.
     write_torch(path, {"about": about, "state": sampler.state_dict()})
     return sampler.eval(), about

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -46,14 +47,17 @@ class Evaluation(Scoring):
         job.to(device).eval()
         self.model, self.objective = job.model, job.objective
         self.history = history or []
-        self.conditions: Conditions = unconditional
         if self.model.conditional:
-            self.conditions = as_in_training(data.train)
             kind = "attributes" if data.attributes else "labels"
             self.conditioned_on = f"the {data.values.many}' {kind}"
             self.sampler = f"{PRIOR}, {kind} drawn as in training"
         self._encodings: dict[tuple[str, int | None], _Encoded] = {}  # by split and n
         self._factor_posteriors: Normal | None = None
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """The y of samples: of a conditional model as in training, whose targets are read at the first access."""
+        return as_in_training(self.data.train) if self.model.conditional else unconditional
 
     def __repr__(self) -> str:
         """What is evaluated, on which data, in one line."""

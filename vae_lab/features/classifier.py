@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
-from vae_lab.data.cache import cache_dir, made_once
+from vae_lab.data.cache import Unwritable, cache_dir, made_once, refuse_unwritable
 from vae_lab.examples import Data, Examples
 from vae_lab.scores import Extractor, Generated
 from vae_lab.system.files import write_atomically
 from vae_lab.types import Progress, Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
+FOLDER = "classifiers"  # in the cache
 MAX_IMAGES = 60_000  # largest number of training images per epoch
 
 
@@ -170,11 +171,10 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
 
     It is loaded from the package or the cache if it is there; otherwise it is trained and cached.
     """
-    if data.test.labels is None or len(data.classes) < 2:
+    if not _has_classes(data):
         return None
-    shipped = SHIPPED / f"{data.name}_classifier.safetensors"
-    if shipped.exists():
-        return load_classifier(shipped, data.x_shape, len(data.classes)).to(device)
+    if _shipped(data).exists():
+        return load_classifier(_shipped(data), data.x_shape, len(data.classes)).to(device)
 
     def make(path: Path) -> None:
         epochs = max(3, min(40, 250_000 // len(data.pool)))
@@ -186,8 +186,44 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
         except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError):  # damaged
             return None
 
-    cached = cache_dir("classifiers") / f"{data.name}-{_fingerprint(data)}.safetensors"
-    return made_once(cached, make, read).to(device)
+    return made_once(_cached(data), make, read).to(device)
+
+
+def classifier_beforehand(data: Data) -> ConvClassifier | None:
+    """Return an untrained classifier if :func:`classifier_for` will return a trained one; None if it will return None.
+
+    Raises:
+        Unwritable: the classifier would have to be trained, and could not be saved.
+    """
+    if not _has_classes(data):
+        return None
+    if not _shipped(data).exists():
+        try:
+            refuse_unwritable(FOLDER)
+        except Unwritable as why:
+            if not _is_cached(data):
+                raise Unwritable(f"the classifier of {data.name} has to be trained and saved, but {why}") from why
+    with torch.random.fork_rng(devices=[]):
+        return freeze(ConvClassifier(data.x_shape, len(data.classes), data.name))
+
+
+def _has_classes(data: Data) -> bool:
+    return data.test.labels is not None and len(data.classes) > 1
+
+
+def _shipped(data: Data) -> Path:
+    return SHIPPED / f"{data.name}_classifier.safetensors"
+
+
+def _cached(data: Data) -> Path:
+    return cache_dir(FOLDER) / f"{data.name}-{_fingerprint(data)}.safetensors"
+
+
+def _is_cached(data: Data) -> bool:
+    try:
+        return _cached(data).exists()
+    except Unwritable:  # there is no cache
+        return False
 
 
 def classifier_features(generated: Generated) -> Extractor | None:

@@ -31,6 +31,8 @@ SPLITS = 10  # divisions of the test images into halves; with many features one,
 class FID(ImageMetric):
     """FID of samples, reconstructions and training images to the test images."""
 
+    topic = "Samples"
+
     def least(self, extractor: Extractor) -> int:
         """One more than there are features, because the covariance of fewer images is singular."""
         return extractor.num_features + 1

@@ -18,11 +18,12 @@ from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.terminal import tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs import writing
+from vae_lab.runs.content import HISTORY
 from vae_lab.runs.environment import describe_environment
 from vae_lab.runs.preparing import Prepared
 from vae_lab.runs.weights import load_best_or_last
 from vae_lab.scores import Scores
-from vae_lab.system.reading import read_history
+from vae_lab.system.reading import read_history, steps_in
 from vae_lab.training.checkpoints import restore_last
 
 
@@ -77,14 +78,16 @@ class ActiveRun:
         self.settings, self.config, self.run_dir = prepared.settings, prepared.config, prepared.run_dir
         self.data, self.job, self.environment = prepared.data, prepared.job, prepared.environment
         self.title = title_of(self.config, self.data.values.many)
+        self.notes = [*self.data.notes, *prepared.notes]  # known before training
         if prepared.checkpoint is not None:
             restore_last(prepared.checkpoint)
         self._started: float | None = time.perf_counter()
         self._is_open = True
-        context = LogContext(self.run_dir, self.config, self.environment["run_id"], self.environment["sweep"])
+        done = [row for row in read_history(self.run_dir / HISTORY) if row["epoch"] <= prepared.epochs_done]
+        context = LogContext(self.run_dir, self.config, self.environment, steps_in(done))
         self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
 
-    def score(self, console: Console, device: torch.device, step: int) -> Scores:
+    def score(self, console: Console, device: torch.device) -> Scores:
         """Compute the config's metrics and figures with the best weights, and the sampler's if the config has one.
 
         They are saved in the run folder and sent to the loggers.
@@ -92,11 +95,11 @@ class ActiveRun:
         Args:
             console: shows progress.
             device: the device to compute on.
-            step: the number of optimizer steps taken, under which the loggers file the scores.
         """
         self._started = self._started or time.perf_counter()
         checkpoint, notes = load_best_or_last(self.job, self.run_dir)
-        history, features = read_history(self.run_dir / "metrics.csv"), make(self.settings.features)
+        history, features = read_history(self.run_dir / HISTORY), make(self.settings.features)
+        step = steps_in(history)
         seed, follow = self.settings.seed, tracker(console)
         evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
         evaluation.scores.protocol["checkpoint"] = checkpoint

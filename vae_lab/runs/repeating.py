@@ -51,6 +51,8 @@ def _composable(path: Path) -> Node:
     other = next((key for key in content if key not in TrainConfig.model_fields), None)
     if other is not None:
         raise UserError(f"{path}: the config of a run has no key {other}; remove it from the file")
+    style = yaml.safe_load((CONF / "figures" / "_style.yaml").read_text(encoding="utf-8"))
+    content["figures"] = {"style": style, **(content.get("figures") or {})}  # earlier versions have no style
     primary: Node = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
     defaults = [entry for entry in primary["defaults"] if "override hydra/job_logging" in entry]
     return {"defaults": ["_self_", *defaults], **content, "trust": [], "hydra": primary["hydra"]}
