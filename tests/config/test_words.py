@@ -3,6 +3,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from vae_lab.config.words import divided, quote, quoted, refuse_unreadable, search_folders, unquoted
 from vae_lab.errors import UserError
+from vae_lab.system.names import short_name
 
 
 @pytest.mark.parametrize(
@@ -148,3 +149,14 @@ def test_folders_of_options_are_found(tmp_path):
     words = ["beta=1", f"hydra.searchpath=[file://{tmp_path},'{tmp_path}']"]
     assert search_folders(words) == [tmp_path, tmp_path]
     assert search_folders(["beta=1"]) == []
+
+
+@pytest.mark.parametrize("typed", ["hydra.run.dir=outputs/{}", "hydra.run.dir='outputs/{}'"])
+def test_a_folder_with_a_name_that_no_file_system_takes_is_cut(typed):
+    (word,) = quoted([typed.format("é" * 300)])
+    assert word == f"hydra.run.dir={quote('outputs/' + short_name('é' * 300))}"
+
+
+def test_many_values_are_no_path():
+    word = f"beta={','.join(f'{i / 10:.2f}' for i in range(64))}"
+    assert quoted([word], several=True) == [word]

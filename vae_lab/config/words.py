@@ -11,6 +11,7 @@ from pathlib import Path
 from vae_lab.config.help import groups, listed
 from vae_lab.config.paths import exists, expanded
 from vae_lab.errors import UserError, did_you_mean
+from vae_lab.system.names import fitting
 
 SWEEP_KEYS = ("launcher", "search", "vary", "sweep", "dry_run")  # keys of conf/train.yaml that only sweeps have
 _SHORT = {"-c": "--cfg", "-i": "--info", "-p": "--package", "-m": "--multirun", "-cd": "--config-dir",
@@ -70,7 +71,7 @@ def _refuse_contradictions(options: dict[str, str | None]) -> None:
         if name in options and "--cfg" not in options:
             raise UserError(f"{name} belongs to --cfg; type --cfg job {name}{' <name>' if name == '--package' else ''}")
     folder = options.get("--config-dir")
-    if folder is not None and not Path(folder).is_dir():
+    if folder is not None and not (exists(folder) and Path(folder).is_dir()):
         raise UserError(f"--config-dir {folder}: there is no such folder; type --config-dir <folder of a config.yaml>")
     several = [name for name in ("--cfg", "--info", "--multirun") if name in options]
     if len(several) > 1:
@@ -78,7 +79,7 @@ def _refuse_contradictions(options: dict[str, str | None]) -> None:
 
 
 def quoted(words: list[str], several: bool = False) -> list[str]:
-    """Return words in which values that are paths are quoted where Hydra would parse their signs.
+    """Return words in which values that are paths are quoted where Hydra would parse their signs, and cut if too long.
 
     Args:
         words: overrides.
@@ -89,16 +90,17 @@ def quoted(words: list[str], several: bool = False) -> list[str]:
 
 def _quoted(word: str, several: bool) -> str:
     key, equals, value = word.partition("=")
+    is_pattern = several and ("," in value or "(" in value)
+    path = key.lstrip("+") in PATHS and not is_pattern and not value.startswith("${")
+    typed = Path(unquoted(value))
+    if path and fitting(typed) != typed:
+        return f"{key}={quote(str(fitting(typed)))}"
     plain = not equals or re.fullmatch(r"[\w./+-]*", value, re.ASCII)
     if plain or key[:1] in "-~" or (len(value) > 1 and value[0] == value[-1] and value[0] in "'\""):
         return word
-    path = key.lstrip("+") in PATHS
     if path and value[0] == "~" and not exists(value):
         value = str(expanded(value))
-    is_pattern = several and ("," in value or "(" in value)
-    if exists(value) or (path and not is_pattern and not value.startswith("${")):
-        return f"{key}={quote(value)}"
-    return word
+    return f"{key}={quote(value)}" if path or exists(value) else word
 
 
 def quote(text: str) -> str:

@@ -15,6 +15,7 @@ from vae_lab.config.words import refuse_unreadable
 from vae_lab.errors import UserError
 from vae_lab.sweep.plan import Sweep, default_name
 from vae_lab.sweep.runner import SweepRunner, sync_advice
+from vae_lab.system.names import fitting
 
 FOLDER = Path("outputs/sweeps")
 
@@ -34,7 +35,7 @@ def start(words: list[str], console: Console) -> bool:
         settings = check(SweepConfig, compose_job.of_sweep(list(SweepConfig.model_fields)))
         typed = {key_of(word) for word in words}
         varied = [*(entry for entry in vary_of(settings.vary) if entry.key not in typed), *varied]
-        folder = folder or FOLDER / (settings.sweep or default_name(fixed, varied))
+        folder = fitting(folder or FOLDER / (settings.sweep or default_name(fixed, varied)))
         command = shlex.join(["vae-lab", "train", "-m", *words])
         sweep = Sweep(folder, fixed, varied, command, lambda job: _of_run(compose_job(job)))
         with trusting(targets_in([settings.launcher, settings.search])):

@@ -8,8 +8,9 @@ from pathlib import Path
 from vae_lab.compare.plots.plotted import Panel, Plotted
 from vae_lab.figures.plots import Plot
 from vae_lab.system.files import write_atomically
+from vae_lab.system.names import short_name
 
-LONGEST = 200  # bytes of a plot's name; file systems allow 255 bytes for the name of a file
+LONGEST = 200  # bytes of a plot's name
 
 
 def write_pictures(plotted: Plotted, folder: Path) -> None:
@@ -43,6 +44,6 @@ def _named(plotted: Plotted) -> Iterator[tuple[str, Plot]]:
 
 def _each(name: str, panels: list[Panel]) -> Iterator[tuple[str, Plot]]:
     """The plots under their file names, numbered from 1 if there are several."""
-    slug = re.sub(r"[^\w.]+", "-", name).strip("-").encode()[:LONGEST].decode(errors="ignore")
+    slug = short_name(re.sub(r"[^\w.]+", "-", name).strip("-"), LONGEST, name)
     for number, panel in enumerate(panels):
         yield slug + (f"-{number + 1}" if len(panels) > 1 else ""), panel.plot
