@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from vae_lab.system.names import fitting
+from vae_lab.config.names import fitting
 
 
 def expanded(text: str | Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from vae_lab.config.help import groups, listed
 from vae_lab.config.paths import exists, expanded
 from vae_lab.errors import UserError, did_you_mean
-from vae_lab.system.names import fitting
+from vae_lab.config.names import fitting
 
 SWEEP_KEYS = ("launcher", "search", "vary", "sweep", "dry_run")  # keys of conf/train.yaml that only sweeps have
 _SHORT = {"-c": "--cfg", "-i": "--info", "-p": "--package", "-m": "--multirun", "-cd": "--config-dir",

@@ -15,7 +15,7 @@ from vae_lab.config.words import refuse_unreadable
 from vae_lab.errors import UserError
 from vae_lab.sweep.plan import Sweep, default_name
 from vae_lab.sweep.runner import SweepRunner, sync_advice
-from vae_lab.system.names import fitting
+from vae_lab.config.names import fitting
 
 FOLDER = Path("outputs/sweeps")
 

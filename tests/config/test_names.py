@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from vae_lab.system.files import write_atomically
-from vae_lab.system.names import LARGEST, LONGEST, fitting, short_name
+from vae_lab.config.names import LARGEST, LONGEST, fitting, short_name
 
 LONG = ("a" * 300, "é" * 300, "模" * 300, "𝛽" * 300, "a" + "é" * 200)
 
