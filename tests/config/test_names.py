@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from vae_lab.system.files import write_atomically
 from vae_lab.config.names import LARGEST, LONGEST, fitting, short_name
+from vae_lab.system.files import write_atomically
 
 LONG = ("a" * 300, "é" * 300, "模" * 300, "𝛽" * 300, "a" + "é" * 200)
 

@@ -1,9 +1,9 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from vae_lab.config.names import short_name
 from vae_lab.config.words import divided, quote, quoted, refuse_unreadable, search_folders, unquoted
 from vae_lab.errors import UserError
-from vae_lab.config.names import short_name
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vae_lab.config.help import commands_with, groups, keys_of, known_keys, listed
+from vae_lab.config.names import short_name
 from vae_lab.config.shortages import shortage
 from vae_lab.errors import RunFailed, UserError, did_you_mean
-from vae_lab.config.names import short_name
 
 
 def slug(overrides: str) -> str:

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vae_lab.config.help import groups, listed
+from vae_lab.config.names import fitting
 from vae_lab.config.paths import exists, expanded
 from vae_lab.errors import UserError, did_you_mean
-from vae_lab.config.names import fitting
 
 SWEEP_KEYS = ("launcher", "search", "vary", "sweep", "dry_run")  # keys of conf/train.yaml that only sweeps have
 _SHORT = {"-c": "--cfg", "-i": "--info", "-p": "--package", "-m": "--multirun", "-cd": "--config-dir",

@@ -15,10 +15,10 @@ from urllib.parse import urlparse
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
+from vae_lab.config.names import short_name
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
 from vae_lab.scores import Scores
-from vae_lab.config.names import short_name
 
 if TYPE_CHECKING:
     import wandb

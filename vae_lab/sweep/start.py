@@ -8,6 +8,7 @@ from rich.console import Console
 from vae_lab.config.composing import composer, key_of, split_words, vary_of
 from vae_lab.config.hydra_errors import explain
 from vae_lab.config.make import make
+from vae_lab.config.names import fitting
 from vae_lab.config.node import Node
 from vae_lab.config.schema import SweepConfig, TrainConfig, check, check_settings
 from vae_lab.config.trust import targets_in, trusting
@@ -15,7 +16,6 @@ from vae_lab.config.words import refuse_unreadable
 from vae_lab.errors import UserError
 from vae_lab.sweep.plan import Sweep, default_name
 from vae_lab.sweep.runner import SweepRunner, sync_advice
-from vae_lab.config.names import fitting
 
 FOLDER = Path("outputs/sweeps")
 

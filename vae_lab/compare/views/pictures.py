@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vae_lab.compare.plots.plotted import Panel, Plotted
+from vae_lab.config.names import short_name
 from vae_lab.figures.plots import Plot
 from vae_lab.system.files import write_atomically
-from vae_lab.config.names import short_name
 
 LONGEST = 200  # bytes of a plot's name
 
