@@ -34,6 +34,7 @@ class Sweep:
     command: str  # as typed
     compose: Callable[[list[str]], Node]
     _known: dict[str, Path] = field(default_factory=dict)  # identity of a config -> folder that holds it
+    _taken: set[Path] = field(default_factory=set)  # the folders of _known
     _damaged: set[Path] = field(default_factory=set)  # folders whose config cannot be read
 
     def open(self) -> None:
@@ -60,6 +61,7 @@ class Sweep:
                 self._damaged.add(path.parent)
             else:
                 self._known.setdefault(state.identity(config), path.parent)
+        self._taken = set(self._known.values())
 
     def _recorded(self) -> SweepRecord | None:
         """Return the content of ``sweep.json``; None if it is missing or damaged."""
@@ -89,6 +91,7 @@ class Sweep:
         if folder in self._damaged:
             raise UserError(f"{folder / 'config.yaml'} is damaged; remove {folder} to run the job again")
         self._known[same] = folder
+        self._taken.add(folder)
         command = shlex.join(["vae-lab", "train", *self.fixed, *words])
         return SweepJob(folder.name, folder, words, config, self.folder.name, command)
 
@@ -100,7 +103,7 @@ class Sweep:
     def _new_folder(self, words: list[str], same: str) -> Path:
         folder = self.folder / job_name(words)
         # The name is taken if a default has changed since, or if two lists of words give the same name.
-        if folder in self._known.values():
+        if folder in self._taken:
             folder = folder.with_name(f"{folder.name}-{hashlib.sha256(same.encode()).hexdigest()[:6]}")
         return folder
 
