@@ -19,7 +19,7 @@ from vae_lab.evaluation.fitting import at_hand, sampler_name
 from vae_lab.evaluation.sampled import source_of
 from vae_lab.evaluation.trained import PRIOR, Evaluation
 from vae_lab.examples import Tokens, values_from
-from vae_lab.report.terminal import tracker
+from vae_lab.report.following import tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished

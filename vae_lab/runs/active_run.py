@@ -14,8 +14,8 @@ from vae_lab.errors import UserError
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.trained import Evaluation
+from vae_lab.report.following import tracker
 from vae_lab.report.loggers import LogContext, close
-from vae_lab.report.terminal import tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs import writing
 from vae_lab.runs.environment import describe_environment
