@@ -2,11 +2,10 @@
 
 from io import StringIO
 
-import pytest
 from rich.console import Console
 
-from vae_lab.sweep import board
 from vae_lab.report.following import clock
+from vae_lab.sweep import board
 from vae_lab.sweep.board import Board
 from vae_lab.sweep.jobs import Outcome, SweepJob
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from torch import Tensor
 
 from vae_lab.config.devices import device_for
-from vae_lab.config.hydra_errors import slug
+from vae_lab.config.names import slug
 from vae_lab.config.node import Node
 from vae_lab.config.paths import expanded
 from vae_lab.config.schema import SampleConfig, check

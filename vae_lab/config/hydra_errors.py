@@ -11,19 +11,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vae_lab.config.help import commands_with, groups, keys_of, known_keys, listed
-from vae_lab.config.names import short_name
+from vae_lab.config.names import slug
 from vae_lab.config.shortages import shortage
 from vae_lab.errors import RunFailed, UserError, did_you_mean
-
-
-def slug(overrides: str) -> str:
-    """Return overrides as part of a folder's name: ``beta=4,model=cnn`` becomes ``beta-4_model-cnn``.
-
-    It has no equals signs and commas, which have a meaning in overrides, so that ``run=<folder>`` can be typed. A long
-    one is cut, see :func:`vae_lab.config.names.short_name`.
-    """
-    name = re.sub(r"[^\w.+-]+", "-", overrides.replace(",", "_")).strip("-_")
-    return short_name(name, source=overrides) or "default"
 
 
 def explain(error: Exception, command: str = "train") -> tuple[int, str]:

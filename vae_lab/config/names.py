@@ -5,6 +5,7 @@ written under its name with ``.`` before it and 14 more characters after it (:mo
 """
 
 import hashlib
+import re
 from pathlib import Path
 
 LARGEST = 255  # bytes of a name that file systems take
@@ -27,6 +28,16 @@ def short_name(name: str, longest: int = LONGEST, source: str | None = None) -> 
         return name
     digest = hashlib.sha256((source or name).encode(errors="surrogateescape")).hexdigest()[:6]
     return f"{encoded[:longest].decode(errors='ignore')}-{digest}"
+
+
+def slug(overrides: str) -> str:
+    """Return overrides as part of a folder's name: ``beta=4,model=cnn`` becomes ``beta-4_model-cnn``.
+
+    It has no equals signs and commas, which have a meaning in overrides, so that ``run=<folder>`` can be typed. A long
+    one is cut, see :func:`short_name`.
+    """
+    name = re.sub(r"[^\w.+-]+", "-", overrides.replace(",", "_")).strip("-_")
+    return short_name(name, source=overrides) or "default"
 
 
 def fitting(path: Path) -> Path:

@@ -1,8 +1,10 @@
 """The frozen classifier whose features and labels are used to score images.
 
 Inception's ImageNet features say little about digits, so images are scored by a small network that is trained on the
-labels of the dataset. The classifier for MNIST is part of the package; for other labelled datasets one is trained once
-and cached. Scores by different classifiers cannot be compared, so every score is saved with the SHA-256 of the weights.
+labels of the dataset. The classifiers of MNIST and Fashion-MNIST are part of the package; for other labelled datasets
+one is trained once and cached, on few images, since it has to tell images apart and not to be the best: docs/scores.md
+has what more would buy. Scores by different classifiers cannot be compared, so every score is saved with the SHA-256 of
+the weights.
 """
 
 import hashlib
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
+from vae_lab.config.names import slug
 from vae_lab.data.cache import cache_dir, made_once
 from vae_lab.examples import Data, Examples
 from vae_lab.scores import Extractor, Generated
@@ -23,7 +26,9 @@ from vae_lab.system.files import write_atomically
 from vae_lab.types import Progress, Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
-MAX_IMAGES = 60_000  # largest number of training images per epoch
+IMAGES = 128_000  # images that a classifier is trained on where none is shipped, among them repeated ones
+REPEATS = 40  # largest number of times that an image is used
+HASHED = 60_000  # images whose values name a cached classifier
 
 
 class ConvClassifier(nn.Module):
@@ -70,7 +75,7 @@ def train_classifier(
     train: Examples,
     test: Examples,
     name: str,
-    epochs: int,
+    seen: int,
     seed: int = 0,
     device: torch.device | str = "cpu",
     progress: Progress = lambda steps, _: steps,
@@ -83,7 +88,7 @@ def train_classifier(
         train: training images with class labels.
         test: test images with class labels.
         name: name of the dataset.
-        epochs: passes over the training images; an epoch has at most ``MAX_IMAGES``.
+        seen: number of images to train on; an image is used again when all have been.
         seed: determines the initial weights and the order and the distortion of the images.
         device: the device to train on.
         progress: shows the progress.
@@ -95,12 +100,12 @@ def train_classifier(
         torch.manual_seed(seed)
         net = ConvClassifier(tuple(train.stored.shape[1:]), len(train.classes), name).to(device)
         move = v2.RandomAffine(degrees=10, translate=(0.08, 0.08), scale=(0.9, 1.1))
-        size = min(128, max(16, len(train) // 20), len(train))
-        steps = epochs * (min(len(train), MAX_IMAGES) // size)
+        size = min(64, max(16, len(train) // 20), len(train))
+        steps = max(1, seen // size)
         optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
         order: Tensor = torch.empty(0, dtype=torch.long)
-        for _ in progress(range(steps), f"training the classifier of {name}"):
+        for _ in progress(range(steps), f"training the classifier of {name}, once for all runs"):
             if len(order) < size:
                 order = torch.randperm(len(train))
             index, order = order[:size], order[size:]
@@ -159,15 +164,15 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
 
     It is loaded from the package or the cache if it is there; otherwise it is trained and cached.
     """
-    if data.test.labels is None or len(data.classes) < 2:
+    if not has_classes(data):
         return None
-    shipped = SHIPPED / f"{data.name}_classifier.safetensors"
+    shipped = _shipped(data)
     if shipped.exists():
         return load_classifier(shipped, data.x_shape, len(data.classes)).to(device)
 
     def make(path: Path) -> None:
-        epochs = max(3, min(40, 250_000 // len(data.pool)))
-        save_classifier(train_classifier(data.pool, data.test, data.name, epochs, 0, device, progress), path)
+        net = train_classifier(data.pool, data.test, data.name, to_be_seen(data), 0, device, progress)
+        save_classifier(net, path)
 
     def read(path: Path) -> ConvClassifier | None:
         try:
@@ -175,8 +180,30 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
         except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError):  # damaged
             return None
 
-    cached = cache_dir("classifiers") / f"{data.name}-{_fingerprint(data)}.safetensors"
-    return made_once(cached, make, read).to(device)
+    return made_once(_cached(data), make, read).to(device)
+
+
+def has_classes(data: Data) -> bool:
+    """Return whether a dataset has class labels to train a classifier on."""
+    return data.test.labels is not None and len(data.classes) > 1
+
+
+def is_at_hand(data: Data) -> bool:
+    """Return whether the classifier of a dataset with classes need not be trained."""
+    return _shipped(data).exists() or _cached(data).exists()
+
+
+def to_be_seen(data: Data) -> int:
+    """Return the number of images that the classifier of a dataset is trained on."""
+    return min(IMAGES, REPEATS * len(data.pool))
+
+
+def _shipped(data: Data) -> Path:
+    return SHIPPED / f"{slug(data.name)}_classifier.safetensors"
+
+
+def _cached(data: Data) -> Path:
+    return cache_dir("classifiers") / f"{slug(data.name)}-{_fingerprint(data)}.safetensors"
 
 
 def classifier_features(generated: Generated) -> Extractor | None:
@@ -187,7 +214,7 @@ def classifier_features(generated: Generated) -> Extractor | None:
 def _fingerprint(data: Data) -> str:
     """Return a hash of the classifier's training images and labels, and of its layers."""
     network = ConvClassifier(data.x_shape, len(data.classes))
-    digest = hashlib.sha256(f"{network}{data.classes}{data.fingerprint('pool', MAX_IMAGES)}".encode())
+    digest = hashlib.sha256(f"{network}{IMAGES}{data.classes}{data.fingerprint('pool', HASHED)}".encode())
     assert data.pool.labels is not None
     digest.update(data.pool.labels.numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vae_lab.config.names import slug
 from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
@@ -110,15 +111,11 @@ class Sweep:
 
 def job_name(words: Iterable[str]) -> str:
     """Return the name of a job's folder."""
-    from vae_lab.config.hydra_errors import slug
-
     return slug(",".join(words)) if words else "run"
 
 
 def default_name(fixed: list[str], varied: list[Varied]) -> str:
     """Return the name of a sweep's folder. It does not depend on the values tried, so that values can be added."""
-    from vae_lab.config.hydra_errors import slug
-
     named = [word.removeprefix("experiment=") for word in _distinguishing(fixed, set())]
     over = ["over", *(entry.key for entry in varied)] if varied else []
     return slug(",".join([*named, "-".join(over)]).replace("/", "-"))
