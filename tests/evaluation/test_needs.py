@@ -24,8 +24,8 @@ from vae_lab.training.job import Job
 NEEDS = {
     "metrics": {
         **dict.fromkeys(["fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
-        "label_distribution": ("images", "labels"),
-        "conditional_accuracy": ("conditional", "images", "labels"),
+        "label_distribution": ("images", "labels", "classifier"),
+        "conditional_accuracy": ("conditional", "images", "labels", "classifier"),
         "probe": ("labels",),
         "aggregate_posterior": ("posterior", "gaussian"),
         "nll": ("posterior", "densities", "likelihood"),

@@ -95,8 +95,9 @@ def _resumed(prepared: Prepared) -> str:
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     try:
         print_plan(console, run.title, run.data, run.environment)
-        if note:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+        for line in (note, run.own_classifier[1]):
+            if line:
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
         scores = run.score(console, trainer.strategy.root_device, steps_taken(trainer))
         run.close(scores)
@@ -111,7 +112,7 @@ def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
         ) from why
     finally:
         run.close(None)  # without effect if the run is closed already
-    print_scores(console, scores, run.title, run.run_dir, printed=run.data.notes)
+    print_scores(console, scores, run.title, run.run_dir, printed=[*run.data.notes, f"{run.own_classifier[1]}."])
     return scores
 
 

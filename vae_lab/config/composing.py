@@ -31,6 +31,13 @@ def with_absolute_paths(config: Node) -> Node:
     return config
 
 
+def settle_classifier(config: Node, typed: set[str]) -> None:
+    """Turn ``classifier=auto`` into true, in place, if the user typed which scores to compute, or in which features."""
+    asked = {key.partition(".")[0] for key in typed} & {"metrics", "features"}
+    if config.get("classifier") == "auto" and asked:
+        config["classifier"] = True
+
+
 def key_of(word: str) -> str:
     """Return the key of an override: ``beta`` for ``+beta=4``, and for ``~beta``."""
     return word.partition("=")[0].lstrip("+~")
@@ -70,6 +77,7 @@ class Composer:
             plain = _plain(raw, values, typed)
         except NotPlain:
             plain = _by_omegaconf(composed, values, typed)
+        settle_classifier(plain, typed)
         return with_absolute_paths({**plain, "choices": dict(choices)})
 
     def _value_of(self, word: str) -> tuple[str, Any]:

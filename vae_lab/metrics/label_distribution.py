@@ -14,7 +14,7 @@ from vae_lab.scores import Generated, Scores
 class LabelDistribution(ImageMetric):
     """Shares of the classes among samples, and among training images as the floor."""
 
-    needs = ("images", "labels")
+    needs = ("images", "labels", "classifier")
 
     def __call__(self, generated: Generated) -> Scores:
         """Return ``label_distance`` and ``label_confidence`` with their floors, and both distributions."""

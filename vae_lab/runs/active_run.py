@@ -3,16 +3,18 @@
 import time
 import uuid
 from contextlib import suppress
+from functools import cached_property
 
 import torch
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from vae_lab.config.devices import device_for
-from vae_lab.config.make import make
+from vae_lab.config.make import make, make_all
 from vae_lab.errors import UserError
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
+from vae_lab.evaluation.own_classifier import users, why_without
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.following import tracker
 from vae_lab.report.loggers import LogContext, close
@@ -24,6 +26,7 @@ from vae_lab.runs.weights import load_best_or_last
 from vae_lab.scores import Scores
 from vae_lab.system.reading import read_history
 from vae_lab.training.checkpoints import restore_last
+from vae_lab.training.compiled import estimated_seconds
 
 
 def begin(
@@ -84,6 +87,19 @@ class ActiveRun:
         context = LogContext(self.run_dir, self.config, self.environment["run_id"], self.environment["sweep"])
         self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
 
+    @cached_property
+    def own_classifier(self) -> tuple[str, str]:
+        """Why the dataset's classifier is left out, and what to tell before training; see :func:`why_without`."""
+        settings, device = self.settings, device_for(self.settings.accelerator)
+        parts = {**make_all(self.config["metrics"]), **make_all(self.config["figures"])}
+        names = users(parts, getattr(make(settings.features), "func", None), settings.conditional)
+
+        def seconds() -> float:
+            batch, images = next(self.data.batches("val", n=8)), len(self.data.train)
+            return estimated_seconds(self.job, batch, settings.batch_size, images, settings.epochs, device)
+
+        return why_without(settings.classifier, names, self.data, seconds, device)
+
     def score(self, console: Console, device: torch.device, step: int) -> Scores:
         """Compute the config's metrics and figures with the best weights, and the sampler's if the config has one.
 
@@ -99,6 +115,7 @@ class ActiveRun:
         history, features = read_history(self.run_dir / "metrics.csv"), make(self.settings.features)
         seed, follow = self.settings.seed, tracker(console)
         evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
+        evaluation.without_classifier, _ = self.own_classifier
         evaluation.scores.protocol["checkpoint"] = checkpoint
         evaluation.scores.notes.extend(notes)
         draw_for_comparison(evaluation, self.run_dir)
