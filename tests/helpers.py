@@ -175,6 +175,7 @@ class FakeTrained:
     seed = 0
     available = None
     learnt_from = "train"
+    without_classifier = ""
     sampler = "prior, decoder means"
     known = Scores({})
 

@@ -95,7 +95,7 @@ def _resumed(prepared: Prepared) -> str:
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     try:
         print_plan(console, run.title, run.data, run.environment)
-        for line in (note, run.own_classifier[1]):
+        for line in (note, run.began, run.own_classifier[1]):
             if line:
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)

@@ -24,7 +24,7 @@ from vae_lab.errors import UserError
 def with_absolute_paths(config: Node) -> Node:
     """Make the existing paths in a config absolute, in place, so that it works from any folder; return the config."""
     source = config["dataset"].get("source")
-    for node, key in ((config, "data_dir"), (source, "path")):
+    for node, key in ((config, "data_dir"), (config, "continues"), (config, "init"), (source, "path")):
         path = node.get(key) if isinstance(node, dict) else None
         if isinstance(path, str) and exists(expanded(path)):
             node[key] = str(expanded(path).absolute())

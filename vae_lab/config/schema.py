@@ -96,6 +96,10 @@ class TrainConfig(_Schema):
     data_dir: str | None = Field(
         description="folder of the datasets; null: $VAE_LAB_DATA, else a cache in your home folder"
     )
+    continues: str | None = Field(
+        None, description="typed as from=<run>: the run whose last state training begins from, for more epochs"
+    )
+    init: str | None = Field(None, description="folder of a run whose weights training begins with")
     resume: str | None = Field(
         None, description="folder of an interrupted run, to resume it with its original settings"
     )

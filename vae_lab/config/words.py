@@ -19,7 +19,8 @@ _SHORT = {"-c": "--cfg", "-i": "--info", "-p": "--package", "-m": "--multirun", 
 _VALUES = {"--cfg": ("job", "hydra", "all"), "--info": ("all", "config", "defaults", "defaults-tree", "searchpath")}
 _TEXTS = ("--package", "--config-dir", "--config-name")  # options with any text as their value
 _OPTIONS = (*_VALUES, *_TEXTS, "--resolve", "--multirun")
-PATHS = ("run", "images", "out", "dir", "data_dir", "resume", "dataset.source.path", "hydra.run.dir", "hydra.sweep.dir")
+PATHS = ("run", "images", "out", "dir", "data_dir", "resume", "from", "continues", "init", "dataset.source.path",
+         "hydra.run.dir", "hydra.sweep.dir")  # fmt: skip
 OF_HYDRA = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.searchpath")
 _INSTEAD = {"hydra/launcher": "launcher=joblib", "hydra/sweeper": "search=optuna", "hydra.launcher": "launcher.jobs=…",
             "hydra.mode": "-m for a sweep", "hydra.output_subdir": "hydra.run.dir=<folder>"}  # fmt: skip
@@ -76,6 +77,29 @@ def _refuse_contradictions(options: dict[str, str | None]) -> None:
     several = [name for name in ("--cfg", "--info", "--multirun") if name in options]
     if len(several) > 1:
         raise UserError(f"{' and '.join(several)} exclude each other; type only one of them")
+
+
+def begun_from(options: list[str], words: list[str]) -> tuple[list[str], list[str]]:
+    """Return options and overrides in which ``from=<run>`` stands for the config of that run, which it continues.
+
+    Raises:
+        UserError: several runs are typed, no run, or an option that contradicts ``from=``.
+    """
+    typed = [word for word in words if word.startswith("from=")]
+    if not typed:
+        return options, words
+    folder = unquoted(typed[0].removeprefix("from=").rstrip("/"))
+    if len(typed) > 1 or not folder:
+        raise UserError("from= continues one run in a new folder; type from=outputs/<date>/<run> epochs=<more>")
+    contrary = [option for option in options if option.startswith(("--config", "--multirun"))]
+    if contrary:
+        raise UserError(f"{contrary[0]}: from= continues one run with its own config; leave {contrary[0]} out")
+    path = expanded(folder)
+    if not exists(path / "config.yaml"):
+        raise UserError(f"{typed[0]}: no run folder (no config.yaml in it); type from=outputs/<date>/<run>")
+    own = [f"--config-dir={path}", "--config-name=config"]
+    others = [word for word in words if word not in typed]
+    return [*options, *own], [*others, f"continues={quote(str(path.absolute()))}"]
 
 
 def quoted(words: list[str], several: bool = False) -> list[str]:

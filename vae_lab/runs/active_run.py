@@ -25,7 +25,7 @@ from vae_lab.runs.preparing import Prepared
 from vae_lab.runs.weights import load_best_or_last
 from vae_lab.scores import Scores
 from vae_lab.system.reading import read_history
-from vae_lab.training.checkpoints import restore_last
+from vae_lab.training.checkpoints import LAST, restore_last, write_checkpoint
 from vae_lab.training.compiled import estimated_seconds
 
 
@@ -57,6 +57,7 @@ def begin(
         "run_id": uuid.uuid4().hex[:8],
         "sweep": sweep,
         "wall_seconds": 0.0,
+        **(prepared.beginning.about if prepared.beginning else {}),
         **environment,
     }
     writing.write_environment(run_dir, prepared.environment)
@@ -86,6 +87,9 @@ class ActiveRun:
         self._is_open = True
         context = LogContext(self.run_dir, self.config, self.environment["run_id"], self.environment["sweep"])
         self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
+        self.began = prepared.beginning.sentence if prepared.beginning else ""
+        if prepared.beginning and prepared.beginning.checkpoint:
+            write_checkpoint(prepared.beginning.checkpoint, self.run_dir / "checkpoints" / LAST)
 
     @cached_property
     def own_classifier(self) -> tuple[str, str]:

@@ -4,9 +4,11 @@ The file may come from someone else. Hydra builds callbacks and log handlers fro
 other code can look at it, so it never sees the file itself: it receives a copy that has only the settings of a run.
 """
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -53,4 +55,39 @@ def _composable(path: Path) -> Node:
         raise UserError(f"{path}: the config of a run has no key {other}; remove it from the file")
     primary: Node = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
     defaults = [entry for entry in primary["defaults"] if "override hydra/job_logging" in entry]
-    return {"defaults": ["_self_", *defaults], **content, "trust": [], "hydra": primary["hydra"]}
+    later = {"continues": None, "init": None, "classifier": True}  # keys that earlier versions do not have
+    _restore_references(content)
+    return {"defaults": ["_self_", *defaults], **later, **content, "trust": [], "hydra": primary["hydra"]}
+
+
+def _restore_references(config: Node) -> None:
+    """Put ``${seed}`` and others back, in place, where the options of this package have them.
+
+    A saved config has values in their place. Without the references, ``seed=1`` would not reach ``dataset.seed``, nor
+    ``epochs=40`` the schedule of the learning rate. A value that differs from what it refers to was typed, and is kept.
+    """
+    for (group, *inner, key), of in _references().items():
+        node = config.get(group)
+        for part in inner:
+            node = node.get(part) if isinstance(node, dict) else None
+        if isinstance(node, dict) and key in node and of in config and node[key] == config[of]:
+            node[key] = f"${{{of}}}"
+
+
+@cache
+def _references() -> dict[tuple[str, ...], str]:
+    """The places of references to settings in the options of all groups: ``("dataset", "seed")`` -> ``seed``."""
+    found: dict[tuple[str, ...], str] = {}
+    for path in CONF.glob("*/**/*.yaml"):
+        group = path.relative_to(CONF).parts[0]
+        if group != "experiment":  # its keys are those of the whole config
+            found |= dict(_in_node(yaml.safe_load(path.read_text(encoding="utf-8")), (group,)))
+    return found
+
+
+def _in_node(node: object, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    for key, value in node.items() if isinstance(node, dict) else ():
+        reference = re.fullmatch(r"\$\{(\w+)\}", value) if isinstance(value, str) else None
+        if reference:
+            yield (*place, key), reference.group(1)
+        yield from _in_node(value, (*place, key))
