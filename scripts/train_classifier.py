@@ -4,7 +4,7 @@
 
 It takes minutes on two cores. The test images are used once, after training, for the accuracy that is printed and
 stored with the weights. New weights change every FID on the dataset, so the release notes must mention them, and the
-hash and the accuracy in docs/scores.md.
+hash and the accuracy in docs/classifiers.md.
 """
 
 import sys

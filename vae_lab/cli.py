@@ -15,7 +15,16 @@ from vae_lab.config.composed import Composed
 from vae_lab.config.conf import CONF
 from vae_lab.config.help import command_help, overview
 from vae_lab.config.paths import exists, expanded
-from vae_lab.config.words import SWEEP_KEYS, begun_from, divided, quote, quoted, search_folders, unquoted
+from vae_lab.config.words import (
+    SWEEP_KEYS,
+    begun_from,
+    divided,
+    quote,
+    quoted,
+    search_folders,
+    unquoted,
+    with_defaults_of_dataset,
+)
 from vae_lab.errors import Interrupted, UserError, did_you_mean, one_line
 from vae_lab.system import streams
 from vae_lab.system.processes import interrupt
@@ -117,6 +126,7 @@ def _carried_out(command: str, rest: list[str]) -> int:
     options, words = divided(rest)
     if command == "train":
         options, words = begun_from(options, words)
+        words = with_defaults_of_dataset(options, words)
     if any(option.startswith("--info") for option in options):
         logging.disable(logging.NOTSET)  # Hydra shows the facts about a config as log entries
     if command == "train" and _is_sweep(options, words):

@@ -168,7 +168,7 @@ def test_a_shipped_classifier_is_not_trained(trainings, name, stated):
 @pytest.mark.parametrize("name", SHIPPED_ONES)
 def test_the_documentation_has_the_hash_and_the_accuracy_of_the_shipped_classifiers(name):
     weights = (SHIPPED / f"{name}_classifier.safetensors").read_bytes()
-    page = (SHIPPED.parent.parent / "docs" / "scores.md").read_text(encoding="utf-8")
+    page = (SHIPPED.parent.parent / "docs" / "classifiers.md").read_text(encoding="utf-8")
     assert f"| {name} | {100 * SHIPPED_ONES[name]:.2f} % | `{hashlib.sha256(weights).hexdigest()}` |" in page
 
 

@@ -9,7 +9,7 @@ import yaml
 from conftest import BARE, TINY
 from helpers import curves_of, weights_of
 
-WORDS = [*TINY[:3], *BARE, "model=dense", "model.net.width=8", "scheduler=cosine", "likelihood=sigma"]
+WORDS = [*TINY[:4], *BARE, "model=dense", "model.net.width=8", "scheduler=cosine"]
 
 
 def state_of(folder: Path) -> dict:
@@ -22,7 +22,7 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 def test_a_finished_run_goes_on_in_a_new_folder_as_the_longer_run(cli):
     """With a constant rate, two epochs and two more are four epochs: weights, moments, noise and steps go on."""
-    words = [*WORDS, "scheduler=none", "objective=factor_vae", "beta_schedule=linear"]
+    words = [*WORDS, "scheduler=none", "likelihood=sigma", "objective=factor_vae", "beta_schedule=linear"]
     assert cli("train", *words, "epochs=2", "hydra.run.dir=short").status == 0
     assert cli("train", *words, "epochs=4", "hydra.run.dir=long").status == 0
     before = content_of(Path("short"))

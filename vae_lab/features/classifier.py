@@ -2,9 +2,9 @@
 
 Inception's ImageNet features say little about digits, so images are scored by a small network that is trained on the
 labels of the dataset. The classifiers of MNIST and Fashion-MNIST are part of the package; for other labelled datasets
-one is trained once and cached, on few images, since it has to tell images apart and not to be the best: docs/scores.md
-has what more would buy. Scores by different classifiers cannot be compared, so every score is saved with the SHA-256 of
-the weights.
+one is trained once and cached, on few images, since it has to tell images apart and not to be the best (what more
+would buy: docs/classifiers.md). Scores by different classifiers cannot be compared, so every score is saved with the
+SHA-256 of the weights.
 """
 
 import hashlib
