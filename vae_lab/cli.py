@@ -146,7 +146,7 @@ def _carried_out(command: str, rest: list[str]) -> int:
         with trusting(_trusted_names(composed)):
             _STARTS[command](replace(composed, typed=rest))
 
-    with saved_config(command, options) as options:
+    with saved_config(command, options, words) as options:
         failed = carry_out(command, options, words, task, tell)
     if failed:
         _tell(command, f"{len(failed)} of the sweep's jobs failed: {', '.join(failed)}")

@@ -79,10 +79,14 @@ def test_what_does_not_fit_is_refused_in_one_line_and_nothing_is_written(cli):
 
 def test_a_setting_that_others_refer_to_reaches_them_when_a_run_is_repeated(cli):
     assert cli("train", *WORDS, "epochs=1", "dataset.batch_size=4", "hydra.run.dir=first").status == 0
-    again = ["--config-dir=first", "--config-name=config", "seed=1", "epochs=2", "batch_size=2", "lr=0.1"]
+    again = ["--config-dir=first", "--config-name=config", "seed=1", "epochs=2", "batch_size=2", "lr=0.1",
+             "optimizer=sgd", "metrics=loss_terms"]  # fmt: skip
     assert cli("train", *again, "hydra.run.dir=second").status == 0
     config = yaml.safe_load(Path("second/config.yaml").read_text())
     assert config["dataset"]["seed"] == 1
     assert config["scheduler"]["make"]["T_max"] == 2
-    assert config["optimizer"]["lr"] == 0.1
+    assert config["optimizer"] == {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1, "momentum": 0.9,
+                                   "weight_decay": 0.0}  # fmt: skip
+    assert (config["choices"]["optimizer"], config["choices"]["model"]) == ("sgd", "dense")
+    assert list(config["metrics"]) == ["loss_terms"]
     assert config["dataset"]["batch_size"] == 4  # typed, so it is kept

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import yaml
 
+from vae_lab.config.composing import key_of
 from vae_lab.config.conf import CONF
+from vae_lab.config.help import groups
 from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig
 from vae_lab.errors import UserError
@@ -23,8 +25,13 @@ COPY = "saved"  # the name of the copy, which is none of the package's own confi
 
 
 @contextmanager
-def saved_config(command: str, options: list[str]) -> Iterator[list[str]]:
+def saved_config(command: str, options: list[str], words: list[str]) -> Iterator[list[str]]:
     """Yield the options of Hydra with a saved config replaced by a safe copy of it, which exists inside the block.
+
+    Args:
+        command: the command.
+        options: options of Hydra.
+        words: overrides. The options of groups among them, such as ``logger=none``, take the place of what was saved.
 
     Raises:
         UserError: the options do not name a saved config, or the file has other keys than the config of a run.
@@ -43,18 +50,23 @@ def saved_config(command: str, options: list[str]) -> Iterator[list[str]]:
     others = [option for option in options if not option.startswith(("--config-dir", "--config-name"))]
     with tempfile.TemporaryDirectory(prefix="vae-lab-config-") as copies:
         copy = Path(copies) / f"{COPY}.yaml"
-        copy.write_text(yaml.safe_dump(_composable(path), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        copy.write_text(yaml.safe_dump(_composable(path, words), sort_keys=False, allow_unicode=True), encoding="utf-8")
         yield [*others, f"--config-dir={copies}", f"--config-name={COPY}"]
 
 
-def _composable(path: Path) -> Node:
+def _composable(path: Path, words: list[str]) -> Node:
     """Return the config of a run as a primary config of Hydra, with this package's settings of Hydra."""
     content = read_yaml(path)
     other = next((key for key in content if key not in TrainConfig.model_fields), None)
     if other is not None:
         raise UserError(f"{path}: the config of a run has no key {other}; remove it from the file")
     primary: Node = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
-    defaults = [entry for entry in primary["defaults"] if "override hydra/job_logging" in entry]
+    chosen = sorted({key_of(word) for word in words} & set(groups()) & set(content))
+    content = {key: value for key, value in content.items() if key not in chosen}
+    defaults = [
+        *({key: None} for key in chosen),
+        *(e for e in primary["defaults"] if "override hydra/job_logging" in e),
+    ]
     later = {"continues": None, "init": None, "classifier": True}  # keys that earlier versions do not have
     _restore_references(content)
     return {"defaults": ["_self_", *defaults], **later, **content, "trust": [], "hydra": primary["hydra"]}
