@@ -10,7 +10,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-.PHONY: help install train test test-slow fuzz torture check-scores benchmark damage surroundings house check format clean
+.PHONY: help install train test test-slow fuzz torture check-science benchmark damage surroundings house check format clean
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -31,8 +31,8 @@ fuzz: install  ## try random command lines; ARGS="--count 10000 --seed 1", or AR
 torture: install  ## kill every command at random moments and check that nothing is lost; ARGS="--minutes 20 --seed 0"
 	$(BIN)/python scripts/torture $(if $(filter file,$(origin ARGS)),,$(ARGS))
 
-check-scores: install  ## compare scores with other implementations, measure time and memory (needs MNIST, ten minutes)
-	$(BIN)/python scripts/check_scores.py --time
+check-science: install  ## compare losses, densities and scores with independent computations; ARGS="--only iwae fid"
+	$(BIN)/python scripts/check_science $(if $(filter file,$(origin ARGS)),,$(ARGS))
 
 benchmark: install  ## measure speed and update docs/performance.md; ARGS="--quick" takes a short measurement only
 	$(BIN)/python scripts/benchmark $(if $(filter file,$(origin ARGS)),,$(ARGS))

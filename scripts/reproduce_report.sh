@@ -49,6 +49,6 @@ draw latent_dim/latent_dim-256 latent_space metrics=probe
 draw loss_weights/k1-0.5 latent_space metrics=none
 draw generate/run label_shares metrics=none
 [ -d "$out/generate/run/samples" ] || vae-lab sample "run=$out/generate/run" n=1024 || failed=1
-python scripts/report_page.py "$out" || failed=1
+python scripts/report_page "$out" || failed=1
 echo "$(((SECONDS - started) / 60)) minutes in all"
 exit $failed

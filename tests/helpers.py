@@ -141,7 +141,7 @@ class FakeData:
     def clean(self, split: str, n: int | None = None, size: int = 1000):
         yield from (bytes_of(getattr(self, split))[:n].float() / 255).split(size)
 
-    def batches(self, split: str, n: int | None = None, size: int = 1000):
+    def batches(self, split: str, n: int | None = None, size: int = 1000, mixed: bool = False):
         part = getattr(self, split)
         index = torch.arange(len(part))[:n]
         for x, places in zip(self.clean(split, n, size), index.split(size)):
@@ -188,6 +188,7 @@ class FakeTrained:
         self.posterior = Normal(torch.zeros(12, 3), torch.zeros(12, 3))
         self.given_features: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self.given_factor_codes: torch.Tensor | None = None
+        self.given_factor_log_var: torch.Tensor | None = None
         self.__dict__.update(given)
         self.extractor = self.extractor or self.classifier
 
@@ -211,6 +212,9 @@ class FakeTrained:
 
     def factor_codes(self):
         return self.given_factor_codes
+
+    def factor_posteriors(self):
+        return Normal(self.given_factor_codes, self.given_factor_log_var)
 
     def _given(self, source: str, n: int, which: int):
         found = self.given_features[source][which]

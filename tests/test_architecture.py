@@ -22,7 +22,8 @@ FLOORS = [
     {"features", "figures", "metrics", "models", "objectives", "report"},
     {"evaluation"},
     {"runs"},
-    {"commands", "compare"},
+    {"compare"},
+    {"commands"},
     {"sweep"},
     {"cli", "launchers", "search", "stack"},
 ]

@@ -142,7 +142,8 @@ def test_launcher_carries_out_a_sweep(cli, tmp_path, launcher):
 
 @pytest.mark.parametrize(("group", "option"), OF_SWEEPS, ids=[f"{group}={option}" for group, option in OF_SWEEPS])
 def test_option_of_a_sweep_plans_it(cli, tmp_path, group, option):
-    ended = cli("train", "-m", *TINY, *BARE, "latent_dim=2,3", f"{group}={option}", "dry_run=true")
+    scores = ["metrics=val_loss_terms"] if option == "optuna" else []
+    ended = cli("train", "-m", *TINY, *BARE, *scores, "latent_dim=2,3", f"{group}={option}", "dry_run=true")
     elsewhere = {"slurm": "launcher=slurm", "ray": "needs the package ray", "optuna": "needs the package optuna"}
     assert ended.status == 0 or elsewhere.get(option, "nothing") in ended.err, (
         ended.err

@@ -78,8 +78,8 @@ def _main(words: list[str]) -> int:
         with trusting(word for word in rest[1:] if "=" not in word):
             train_worker(Path(rest[0]))
         return 0
-    if command not in _STARTS:
-        _tell("", f"no such command '{command}'{did_you_mean(command, _STARTS)}; commands: {', '.join(_STARTS)}; "
+    if command not in STARTS:
+        _tell("", f"no such command '{command}'{did_you_mean(command, STARTS)}; commands: {', '.join(STARTS)}; "
                   "type vae-lab --help")  # fmt: skip
         return 2
     if "--help" in rest or "-h" in rest:
@@ -131,7 +131,7 @@ def _carried_out(command: str, rest: list[str]) -> int:
         logging.disable(logging.NOTSET)  # Hydra shows the facts about a config as log entries
     if command == "train" and _is_sweep(options, words):
         return _run_sweep(options, words)
-    words = _folders_as_override(words) if command == "compare" else words
+    words = _folders_as_override(words) if command in ("compare", "list") else words
     words = quoted(words, several="--multirun" in options)
 
     from vae_lab.config.hydra_errors import explain
@@ -144,7 +144,7 @@ def _carried_out(command: str, rest: list[str]) -> int:
 
     def task(composed: Composed) -> None:
         with trusting(_trusted_names(composed)):
-            _STARTS[command](replace(composed, typed=rest))
+            STARTS[command](replace(composed, typed=rest))
 
     with saved_config(command, options, words) as options:
         failed = carry_out(command, options, words, task, tell)
@@ -168,18 +168,6 @@ def _trusted_names(composed: Composed) -> list[str]:
 
     chosen = targets_typed(composed.words) if composed.primary == COPY else targets_in(composed.config)
     return [*packages_typed(composed.words), *sorted(chosen)]
-
-
-def _compare(composed: Composed) -> None:
-    from rich.console import Console
-
-    with loading():
-        from vae_lab.compare.comparison import compare
-
-    compare(composed.config, Console())
-
-
-_STARTS = {**STARTS, "compare": _compare}
 
 
 def _is_sweep(options: list[str], words: list[str]) -> bool:
@@ -212,9 +200,9 @@ def _complete(words: list[str]) -> int:
     line = os.environ.get("COMP_LINE", "")
     typed = line.split(" ")
     if words[-1].startswith("query=") and len(typed) <= 2:
-        print(" ".join([*_STARTS, "--help", "--version"]))
+        print(" ".join([*STARTS, "--help", "--version"]))
         return 0
-    command = typed[1] if len(typed) > 2 and typed[1] in _STARTS else "train"
+    command = typed[1] if len(typed) > 2 and typed[1] in STARTS else "train"
     os.environ["COMP_LINE"] = " ".join([typed[0], *typed[2:]])
     from vae_lab.config.hydra_main import call_hydra
 

@@ -273,8 +273,11 @@ class Data(Protocol):
     val: Examples
     test: Examples
 
-    def batches(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Batch]:
-        """n examples of a split (all by default) by a fixed draw, as the model receives them in scoring."""
+    def batches(self, split: str, n: int | None = None, size: int = 1000, mixed: bool = False) -> Iterator[Batch]:
+        """n examples of a split (all by default) by a fixed draw, as the model receives them in scoring.
+
+        ``mixed``: in a fixed random order instead of the stored one.
+        """
 
     def clean(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
         """n unchanged examples of a split or the pool by a fixed draw, [size, *x_shape] at a time; images in [0, 1]."""

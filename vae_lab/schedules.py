@@ -97,6 +97,11 @@ class Capacity(_Schedule):
     8). The paper's γ is k2 (1000 there). The absolute value is taken of the batch mean of the KL, as in the authors'
     code and in disentanglement_lib.
 
+    Near C the gradient is ±γ ∂KL, however small the distance, so that a large γ drowns the gradient of recon: on MNIST
+    (``model=dense``, three epochs, C = 25 after two), recon ends at 15.5, 21.2 and 47.4 for γ = 1, 10 and 100. γ need
+    only be larger than the nats of recon that one more nat of KL gains at C. With ``likelihood=mse``, the default
+    k2 = 1 is. With a smaller γ than that, as in runs with a learned σ and k2 = 1, the KL exceeds C.
+
     Args:
         capacity: final value of C, in nats per example.
         epochs: epochs over which C rises.

@@ -20,10 +20,11 @@ Conditions = Callable[[int, int, Noise], Tensor | None]  # (index of the first s
 class Scores:
     """The result of a metric.
 
-    A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``.
+    A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``, and
+    ``<name>_split_floor`` the part of it that is sampling error.
     """
 
-    values: dict[str, float]  # name -> number; names are prefixed with test/
+    values: dict[str, float]  # name -> number; names are prefixed with the split, as test/elbo
     protocol: dict[str, Any] = field(default_factory=dict)  # how the numbers were obtained
     arrays: dict[str, list[Any]] = field(default_factory=dict)  # results that are more than one number
     notes: list[str] = field(default_factory=list)  # sentences for the user: a skipped score and its reason
@@ -31,6 +32,28 @@ class Scores:
     meanings: dict[str, str] = field(default_factory=dict)  # name -> unit and direction, in a few words
     tables: dict[str, dict[str, list[Any]]] = field(default_factory=dict)  # name -> columns of <name>.csv, per example
     saved_in: Path | None = None  # the file from which earlier scores were read
+    split: str = "test"  # whose examples a metric has scored, 'test' or 'val': the prefix of its names
+    topics: dict[str, str] = field(default_factory=dict)  # name -> what the score is about: its heading in the terminal
+
+    def add(self, new: Scores) -> None:
+        """Take over other results, in the place of those of the same names, and the notes that are not there yet."""
+        for part in PARTS:
+            getattr(self, part).update(getattr(new, part))
+        self.notes.extend(note for note in new.notes if note not in self.notes)
+
+
+PARTS = ("values", "intervals", "meanings", "protocol", "arrays", "tables", "topics")  # dictionaries of ``Scores``
+FLOORS = ("_split_floor", "_floor")  # ends of the names of scores of real images
+
+
+def parted(name: str) -> tuple[str, str]:
+    """The name of a score without the end of a floor, and that end: ``fid_floor`` to ``fid``, ``_floor``.
+
+    >>> parted("fid_gmm_split_floor"), parted("fid")
+    (('fid_gmm', '_split_floor'), ('fid', ''))
+    """
+    end = next((end for end in FLOORS if name.endswith(end)), "")
+    return name.removesuffix(end), end
 
 
 class Extractor(Protocol):
@@ -90,7 +113,7 @@ class Generated(Protocol):
         """n examples, [size, *x_shape] at a time: decoded means of prior draws, or given images; images in [0, 1]."""
 
     def features(self, source: str, n: int) -> Tensor:
-        """The extractor's features [n, F] of 'samples', 'reconstructions', 'train', 'pool' or 'test'."""
+        """The extractor's features [n, F] of 'samples', 'reconstructions', 'train', 'val', 'pool' or 'test'."""
 
     def logits(self, source: str, n: int) -> Tensor:
         """The extractor's logits [n, its classes] of the same images."""
@@ -131,12 +154,16 @@ class Trained(Generated, Protocol):
     def factor_codes(self) -> Tensor:
         """Posterior means [M, D] of every image of ``data.factors``, on the CPU."""
 
+    def factor_posteriors(self) -> Normal:
+        """The posteriors of the same images, [M, D] each, on the CPU."""
+
 
 class Metric(Protocol):
     """Scores of a trained model.
 
     Optional attributes: ``needs``, the capabilities that it requires (see :mod:`vae_lab.evaluation.needs`), such as
-    ``("images", "labels")``; ``of_images = True`` where it looks at generated images alone.
+    ``("images", "labels")``; ``of_images = True`` where it looks at generated images alone; ``topic``, the heading of
+    its scores in the terminal, such as ``"Samples"``.
     """
 
     def __call__(self, trained: Trained) -> Scores:

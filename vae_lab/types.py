@@ -105,7 +105,11 @@ class Likelihood(Protocol):
     """p(x|z), given a decoder's output ``params`` [K, B, *params_shape] and a ``target`` [B, *x_shape].
 
     An implementation may also declare ``takes``: the kinds of values that it scores (see
-    :class:`vae_lab.examples.Values`); without it, every kind is accepted.
+    :class:`vae_lab.examples.Values`); without it, every kind is accepted. An optional method ``params_of_mean(mean)``
+    gives the params [*params_shape] of a mean [*x_shape], with which ``initialisation.output_bias=data`` lets a decoder
+    begin. If its ``log_prob`` fits a parameter such as σ to the targets in training mode, it also has
+    ``scored_log_prob(params, target)``, which uses the running state of earlier batches instead. This is what is
+    reported, because a fitted log p is no bound on the likelihood.
     """
 
     discrete: bool  # a probability mass, so that bits per dimension are meaningful
@@ -162,7 +166,8 @@ class Sampler(Protocol):
     """A distribution over codes, fitted after training: an ``nn.Module`` whose state_dict holds all fitted numbers.
 
     ``takes`` names the codes that it can be fitted to: 'real' (vectors [N, D]; codes of another shape are flattened for
-    it) or 'discrete' (long [N, ...], in their own shape).
+    it) or 'discrete' (long [N, ...], in their own shape). Where an optional attribute ``fresh_codes`` is true, ``fit``
+    receives a fourth argument: the Gaussians q(z|x), :class:`Normal` of [N, D], from which the codes were drawn.
     """
 
     about: dict[str, Any]  # entries for the protocol: components chosen, steps, the score of the fit
@@ -265,7 +270,10 @@ class Objective(Protocol):
     ``objective.…``; :data:`INFERENCE` and :data:`GENERATION` stand for the prefixes that the model declares.
 
     Optional attributes: ``optimizers``, {phase: parameters to an optimizer}, where a phase brings its own optimizer;
-    ``stackable = False`` where the loss cannot be differentiated under vmap, so that its jobs train one by one.
+    ``repeats``, {phase: number of optimizer steps per batch}, where a phase takes more than one;
+    ``stackable = False`` where the loss cannot be differentiated under vmap, so that its jobs train one by one;
+    ``batch_terms``, names of logged terms whose value depends on the number of examples that they are computed from,
+    and ``batch_size``, that number in validation and test; ``meanings``, {term: its meaning in a few words}.
     """
 
     phases: Mapping[str, Sequence[str]]

@@ -10,8 +10,8 @@ TINY = ("dataset=digits", "dataset.limit=40", "batch_size=20", "model=dense", "m
         "latent_dim=2", "logger=none")  # fmt: skip
 QUICK = ("metrics=[loss_terms,latent_use]", "figures=curves")
 SWEEP = ("train", "-m", *TINY, "epochs=1", "metrics=loss_terms", "figures=none", "beta=1,2", "hydra.sweep.dir=sweep")
-SEARCH = ("train", "-m", *TINY, "epochs=1", "metrics=loss_terms", "figures=none", "beta=interval(1,4)", "search=optuna",
-          "search.trials=2", "search.minimise=[test/loss]", "hydra.sweep.dir=search")  # fmt: skip
+SEARCH = ("train", "-m", *TINY, "epochs=1", "metrics=val_loss_terms", "figures=none", "beta=interval(1,4)",
+          "search=optuna", "search.trials=2", "search.minimise=[val/loss]", "hydra.sweep.dir=search")  # fmt: skip
 EVALUATE_SAMPLER = ("evaluate", "metrics=fid", "figures=none", "sampler=gmm", "sampler.components=2")
 LOAD = "load_run"  # in the place of a command: the run is used as in a notebook
 
@@ -46,6 +46,7 @@ COMMANDS = (
     Command((*EVALUATE_SAMPLER, "run=finished"), _SAMPLER),
     Command(("sample", "run=finished", "n=4"), _FINISHED),
     Command(("sample", "run=finished", "n=4", "sampler=gmm"), _SAMPLER),
+    Command(("figures", "run=finished", "figures=[samples,curves,kl_per_dimension]"), _SAMPLER),
     Command((LOAD, "finished"), _FINISHED),
     Command(("train", "resume=interrupted"),
             tuple(f"interrupted/{name}" for name in _BEGUN)),

@@ -55,7 +55,7 @@ def table_of(counts: Counter[tuple[str, str]], title: str) -> Table:
     table.add_column("command")
     for outcome in (*outcomes, "all"):
         table.add_column(outcome, justify="right")
-    known = ("train", "evaluate", "sample", "score", "compare")
+    known = ("train", "evaluate", "sample", "figures", "score", "compare")
     rows: dict[str, Counter[str]] = {}
     for (command, outcome), number in counts.items():
         rows.setdefault(command if command in known else "(no command)", Counter())[outcome] += number

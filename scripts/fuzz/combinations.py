@@ -30,7 +30,8 @@ PATHS = {"image_folder": f"dataset.source.path={IMAGES}", "arrays": f"dataset.so
 SOMETIMES = {"conditional=true": 0.2, "beta=3": 0.2, "training.clip=1.0": 0.1, "training.accumulate=2": 0.1,
              "training.patience=1": 0.05, "dataset.binarize=dynamic": 0.1, "dataset.binarize=static": 0.05,
              "dataset.noise_std=0.3 dataset.noise_share=0.5": 0.1, "precision=bf16": 0.05,
-             "dataset.source.labels=factors": 0.05, "scheduler.interval=step": 0.05}  # fmt: skip
+             "dataset.source.labels=factors": 0.05, "scheduler.interval=step": 0.05,
+             "initialisation.output_bias=data": 0.1}  # fmt: skip
 
 
 def lines_of_combination(choose: random.Random) -> list[list[str]]:

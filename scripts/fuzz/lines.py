@@ -80,6 +80,7 @@ def _valid() -> dict[str, list[list[str]]]:
         "evaluate": [[f"run={RUN}", *BARE], [f"run={RUN}", "metrics=loss_terms", "figures=none"],
                      [f"run={ODD}", *BARE]],
         "sample": [[f"run={RUN}", "n=2"], [f"run={RUN}", "n=2", "out=new", "dir=single"], [f"run='{ODD}'", "n=2"]],
+        "figures": [[f"run={RUN}", "figures=samples"], [f"run={ODD}", "figures=curves", "figures.style.format=pdf"]],
         "score": [[f"images={ARRAY}", "dataset=digits", "logger=none", "metrics=none", "figures=none"],
                   [f"images={IMAGES}", "dataset=digits", "logger=none", "metrics=label_distribution", "figures=none"]],
         "compare": [[RUN], [SWEEP, "grids=0"], [RUN, STOPPED, "out=new"], ["show=[loss]", RUN], [ODD]],

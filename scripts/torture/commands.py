@@ -54,6 +54,7 @@ COMMANDS = [
             done="mapped/results.json"),
     Command("evaluate", ["evaluate", "run=run", "metrics=prdc", "figures=samples", "sampler=gmm"], needs="train"),
     Command("sample", ["sample", "run=run", "n=40", "dir=images"], needs="train", done="images"),
+    Command("figures", ["figures", "run=run", "figures=[samples,curves]"], needs="train"),
     Command("score", ["score", *SMALL[:2], "images=images", "metrics=prdc", "figures=none", "logger=none",
                       "hydra.run.dir=scored"], needs="sample", done="scored/results.json"),
     Command("sweep, sequence", SWEEP, every=2),

@@ -58,7 +58,7 @@ def test_the_table_shows_differing_settings_marks_the_best_and_names_failures(tm
     assert all(len(line) <= 80 for line in told.partition("▸ marks")[0].splitlines())
     header = next(line for line in told.splitlines() if "latent_dim" in line)
     assert header.split()[:4] == ["latent_dim", "beta", "seeds", "fid"]
-    assert "▸ 12.5 ± 0.71" in told
+    assert "▸ 12.5 ± 0.7" in told
     assert "failed: the loss became NaN in epoch 2" in told
     assert "not shown here, but in compare.html and summary.csv" in told
     assert {"curves.png", "fid-latent_dim.png", "fid-latent_dim-beta.png", "rate_distortion.png"} <= {
@@ -77,8 +77,8 @@ def test_24_runs_with_three_settings_fit_80_columns(tmp_path, console):
     write_comparison([tmp_path / "s"], tmp_path / "out", console)
     lines = console.file.getvalue().splitlines()
     header = next(line for line in lines if "latent_dim" in line).split()
-    assert header == ["latent_dim", "batch_size", "lr", "seeds", "fid", "elbo"]
-    assert sum(" ± " in line and "best" not in line for line in lines) == 12
+    assert header == ["latent_dim", "batch_size", "lr", "seeds", "fid", "elbo", "recon"]
+    assert sum(" ± " in line and "marks" not in line for line in lines) == 12
     assert "…" not in "\n".join(lines[:16])
 
 
@@ -141,8 +141,8 @@ def test_protocols_are_distinguished_in_table_page_and_summary(tmp_path, console
         "fid was measured under 2 protocols, whose values are not comparable: A: images 360 (2 runs); "
         "B: images 1000 (1 run)" in told
     )
-    assert "▸ 10 ± 1 A" in told
-    assert "1 ± 1 B" in told.replace("▸", "!")
+    assert "▸ 10.0 ± 1.0 A" in told
+    assert "1.0 ± 1.0 B" in told.replace("▸", "!")
     assert [row["fid protocol"] for row in table(tmp_path / "s" / "summary.csv")] == ["A", "A", "B"]
     assert "Values measured under different protocols are not comparable." in page.read_text()
 
@@ -161,17 +161,21 @@ def test_a_second_comparison_replaces_the_first_but_nothing_else(cli, tmp_path):
     assert (tmp_path / "sweep" / "compare.html").read_text() == "my own notes"
 
 
-@pytest.mark.parametrize("last", ["compare.html", "summary.csv", "plots"])
+@pytest.mark.parametrize("last", ["compare.html", "summary.csv", "table.tex", "plots"])
 def test_a_comparison_that_was_killed_is_completed_by_the_same_command(cli, tmp_path, monkeypatch, last):
     """The kill comes while one of the files is written; the one that exists already must not be taken for foreign."""
     make_sweep(tmp_path / "sweep")
-    function = {"summary.csv": "summary.write_summary", "plots": "pictures.write_pictures"}.get(last)
+    functions = {"summary.csv": "summary.write_summary", "table.tex": "papers.write_tables",
+                 "plots": "pictures.write_pictures"}  # fmt: skip
+    function = functions.get(last)
     with monkeypatch.context() as patch:
         target = f"vae_lab.compare.views.{function}" if function else "vae_lab.compare.comparison.write_atomically"
         patch.setattr(target, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert cli("compare", "sweep", "grids=0").status == 130
     assert cli("compare", "sweep", "grids=0").status == 0
-    assert {"compare.html", "summary.csv", "plots"} <= {path.name for path in (tmp_path / "sweep").iterdir()}
+    assert {"compare.html", "summary.csv", "table.tex", "table.md", "plots"} <= {
+        path.name for path in (tmp_path / "sweep").iterdir()
+    }
 
 
 @pytest.mark.parametrize(("content", "status"), [("run,status,reason,seed,seeds\n", 0), ("day,weight\n", 2)])
@@ -187,7 +191,9 @@ def test_runs_and_sweeps_together_go_into_a_new_folder(cli, tmp_path):
     ended = cli("compare", "outputs/sweep", "outputs/x=1,y", "show=[kl,fid]", "grids=0")
     assert ended.status == 0, ended.err
     (made,) = (tmp_path / "outputs" / "compare").iterdir()
-    assert sorted(path.name for path in made.iterdir()) == ["compare.html", "plots", "summary.csv"]
+    assert sorted(path.name for path in made.iterdir()) == [
+        "compare.html", "plots", "summary.csv", "table.md", "table.tex"
+    ]  # fmt: skip
     assert len(table(made / "summary.csv")) == 12
     again = cli("compare", "outputs/*/*-job", "out=here", "grids=0")
     assert again.status == 0, again.err

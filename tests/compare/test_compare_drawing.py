@@ -45,12 +45,46 @@ def test_a_heat_map_holds_the_mean_of_each_pair(sweep):
 
 
 def test_curves_hold_interrupted_runs_too_and_seeds_look_alike(sweep):
-    (panel,) = Plotted(sweep, []).curves["val/loss"]
+    (panel,) = Plotted(sweep, []).single_curves["val/loss"]
     assert len(panel.plot.lines) == 10  # eight finished, the interrupted and the damaged one
     assert any("interrupted" in line.label for line in panel.plot.lines)
     first, second = panel.plot.lines[:2]
     assert first.style == second.style
     assert list(first.x) == [1, 2, 3]
+
+
+def test_curves_over_seeds_are_means_with_a_band_of_one_standard_deviation(sweep):
+    (panel,) = Plotted(sweep, []).curves["val/loss"]
+    assert len(panel.plot.lines) == 6  # four settings, the interrupted and the damaged run
+    first = panel.plot.lines[0]
+    assert first.label == "latent_dim=2 beta=1 (mean of 2 runs)"
+    assert (list(first.x), first.runs) == ([1, 2, 3], (0, 1))
+    assert first.y == pytest.approx([16.5, 15.5, 14.5])  # val/loss is fid + 4 - epoch, and the FIDs are 12 and 13
+    assert first.band == pytest.approx([np.std([0, 1], ddof=1)] * 3)
+    assert panel.plot.lines[-1].band is None
+    assert panel.plot.subtitle.endswith("; 10 runs; bands: mean ± sd over seeds")
+    drawn = figure(panel.plot)
+    area, line = drawn["data"][:2]
+    assert (area["fill"], area["meta"], line["meta"]) == ("toself", {"runs": [0, 1]}, {"runs": [0, 1]})
+    assert list(area["x"]) == [1, 2, 3, 3, 2, 1]
+    assert area["y"][0] - line["y"][0] == pytest.approx(line["y"][0] - area["y"][-1], abs=1e-3)
+    assert {"dtick": 1, "tick0": 0, "tickformat": "d"}.items() <= drawn["layout"]["xaxis"].items()
+    assert len(draw(panel.plot).axes[0].collections) >= 4
+
+
+def test_the_mean_over_seeds_ends_with_the_shortest_run(tmp_path):
+    for seed in (0, 1):
+        make_run(tmp_path / str(seed), 10.0, seed=seed)
+    metrics = tmp_path / "1" / "metrics.csv"
+    metrics.write_text("\n".join(metrics.read_text().splitlines()[:3]) + "\n")  # patience has ended it after 2 epochs
+    (panel,) = Plotted(compared(tmp_path), []).curves["val/loss"]
+    assert [list(line.x) for line in panel.plot.lines] == [[1, 2]]
+
+
+@pytest.mark.parametrize(("epochs", "step"), [(3, 1), (10, 1), (11, 2), (20, 2), (50, 5), (300, 50), (1000, 100)])
+def test_an_axis_of_epochs_has_whole_ticks(epochs, step):
+    axis = figure(Plot("", "epoch", "", [Line("", range(1, epochs + 1), [0.0] * epochs)]))["layout"]["xaxis"]
+    assert (axis["tick0"], axis["dtick"]) == (0, step)
 
 
 def test_rate_and_distortion_have_a_point_per_finished_run(sweep):
@@ -175,6 +209,16 @@ def test_a_floor_far_below_is_stated_and_does_not_stretch_the_axis(tmp_path, val
     assert low < min(values) < max(values) < high
 
 
+def test_a_floor_says_which_part_of_it_is_sampling_error(tmp_path):
+    for i, value in enumerate((2.5, 9.0)):
+        path = make_run(tmp_path / str(i), value, latent_dim=2 + i) / "results.json"
+        results = json.loads(path.read_text())
+        results["metrics"]["test/fid_split_floor"] = 1.0 + i
+        path.write_text(json.dumps(results))
+    (panel,) = Plotted(compared(tmp_path), []).against["fid"]["latent_dim"]
+    assert "floor 2: real training images; 1.5 by sampling error alone" in [line.label for line in panel.plot.lines]
+
+
 def test_positions_by_factors_stand_on_a_logarithmic_axis_with_a_tick_at_each(tmp_path):
     for dim in (1, 4, 16, 64):
         make_run(tmp_path / str(dim), 10.0 + dim, latent_dim=dim)
@@ -203,7 +247,7 @@ def test_an_axis_is_logarithmic_over_a_wide_range_of_positive_values():
     assert not wide([])
 
 
-PLOT = Plot("fid", "lr", "fid, nats", [Line("a", [1e-4, 1], [1.0, 2.0], [0.1, 0.2], ["p", "q"], run=3)], log_x=True,
+PLOT = Plot("fid", "lr", "fid, nats", [Line("a", [1e-4, 1], [1.0, 2.0], [0.1, 0.2], ["p", "q"], runs=(3,))], log_x=True,
             subtitle="n = 3", legend="beta")  # fmt: skip
 HEAT = Plot("fid", "x", "y", heat_map=HeatMap(["1", "2"], ["3"], [[1.0, None]], "fid"))
 SHADED = Plot(
@@ -229,7 +273,7 @@ def test_a_picture_shows_the_data_of_the_plot():
 def test_the_page_shows_the_data_of_the_plot():
     shown = figure(PLOT)
     (trace,) = shown["data"]
-    assert (list(trace["y"]), list(trace["error_y"]["array"]), trace["meta"]) == ([1, 2], [0.1, 0.2], {"run": 3})
+    assert (list(trace["y"]), list(trace["error_y"]["array"]), trace["meta"]) == ([1, 2], [0.1, 0.2], {"runs": [3]})
     assert shown["layout"]["xaxis"]["type"] == "log"
     assert figure(HEAT)["data"][0]["z"] == [[1.0, None]]
     *lines, scale = figure(SHADED)["data"]

@@ -67,7 +67,7 @@ def page_in(folder: Path) -> str:
     compared = Compared([read(run) for run in run_folders([folder])[0]])
     runs, drawable = best_first(compared)
     plotted = Plotted(compared, [read_sweep(folder)])
-    return page_of(compared, plotted, read_grids(compared, runs), drawable, "")
+    return page_of(compared, plotted, read_grids(compared, runs), drawable, "", folder)
 
 
 class _Structure(HTMLParser):

@@ -1,10 +1,12 @@
 """Tests of the page in a real browser without a network: sorting, filtering, hovering."""
 
+import json
 import re
 import shutil
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made import make_run, make_sweep
 from rich.console import Console
@@ -76,7 +78,7 @@ def traces(page) -> int:
 def test_rows_over_seeds_come_first_with_failures_marked(opened, sweep_page):
     page = opened(sweep_page)
     assert column(page, "n") == ["2", "2", "2", "2", "0", "1", "1"]
-    assert column(page, "score:fid")[:4] == ["▸ 12.5 ± 0.71", "42.5 ± 0.71", "26.5 ± 0.71", "56.5 ± 0.71"]
+    assert column(page, "score:fid")[:4] == ["▸ 12.5 ± 0.7", "42.5 ± 0.7", "26.5 ± 0.7", "56.5 ± 0.7"]
     failed, interrupted, damaged = column(page, "status")[4:]
     assert failed == "✗ failed: the loss became NaN in epoch 2"
     assert interrupted == "✗ interrupted: after 3 epochs"
@@ -109,7 +111,7 @@ def test_words_and_selects_filter_rows_and_curves(opened, sweep_page):
     assert column(page, "latent_dim") == ["16"]
     assert column(page, "beta") == ["4"]
     assert page.locator("#count").inner_text() == "1 of 7 rows, 2 runs"
-    page.wait_for_function("document.querySelectorAll('#curves .scatterlayer .trace').length === 2")
+    page.wait_for_function("document.querySelectorAll('#curves .scatterlayer .trace').length === 2")  # line and band
     page.fill("#filter", "nan")
     assert column(page, "status") == ["✗ failed: the loss became NaN in epoch 2"]
     page.click("#reset")
@@ -149,7 +151,7 @@ def test_single_runs_and_further_columns_are_a_click_away(opened, sweep_page):
     page = opened(sweep_page)
     page.check("input[value=single]")
     assert len(column(page, "seed")) == 11
-    assert column(page, "score:fid")[0] == "▸ 12 ± 1"
+    assert column(page, "score:fid")[0] == "▸ 12.0 ± 1.0"
     page.locator("#more").evaluate("node => node.parentNode.open = true")
     page.locator("#more label", has_text="fid_floor").locator("input").check()
     assert column(page, "score:fid_floor")[0] == "2"
@@ -219,6 +221,81 @@ def test_the_page_is_drawn_for_dark_screens_and_fits_narrow_ones(opened, sweep_p
     page.wait_for_function(
         "document.documentElement.scrollWidth <= innerWidth", timeout=10_000
     )  # plotly takes a moment
+
+
+def test_curves_follow_the_rows_over_seeds_with_bands_or_one_by_one(opened, sweep_page):
+    page = opened(sweep_page)
+    page.locator("#curves").scroll_into_view_if_needed()
+    drawn = "document.querySelector('#curves .plot').data"
+    page.wait_for_function(f"{drawn}?.length === 10")  # six lines, four of them with a band
+    assert page.evaluate(f"{drawn}.filter(trace => trace.fill === 'toself').length") == 4
+    assert "bands: mean ± sd over seeds" in page.locator("#curves .gtitle-subtitle").text_content()
+    ticks = page.locator("#curves .xtick text").all_text_contents()
+    assert ticks == ["1", "2", "3"]
+    page.check("input[value=single]")
+    page.wait_for_function(f"{drawn}.length === 10 && {drawn}.every(trace => trace.fill !== 'toself')")
+
+
+def test_a_row_leads_to_the_folders_files_and_commands_of_its_runs(opened, tmp_path):
+    run = make_run(tmp_path / "s" / "a b", logger={"_target_": "vae_lab.report.loggers.wandb_logger", "project": "p"})
+    (run / "figures").mkdir()
+    (run / "figures" / "samples.png").write_bytes(b"")
+    environment = {"command": "vae-lab train 'model=dense; x' beta=2", "run_id": "abc"}
+    (run / "environment.json").write_text(json.dumps(environment))
+    (run / "wandb" / "offline-run-1-abc").mkdir(parents=True)
+    page = opened(compare(tmp_path / "s"))
+    page.locator("td.about button").click()
+    told = page.locator("#content").inner_text()
+    assert "vae-lab train 'model=dense; x' beta=2" in told
+    assert f"vae-lab train '--config-dir={run}' --config-name=config" in told
+    assert "run abc of the project p, offline" in told
+    assert f"wandb sync '{run}/wandb/offline-run-1-abc'" in told
+    links = page.locator("#content a").evaluate_all("all => all.map(a => a.href)")
+    assert (run / "config.yaml").as_uri() in links
+    assert (run / "figures" / "samples.png").as_uri() in links
+    page.keyboard.press("Escape")
+    assert not page.locator("#dialog").is_visible()
+
+
+def test_a_strip_of_samples_is_enlarged_when_it_is_chosen(opened, sweep_page):
+    page = opened(sweep_page)
+    picture = page.locator("button.picture img").first
+    picture.scroll_into_view_if_needed()
+    own = picture.evaluate("image => image.naturalWidth")
+    assert picture.bounding_box()["width"] >= own
+    picture.click()
+    large = page.locator("#content img")
+    assert large.bounding_box()["width"] >= 2 * own
+    assert large.bounding_box()["width"] % own == 0
+    assert page.locator("#content a[download]").get_attribute("download").startswith("samples_latent_dim=2_beta=1")
+
+
+@pytest.mark.parametrize(("scheme", "landscape"), [("dark", False), ("light", True)])
+def test_a_printed_page_has_every_plot_whole_and_no_empty_section(opened, sweep_page, tmp_path, scheme, landscape):
+    pdfium = pytest.importorskip("pypdfium2", reason="pypdfium2 is not installed (pip install pypdfium2)")
+    page = opened(sweep_page, scheme)  # nothing is scrolled to, so that no plot is drawn yet
+    page.pdf(path=tmp_path / "page.pdf", format="A4", landscape=landscape, print_background=True)
+    with pdfium.PdfDocument(tmp_path / "page.pdf") as document:
+        sheets = [np.asarray(sheet.render(scale=1).to_pil().convert("RGB")) for sheet in document]
+        texts = ["".join(sheet.get_textpage().get_text_range().split()) for sheet in document]
+    parts = {
+        "Loss curves": ("val/loss per epoch", "latent_dim=16 beta=4 (mean of 2 runs)", "0072B2"),
+        "Scores over a setting": ("fid against latent_dim", "floor 2: real training images", "0072B2"),
+        "Scores over two settings": ("fid: mean of 2 runs per cell", "beta (weight of the KL term)", "FDE725"),
+        "Rate and distortion": ("Rate and distortion on test images", "kl, nats per image", "0072B2"),
+    }
+    for heading, (title, last, colour) in parts.items():
+        heading, title, last = ("".join(text.split()) for text in (heading, title, last))
+        (number,) = (i for i, text in enumerate(texts) if title in text)
+        assert heading in texts[number]
+        assert last in texts[number]  # what stands at the edge of the plot is on the sheet, too
+        rgb = [int(colour[i : i + 2], 16) for i in (0, 2, 4)]
+        assert (abs(sheets[number].astype(int) - rgb).max(2) < 40).sum() > 20, f"{title} is not drawn"
+    assert sum(text.count(",seed") for text in texts) >= 8  # the captions of the samples of every finished run
+    for sheet in sheets:
+        edge = np.concatenate([sheet[:, :25], sheet[:, -25:]], 1)
+        assert (edge == 255).all(), "something reaches the edge of the paper"
+    assert page.evaluate("document.documentElement.classList.contains('printing')") is False
 
 
 def test_the_page_names_nothing_to_load(sweep_page):

@@ -109,14 +109,14 @@ def test_runs_are_found_below_and_each_once_in_the_order_of_their_numbers(tmp_pa
 def test_words_are_folders_or_globs(tmp_path):
     runs = [make_run(tmp_path / f"run{i}") for i in range(2)]
     odd = make_run(tmp_path / "a[1]=b")
-    assert resolve([str(tmp_path / "run*")]) == runs
-    assert resolve([str(odd)]) == [odd]
+    assert resolve([str(tmp_path / "run*")], "list") == runs
+    assert resolve([str(odd)], "list") == [odd]
     (tmp_path / "file").write_text("")
     for word, told in (("nowhere*", "no such folder"), ("file", "a file, not a folder")):
         with pytest.raises(UserError, match=told):
-            resolve([str(tmp_path / word)])
+            resolve([str(tmp_path / word)], "compare")
     with pytest.raises(UserError, match="type vae-lab compare outputs"):
-        resolve([])
+        resolve([], "compare")
 
 
 def test_a_damaged_sweep_file_is_no_sweep_file(tmp_path):

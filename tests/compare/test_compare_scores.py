@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made import config, make_run, protocol
 
+from vae_lab.compare.choosing import best_cells, best_of, how_marked
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import letter, metric_of
 from vae_lab.compare.reading import Record, read
@@ -19,8 +20,8 @@ def run(value: float, told: dict | None = None, name: str = "fid", meaning: str 
 
 
 def best(records: list[Record], name: str = "fid") -> set[int]:
-    score = Compared(records).scores[name]
-    return score.best(score.values)
+    compared = Compared(records)
+    return best_of(compared, compared.scores[name], [(run,) for run in range(len(records))])
 
 
 def test_mean_and_spread_over_seeds_are_numpys():
@@ -40,7 +41,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_cell():
     assert [cell.runs for cell in compared.cells] == [(0, 1), (2,)]
     value = compared.value(compared.scores["fid"], (0, 1))
     assert (value.mean, value.spread, value.seeds) == (2.0, pytest.approx(2**0.5), 2)
-    assert compared.best_cells(compared.scores["fid"]) == {0}
+    assert best_cells(compared, compared.scores["fid"]) == {(0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,37 @@ def test_the_best_follows_the_direction_stated_in_the_meaning(meaning, values, w
 def test_nothing_is_best_without_another_to_beat():
     assert best([run(1.0)]) == set()
     assert best([run(1.0), run(2.0, {"images": 1000})]) == set()
+
+
+def validated(value: float, on_validation: float | None, told: dict | None = None) -> Record:
+    """A run with a test score and, unless it is None, the same score of the validation set."""
+    record = run(value, told)
+    if on_validation is not None:
+        record.scores["val/fid"] = on_validation
+        record.meanings["val/fid"] = "lower is better"
+        record.protocol["val_fid"] = {"images": 90, "split": "val"}
+    return record
+
+
+def test_the_best_is_chosen_by_validation_scores_where_every_run_has_them():
+    records = [validated(3.0, 1.0), validated(1.0, 2.0), validated(2.0, 3.0)]
+    assert best(records) == {0}
+    assert best(records, "val/fid") == {0}
+    compared = Compared(records)
+    assert compared.show == ["fid", "val/fid"]
+    assert how_marked(compared, compared.show) == "▸ marks the best value within its protocol: fid by val/fid"
+
+
+def test_the_best_is_chosen_by_test_scores_where_a_run_has_no_validation_score_and_that_is_said():
+    records = [validated(3.0, 1.0), validated(1.0, 2.0), validated(2.0, None)]
+    assert best(records) == {1}
+    told = how_marked(Compared(records), ["fid"])
+    assert told.endswith(": fid by the test score itself, because not every run has val/fid")
+
+
+def test_validation_scores_choose_within_the_protocol_of_the_test_score():
+    other = {"images": 1000}
+    assert best([validated(1, 9), validated(2, 8), validated(3, 7, other), validated(4, 6, other)]) == {1, 3}
 
 
 @pytest.mark.parametrize("told", [{"images": 1000}, {"extractor_sha256": "b" * 64}, {"reference": "all of mnist"}])
@@ -131,12 +163,17 @@ def test_seeds_under_two_protocols_have_no_mean():
         ("elbo", "loss_terms"),
         ("iwae_bound", "loss_terms"),
         ("somebodys_own", None),
+        ("val/elbo", "val_loss_terms"),
+        ("val/fid", "val_fid"),
+        ("val/fid_inception", "val_fid_inception"),
+        ("val/nll", None),
     ],
 )
 def test_a_score_is_found_under_its_metric(score, metric):
     metrics = ("fid", "fid_inception", "prdc", "label_distribution", "nll", "dci", "loss_terms")
+    metrics += ("val_loss_terms", "val_fid", "val_fid_inception")
     known: dict[str, dict] = {name: {} for name in metrics}
-    assert metric_of(f"test/{score}", known) == metric
+    assert metric_of(score if "/" in score else f"test/{score}", known) == metric
 
 
 @pytest.mark.parametrize(
@@ -144,6 +181,7 @@ def test_a_score_is_found_under_its_metric(score, metric):
     [
         ("fid_gmm", "fid_gmm"),
         ("fid_infinity_gmm_floor", "fid_gmm"),
+        ("fid_gmm_split_floor", "fid_gmm"),
         ("fid_inception_gmm", "fid_inception_gmm"),
         ("precision_two_stage", "prdc_two_stage"),
         ("precision_two_stage_floor", "prdc_two_stage"),
@@ -175,7 +213,7 @@ def test_samplers_of_a_run_are_no_other_source_of_its_images_and_their_scores_co
 def test_every_score_of_a_real_run_is_found_under_one_metric(finished):
     record = read(finished)
     assert {metric_of(name, record.protocol) for name in record.scores} == {
-        "loss_terms", "latent_use", "fid", "label_distribution"
+        "loss_terms", "val_loss_terms", "latent_use", "fid", "label_distribution"
     }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from vae_lab.cli import _STARTS
+from vae_lab.commands.starting import STARTS
 from vae_lab.config import schema
 from vae_lab.config.conf import CONF
 from vae_lab.config.help import command_help, groups, known_keys, options, overview
@@ -10,7 +10,7 @@ SCHEMAS = {"train": schema.TrainConfig, "evaluate": schema.EvaluateConfig, "samp
 
 
 def test_the_overview_shows_every_command():
-    assert all(f"vae-lab {command} " in overview() for command in _STARTS)
+    assert all(f"vae-lab {command} " in overview() for command in STARTS)
 
 
 @pytest.mark.parametrize("command", SCHEMAS)

@@ -103,9 +103,19 @@ def test_the_seed_changes_the_order_of_training_images():
     )
 
 
-def test_validation_batches_come_in_order():
-    made = with_trainer(data())
-    assert shown(made.val_dataloader()) == places(made.val)
+def test_validation_batches_come_in_a_fixed_random_order():
+    """Neighbours may be alike, and terms of a batch need batches that represent the split."""
+    found = [shown(with_trainer(data(seed=seed)).val_dataloader()) for seed in (0, 1)]
+    assert found[0] == found[1]
+    assert sorted(found[0]) == places(data().val)
+    assert found[0] != places(data().val)
+
+
+def test_examples_are_scored_in_their_order_or_mixed():
+    made = data()
+    stored, mixed = (shown(made.batches("test", size=7, mixed=mixed)) for mixed in (False, True))
+    assert stored == places(made.test)
+    assert sorted(mixed) == stored != mixed
 
 
 def test_two_processes_share_the_training_images():

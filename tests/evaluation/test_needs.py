@@ -10,7 +10,7 @@ import yaml
 from helpers import FakeExtractor, FakeTrained, FlowPosterior, GivenSource, labelled, small_model
 
 from vae_lab.config.help import options
-from vae_lab.config.make import make_all
+from vae_lab.config.make import make
 from vae_lab.data.dataset import Dataset
 from vae_lab.evaluation.needs import CAPABILITIES, QUIET, missing, usable
 from vae_lab.evaluation.trained import Evaluation
@@ -23,15 +23,16 @@ from vae_lab.training.job import Job
 
 NEEDS = {
     "metrics": {
-        **dict.fromkeys(["fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
+        **dict.fromkeys(["fid", "val_fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
         "label_distribution": ("images", "labels", "classifier"),
         "conditional_accuracy": ("conditional", "images", "labels", "classifier"),
         "probe": ("labels",),
         "aggregate_posterior": ("posterior", "gaussian"),
+        "mig_integral": ("factors", "posterior", "gaussian"),
         "nll": ("posterior", "densities", "likelihood"),
         **dict.fromkeys(["beta_vae_metric", "factor_vae_score", "mig", "dci", "sap"], ("factors",)),
         **dict.fromkeys(["denoising", "ood"], ("images",)),
-        **dict.fromkeys(["loss_terms", "latent_use", "anomaly"], ()),
+        **dict.fromkeys(["loss_terms", "val_loss_terms", "latent_use", "anomaly"], ()),
     },
     "figures": {
         "class_samples": ("conditional", "images"),
@@ -53,7 +54,7 @@ def parts_of(group: str) -> dict:
     for path in options(group).values():
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
         nodes |= {name: node for name, node in found.items() if name != "defaults"}
-    return make_all(nodes)
+    return {name: make(node) for name, node in nodes.items()}
 
 
 PARTS = {group: parts_of(group) for group in NEEDS}
@@ -86,6 +87,12 @@ def holding(values) -> FakeTrained:
 def without_extractor() -> FakeTrained:
     made = run()
     made.extractor = None
+    return made
+
+
+def left_out() -> FakeTrained:
+    made = run()
+    made.without_classifier = "it takes longer than the run"
     return made
 
 
@@ -128,6 +135,7 @@ LACKING = {
             "all examples of the dataset have the same label",
         ),
     ],
+    "classifier": [(left_out, "it takes longer than the run")],
     "features": [
         (
             without_extractor,

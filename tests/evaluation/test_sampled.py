@@ -12,6 +12,7 @@ from helpers import labelled, scores_of, small_model
 from vae_lab.config.help import options
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
+from vae_lab.evaluation.sampled import _bare, _full
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.elbo import ELBO
@@ -204,3 +205,10 @@ def test_codes_are_one_draw_per_training_image_in_order():
 def test_codes_of_an_autoencoder_are_its_means():
     made = evaluation(Autoencoder())
     assert torch.equal(made.code_draws(), made.codes("train")[0].mu)
+
+
+@pytest.mark.parametrize("end", ["", "_floor", "_split_floor"])
+def test_the_name_of_a_sampler_stands_before_the_end_of_a_floor(end):
+    assert _full(f"fid_inception{end}", "two_stage") == f"fid_inception_two_stage{end}"
+    assert _bare(f"fid_inception_two_stage{end}", "two_stage") == f"fid_inception{end}"
+    assert _bare(f"fid_inception{end}", "two_stage") is None

@@ -1,6 +1,7 @@
 """Tests that errors of a sampler are reported in one line, before anything is written."""
 
 import pytest
+import torch
 from conftest import BARE, TINY
 
 
@@ -40,3 +41,20 @@ def test_bad_settings_are_reported_before_anything_is_written(cli, tmp_path, wor
     assert ended.status == 2
     assert told in ended.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [["objective=ae"], ["posterior=planar"], ["objective=wae"]])
+def test_fresh_codes_need_gaussian_posteriors(cli, tmp_path, words):
+    assert cli("train", *TINY, *BARE, *words, "hydra.run.dir=run").status == 0
+    more = ["sampler=two_stage", "sampler.fresh_codes=true", "metrics=none", "figures=images"]
+    ended = cli("evaluate", "run=run", *more)
+    assert ended.status == 2
+    assert "sampler.fresh_codes=true draws codes from Gaussian posteriors" in ended.err
+    assert not (tmp_path / "run" / "samplers").exists()
+
+
+def test_a_sampler_of_fresh_codes_says_so(cli, run_copy):
+    more = ["sampler=two_stage", "sampler.fresh_codes=true", "sampler.epochs=1", "metrics=none", "figures=images"]
+    assert cli("evaluate", "run=run", *more).status == 0
+    about = torch.load(run_copy / "samplers" / "two_stage.pt", weights_only=True)["about"]
+    assert about["codes"].startswith("draws of q(z|x), new ones in each step, of each of ")

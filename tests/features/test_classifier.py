@@ -6,6 +6,7 @@ import pytest
 import torch
 from helpers import FakeData, gen, labelled
 
+from vae_lab.data.cache import Unwritable
 from vae_lab.data.torchvision_images import TorchvisionImages
 from vae_lab.examples import Examples
 from vae_lab.features import classifier
@@ -13,6 +14,7 @@ from vae_lab.features.classifier import (
     SHIPPED,
     ConvClassifier,
     accuracy,
+    classifier_beforehand,
     classifier_for,
     freeze,
     load_classifier,
@@ -210,3 +212,28 @@ def test_relu_after_pooling_is_relu_before_it_and_the_images_are_kept():
 @pytest.mark.parametrize("n", [2, 9, 17])
 def test_a_few_images_are_enough_to_learn_from(n):
     assert train_classifier(halves(n), halves(2), "halves", seen=n).num_features > 0
+
+
+def test_before_training_it_is_neither_trained_nor_drawn_from_global_randomness(trainings):
+    state = torch.random.get_rng_state()
+    found = classifier_beforehand(FakeData(labelled(20)))
+    assert found.head.out_features == 3
+    assert not trainings
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("images", [Examples(labelled(20).stored, None), labelled(20, classes=1)], ids=["none", "one"])
+def test_before_training_there_is_none_either_without_two_labels(trainings, images):
+    assert classifier_beforehand(FakeData(images)) is None
+
+
+def test_a_cache_that_may_only_be_read_is_refused_unless_the_classifier_is_in_it(trainings, monkeypatch):
+    found_for(labelled(20))
+
+    def refused(kind):
+        raise Unwritable(f"{kind} cannot be written")
+
+    monkeypatch.setattr(classifier, "refuse_unwritable", refused)
+    assert classifier_beforehand(FakeData(labelled(20))) is not None
+    with pytest.raises(Unwritable, match=r"has to be trained and saved, but classifiers cannot be written"):
+        classifier_beforehand(FakeData(labelled(20, seed=9)))

@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 
@@ -115,3 +116,23 @@ def test_two_processes_at_once_do_not_disturb_each_other(folder):
     both = [subprocess.Popen([sys.executable, "-c", _PROCESS, str(i), str(folder)]) for i in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     assert not list(folder.glob("*.part"))
+
+
+def test_without_a_cache_they_are_computed_each_time(monkeypatch, tmp_path):
+    (tmp_path / "blocked").write_text("")
+    monkeypatch.setenv("VAE_LAB_CACHE", str(tmp_path / "blocked" / "cache"))
+    compute = Counted()
+    assert same(remembered("key", compute), compute.made)
+    assert same(remembered("key", compute), compute.made)
+    assert compute.calls == 2
+
+
+def test_a_disk_that_is_full_costs_no_second_computation(folder, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    compute = Counted()
+    assert same(remembered("key", compute), compute.made)
+    assert compute.calls == 1
+    assert list(folder.iterdir()) == []

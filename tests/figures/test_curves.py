@@ -8,7 +8,7 @@ def row(epoch: int, *names: str) -> dict[str, float]:
 
 
 def draw(*names: str, epochs: int = 3):
-    return Curves()(FakeTrained(history=[row(e, *names) for e in range(epochs)]))
+    return Curves()(FakeTrained(history=[row(e, *names) for e in range(1, epochs + 1)]))
 
 
 def test_nothing_is_drawn_before_the_first_epoch():
@@ -30,7 +30,7 @@ def test_an_autoencoder_has_no_panel_for_kl():
 def test_epochs_are_counted_from_1():
     (line, _) = draw("loss").axes[0].get_lines()
     assert list(line.get_xdata()) == [1, 2, 3]
-    assert list(line.get_ydata()) == [0.5, 1.5, 2.5]
+    assert list(line.get_ydata()) == [1.5, 2.5, 3.5]
 
 
 def test_the_run_is_named_above():

@@ -55,7 +55,8 @@ def test_each_noised_image_stands_over_its_reconstruction(x_shape):
             if column == 0:
                 expected = clean[example].permute(1, 2, 0).expand(-1, -1, 3)
                 np.testing.assert_allclose(noised, expected, atol=1e-6)
-    assert [text.get_text() for text in axes.texts] == ["0", "0.2", "0.4"]
+    told = [text.get_text() for text in axes.texts]
+    assert told == ["noisy", "decoded", "noisy", "decoded", "0", "0.2", "0.4"]
 
 
 def test_fewer_images_than_examples_are_enough():

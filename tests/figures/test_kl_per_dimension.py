@@ -23,15 +23,25 @@ def test_dimensions_are_sorted_by_kl_and_coloured_by_activity():
     active, inactive = axes.containers
     assert [bar.get_height() for bar in active] == [3.0, 2.0, 0.5]
     assert [bar.get_height() for bar in inactive] == [0.1]
-    assert [bar.get_x() + bar.get_width() / 2 for bar in inactive] == [pytest.approx(4)]
+    assert [bar.get_x() + bar.get_width() / 2 for bar in inactive] == [pytest.approx(3)]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "0", "2"]  # their indices in z
     assert figure.get_suptitle().splitlines()[0] == "KL per latent dimension: 5.6 nats in all, 3 of 4 units active"
 
 
 def test_axes_are_named():
     (axes,) = draw([1.0], [1.0]).axes
-    assert axes.get_xlabel() == "latent dimension, by KL"
+    assert axes.get_xlabel() == "latent dimension: index in z, from 0"
     assert axes.get_ylabel() == "KL (nats per image)"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["active"]
+
+
+def test_of_many_dimensions_some_are_named_by_their_index():
+    kl = [float(i) for i in range(100)]
+    (axes,) = draw(kl, [1.0] * 100).axes
+    places, labels = axes.get_xticks(), [label.get_text() for label in axes.get_xticklabels()]
+    assert len(labels) <= 32
+    assert [99 - int(place) for place in places] == [int(label) for label in labels]  # the largest KL is the last one's
+    assert axes.get_xlabel().endswith("one in 4 is named")
 
 
 def drawn_hierarchy(*sizes: int):

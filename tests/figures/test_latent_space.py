@@ -7,7 +7,7 @@ import torch
 from helpers import FakeTrained, gen, labelled
 
 from vae_lab.examples import Examples, Tokens
-from vae_lab.figures.latent_space import LatentSpace
+from vae_lab.figures.latent_space import LatentSpace, separated
 from vae_lab.types import Normal
 
 
@@ -30,7 +30,7 @@ def test_two_dimensions_are_shown_as_they_are():
     figure, q = draw(2)
     assert rows(points(figure)) == rows(q.mu)
     (axes,) = figure.axes
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("posterior mean of z₁", "posterior mean of z₂")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("posterior mean of z[0]", "posterior mean of z[1]")
     assert "60 test images: two latent dimensions" in figure.get_suptitle()
 
 
@@ -106,6 +106,34 @@ def test_each_class_is_named_among_its_points():
     assert [part.get_label() for part in axes.collections] == ["class0", "class1", "class2"]
     assert rows(axes.collections[1].get_offsets()) == rows(q.mu[1::3])
     assert [text.get_text() for text in axes.texts] == ["class0", "class1", "class2"]
+
+
+def boxes_of(axes) -> list:
+    return [text.get_bbox_patch().get_window_extent() for text in axes.texts]
+
+
+def test_names_of_classes_at_the_same_place_are_moved_apart():
+    q = Normal(torch.zeros(60, 2), torch.zeros(60, 2))
+    q.mu[0] = 1.0  # otherwise all points are equal
+    (axes,) = LatentSpace()(FakeTrained(labelled(60, classes=5), posterior=q)).axes
+    axes.figure.draw_without_rendering()
+    boxes = boxes_of(axes)
+    assert len(boxes) == 5
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert [text.xy for text in axes.texts] == [(0, 0)] * 5  # a line leads to where they belong
+    assert sum(text.arrow_patch.get_visible() for text in axes.texts) >= 4
+
+
+def test_boxes_that_do_not_overlap_stay_where_they_are():
+    centres = np.array([[0.0, 0.0], [30.0, 0.0], [0.0, 20.0]])
+    assert separated(centres, np.full((3, 2), 10.0)).tolist() == centres.tolist()
+
+
+def test_many_boxes_at_one_place_are_separated():
+    sizes = np.tile([20.0, 10.0], (20, 1))
+    places = separated(np.zeros((20, 2)), sizes)
+    gaps = np.abs(places[:, None] - places[None]) - sizes
+    assert ((gaps > 0).any(-1) | np.eye(20, dtype=bool)).all()
 
 
 def test_a_class_without_images_is_left_out():

@@ -20,5 +20,5 @@ def test_the_bounds_stand_over_the_logarithm_of_k_with_their_errors():
     low, high = bars.get_segments()[0][:, 1]
     assert (low, high) == (pytest.approx(92 - 0.98), pytest.approx(92 + 0.98))
     assert axes.get_xscale() == "log"
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("importance samples K", "−L_K (nats per image)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("importance samples K", "bound (nats per image)")
     assert "88.25 ± 0.98 nats at K=5,000" in figure.get_suptitle()

@@ -7,6 +7,7 @@ from vae_lab.figures.novelty import NearestPairs
 from vae_lab.scores import Scores
 
 PAIRS = [[1001, 7, 0.25], [3, 30, 0.5], [2, 7, 1.5]]
+TEXTS = ["sample", "training", "distance", "0.25", "0.50", "1.50"]
 
 
 def fake(x_shape=(1, 8, 8), searched: int = 40, pairs=PAIRS, scored: str = "", features: str = "") -> FakeTrained:
@@ -47,7 +48,7 @@ def test_novelty_in_features_with_a_suffix_is_drawn():
     made = fake(scored="_inception", features="_inception")
     made.scores.arrays["nearest_training_images"] = PAIRS[:1]  # the classifier's stand beside it
     figure = NearestPairs()(made)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["0.25", "0.50", "1.50"]
+    assert [text.get_text() for text in figure.axes[0].texts] == TEXTS
     assert "4.5 % are near copies" in figure.get_suptitle()
 
 
@@ -73,7 +74,7 @@ def test_places_are_among_the_training_images_that_were_searched():
 
 
 def test_distances_stand_under_the_pairs():
-    assert [text.get_text() for text in NearestPairs()(fake()).axes[0].texts] == ["0.25", "0.50", "1.50"]
+    assert [text.get_text() for text in NearestPairs()(fake()).axes[0].texts] == TEXTS
 
 
 def test_both_curves_can_be_distinguished():

@@ -19,7 +19,8 @@ def test_nothing_is_drawn_without_the_metric():
 
 def test_each_kind_has_a_panel_and_each_score_a_curve():
     figure = OODROC()(fake("uniform", "rotated", "fashion_mnist"))
-    assert [axes.get_title() for axes in figure.axes] == ["uniform noise", "turned by 180°", "fashion_mnist"]
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["uniform noise", "test images turned by 180°", "fashion_mnist"]
     for axes in figure.axes:
         *curves, chance = axes.get_lines()
         assert [line.get_label() for line in curves] == ["−ELBO: 0.667", "recon: 0.667", "KL: 0.667"]
@@ -29,7 +30,7 @@ def test_each_kind_has_a_panel_and_each_score_a_curve():
         assert curves[0].get_ydata()[25] == pytest.approx(50)
         assert "%" in axes.get_xlabel()
     assert "%" in figure.axes[0].get_ylabel()
-    assert "1,234 of each" in figure.get_suptitle()
+    assert "1,234 of each kind against 1,234 test images" in figure.get_suptitle().replace("\n", " ")
     assert "fake model" in figure.get_suptitle()
     figure.canvas.draw()
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
+from vae_lab.figures.image_grids import image_grid
 from vae_lab.figures.run_picture import UnreadablePicture, read_picture, write_picture
-from vae_lab.figures.style import image_grid
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from vae_lab.figures.style import class_colours, image_grid
+from vae_lab.figures.image_grids import image_grid
+from vae_lab.figures.style import Style, class_colours, current_style, drawn_in, new_figure, number, panels_in_a_row
 
 
 def test_images_are_laid_row_by_row():
@@ -34,3 +35,50 @@ def test_colours_are_kept():
 @pytest.mark.parametrize("n", [2, 10, 11, 40])
 def test_no_two_classes_share_a_colour(n):
     assert len({str(colour) for colour in class_colours(n)}) == n
+
+
+def test_a_style_holds_inside_its_block_alone():
+    with drawn_in(Style(font_size=5)):
+        assert current_style().font_size == 5
+        with drawn_in(Style(dpi=33)):
+            assert (current_style().font_size, current_style().dpi) == (10, 33)
+        assert current_style().font_size == 5
+    assert current_style() == Style()
+
+
+def test_the_title_can_be_left_out_and_takes_its_room_with_it():
+    heights = []
+    for shown in (True, False):
+        with drawn_in(Style(title=shown)):
+            figure = new_figure(7, 3, "what it shows", "model=dense")
+        assert figure.get_suptitle() == ("what it shows\nmodel=dense" if shown else "")
+        heights.append(figure.get_figheight())
+    assert heights[0] - heights[1] == pytest.approx(2 * 1.3 * 9.5 / 72)
+
+
+def test_long_titles_are_wrapped_to_the_width():
+    for width in (None, 3.3):
+        with drawn_in(Style(width=width)):
+            figure = new_figure(7, 3, "word " * 40, "")
+        lines = figure.get_suptitle().splitlines()
+        assert max(map(len, lines)) <= (width or 7) * 14
+        assert " ".join(lines) == ("word " * 40).strip()
+
+
+def test_in_a_narrow_figure_images_shrink_with_the_width_and_plots_with_their_text():
+    with drawn_in(Style(width=3.5, font_size=8, title=False)):
+        figure = new_figure(7, 5, "", "", pictures=2)
+    assert figure.get_figwidth() == 3.5
+    assert figure.get_figheight() == pytest.approx(2 * 0.5 + 3 * 0.8 + 4 / 72)
+
+
+def test_panels_stand_below_each_other_where_the_width_has_no_room():
+    assert panels_in_a_row(3, 2.0) == 3
+    for width, columns in ((6.5, 3), (4.5, 2), (1.0, 1)):
+        with drawn_in(Style(width=width)):
+            assert panels_in_a_row(3, 2.0) == columns
+
+
+@pytest.mark.parametrize(("value", "spec", "shown"), [(-1.5, ".2f", "−1.50"), (2, "g", "2"), (-1e-9, "g", "−1e−09")])
+def test_numbers_have_the_minus_sign_of_the_axes(value, spec, shown):
+    assert number(value, spec) == shown

@@ -46,9 +46,14 @@ def test_values_stand_under_the_images_with_their_names():
     assert [axes.get_title().split(",")[0] for axes in figure.axes] == ["most typical", "least typical"]
     for axes in figure.axes:
         names, *values = (text.get_text().splitlines() for text in axes.texts)
-        assert names == ["label", "ELBO", "recon", "KL"]
-        assert values == [["class2", "-1.50", "3.14", "2.00"]] * 3
-    assert "12 test images by −ELBO (nats; ELBO = −recon − KL − 36.60)" in figure.get_suptitle()
+        assert names == ["label", "−ELBO", "recon", "KL"]
+        assert values == [["class2", "1.50", "3.14", "2.00"]] * 3
+    assert "12 test images by −ELBO (nats; −ELBO = recon + KL + 36.60)" in figure.get_suptitle()
+
+
+def test_numbers_below_0_have_the_minus_of_the_axes():
+    figure = Typical()(fake(label=2, elbo=1.5, kl=2.0))
+    assert figure.axes[0].texts[1].get_text().splitlines()[1] == "\N{MINUS SIGN}1.50"
 
 
 def test_without_labels_and_kl_recon_stands_alone():

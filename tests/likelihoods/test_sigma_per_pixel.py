@@ -53,7 +53,7 @@ def test_sigma_per_pixel_in_scoring_is_the_running_one():
     likelihood, other = SigmaPerPixel(SHAPE), torch.rand((5, *SHAPE), generator=gen(8))
     for seen in (target, other, target):
         likelihood.observe(params, seen)
-    variance = (2 * pixel_mse(params, target) + pixel_mse(params, other)) / 3
+    variance = (56 * pixel_mse(params, target) + 10 * pixel_mse(params, other)) / 66  # weights 1 : 10 : 55
     torch.testing.assert_close(likelihood.mse, variance)
     expected = normal_log_prob(params, target, variance.sqrt())
     torch.testing.assert_close(likelihood.eval().log_prob(params, target), expected)

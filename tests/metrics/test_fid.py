@@ -7,8 +7,9 @@ from helpers import FakeExtractor, FakeTrained, gen, labelled, scored
 from scipy.linalg import sqrtm
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from vae_lab.metrics import fid
 from vae_lab.metrics.common.resampling import interval, resamples
-from vae_lab.metrics.fid import FID, Reference, fid_infinity, frechet, resampled
+from vae_lab.metrics.fid import FID, Reference, fid_infinity, frechet, resampled, split_floor
 
 F = 6
 SOURCES = ("samples", "reconstructions", "pool", "test")
@@ -147,6 +148,28 @@ def test_two_sizes_of_twice_the_features_make_a_line():
         fid_infinity(normals(4 * F - 1, 1), reference, 0)
 
 
+def test_halves_tell_how_much_of_the_floor_is_sampling_error():
+    """Two sets of n images of one source are as far apart as the halves say, and a shift is not in them."""
+    test, *others = (torch.randn(400, F, generator=gen(seed)) for seed in range(21))
+    apart = np.mean([frechet(other, test) for other in others])
+    assert split_floor(test, 0) == pytest.approx(apart, rel=0.2)
+    fake = scored(400, samples=test, reconstructions=test, pool=test + 2, test=test)
+    values = FID(400, bootstrap=2)(fake).values
+    assert values["fid_floor"] == pytest.approx(4 * F, rel=1e-4)
+    assert values["fid_split_floor"] == split_floor(test, fake.seed) < 1
+
+
+@pytest.mark.parametrize("n", [400, 401])
+def test_the_halves_are_disjoint_and_half_of_their_distance_counts(n):
+    x = torch.arange(n * 2, dtype=torch.float64).reshape(n, 2) % 7
+    seen = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fid, "frechet", lambda a, b: seen.append((a, b)) or 8.0)
+        assert split_floor(x, 0) == pytest.approx(4, rel=0.01)
+    assert len(seen) == fid.SPLITS
+    assert all(len(a) == len(b) == n // 2 for a, b in seen)
+
+
 def trained(n: int = 60, extractor: FakeExtractor | None = None) -> FakeTrained:
     return scored(n, extractor, **{source: normals(100, i) for i, source in enumerate(SOURCES, 1)})
 
@@ -159,12 +182,13 @@ def test_samples_reconstructions_and_training_images_are_held_against_test_image
         assert scores.values[name] == frechet(fake.features(source, 50), reference)
     for name, source in {"fid_infinity": "samples", "fid_infinity_floor": "pool"}.items():
         assert scores.values[name] == fid_infinity(fake.features(source, 50), Reference(reference), fake.seed)
-    assert len(scores.values) == 5
+    assert scores.values["fid_split_floor"] == split_floor(reference, fake.seed)
+    assert len(scores.values) == 6
 
 
 def test_each_value_has_a_meaning_an_interval_and_a_protocol():
     scores = FID(50, bootstrap=20)(trained())
-    assert set(scores.meanings) == set(scores.intervals) == set(scores.values)
+    assert set(scores.meanings) == set(scores.intervals) | {"fid_split_floor"} == set(scores.values)
     for name, (low, high) in scores.intervals.items():
         assert low < scores.values[name] < high
     protocol = scores.protocol["fid"]
@@ -187,7 +211,7 @@ def test_the_suffix_of_the_features_stands_in_every_name():
     scores = FID(50, bootstrap=2)(trained(extractor=FakeExtractor(suffix="_inception")))
     assert set(scores.values) == {
         "fid_inception", "fid_inception_floor", "fid_infinity_inception", "fid_infinity_inception_floor",
-        "fid_reconstructions_inception",
+        "fid_inception_split_floor", "fid_reconstructions_inception",
     }  # fmt: skip
     assert set(scores.protocol) == {"fid_inception"}
 
@@ -197,7 +221,7 @@ def test_given_images_have_no_reconstructions():
     given = SimpleNamespace(**{name: getattr(fake, name) for name in (
         "data", "extractor", "features", "progress", "seed", "sampler", "available", "known")})  # fmt: skip
     scores = FID(50, bootstrap=2)(given)
-    assert set(scores.values) == {"fid", "fid_floor", "fid_infinity", "fid_infinity_floor"}
+    assert set(scores.values) == {"fid", "fid_floor", "fid_infinity", "fid_infinity_floor", "fid_split_floor"}
     assert scores.notes == []
 
 

@@ -16,7 +16,7 @@ def trained(likelihood=None, objective=None, images=None, size=1000) -> FakeTrai
     model = small_model(likelihood or MSE()).eval().requires_grad_(False)
     fake = FakeTrained(images or labelled(12), model=model, objective=objective or ELBO(1, 1, 1, "B", Constant()))
     batches = fake.data.batches
-    fake.data.batches = lambda split: batches(split, size=size)
+    fake.data.batches = lambda split, **_: batches(split, size=size)
     return fake
 
 
@@ -36,6 +36,18 @@ def test_terms_are_those_of_the_objective_on_the_test_images():
     batch = random_batch()
     batch.x = batch.target = x
     assert LossTermScores()(fake).values["recon"] == pytest.approx(Autoencoder()(fake.model, batch, step()).loss.item())
+
+
+def test_of_the_validation_split_they_are_the_same_terms_of_the_validation_images():
+    fake = trained()
+    fake.data.val = labelled(7)
+    found = LossTermScores("val")(fake)
+    swapped = trained(images=labelled(7))
+    swapped.model = fake.model
+    expected = LossTermScores()(swapped).values
+    assert found.split == "val"
+    assert found.values == pytest.approx({name: expected[name] for name in ("loss", "recon", "kl", "elbo")})
+    assert (found.protocol["val_loss_terms"]["images"], found.protocol["val_loss_terms"]["split"]) == (7, "val")
 
 
 @pytest.mark.parametrize("likelihood", [MSE(), Gaussian(0.3), Sigma(), Bernoulli()])

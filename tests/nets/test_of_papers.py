@@ -19,6 +19,7 @@ NETS = {
     "strided": Strided([4, 4, 8, 8], 16),
     "infogan": Strided([4, 8], 16, "leaky_relu", batch_norm=True),
     "dcgan": DCGAN(2),
+    "dcgan of the RAE": DCGAN(2, symmetric=True, dense_relu=False),
     "sigma_cnn": SigmaCNN(2),
     "resnet": ResNet([4, 8, 8], 16),
     "resnet without norm": ResNet([4, 8], 16, weight_norm=False),
@@ -89,7 +90,7 @@ def test_only_the_named_networks_hold_running_means():
                   for m in half.modules())
         for name, net in NETS.items()
     }  # fmt: skip
-    assert {name for name, there in held.items() if there} == {"infogan", "dcgan"}
+    assert {name for name, there in held.items() if there} == {"infogan", "dcgan", "dcgan of the RAE"}
 
 
 def test_weight_norm_separates_length_per_output():
@@ -102,3 +103,14 @@ def test_weight_norm_separates_length_per_output():
 def test_an_image_too_small_to_be_halved_so_often_is_refused(net):
     with pytest.raises(UserError, match=r"images of 4×9 cannot be halved 4 times .* type model=cnn"):
         net.encoder((1, 4, 9))
+
+
+def test_a_symmetric_dcgan_sees_2x_minus_1_and_its_code_may_stay_negative():
+    torch.manual_seed(0)
+    plain, symmetric = (DCGAN(2, batch_norm=False, symmetric=on).encoder((1, 16, 16)) for on in (False, True))
+    symmetric.load_state_dict(plain.state_dict())
+    x = torch.rand((3, 1, 16, 16), generator=gen())
+    torch.testing.assert_close(symmetric(x), plain(2 * x - 1))
+    bent, straight = (DCGAN(2, dense_relu=on).decoder(3, (1, 16, 16)).layers for on in (True, False))
+    assert [type(layer).__name__ for layer in bent[:3]] == ["Linear", "ReLU", "Unflatten"]
+    assert [type(layer).__name__ for layer in straight[:2]] == ["Linear", "Unflatten"]

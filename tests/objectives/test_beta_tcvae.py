@@ -6,10 +6,10 @@ import torch
 from helpers import INF, FlowPosterior, GivenNoise, gen, random_batch, small_model, step, tensor
 
 from vae_lab.errors import UserError
-from vae_lab.functional import reparameterize
+from vae_lab.functional import log_normal, reparameterize
 from vae_lab.likelihoods import MSE, Bernoulli
 from vae_lab.objectives import beta_tcvae
-from vae_lab.objectives.beta_tcvae import BetaTCVAE, log_aggregates, stratified, weighted
+from vae_lab.objectives.beta_tcvae import BetaTCVAE, log_aggregates, parts_of_kl, stratified, weighted
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.priors.mixture import MixturePrior
 from vae_lab.schedules import Capacity, Constant, Linear
@@ -50,10 +50,50 @@ def test_the_parts_add_up_to_the_kl_at_the_same_samples(estimator):
 
 def test_each_part_has_its_weight():
     model, batch = small_model(), random_batch()
-    terms = tcvae(0.5, 6.0, 2.0, 3.0)(model, batch, step())
+    terms = tcvae(0.5, 6.0, 2.0, 3.0, estimator="stratified")(model, batch, step())
     recon, mi, tc, dimension_kl = (terms.logs[name] for name in ("recon", "mi", "tc", "dimension_kl"))
     torch.testing.assert_close(terms.loss.detach(), 0.5 * recon + 2 * mi + 6 * tc + 3 * dimension_kl)
-    assert terms.logs == tcvae()(model, batch, step()).logs
+    assert terms.logs == tcvae(estimator="stratified")(model, batch, step()).logs
+
+
+def test_the_loss_has_the_estimator_of_the_paper_and_the_logs_the_one_that_can_be_read():
+    """With weighted sampling, the loss is stratified sampling's plus constants and a difference that the logs omit."""
+    model, batch = small_model(), random_batch(20)
+    terms = tcvae(k2=6.0, estimator="weighted")(model, batch, step())
+    latents = model.infer(batch.x, None, 1, step().noise, densities=True)
+    q = Normal(latents.q[0].mu[0], latents.q[0].log_var[0])
+    found = {
+        name: parts_of_kl(latents.log_q, *log_aggregates(latents.z[0], q, weights(20, 1000)), latents.log_p)
+        for name, weights in ESTIMATORS.items()
+    }
+    for name, value in zip(("mi", "tc", "dimension_kl"), found["stratified"]):
+        torch.testing.assert_close(terms.logs[name], value.detach())
+    mi, tc, dimension_kl = found["weighted"]
+    torch.testing.assert_close(terms.loss, terms.logs["recon"] + mi + 6 * tc + dimension_kl)
+
+
+def known_gaussian(batch: int, dims: int, variance: float, seed: int) -> tuple[torch.Tensor, Normal]:
+    """q(z) = N(0, I): means of variance 1 − v and posteriors of variance v. MI = −(D/2) log v; TC = 0."""
+    mu = math.sqrt(1 - variance) * torch.randn(batch, dims, generator=gen(seed))
+    q = Normal(mu, torch.full((batch, dims), math.log(variance)))
+    return reparameterize(mu, q.log_var, torch.randn(1, batch, dims, generator=gen(seed + 1000))), q
+
+
+@pytest.mark.parametrize(
+    ("estimator", "expected"), [("stratified", (10.86, 0.91, -0.24)), ("weighted", (15.85, 105.5, -109.8))]
+)
+def test_the_bias_on_a_known_gaussian_is_as_documented(estimator, expected):
+    """D = 10, variance 0.1, N = 60,000, B = 128: exactly MI = 5 log 10 = 11.51, and 0 for the other two."""
+    parts = []
+    for seed in range(40):
+        z, q = known_gaussian(128, 10, 0.1, seed)
+        joint, product = log_aggregates(z, q, ESTIMATORS[estimator](128, 60_000))
+        parts.append(torch.stack(parts_of_kl(log_normal(z, q.mu, q.log_var).sum(-1), joint, product,
+                                             log_normal(z).sum(-1))))  # fmt: skip
+    found = torch.stack(parts).mean(0)
+    assert found.tolist() == pytest.approx(expected, abs=0.15)
+    assert found.sum().item() == pytest.approx(5 * math.log(10), abs=0.1)  # the sum has no bias: it is the KL
+    assert (found[0] < math.log(60_000)) == (estimator == "stratified")
 
 
 def test_a_warm_up_weighs_the_total_correlation_alone():
@@ -138,8 +178,11 @@ def test_a_single_image_gives_finite_numbers_and_gradients(estimator):
 def test_the_number_of_training_images_is_that_of_the_step():
     model, batch, eps = small_model(), random_batch(4), torch.randn(1, 4, 3, generator=gen())
     logs = [tcvae()(model, batch, Step(tensor(0), tensor(INF), GivenNoise(eps), "model", n)).logs for n in (100, 1000)]
-    torch.testing.assert_close(logs[1]["mi"] - logs[0]["mi"], torch.tensor(math.log(10)))
-    torch.testing.assert_close(logs[1]["tc"] - logs[0]["tc"], torch.tensor(2 * math.log(10)))
+    latents = model.infer(batch.x, None, 1, GivenNoise(eps), densities=True)
+    q = Normal(latents.q[0].mu[0], latents.q[0].log_var[0])
+    for n, found in zip((100, 1000), logs):
+        joint, _ = log_aggregates(latents.z[0], q, stratified(4, n))
+        torch.testing.assert_close(found["mi"], (latents.log_q - joint).mean().detach())
 
 
 def test_a_flow_another_prior_and_several_levels_are_refused():

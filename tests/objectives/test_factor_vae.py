@@ -3,7 +3,7 @@ from functools import partial
 
 import pytest
 import torch
-from helpers import FlowPosterior, GivenNoise, gen, random_batch, small_model, step
+from helpers import FlowPosterior, GivenNoise, curves_of, gen, random_batch, small_model, step, weights_of
 
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
@@ -139,6 +139,47 @@ def test_a_batch_of_one_gives_finite_numbers():
     for phase in job.objective.phases:
         terms = job(random_batch(1), at(phase))
         assert torch.isfinite(torch.stack([terms.loss, *terms.logs.values()])).all()
+
+
+def test_more_discriminator_steps_see_more_of_the_total_correlation_after_as_many_batches():
+    """After 60 batches, a discriminator sees a part of a TC of 0.83 nats, and with 5 steps per batch more of it."""
+    z = correlated(20_000, SeededNoise("cpu", "held out"))
+    seen = {}
+    for repeats in (1, 5):
+        objective = taught(correlated, 60 * repeats)[0]
+        logits = objective.discriminator(z)
+        seen[repeats] = (logits[:, 0] - logits[:, 1]).mean().item()
+    assert 0 < seen[1] < 0.5 < seen[5] < 0.9
+    assert factor().repeats == {"discriminator": 1}
+
+
+WORDS = ("dataset=digits", "dataset.limit=60", "batch_size=10", "model=dense", "latent_dim=3", "objective=factor_vae",
+         "objective.width=8", "objective.depth=1", "logger=none", "figures=none", "metrics=loss_terms")  # fmt: skip
+
+
+def test_several_discriminator_steps_resume_as_one_run(cli, tmp_path):
+    words = ("train", *WORDS, "objective.discriminator_steps=3", "optimizer=sgd", "lr=1e-4")
+    for name, epochs in (("whole", 4), ("half", 2)):
+        assert cli(*words, f"epochs={epochs}", f"hydra.run.dir={name}").status == 0
+    config = (tmp_path / "half" / "config.yaml").read_text()
+    (tmp_path / "half" / "config.yaml").write_text(config.replace("epochs: 2\n", "epochs: 4\n"))
+    (tmp_path / "half" / "results.json").unlink()
+    ended = cli("train", "resume=half")
+    assert ended.status == 0, ended.err
+    assert curves_of(tmp_path / "half") == curves_of(tmp_path / "whole")
+    for name, value in weights_of(tmp_path / "whole").items():
+        assert torch.equal(weights_of(tmp_path / "half")[name], value)
+    steps = [int(row["step"]) for row in curves_of(tmp_path / "whole")]
+    assert steps == [steps[0] * i for i in (1, 2, 3, 4)]  # the steps of the model, not of the discriminator
+    assert steps[0] == 6
+
+
+def test_several_discriminator_steps_with_accumulation_are_refused_before_training(cli, tmp_path):
+    ended = cli("train", *WORDS, "objective.discriminator_steps=3", "training.accumulate=2", "hydra.run.dir=run")
+    assert ended.status == 2
+    assert ended.err.strip().endswith("type training.accumulate=1")
+    assert ended.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("latent_dim", [2, 4])

@@ -5,6 +5,7 @@ from helpers import FlowPosterior, ForbiddenNoise, gen, random_batch, small_mode
 from vae_lab.errors import UserError
 from vae_lab.likelihoods import MSE, Bernoulli
 from vae_lab.nets.cnn import CNN
+from vae_lab.nets.resnet import ResNet
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.rae import RAE, squared_jacobian, squared_weights
 from vae_lab.types import Step
@@ -50,6 +51,38 @@ def test_l2_is_of_the_decoders_weights_alone():
     for p in [*model.encoder.parameters(), *model.posterior.parameters(), model.decoder.layers[0].bias]:
         torch.nn.init.constant_(p, 9.0)
     torch.testing.assert_close(squared_weights(model), expected)
+
+
+def weight_normed():
+    return small_model(net=ResNet([4, 8], 16))
+
+
+def test_l2_of_weight_normalised_networks_is_that_of_the_weights_in_use():
+    model = weight_normed()
+    layers = [m for m in model.decoder.modules() if isinstance(m, torch.nn.Linear | torch.nn.modules.conv._ConvNd)]
+    assert any(torch.nn.utils.parametrize.is_parametrized(layer) for layer in layers)
+    expected = sum(layer.weight.square().sum() for layer in layers)
+    torch.testing.assert_close(squared_weights(model), expected)
+    lengths = [p for name, p in model.decoder.named_parameters() if name.endswith("original0")]
+    torch.testing.assert_close(squared_weights(model), sum(g.square().sum() for g in lengths))  # ‖θ‖² = Σ g²
+
+
+def test_l2_depends_on_the_function_alone():
+    """A direction v that is scaled by 3 is the same function, so the penalty and its gradient to g stay the same."""
+    model, other = weight_normed(), weight_normed()
+    with torch.no_grad():
+        for name, p in other.named_parameters():
+            if name.endswith("original1"):
+                p.mul_(3)
+    z = torch.randn(1, 5, 3, generator=gen())
+    torch.testing.assert_close(other.decode((z,), None), model.decode((z,), None))
+    torch.testing.assert_close(squared_weights(other), squared_weights(model))
+    squared_weights(model).backward()
+    for name, p in model.decoder.named_parameters():
+        if name.endswith("original0"):
+            torch.testing.assert_close(p.grad, 2 * p.detach())
+        if name.endswith("original1"):
+            torch.testing.assert_close(p.grad, torch.zeros_like(p), atol=1e-5, rtol=0)
 
 
 class AxisNoise:

@@ -30,7 +30,7 @@ def test_every_score_has_one_row_and_floors_stand_in_their_column():
     lines = printed(Scores(SCORES))
     assert "floor: the score of real training images" in " ".join(lines)
     assert cells(lines, "fid") == ["fid", "12.35", "2.5"]
-    assert cells(lines, "elbo") == ["elbo", "-1234.6"]
+    assert cells(lines, "elbo") == ["elbo", "-1235"]
     assert cells(lines, "active_units") == ["active_units", "7"]
     assert not any(line.split()[:1] == ["fid_floor"] for line in lines)
 
@@ -46,6 +46,13 @@ def test_floors_name_what_reaches_them():
     assert "floor: the score of draws from the prior" in printed(Scores(mmd))
     both = "floor: the score of real training images (mmd: of draws from the prior)"
     assert both in printed(Scores({**SCORES, **mmd}))
+
+
+def test_the_part_of_a_floor_that_is_sampling_error_stands_beside_it():
+    lines = printed(Scores({"test/fid": 9.0, "test/fid_floor": 1.7, "test/fid_split_floor": 0.9, "test/kid": 3.0}))
+    assert "1.7 (0.9)" in next(line for line in lines if line.split()[:1] == ["fid"])
+    assert "in brackets the part of it that is sampling error" in " ".join(lines)
+    assert not any("fid_split" in line for line in lines)
 
 
 def test_the_floor_of_features_with_a_suffix_stands_beside_its_score():
@@ -66,8 +73,8 @@ def test_no_score_is_lost_in_any_order(order):
 
 def test_intervals_are_half_their_width():
     lines = printed(Scores(SCORES, intervals={"test/fid": (11.0, 13.5), "test/active_units": (7.0, 7.0)}))
-    assert cells(lines, "fid") == ["fid", "12.35", "± 1.2", "2.5"]
-    assert cells(lines, "elbo") == ["elbo", "-1234.6"]
+    assert cells(lines, "fid") == ["fid", "12.3 ± 1.2", "2.5"]
+    assert cells(lines, "elbo") == ["elbo", "-1235"]
     assert cells(lines, "active_units") == ["active_units", "7"]
     assert "95 %" in "".join(lines)
     assert "95 %" not in "".join(printed(Scores(SCORES)))
@@ -85,12 +92,12 @@ def test_meanings_stand_at_the_end_as_they_are_written():
         (0.000123456, "0.0001235"),
         (-0.5, "-0.5"),
         (999.94, "999.9"),
-        (1000.04, "1000.0"),
-        (-54321.0, "-54321.0"),
+        (1000.04, "1000"),
+        (-54321.0, "-54321"),
         (0, "0"),
     ],
 )
-def test_numbers_keep_four_digits_or_one_place(value, shown):
+def test_numbers_keep_four_digits_or_no_decimals(value, shown):
     assert cells(printed(Scores({"test/x": value})), "x") == ["x", shown]
 
 
@@ -106,6 +113,14 @@ def test_scores_of_one_protocol_share_a_line():
     assert "fid_inception: 10,000 images, Inception, sha256 ffffffffffff…" in lines
     assert "prdc: 500 images, fake, 6-d, sha256 0123456789ab…" in lines
     assert sum("sha256" in line for line in lines) == 3
+
+
+def test_the_last_line_says_what_the_file_of_results_has_beyond_the_printed_lines():
+    console = Console(width=160, record=True, file=StringIO())
+    scores = Scores({"test/fid": 2.0}, meanings={"test/fid": "lower is better"})
+    print_scores(console, scores, "model", Path("outputs/run"), earlier=["test/fid", "test/kid", "test/nll"])
+    last = console.export_text().splitlines()[-1]
+    assert last == "Everything is in outputs/run; results.json has 2 other scores, meanings in full, protocols"
 
 
 def test_without_scores_there_are_notes_and_the_folder_and_no_table():
@@ -125,11 +140,11 @@ def test_long_notes_and_folders_stay_on_one_line():
     assert len(lines) == 2
 
 
-def test_the_plan_states_the_model_and_the_data_and_what_was_noticed_about_them():
+def test_the_plan_states_the_model_and_the_data_and_what_is_known_beforehand():
     parts = {"train": labelled(1200), "val": labelled(5), "test": labelled(7)}
-    data = SimpleNamespace(x_shape=(3, 9, 11), values=ImageBytes(), notes=["3 files [were] left out."], **parts)
+    data = SimpleNamespace(x_shape=(3, 9, 11), values=ImageBytes(), **parts)
     console = Console(width=160, record=True, file=StringIO())
-    print_plan(console, "net=[red]", data, {"parameters": 12345, "device": "cpu"})
+    print_plan(console, "net=[red]", data, {"parameters": 12345, "device": "cpu"}, ["3 files [were] left out."])
     assert console.export_text().splitlines() == [
         "net=[red]",
         "12,345 parameters on cpu; 1,200 training, 5 validation, 7 test images of 3×9×11",

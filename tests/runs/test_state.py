@@ -29,7 +29,9 @@ def test_a_damaged_failure_has_no_reason(tmp_path):
     assert state.failure_of(tmp_path) == ""
 
 
-@pytest.mark.parametrize(("epochs", "share"), [((), 0), ((0, 1), 0.5), ((0, 1, 2, 3), 1), ((2,), 0.75), (range(9), 1)])
+@pytest.mark.parametrize(
+    ("epochs", "share"), [((), 0), ((1, 2), 0.5), ((0, 1), 0.5), (range(1, 5), 1), ((3,), 0.75), (range(1, 9), 1)]
+)
 def test_share_done_is_that_of_the_last_epoch(tmp_path, epochs, share):
     rows = "".join(f"{epoch},{10 * epoch}\n" for epoch in epochs)
     (tmp_path / "metrics.csv").write_text(f"epoch,step\n{rows}")

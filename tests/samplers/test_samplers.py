@@ -1,6 +1,7 @@
 """Tests of properties of every sampler in ``conf/sampler``; new samplers are tested without a change here."""
 
 import io
+import math
 
 import pytest
 import torch
@@ -134,3 +135,21 @@ def test_training_keeps_the_best_epoch_and_ends_when_none_is_better():
 def test_a_loss_that_is_nan_is_reported():
     with pytest.raises(UserError, match=r"sampler.lr=0.1: the loss became NaN"):
         trained(Line(diverges=True))
+
+
+@pytest.mark.parametrize(("halve_every", "rates"), [(2, [0.1, 0.1, 0.05, 0.05, 0.025]), (None, None)])
+def test_the_learning_rate_is_halved_every_few_epochs_or_falls_along_a_cosine(monkeypatch, halve_every, rates):
+    seen = []
+    step = torch.optim.Adam.step
+
+    def noting(self, *more):
+        seen.append(self.param_groups[0]["lr"])
+        return step(self, *more)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", noting)
+    trained(Line(), epochs=5, batch_size=15, halve_every=halve_every)
+    assert len(seen) == 25
+    if rates is None:
+        assert seen == pytest.approx([0.05 * (1 + math.cos(math.pi * i / 25)) for i in range(25)])
+    else:
+        assert seen[::5] == seen[4::5] == pytest.approx(rates)

@@ -7,6 +7,7 @@ from helpers import gen
 from vae_lab.functional import log_mean_exp, log_normal
 from vae_lab.noise import SeededNoise
 from vae_lab.samplers.two_stage import SecondVAE, TwoStage
+from vae_lab.types import Normal
 
 
 def silent(steps, _):
@@ -85,3 +86,19 @@ def test_gamma_is_learnt_and_samples_have_its_noise(fitted):
     means = fitted.restore(fitted.vae.decoder(u))
     apart = (fitted.sample(4000, SeededNoise("cpu", 5)) - means) / fitted.scale
     assert apart.std().item() == pytest.approx(fitted.about["gamma"], rel=0.05)
+
+
+def test_fresh_codes_are_drawn_anew_in_every_step(monkeypatch):
+    """With q(z|x) = N(μ, σ²) the codes of two epochs differ by √2 σ; the held-out codes are the given ones."""
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(SecondVAE, "elbo", lambda self, x, noise: (seen.append(x), -self.log_gamma.expand(len(x)))[1])
+    mu = 100 * torch.arange(400.0).unsqueeze(1).repeat(1, 2)
+    q = Normal(mu, torch.full_like(mu, math.log(0.25)))
+    sampler = TwoStage(width=4, epochs=2, batch_size=1000, held_out=0.25, fresh_codes=True)
+    sampler.fit(mu + 0.5 * torch.randn(400, 2, generator=gen(1)), SeededNoise("cpu", 0), silent, q)
+    first, held, second, held_again = (sampler.restore(x) for x in seen)
+    assert torch.equal(held, held_again)
+    assert len(first) == len(second) == 300
+    (once, again), places = (x.sort(0).values for x in (first, second)), (first / 100).round().sort(0).values
+    assert (once - 100 * places).std().item() == pytest.approx(0.5, rel=0.1)
+    assert (once - again).std().item() == pytest.approx(0.5 * math.sqrt(2), rel=0.1)

@@ -1,16 +1,19 @@
 """Tests that the sentences of the report page agree with the scores, whatever the scores are."""
 
-import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 
 from vae_lab.compare.reading import Record
 
-PATH = Path(__file__).parents[2] / "scripts" / "report_page.py"
-SPEC = importlib.util.spec_from_file_location("report_page", PATH)
-page = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(page)
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+from report_page import loss_weights, models
+from report_page.page import page
+from report_page.runs import Report
+from report_page.section import MISSING
+from report_page.sections import sections
 
 FID = {"images": 100, "features": "mnist classifier, 128-d", "extractor_sha256": "5" * 64}
 
@@ -29,42 +32,43 @@ def dims(**fids):
 
 
 def test_a_u_with_its_best_at_16_holds():
-    seen = page.dimension(dims(_1=500, _4=200, _16=150, _128=180, _256=300)).seen
+    seen = loss_weights.dimension(dims(_1=500, _4=200, _16=150, _128=180, _256=300)).seen
     assert seen.startswith("Holds. Lowest at 16 dimensions. Holds. A U:")
 
 
 def test_another_best_or_another_shape_does_not_hold():
-    assert page.dimension(dims(_1=500, _4=100, _16=150)).seen.startswith("Does not hold here. Lowest at 4")
-    assert "Does not hold here. Not a clean U" in page.dimension(dims(_1=100, _4=200, _16=50, _64=40, _128=60)).seen
+    assert loss_weights.dimension(dims(_1=500, _4=100, _16=150)).seen.startswith("Does not hold here. Lowest at 4")
+    not_a_u = dims(_1=100, _4=200, _16=50, _64=40, _128=60)
+    assert "Does not hold here. Not a clean U" in loss_weights.dimension(not_a_u).seen
 
 
 def test_a_collapsed_run_is_named():
     runs = {**dims(_4=200, _16=150, _128=300), 1024.0: record(900, kl=0.001)}
-    assert "At 1024 dimensions the posterior collapsed" in page.dimension(runs).seen
+    assert "At 1024 dimensions the posterior collapsed" in loss_weights.dimension(runs).seen
 
 
 @pytest.mark.parametrize(("best", "told"), [(0.5, "Holds. "), (0.9, "Holds in part. "), (1.0, "Does not hold here. ")])
 def test_the_best_proportion_is_judged_by_its_place(best, told):
     runs = {share: record(100 if share == best else 200) for share in (0.0, 0.5, 0.9, 1.0)}
-    assert page.proportion(runs).seen.startswith(told)
+    assert loss_weights.proportion(runs).seen.startswith(told)
 
 
 def test_epochs_and_noise_are_judged_apart():
-    seen = page.dense_runs({5: record(275, epochs=5), 12: record(236, epochs=12)}, record(296)).seen
+    seen = models.dense_runs({5: record(275, epochs=5), 12: record(236, epochs=12)}, record(296)).seen
     assert "Holds. Noise makes FID worse: 275.0 without, 296.0 with" in seen
     assert "Does not hold here. More epochs improve it: 275.0 after 5, 236.0 after 12" in seen
 
 
 def test_cnn_and_dense_are_compared_at_equal_epochs():
     dense = {5: record(275, epochs=5), 50: record(100, epochs=50)}
-    assert page.cnn_and_dense({16: record(167)}, dense).seen.startswith("Holds.")
-    assert page.cnn_and_dense({16: record(300)}, dense).seen.startswith("Does not hold here.")
+    assert models.cnn_and_dense({16: record(167)}, dense).seen.startswith("Holds.")
+    assert models.cnn_and_dense({16: record(300)}, dense).seen.startswith("Does not hold here.")
 
 
 def test_runs_that_do_not_exist_are_marked_as_missing(tmp_path):
-    found = list(page.sections(page.Report(tmp_path)))
+    found = list(sections(Report(tmp_path)))
     assert len(found) == 10
-    assert {section.seen for section in found} == {page.MISSING}
-    text = page.page(found, tmp_path)
-    assert text.count(page.MISSING) == 10
+    assert {section.seen for section in found} == {MISSING}
+    text = page(found, tmp_path)
+    assert text.count(MISSING) == 10
     assert "https://" not in text.split("<script>")[0]

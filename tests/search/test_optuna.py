@@ -8,6 +8,7 @@ import pytest
 
 from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
+from vae_lab.sweep.aims import refuse_uncomputed
 from vae_lab.sweep.jobs import Outcome
 
 optuna = pytest.importorskip("optuna", reason="the package optuna is not installed")
@@ -23,7 +24,7 @@ def bowl(words):
     """Lowest, 0, at lr=0.01, latent_dim=16, model=dense."""
     typed = dict(word.split("=") for word in words)
     far = math.log10(float(typed["lr"]) / 0.01) ** 2 + (int(typed["latent_dim"]) - 16) ** 2 / 400
-    return {"test/fid": far + (typed["model"] == "cnn"), "test/elbo": -far}
+    return {"val/fid": far + (typed["model"] == "cnn"), "val/elbo": -far}
 
 
 def play(search, folder, varied=(LR, WIDTH, MODEL), at_once=1, until=10**9, fail=(), scores=bowl):
@@ -50,7 +51,7 @@ def test_the_known_optimum_is_approached_and_beats_chance(tmp_path):
     search = OptunaSearch(trials=60, startup=10)
     given = play(search, tmp_path)
     assert len(given) == 60
-    found = [bowl(words)["test/fid"] for words in given]
+    found = [bowl(words)["val/fid"] for words in given]
     assert min(found) < 0.1
     assert sorted(found[30:])[15] < sorted(found[:10])[5] / 3  # later trials are nearer than the random ones
     words = dict(word.split("=") for word in given[found.index(min(found))])
@@ -66,7 +67,7 @@ def test_draws_keep_to_their_kind_and_optuna_knows_the_typed_values(tmp_path):
         assert float(typed["lr"]) == trial.params["lr"] == float(f"{trial.params['lr']:.4g}")
         assert 1e-5 <= float(typed["lr"]) <= 1
         assert int(typed["latent_dim"]) == trial.params["latent_dim"]
-        assert trial.value == bowl(words)["test/fid"]
+        assert trial.value == bowl(words)["val/elbo"]
     below = sum(float(words[0].removeprefix("lr=")) < 10**-2.5 for words in given[:10])
     assert 2 <= below <= 8  # evenly on the logarithmic scale: evenly on the plain one, 1 in 300 lies below
 
@@ -74,7 +75,7 @@ def test_draws_keep_to_their_kind_and_optuna_knows_the_typed_values(tmp_path):
 def test_bounds_that_rounding_would_leave_are_kept(tmp_path):
     tight = Varied("beta", [], (0.333341, 0.333349))
     search = OptunaSearch(trials=3)
-    given = play(search, tmp_path, [tight], scores=lambda words: {"test/fid": 1.0})
+    given = play(search, tmp_path, [tight], scores=lambda words: {"val/elbo": 1.0})
     values = [float(words[0].removeprefix("beta=")) for words in given]
     assert all(0.333341 <= value <= 0.333349 for value in values)
     assert values == [trial.params["beta"] for trial in search._study.trials]
@@ -118,15 +119,15 @@ def test_two_aims_give_a_pareto_front(tmp_path):
 
     def scores(words):
         at = float(words[0].removeprefix("beta="))
-        return {"test/fid": at, "test/elbo": -abs(at - 0.5) if at < 0.5 else 0.5 - at, "test/loss": 0.0}
+        return {"val/fid": at, "val/elbo": -abs(at - 0.5) if at < 0.5 else 0.5 - at, "val/loss": 0.0}
 
-    search = OptunaSearch(trials=20, minimise=["test/fid"], maximise=["test/elbo"])
+    search = OptunaSearch(trials=20, minimise=["val/fid"], maximise=["val/elbo"])
     given = play(search, tmp_path, [Varied("beta", [], (0.0, 1.0))], scores=scores)
-    assert search.aims == [("test/fid", "min"), ("test/elbo", "max")]
+    assert search.aims == [("val/fid", "min"), ("val/elbo", "max")]
     drawn = {float(words[0].removeprefix("beta=")) for words in given}
     low = {value for value in drawn if value < 0.5}
     rest = min(drawn - low)
-    on_front = low | ({rest} if scores([f"beta={rest}"])["test/elbo"] > max(scores([f"beta={v}"])["test/elbo"]
+    on_front = low | ({rest} if scores([f"beta={rest}"])["val/elbo"] > max(scores([f"beta={v}"])["val/elbo"]
                                                                           for v in low) else set())  # fmt: skip
     assert {trial.params["beta"] for trial in search._study.best_trials} == on_front
     console = Console(width=150, record=True)
@@ -139,9 +140,9 @@ def test_two_aims_give_a_pareto_front(tmp_path):
 def test_the_best_trial_stands_first_in_the_table(tmp_path):
     from rich.console import Console
 
-    search = OptunaSearch(trials=8, minimise=[], maximise=["test/elbo"])
+    search = OptunaSearch(trials=8, minimise=[], maximise=["val/elbo"])
     given = play(search, tmp_path)
-    best = max(bowl(words)["test/elbo"] for words in given)
+    best = max(bowl(words)["val/elbo"] for words in given)
     console = Console(width=150, record=True)
     console.print(search.report())
     marked = [line for line in console.export_text().splitlines() if "★" in line]
@@ -155,8 +156,8 @@ def test_the_best_trial_stands_first_in_the_table(tmp_path):
         ([], {}, "nothing varies"),
         ([Varied("lr", [], (0.0, 1.0), log=True)], {}, "lr: a logarithmic scale starts above 0"),
         ([Varied("lr", [], (1.0, 1.0))], {}, "lr: 1 to 1 is empty"),
-        ([LR], {"minimise": []}, "no aim"),
-        ([LR], {"maximise": ["test/fid"]}, "name each score once"),
+        ([LR], {"minimise": ["val/fid"], "maximise": ["val/fid"]}, "name each score once"),
+        ([LR], {"minimise": ["test/fid"]}, "type val/fid, or search.on_test=true to select on test scores"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused_before_anything_is_written(tmp_path, varied, search, told):
@@ -164,9 +165,27 @@ def test_a_space_that_cannot_be_searched_is_refused_before_anything_is_written(t
         OptunaSearch(**search).plan(varied)
 
 
+def test_validation_scores_are_optimised_unless_the_test_set_is_asked_for(tmp_path):
+    assert OptunaSearch().aims == [("val/elbo", "max")]
+    assert OptunaSearch(minimise=["val/fid"]).aims == [("val/fid", "min")]
+    search = OptunaSearch(trials=2, minimise=["test/fid"], on_test=True)
+    assert search.plan([LR]) == (2, [])
+    play(search, tmp_path, [LR], scores=lambda words: {"test/fid": 1.0})
+    assert search.report().title == "Best of 2 trials by test/fid, chosen on the test set"
+
+
+def test_a_score_that_the_jobs_will_not_have_is_refused_before_training(cli, tmp_path):
+    refused = cli("train", "-m", "search=optuna", "beta=interval(1,4)", "dataset=digits", "search.minimise=[val/fid]")
+    assert refused.status == 2
+    assert "the search needs val/fid, which metrics= does not compute; type metrics=[fast,val_fid]" in refused.err
+    assert not (tmp_path / "outputs").exists()
+    refuse_uncomputed([("val/fid", "min"), ("val/elbo", "max")], ["val_loss_terms", "val_fid"])
+    refuse_uncomputed([("val/somebodys_own", "min")], [])  # the metric of another package
+
+
 def test_a_score_that_no_job_gives_is_named_with_those_that_are_there(tmp_path):
-    with pytest.raises(UserError, match="has no score test/fid to optimise; its scores: test/loss"):
-        play(OptunaSearch(trials=3), tmp_path, scores=lambda words: {"test/loss": 1.0})
+    with pytest.raises(UserError, match="has no score val/elbo to optimise; its scores: val/loss"):
+        play(OptunaSearch(trials=3), tmp_path, scores=lambda words: {"val/loss": 1.0})
 
 
 def test_a_missing_package_is_reported(monkeypatch):
@@ -179,8 +198,8 @@ def test_a_missing_package_is_reported(monkeypatch):
 
 def test_a_sweep_is_searched_killed_and_gone_on_with(cli, tmp_path):
     words = ["train", "-m", "dataset=digits", "dataset.limit=16", "batch_size=8", "epochs=1", "logger=none",
-             "metrics=[loss_terms]", "figures=none", "model=dense", "search=optuna",
-             "search.minimise=[test/loss]", "search.maximise=[test/kl]", "latent_dim=range(2,9)",
+             "metrics=[val_loss_terms]", "figures=none", "model=dense", "search=optuna",
+             "search.minimise=[val/loss]", "search.maximise=[val/kl]", "latent_dim=range(2,9)",
              "lr=tag(log,interval(1e-4,1e-2))", "sweep=s"]  # fmt: skip
     dry = cli(*words, "search.trials=2", "dry_run=true")
     assert dry.status == 0, dry.err
@@ -190,7 +209,7 @@ def test_a_sweep_is_searched_killed_and_gone_on_with(cli, tmp_path):
     assert ended.status == 0, ended.err
     sweep = tmp_path / "outputs" / "sweeps" / "s"
     assert len(list(sweep.glob("*/results.json"))) == 2
-    assert json.loads((sweep / "sweep.json").read_text())["pareto"] == [["test/loss", "min"], ["test/kl", "max"]]
+    assert json.loads((sweep / "sweep.json").read_text())["pareto"] == [["val/loss", "min"], ["val/kl", "max"]]
     assert "Pareto front" in ended.out
     more = cli(*words, "search.trials=3")
     assert more.status == 0, more.err

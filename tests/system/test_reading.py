@@ -28,8 +28,8 @@ def test_files_that_went_through_another_system_are_read(tmp_path, encode):
     for name, read, text, value in (
         ("a.json", read_json, '{"β":\n 1}\n', {"β": 1}),
         ("a.yaml", read_yaml, "β: 1\nb:\n- x\n", {"β": 1, "b": ["x"]}),
-        ("a.csv", read_history, HISTORY, [{"epoch": 0, "step": 5, "val/loss": 3.5},
-                                          {"epoch": 1, "step": 10, "val/loss": 2.5}]),
+        ("a.csv", read_history, HISTORY, [{"epoch": 1, "step": 5, "val/loss": 3.5},
+                                          {"epoch": 2, "step": 10, "val/loss": 2.5}]),
     ):  # fmt: skip
         (tmp_path / name).write_bytes(encode(text))
         assert read(tmp_path / name) == value

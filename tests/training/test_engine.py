@@ -11,7 +11,7 @@ from vae_lab.objectives.elbo import ELBO
 from vae_lab.schedules import Constant
 from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.job import Job
-from vae_lab.types import Step
+from vae_lab.types import LossTerms, Step
 
 CPU = torch.device("cpu")
 UNUSED = (pytest.fail, pytest.fail)  # functions that are called only with several phases
@@ -58,6 +58,44 @@ def test_a_step_is_that_of_a_loop_written_by_hand():
     assert losses == expected
     for a, b in zip(ours.parameters(), hand.parameters()):
         assert torch.equal(a, b)
+
+
+class TwoPhases(torch.nn.Module):
+    """The ELBO, and a second phase that fits a number to noise."""
+
+    phases = {"model": ("model.",), "own": ("objective.",)}  # noqa: RUF012
+    samples, variational, matches_prior = 1, True, True
+
+    def __init__(self, repeats: int) -> None:
+        super().__init__()
+        self.elbo, self.level = ELBO(1, 2, 1, "B", Constant()), torch.nn.Parameter(torch.zeros(3))
+        self.repeats = {"own": repeats}
+
+    def forward(self, model, batch, step):
+        if step.phase == "model":
+            return self.elbo(model, batch, step)
+        return LossTerms((self.level - step.noise.normal(3)).square().sum(), {})
+
+
+def test_a_phase_with_repeats_takes_as_many_steps_per_batch_each_with_its_own_noise():
+    ours = Job(small_model(), TwoPhases(3))
+    phases = [
+        Phase(name, torch.optim.SGD(ours.parameters_of(name), 0.1), list(ours.parameters_of(name)), ours.repeats(name))
+        for name in ours.objective.phases
+    ]
+    assert [phase.repeats for phase in phases] == [1, 3]
+    isolated = []
+    engine = Engine(ours, phases, 7, 0, 24, CPU, torch.Tensor.backward, None, isolated.append, lambda _: None)
+    level, last = torch.zeros(3), torch.tensor(0.0)
+    for i in range(2):
+        terms = engine.take(random_batch(6, seed=i), Place(0, i, 2, 1))
+        for key in ((), (1,), (2,)):  # the first step draws what a phase without repeats draws
+            noise = SeededNoise("cpu", 7, "train", i, 1, 0, *key).normal(3)
+            last = (level - noise).square().sum()
+            level = level - 0.1 * 2 * (level - noise)
+        torch.testing.assert_close(terms["own"].loss.detach(), last)
+    torch.testing.assert_close(ours.objective.level.detach(), level)
+    assert len(isolated) == 4
 
 
 def test_gradients_are_bounded_before_the_optimizer_steps():

@@ -94,9 +94,9 @@ def test_bad_numbers_of_the_second_optimizer_are_refused_before_anything_is_writ
     assert not list(tmp_path.iterdir())
 
 
-def test_two_processes_train_both_phases(program, tmp_path):
+def test_two_processes_train_both_phases_with_clipped_gradients(program, tmp_path):
     words = ["dataset=digits", "epochs=1", "accelerator=ddp", "accelerator.kind=cpu", "accelerator.devices=2", *BARE]
-    done = program("train", *words, *SMALL, "hydra.run.dir=run")
+    done = program("train", *words, *SMALL, "training.clip=1", "precision=bf16", "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr
     (row,) = curves_of(tmp_path / "run")
     assert int(row["step"]) == math.ceil(1293 // 2 / 128)

@@ -13,19 +13,17 @@ from vae_lab.config.schema import EvaluateConfig, check
 from vae_lab.errors import UserError
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
-from vae_lab.evaluation.sampled import of_images
+from vae_lab.evaluation.parts import figures_of, images_only, metrics_of
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.following import tracker
-from vae_lab.report.loggers import LogContext, close
-from vae_lab.report.terminal import print_scores
+from vae_lab.report.loggers import LogContext, close, upload_advice
+from vae_lab.report.terminal import print_plainly, print_scores
 from vae_lab.report.titles import title_of
-from vae_lab.runs.content import RESULTS
 from vae_lab.runs.folders import is_run, is_sweep
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished
 from vae_lab.runs.state import in_use
 from vae_lab.runs.writing import write_results
-from vae_lab.scores import Scores
 
 
 def evaluate(config: Node, console: Console) -> None:
@@ -44,7 +42,7 @@ def evaluate(config: Node, console: Console) -> None:
         RunFailed: some runs of a sweep could not be scored; the others were.
     """
     settings = check(EvaluateConfig, config)
-    _refuse_what_no_sampler_changes(settings)
+    _refuse_what_no_sampler_changes(settings, config)
     folder = Path(settings.run)
     if is_sweep(folder):
         evaluate_jobs(folder, console, lambda job: _evaluate(job, settings, config, console))
@@ -58,37 +56,34 @@ def _evaluate(folder: Path, settings: EvaluateConfig, config: Node, console: Con
         run = load_finished(folder)
         run.data_dir = settings.data_dir
         title = title_of(run.config, run.data.values.many)
-        scores = _score(run, settings, config, title, console)
-        write_results(run.path, scores)
-    print_scores(console, scores, title, run.path)
+        earlier = set(run.scores)
+        evaluation = _score(run, settings, config, title, console)
+        write_results(run.path, evaluation.scores)
+    print_scores(console, evaluation.fresh, title, run.path, earlier=earlier)
+    print_plainly(console, upload_advice(run.path))
 
 
-def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console: Console) -> Scores:
+def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console: Console) -> Evaluation:
     device, seed, features = device_for(settings.accelerator), run.config["seed"], make(settings.features)
     evaluation = Evaluation(run.job, run.data, seed, device, title, run.history, tracker(console), features)
-    evaluation.scores = Scores(
-        run.scores, run.protocol, run.arrays, run.notes, run.intervals, run.meanings, saved_in=run.path / RESULTS
-    )
-    context = LogContext(run.path, run.config, run.environment["run_id"], run.environment["sweep"])
+    evaluation.scores = run.saved_scores
+    context = LogContext(run.path, run.config, run.environment)
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True
     try:
         draw_for_comparison(evaluation, run.path)
         scoring = score_sampler if settings.sampler else score
-        scores = scoring(evaluation, config, run.path, loggers, run.steps_done)
+        scoring(evaluation, config, run.path, loggers, run.steps_done)
         failed = False
     finally:
         close(loggers, failed)
-    return scores
+    return evaluation
 
 
-def _refuse_what_no_sampler_changes(settings: EvaluateConfig) -> None:
-    requested = [
-        f"{group}={','.join(nodes)}"
-        for group, nodes in (("metrics", settings.metrics), ("figures", settings.figures))
-        if nodes
-    ]
-    if settings.sampler and requested and not (of_images(settings.metrics) or of_images(settings.figures)):
+def _refuse_what_no_sampler_changes(settings: EvaluateConfig, config: Node) -> None:
+    parts = {"metrics": metrics_of(config), "figures": figures_of(config)}
+    requested = [f"{group}={','.join(chosen)}" for group, chosen in parts.items() if chosen]
+    if settings.sampler and requested and not any(map(images_only, parts.values())):
         raise UserError(
             f"{' '.join(requested)}: none of it depends on the sampler; type metrics=fid, or leave sampler= out"
         )

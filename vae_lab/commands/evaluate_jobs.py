@@ -1,4 +1,4 @@
-"""Scores the finished runs of a sweep one after the other; a run that fails does not stop the others."""
+"""Scores or draws the finished runs of a sweep one by one; a run that fails does not stop the others."""
 
 import os
 import time
@@ -15,17 +15,21 @@ from vae_lab.runs.folders import runs_in
 from vae_lab.runs.state import status_of
 
 
-def evaluate_jobs(sweep: Path, console: Console, evaluate: Callable[[Path], None]) -> None:
-    """Evaluate every finished run of a sweep, and print how many there are, the time so far, and what was left out.
+def evaluate_jobs(
+    sweep: Path, console: Console, evaluate: Callable[[Path], None], command: str = "evaluate", done: str = "scored"
+) -> None:
+    """Call a function for every finished run of a sweep, and print how many there are and what was left out.
 
     Args:
         sweep: the folder of the sweep.
         console: shows progress.
-        evaluate: scores one run folder.
+        evaluate: scores or draws one run folder.
+        command: the command that the user typed, for messages.
+        done: what it does to the runs, as a participle.
 
     Raises:
         UserError: no run of the sweep is finished.
-        RunFailed: names the runs that could not be scored.
+        RunFailed: names the runs for which the function failed.
     """
     runs = runs_in(sweep)
     # Whatever stands in the place of results.json was meant to be one, and is named when it cannot be read.
@@ -41,12 +45,12 @@ def evaluate_jobs(sweep: Path, console: Console, evaluate: Callable[[Path], None
         try:
             evaluate(run)
         except Exception as error:
-            reasons[run.name] = explain(error, "evaluate")[1]
+            reasons[run.name] = explain(error, command)[1]
             say(f"{run.name}: {reasons[run.name]}", style="red")
     scored, seconds = len(finished) - len(reasons), round(time.monotonic() - started)
     unfinished = f"; not finished and left out: {', '.join(left_out)}" if left_out else ""
     compare = f"to compare them, type vae-lab compare {sweep}"
-    say(f"Scored {scored} of {len(runs)} runs in {seconds} s{unfinished}; {compare}")
+    say(f"{done.capitalize()} {scored} of {len(runs)} runs in {seconds} s{unfinished}; {compare}")
     if reasons:
         failed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        raise RunFailed(f"{len(reasons)} of {len(finished)} runs could not be scored ({failed})")
+        raise RunFailed(f"{len(reasons)} of {len(finished)} runs could not be {done} ({failed})")

@@ -12,13 +12,14 @@ from rich.console import Console
 from torch import Tensor
 
 from vae_lab.config.devices import device_for
-from vae_lab.config.make import make, make_all
+from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import ScoreConfig, check
 from vae_lab.data.dataset import Dataset
 from vae_lab.data.given_images import GivenImages
 from vae_lab.errors import UserError
 from vae_lab.evaluation.outputs import score as run_scores
+from vae_lab.evaluation.parts import figures_of, metrics_of
 from vae_lab.evaluation.scoring import FeaturesFor, Scoring, silent
 from vae_lab.features.classifier import classifier_features
 from vae_lab.metrics.common.image_scores import ImageMetric, images_compared
@@ -86,8 +87,8 @@ def score_images(config: Node, run_dir: Path, console: Console, sweep: str | Non
 def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | None) -> Scores:
     started = time.perf_counter()
     settings = check(ScoreConfig, config)
-    metrics = make_all(config["metrics"])
-    _refuse_what_needs_a_model({"metrics": metrics, "figures": make_all(config["figures"])})
+    metrics = metrics_of(config)
+    _refuse_what_needs_a_model({"metrics": metrics, "figures": figures_of(config)})
     device = device_for(settings.accelerator)
     data = make_data(config)
     if data.values.kind != "images":
@@ -110,7 +111,7 @@ def _score_images(config: Node, run_dir: Path, console: Console, sweep: str | No
     scoring.scores.protocol["images"] = {**given.about, "count": len(given)}
     loggers, failed = [], True
     try:
-        context = LogContext(run_dir, config, environment["run_id"], sweep)
+        context = LogContext(run_dir, config, environment)
         loggers = [make(config["logger"], context)] if config["logger"] else []
         scores = run_scores(scoring, config, run_dir, loggers, 0)
         failed = False

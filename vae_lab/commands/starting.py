@@ -71,11 +71,41 @@ def start_sample(composed: Composed) -> None:
     sample({**composed.config, "choices": composed.choices}, Console(), typed)
 
 
+def start_figures(composed: Composed) -> None:
+    """Draw figures of a finished run, or of those of a sweep, again."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.figures import draw_figures
+
+    draw_figures({**composed.config, "choices": composed.choices}, composed.words, Console())
+
+
+def start_compare(composed: Composed) -> None:
+    """Show runs side by side."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.compare import compare
+
+    compare(composed.config, Console())
+
+
+def start_list(composed: Composed) -> None:
+    """List runs."""
+    from vae_lab.commands.list_runs import list_runs
+
+    list_runs(composed.config)
+
+
 STARTS: dict[str, Callable[[Composed], None]] = {
     "train": start_train,
     "evaluate": start_evaluate,
     "sample": start_sample,
+    "figures": start_figures,
     "score": start_score,
+    "compare": start_compare,
+    "list": start_list,
 }
 
 

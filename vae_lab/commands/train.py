@@ -16,7 +16,8 @@ from vae_lab.config.shortages import NO_ROOM
 from vae_lab.config.trust import trusted
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import Interrupted, RunFailed
-from vae_lab.report.terminal import print_plan, print_scores
+from vae_lab.report.loggers import upload_advice
+from vae_lab.report.terminal import print_plainly, print_plan, print_scores
 from vae_lab.runs import run_folder
 from vae_lab.runs.active_run import ActiveRun, begin
 from vae_lab.runs.build import make_job
@@ -26,7 +27,6 @@ from vae_lab.system.processes import several_processes
 from vae_lab.system.reading import read_history
 from vae_lab.training.checkpoints import LAST, to_continue
 from vae_lab.training.compiled import Compiled, choose
-from vae_lab.training.history import steps_taken
 from vae_lab.training.job import Job
 from vae_lab.training.lit import LitJob
 from vae_lab.training.progress import ProgressLine
@@ -94,12 +94,11 @@ def _resumed(prepared: Prepared) -> str:
 
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     try:
-        print_plan(console, run.title, run.data, run.environment)
+        print_plan(console, run.title, run.data, run.environment, run.notes)
         for line in (note, run.began, run.own_classifier[1]):
-            if line:
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            print_plainly(console, line)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
-        scores = run.score(console, trainer.strategy.root_device, steps_taken(trainer))
+        scores = run.score(console, trainer.strategy.root_device)
         run.close(scores)
     except KeyboardInterrupt as stop:
         raise Interrupted(_resume_advice(run.run_dir)) from stop
@@ -112,7 +111,9 @@ def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
         ) from why
     finally:
         run.close(None)  # without effect if the run is closed already
-    print_scores(console, scores, run.title, run.run_dir, printed=[*run.data.notes, f"{run.own_classifier[1]}."])
+    known = [*run.notes, f"{run.own_classifier[1]}."]
+    print_scores(console, scores, run.title, run.run_dir, printed=known)
+    print_plainly(console, upload_advice(run.run_dir))
     return scores
 
 

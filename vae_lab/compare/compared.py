@@ -46,7 +46,6 @@ class Compared:
         self.show = scores_to_show(list(self.scores.values()), show)
         self.cells = cells_of(records, self.settings, self.samplers)
         self._values: dict[tuple[str, tuple[int, ...]], Value | None] = {}
-        self._best: dict[str, set[int]] = {}
 
     def _differing_sampler(self) -> list[Setting]:
         taken = "sampler" in (setting.name for setting in self.settings)  # by the sampler fitted after training
@@ -122,18 +121,6 @@ class Compared:
     def mixed(self, score: Score, runs: Sequence[int]) -> bool:
         """Whether runs that differ only in their seed were scored under several protocols."""
         return len({score.protocols.number_of[run] for run in runs if run in score.values}) > 1
-
-    def best_cells(self, score: Score) -> set[int]:
-        """Return the indices of the cells whose mean is the best within its protocol."""
-        if score.name not in self._best:
-            self._best[score.name] = self._best_cells(score)
-        return self._best[score.name]
-
-    def _best_cells(self, score: Score) -> set[int]:
-        scored = {n: [run for run in cell.runs if run in score.values] for n, cell in enumerate(self.cells)}
-        first = {runs[0]: n for n, runs in scored.items() if runs}  # the first scored run represents its cell
-        values = {run: self.value(score, self.cells[n].runs) for run, n in first.items()}
-        return {first[run] for run in score.best({run: value.mean for run, value in values.items() if value})}
 
     def common(self, runs: Iterable[int] | None = None) -> str:
         """Return the most important settings that the runs share, as ``model=cnn, latent_dim=2``.

@@ -1,16 +1,14 @@
-"""``vae-lab compare``: reads the runs, prints the table, and writes summary.csv, plots/ and compare.html."""
+"""Reads the runs, prints a table, and writes summary.csv, tables, plots/ and compare.html."""
 
-import time
-import webbrowser
 from pathlib import Path
 
 from rich.console import Console
 
 from vae_lab.compare.compared import Compared
-from vae_lab.compare.folders import resolve, run_folders
+from vae_lab.compare.folders import run_folders
 from vae_lab.compare.reading import read, read_sweep
+from vae_lab.config.make import make
 from vae_lab.config.node import Node
-from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError
 from vae_lab.runs.folders import is_run
 from vae_lab.system.files import write_atomically
@@ -20,33 +18,24 @@ MARK = '<meta name="generator" content="vae-lab compare">'
 SUMMARY_MARK = "run,status,reason,"  # the first columns of every summary
 
 
-def compare(config: Node, console: Console) -> None:
-    """Run the command: find the folders, choose where to write, and open the page if ``open=true`` was typed.
-
-    Raises:
-        UserError: see :func:`write_comparison`.
-    """
-    from vae_lab.config.schema import CompareConfig, check
-
-    settings = check(CompareConfig, config)
-    paths = resolve(settings.runs)
-    out = expanded(settings.out) if settings.out else _default_out(paths)
-    page = write_comparison(paths, out, console, settings.show, settings.grids)
-    if settings.open:
-        webbrowser.open(page.absolute().as_uri())
-
-
 def write_comparison(
-    paths: list[Path], out: Path, console: Console, show: list[str] | None = None, grids: int = 24
+    paths: list[Path],
+    out: Path,
+    console: Console,
+    show: list[str] | None = None,
+    grids: int = 24,
+    style: Node | None = None,
 ) -> Path:
     """Compare the runs in or below ``paths`` and return the path of the page.
 
     Args:
         paths: run folders, and folders above them.
-        out: folder for summary.csv, compare.html and plots/; the files of an earlier comparison are replaced.
+        out: folder for compare.html, summary.csv, table.tex, table.md and plots/; the files of an earlier comparison
+            are replaced.
         console: prints the table.
         show: names of the scores to show; None: a default selection.
         grids: number of runs, best first, whose samples and reconstructions are shown.
+        style: the node ``figures.style`` for the plots; None: the default style.
 
     Raises:
         UserError: there are no runs, a score is unknown, or ``out`` holds the files of something else, in which case
@@ -65,39 +54,34 @@ def write_comparison(
     for path in empty:
         message = f"{path}: no run found in or below this folder"
         console.print(message, style="bold yellow", markup=False, highlight=False)
-    page = _write(compared, out, grids, [read_sweep(path) for path in paths])
-    message = f"The comparison is in {page}, its numbers in {out / SUMMARY}"
+    page = _write(compared, out, grids, [read_sweep(path) for path in paths], style)
+    message = f"The comparison is in {page}, its numbers in {out / SUMMARY} and, for papers, table.tex"
     console.print(message, markup=False, highlight=False, soft_wrap=True)
     return page
 
 
-def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node]) -> Path:
+def _write(compared: Compared, out: Path, grids: int, sweeps: list[Node], style: Node | None) -> Path:
     from vae_lab.compare.plots.plotted import Plotted
     from vae_lab.compare.views.grids import best_first, read_grids
     from vae_lab.compare.views.page import page_of
+    from vae_lab.compare.views.papers import write_tables
     from vae_lab.compare.views.pictures import write_pictures
     from vae_lab.compare.views.summary import as_utf8, write_summary
 
     plotted = Plotted(compared, sweeps)
     ranked, drawable = best_first(compared, grids)
-    html = page_of(compared, plotted, read_grids(compared, ranked), drawable, MARK)
+    html = page_of(compared, plotted, read_grids(compared, ranked), drawable, MARK, out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         # The page is written first: by it, the next comparison recognises the other files.
         with write_atomically(out / PAGE, "wb") as file:
             file.write(as_utf8(html))
         write_summary(compared, out / SUMMARY)
-        write_pictures(plotted, out / "plots")
+        write_tables(compared, out)
+        write_pictures(plotted, out / "plots", make(style) if style else None)
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}); type out=<a writable folder>") from error
     return out / PAGE
-
-
-def _default_out(paths: list[Path]) -> Path:
-    """The sweep's folder if the only path is a sweep, else a new folder in outputs/compare."""
-    if len(paths) == 1 and not is_run(paths[0]) and (paths[0] / "sweep.json").is_file():
-        return paths[0]
-    return Path("outputs") / "compare" / time.strftime("%Y-%m-%d_%H-%M-%S")
 
 
 def _refuse_foreign(out: Path) -> None:
@@ -107,6 +91,6 @@ def _refuse_foreign(out: Path) -> None:
     page, summary = out / PAGE, out / SUMMARY
     marked, mark = (page, MARK) if page.exists() else (summary, SUMMARY_MARK)  # a kill may have left no page
     ours = marked.is_file() and mark in marked.read_text(encoding="utf-8", errors="replace")[:2000]
-    for path in (page, summary, out / "plots"):
+    for path in (page, summary, *(out / name for name in ("table.tex", "table.md", "plots"))):
         if path.exists() and not ours:
             raise UserError(f"{path} already exists and was not written by vae-lab compare; type out=<another folder>")

@@ -9,14 +9,18 @@ from vae_lab.errors import UserError
 from vae_lab.runs.folders import is_run, natural
 
 
-def resolve(words: list[str]) -> list[Path]:
+def resolve(words: list[str], command: str) -> list[Path]:
     """Return the folders that the words name; a word that is not an existing path is read as a glob.
+
+    Args:
+        words: paths and globs.
+        command: the command that the user typed, for messages.
 
     Raises:
         UserError: no word was typed, or a word matches no folder.
     """
     if not words:
-        raise UserError("compare needs run folders or folders above them; type vae-lab compare outputs/<date>")
+        raise UserError(f"{command} needs run folders or folders above them; type vae-lab {command} outputs/<date>")
     resolved: list[Path] = []
     for word in words:
         path = expanded(word)
@@ -24,7 +28,7 @@ def resolve(words: list[str]) -> list[Path]:
         folders = [match for match in matches if match.is_dir()]
         if not folders:
             problem = "a file, not a folder" if matches else "no such folder, and nothing matches it as a glob"
-            raise UserError(f"{word}: {problem}; type vae-lab compare outputs/<date>/<run or sweep>")
+            raise UserError(f"{word}: {problem}; type vae-lab {command} outputs/<date>/<run or sweep>")
         resolved += folders
     return resolved
 

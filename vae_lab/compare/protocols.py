@@ -23,13 +23,15 @@ _DENSITIES = {
     "SigmaPerPixel",
     "SigmaPredicted",
 }
-_PER_LIKELIHOOD = {"test/loss", "test/recon"}  # these leave out constants, so they compare within one likelihood only
+# These leave out constants, so they compare within one likelihood only.
+_PER_LIKELIHOOD = {"test/loss", "test/recon", "val/loss", "val/recon"}
 # Metrics of the scores whose names do not begin with the name of their metric. For other scores whose metric is not
 # found, the protocols of all metrics of the run count.
 _METRICS = {
     **dict.fromkeys(
         ("loss", "recon", "kl", "elbo", "rate", "distortion", "bits_per_dim", "iwae_bound", "sigma"), "loss_terms"
     ),
+    **dict.fromkeys(("mi", "tc", "dimension_kl", "off_diagonal", "diagonal", "mmd_rbf"), "batch_terms"),
     **dict.fromkeys(("precision", "recall", "density", "coverage"), "prdc"),
     **dict.fromkeys(("label_distance", "label_confidence"), "label_distribution"),
     **dict.fromkeys(("mmd", "mutual_information", "marginal_kl"), "aggregate_posterior"),
@@ -64,14 +66,15 @@ def protocol_key(record: Record, score: str) -> str:
 
 def metric_of(score: str, protocol: Node) -> str | None:
     """Return the entry of a run's protocol that describes a score; None if there is none."""
-    name = score.removeprefix("test/").removesuffix("_floor")
+    name = score.removeprefix("test/").removeprefix("val/").removesuffix("_floor")
+    prefix = "val_" if score.startswith("val/") else ""
     fitted = sorted((f"_{sampler}" for sampler in fitted_samplers(protocol)), key=len, reverse=True)
     suffixes = [network + sampler for sampler in [*fitted, ""] for network in _SUFFIXES]
     suffix = next(suffix for suffix in suffixes if name.endswith(suffix))
     bare = name.removesuffix(suffix)
     named = [_METRICS[bare]] if bare in _METRICS else []
     heads = [bare[:i] for i in range(len(bare), 0, -1) if i == len(bare) or bare[i] == "_"]
-    return next((head + suffix for head in named + heads if head + suffix in protocol), None)
+    return next((prefix + head + suffix for head in named + heads if prefix + head + suffix in protocol), None)
 
 
 def fitted_samplers(protocol: Node) -> list[str]:
@@ -87,7 +90,7 @@ def _protocol(record: Record, score: str) -> Node:
     parts = {k: v for k, v in entries.items() if k not in _NOT_METRICS and isinstance(v, dict)}
     of_images = bool(parts) and all("extractor_sha256" in part for part in parts.values())
     # The importance-weighted bound is a different bound for every number of latent samples.
-    ignored = _IGNORED_KEYS - {"latent_samples"} if score == "test/iwae_bound" else _IGNORED_KEYS
+    ignored = _IGNORED_KEYS - {"latent_samples"} if score.endswith("/iwae_bound") else _IGNORED_KEYS
     inner = {key: value for part in parts.values() for key, value in part.items() if key not in ignored}
     if score not in _PER_LIKELIHOOD and "likelihood" in inner:
         inner["likelihood"] = "a density" if str(inner["likelihood"]) in _DENSITIES else inner["likelihood"]

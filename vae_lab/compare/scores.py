@@ -3,7 +3,7 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vae_lab.compare.protocols import Protocols, data_of
@@ -13,18 +13,24 @@ from vae_lab.errors import UserError, did_you_mean
 
 _DEFAULT = ("fid", "fid_gmm", "fid_flow", "fid_two_stage", "fid_inception", "elbo", "nll", "mig", "fid_reconstructions",
             "recon", "kl", "active_units")  # fmt: skip
-SHOWN = 5  # number of scores that are columns unless show= is typed
+SHOWN = 5  # number of scores that are columns unless show= is typed, beside their validation scores
+VALIDATION = "val/"  # the prefix of scores of the validation set
 
 
 @dataclass(frozen=True)
 class Score:
     """A score, with its value in every run that has it."""
 
-    name: str  # without test/
+    name: str  # as in results.json, without test/
     meaning: str
     values: dict[int, float]  # run -> value
     half_widths: dict[int, float]  # run -> half of the width of its 95 % interval
     protocols: Protocols
+
+    @property
+    def stored(self) -> str:
+        """The name in ``results.json``: ``test/fid`` or ``val/fid``."""
+        return self.name if self.name.startswith(VALIDATION) else f"test/{self.name}"
 
     @property
     def better(self) -> str | None:
@@ -41,19 +47,13 @@ class Score:
         """
         return -value if self.better == "higher" else abs(value) if "0 is best" in self.meaning else value
 
-    def best(self, values: dict[int, float]) -> set[int]:
-        """Return the runs whose value is the best within its protocol; a single value of a protocol is never best.
-
-        Args:
-            values: run -> value.
-        """
-        best: set[int] = set()
-        for number in range(len(self.protocols) if self.better else 0):
-            among = {i: v for i, v in values.items() if self.protocols.number_of[i] == number and math.isfinite(v)}
-            if len(among) > 1:
-                lowest = min(self.rank(v) for v in among.values())
-                best |= {i for i, v in among.items() if self.rank(v) == lowest}
-        return best
+    def best(self, values: Mapping[int, float]) -> set[int]:
+        """Return the keys of the best of values that are comparable; of a single value, none."""
+        finite = {key: self.rank(value) for key, value in values.items() if math.isfinite(value)}
+        if not self.better or len(finite) < 2:
+            return set()
+        lowest = min(finite.values())
+        return {key for key, rank in finite.items() if rank == lowest}
 
 
 _DIRECTIONS = {
@@ -65,8 +65,9 @@ _DIRECTIONS = {
 
 
 def scores_of(records: Sequence[Record]) -> list[Score]:
-    """Return every score that a finished run has, floors last."""
+    """Return every score that a finished run has: of the test set, floors last, then of the validation set."""
     names = dict.fromkeys(name for record in records if record.finished for name in record.scores)
+    last = {name: (name.startswith(VALIDATION), name.endswith("_floor")) for name in names}
     return [
         Score(
             name.removeprefix("test/"),
@@ -76,7 +77,7 @@ def scores_of(records: Sequence[Record]) -> list[Score]:
              for low, high in [r.intervals[name]]},
             Protocols(name, records),
         )
-        for name in sorted(names, key=lambda name: name.endswith("_floor"))
+        for name in sorted(names, key=lambda name: last[name])
     ]  # fmt: skip
 
 
@@ -101,7 +102,9 @@ def scores_to_show(scores: Sequence[Score], show: list[str] | None) -> list[str]
                     f"show={name}: no run has this score{did_you_mean(name, names)}; scores: {', '.join(names)}"
                 )
         return requested
-    return ([name for name in _DEFAULT if name in names] or names)[:SHOWN]
+    chosen = ([name for name in _DEFAULT if name in names] or names)[:SHOWN]
+    twins = [f"{VALIDATION}{name}" for name in chosen]
+    return chosen + [score.name for twin in twins for score in scores if score.name == twin and score.better]
 
 
 @dataclass(frozen=True)

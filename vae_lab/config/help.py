@@ -17,8 +17,10 @@ _OVERVIEW = """vae-lab: compose, train, score and visualise variational autoenco
   vae-lab train from=outputs/<date>/<run> epochs=40     train a finished run for more epochs, in a new folder
   vae-lab evaluate run=outputs/<date>/<run>             score a finished run again
   vae-lab sample run=outputs/<date>/<run> n=1024        generate images and write them
+  vae-lab figures run=outputs/<date>/<run>              draw the figures of a run again, e.g. as PDF files
   vae-lab score images=<folder or .npy> dataset=mnist   score images from any source
   vae-lab compare outputs/sweeps/<sweep>                compare runs: a table, a CSV file, one HTML page
+  vae-lab list                                          all runs: state, settings that differ, scores
 
   vae-lab <command> --help     options and settings of a command
   vae-lab --version
@@ -30,9 +32,15 @@ _EXAMPLES = {
                  "run=outputs/<date>/<run> sampler=gmm sampler.components=50"],
     "score": ["images=my_images dataset=mnist", "images=samples.npy features=inception metrics=[fid,kid]"],
     "compare": ["outputs/sweeps/<sweep>", "outputs/<date> 'outputs/*/*beta*' show=[fid,elbo] open=true"],
+    "figures": ["run=outputs/<date>/<run> figures=[samples,curves]",
+                "run=outputs/<date>/<run> figures.style.format=pdf figures.style.title=false figures.style.width=3.3"],
+    "list": ["", "outputs/<date> 'outputs/*/*beta*' show=[val/elbo,fid]"],
     "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images",
                "run=outputs/<date>/<run> sampler=gmm"],
 }  # fmt: skip
+
+
+_STYLE = "figures/_style"  # the settings of every command that draws
 
 
 def overview() -> str:
@@ -65,6 +73,8 @@ def command_help(command: str, folders: Sequence[Path] = ()) -> str:
         lines += [f"    {option:<26}{_first_comment(path)}" for option, path in found.items()]
     lines += ["", "Settings (key=value)", ""]
     lines += [f"  {key + '=' + _shown(primary, key):<28}{text}" for key, text in _fields(command)]
+    if _STYLE in primary["defaults"]:
+        lines += [f"  {key + '=' + value:<28}{text}" for key, value, text in _style_settings()]
     lines += [
         "",
         "Hydra: --cfg job shows the composed config, -m starts a sweep, hydra.run.dir=… sets the run folder;",
@@ -107,6 +117,7 @@ def known_keys() -> list[str]:
     for group, files in groups().items():
         for path in files.values():
             keys |= keys_of(group, path)
+    keys |= {key for key, _, _ in _style_settings()}
     return sorted(keys - {"defaults", "hydra"})
 
 
@@ -116,7 +127,8 @@ def top_keys(command: str) -> frozenset[str]:
     import yaml
 
     primary = yaml.safe_load((CONF / f"{command}.yaml").read_text(encoding="utf-8"))
-    return frozenset({*primary, *(group for group, _ in _defaults(primary))} - {"defaults"})
+    parts = {entry.partition("/")[0] for entry in primary["defaults"] if isinstance(entry, str)}
+    return frozenset({*primary, *(group for group, _ in _defaults(primary)), *parts} - {"defaults", "_self_"})
 
 
 def commands_with(key: str) -> list[str]:
@@ -164,6 +176,14 @@ def _fields(command: str) -> Iterator[tuple[str, str]]:
         elif name == "training":
             for part, inner in schema.Training.model_fields.items():
                 yield f"training.{part}", inner.description or ""
+
+
+def _style_settings() -> Iterator[tuple[str, str, str]]:
+    """The key, the default and the description of every setting of ``figures.style``."""
+    lines = (CONF / f"{_STYLE}.yaml").read_text(encoding="utf-8").splitlines()
+    for setting, _, text in (line.partition("#") for line in lines if line[0] not in "#_"):
+        key, _, value = setting.partition(":")
+        yield f"figures.style.{key}", value.strip(), text.strip()
 
 
 def _shown(primary: Node, key: str) -> str:

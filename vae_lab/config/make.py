@@ -30,8 +30,3 @@ def make(node: Node, *args: object, **more: object) -> Any:
                 raise cause from error
             cause = cause.__cause__
         raise DoesNotFit(f"{node.get('_target_')}: {' '.join(str(error).split())[:300]}") from error
-
-
-def make_all(nodes: Node) -> Node:
-    """Build the object of every node in a mapping; entries set to null are left out."""
-    return {name: make(node) for name, node in nodes.items() if node}

@@ -110,6 +110,7 @@ class TrainConfig(_Schema):
     prior: Node | None = None
     objective: Node
     likelihood: Node
+    initialisation: Node = Field(default_factory=dict)  # earlier versions have torch's initial weights
     beta_schedule: Node
     dataset: Node
     optimizer: Node
@@ -210,6 +211,18 @@ class SampleConfig(_Schema):
     sampler: Node = Field(default_factory=dict)
 
 
+class FiguresConfig(_Schema):
+    """The settings of ``vae-lab figures``."""
+
+    run: str = Field(description="the run folder, or the folder of a sweep")
+    data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+    trust: list[str] = _trust()
+    choices: dict[str, str | None] = Field(default_factory=dict)
+    accelerator: Accelerator
+    features: Node
+    figures: Node
+
+
 class CompareConfig(_Schema):
     """The settings of ``vae-lab compare``."""
 
@@ -224,14 +237,26 @@ class CompareConfig(_Schema):
     out: str | None = Field(
         description="folder to write to; null: the sweep's folder, else outputs/compare/<date>_<time>"
     )
+    figures: Node = Field(default_factory=dict)  # holds the style alone
+
+
+class ListConfig(_Schema):
+    """The settings of ``vae-lab list``."""
+
+    runs: list[str] = Field(description="run folders, folders that contain them, or globs; typed without runs=")
+    show: list[str] | None = Field(
+        description="scores to show, e.g. [val/elbo,fid]; null: a selection", examples=["[val/elbo,fid]"]
+    )
 
 
 SCHEMAS: dict[str, type[_Schema]] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
+    "figures": FiguresConfig,
     "sample": SampleConfig,
     "score": ScoreConfig,
     "compare": CompareConfig,
+    "list": ListConfig,
 }
 SchemaT = TypeVar("SchemaT", bound=_Schema)
 

@@ -25,14 +25,19 @@ class EpochOrder:
         n: number of examples.
         batch_size: examples per batch and process.
         seed: determines the order, together with the epoch.
-        shuffle: True in training; otherwise the examples keep their order.
+        shuffle: True in training; otherwise the order is the same in all epochs.
         rank: index of this process.
         world: number of processes.
+        mixed: whether that order is a random one and not the stored one. Neighbours in a dataset are often alike (of
+            one writer in MNIST's test set, of one class in a folder), and terms of a batch, such as a covariance, need
+            batches that represent the dataset.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int, shuffle: bool, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, n: int, batch_size: int, seed: int, shuffle: bool, rank: int = 0, world: int = 1, mixed: bool = False
+    ) -> None:
         self.n, self.batch_size, self.seed, self.shuffle = n, batch_size, seed, shuffle
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.mixed = rank, world, mixed
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -51,6 +56,8 @@ class EpochOrder:
         """Return the indices of this process's examples, in the epoch's order: long [share]."""
         if self.shuffle:
             order = torch.randperm(self.n, generator=generator("cpu", self.seed, "order", self.epoch))
+        elif self.mixed:
+            order = torch.randperm(self.n, generator=generator("cpu", "mixed order"))
         else:
             order = torch.arange(self.n)
         return order[self.rank :: self.world][: self.share]

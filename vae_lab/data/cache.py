@@ -6,6 +6,7 @@ is complete.
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,11 +25,15 @@ from vae_lab.system.files import replaced
 T = TypeVar("T")
 
 
+class Unwritable(UserError):
+    """The cache cannot be written to."""
+
+
 def cache_dir(kind: str) -> Path:
     """Return ``$VAE_LAB_CACHE/<kind>``, or without that variable a folder in the user's cache; create it if needed.
 
     Raises:
-        UserError: the folder cannot be created.
+        Unwritable: the folder cannot be created.
     """
     root = os.environ.get("VAE_LAB_CACHE")
     path = (expanded(root) if root else user_cache_path("vae-lab")) / kind
@@ -37,6 +42,20 @@ def cache_dir(kind: str) -> Path:
     except OSError as why:
         raise _unwritable(path, why) from why
     return path
+
+
+def refuse_unwritable(kind: str) -> None:
+    """Check that files can be written to a folder of the cache.
+
+    Raises:
+        Unwritable: they cannot; it says what to do.
+    """
+    folder = cache_dir(kind)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as why:
+        raise _unwritable(folder, why) from why
 
 
 def data_root(data_dir: str | None) -> Path:
@@ -57,7 +76,7 @@ def made_once(path: Path, make: Callable[[Path], None], read: Callable[[Path], T
         What ``read`` returns.
 
     Raises:
-        UserError: the folder of the file cannot be written to.
+        Unwritable: the folder of the file cannot be written to.
     """
     content = read(path) if path.exists() else None
     if content is not None:
@@ -172,5 +191,5 @@ def _reserve(path: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def _unwritable(path: Path, why: OSError) -> UserError:
-    return UserError(f"{path} cannot be written ({why.strerror}); set VAE_LAB_CACHE=<a writable folder with room>")
+def _unwritable(path: Path, why: OSError) -> Unwritable:
+    return Unwritable(f"{path} cannot be written ({why.strerror}); set VAE_LAB_CACHE=<a writable folder with room>")

@@ -177,7 +177,7 @@ class Dataset(pl.LightningDataModule):
         return Groups(self.loader("train", shuffle=True))
 
     def val_dataloader(self) -> Batches:
-        """Return this process's validation batches, in a fixed order."""
+        """Return this process's validation batches, in a fixed random order."""
         return self.loader("val", shuffle=False)
 
     def transfer_batch_to_device(
@@ -198,14 +198,18 @@ class Dataset(pl.LightningDataModule):
         strategy = self.trainer.strategy  # type: ignore[union-attr]
         rank, world = self.trainer.global_rank, self.trainer.world_size  # type: ignore[union-attr]
         size = self.batch_size if shuffle else max(self.batch_size, 512)
-        order = EpochOrder(len(examples), size, self.seed, shuffle, rank, world)
+        order = EpochOrder(len(examples), size, self.seed, shuffle, rank, world, mixed=True)
         return Batches(examples, order, self.corruption, strategy.root_device)
 
-    def batches(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Batch]:
-        """Yield n examples of a split, chosen by a fixed draw, as the model receives them when it is scored."""
+    def batches(self, split: str, n: int | None = None, size: int = 1000, mixed: bool = False) -> Iterator[Batch]:
+        """Yield n examples of a split, chosen by a fixed draw, as the model receives them when it is scored.
+
+        They come in the stored order, or in a fixed random order if ``mixed``.
+        """
         part = self._received[split]
         part = part.part(_drawn(len(part), n))
-        yield from Batches(part, EpochOrder(len(part), size, 0, shuffle=False), self.corruption, self.device)
+        order = EpochOrder(len(part), size, 0, shuffle=False, mixed=mixed)
+        yield from Batches(part, order, self.corruption, self.device)
 
     def clean(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
         """Yield n unchanged examples of a split or of the 'pool', [size, *x_shape] at a time.

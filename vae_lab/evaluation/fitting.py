@@ -23,7 +23,7 @@ from vae_lab.errors import UserError, did_you_mean
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.system.files import write_torch
 from vae_lab.system.reading import Damaged, refuse_unreadable
-from vae_lab.types import Sampler
+from vae_lab.types import Normal, Sampler
 
 
 def sampler_name(config: Node) -> str | None:
@@ -71,16 +71,32 @@ def at_hand(evaluation: Evaluation, name: str, run_dir: Path, node: Node | None 
     return _loaded(saved, _path(run_dir, name)), saved["about"]
 
 
+def earlier_fit(evaluation: Evaluation, name: str, run_dir: Path) -> tuple[Sampler, Node] | None:
+    """Return the sampler of this name that was fitted to the current weights, and the record of its fit.
+
+    Returns:
+        None if there is none; it is not fitted now.
+
+    Raises:
+        UserError: the saved file is damaged.
+    """
+    saved = _read(_path(run_dir, name))
+    if not saved or saved["about"]["weights_sha256"] != _depends_on(evaluation, {})["weights_sha256"]:
+        return None
+    return _loaded(saved, _path(run_dir, name)), saved["about"]
+
+
 _INDEPENDENT = "drawn apart from the codes, which is right as far as q(z) is the same for every y"
 
 
 def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple[Sampler, Node]:
     sampler = make(about["settings"])
-    codes = _codes_for(sampler, evaluation, name)
+    codes, more = _codes_for(sampler, evaluation, name), _gaussians_for(sampler, evaluation, name)
     started = time.perf_counter()
     with torch.enable_grad(), torch.inference_mode(False):
-        sampler.fit(codes, evaluation.noise(f"sampler {name}", "cpu"), evaluation.progress)
+        sampler.fit(codes, evaluation.noise(f"sampler {name}", "cpu"), evaluation.progress, *more)
     kind = "one draw of q(z|x)" if evaluation.objective.variational else "the code"
+    kind = "draws of q(z|x), new ones in each step," if more else kind
     about = {
         **about,
         "sampler": sampler.label,
@@ -91,7 +107,7 @@ def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple
     }
     path = _path(run_dir, name)
     path.parent.mkdir(exist_ok=True)
-    for figure in (run_dir / "figures").glob(f"*_{name}.png"):
+    for figure in (run_dir / "figures").glob(f"*_{name}.*"):
         figure.unlink()  # It shows samples of an earlier fit.
     write_torch(path, {"about": about, "state": sampler.state_dict()})
     return sampler.eval(), about
@@ -113,6 +129,26 @@ def _codes_for(sampler: Sampler, evaluation: Evaluation, name: str) -> Tensor:
     if not codes.isfinite().all():
         raise UserError(f"sampler={name}: some codes of training {evaluation.data.values.many} are NaN or infinite")
     return codes.flatten(1) if kind == "real" else codes
+
+
+def _gaussians_for(sampler: Sampler, evaluation: Evaluation, name: str) -> tuple[Normal, ...]:
+    """The Gaussians q(z|x) of training examples, for a sampler with ``fresh_codes``; else nothing.
+
+    Raises:
+        UserError: the model has no Gaussian posterior to draw codes from.
+    """
+    if not getattr(sampler, "fresh_codes", False):
+        return ()
+    batch = next(evaluation.data.batches("train", 1))
+    with torch.inference_mode():
+        q = evaluation.model.infer(batch.x, batch.y, 1, evaluation.noise("trial")).q[0]
+    if q is None or evaluation.model.deterministic or not evaluation.objective.variational:
+        raise UserError(
+            f"sampler={name}: sampler.fresh_codes=true draws codes from Gaussian posteriors, which this model does not "
+            "have; type sampler.fresh_codes=false"
+        )
+    q, _ = evaluation.codes("train")
+    return (Normal(q.mu.clone(), q.log_var.clone()),)  # leaves inference mode
 
 
 def _depends_on(evaluation: Evaluation, node: Node) -> Node:

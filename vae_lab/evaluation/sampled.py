@@ -4,14 +4,11 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from vae_lab.config.make import make_all
 from vae_lab.config.node import Node
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import PRIOR, Evaluation, decoded_draws
-from vae_lab.scores import Extractor, Scores
+from vae_lab.scores import PARTS, Extractor, Scores, parted
 from vae_lab.types import Sampler
-
-_PARTS = ("values", "intervals", "meanings", "protocol", "arrays", "tables")  # the dictionaries of ``Scores``
 
 
 class Sampled(Scoring):
@@ -64,18 +61,13 @@ class Sampled(Scoring):
 
     def hand_over(self) -> Scores:
         """Add the sampler's scores, such as ``test/fid_gmm`` and ``test/fid_gmm_floor``, to those of the evaluation."""
-        scores = self.evaluation.scores
-        for part in _PARTS:
-            getattr(scores, part).update({_full(k, self.name): v for k, v in getattr(self.scores, part).items()})
-        scores.protocol["samplers"] = {**scores.protocol.get("samplers", {}), self.name: self.about}
         labels = [f"sampler={self.name}: labels were {self.about['labels']}."] if "labels" in self.about else []
-        scores.notes.extend(note for note in [*self.scores.notes, *labels] if note not in scores.notes)
-        return scores
-
-
-def of_images(nodes: Node) -> Node:
-    """Build the metrics or figures of a config and return those that look at generated images alone."""
-    return {name: part for name, part in make_all(nodes).items() if getattr(part, "of_images", False)}
+        pairs = (self.scores, self.evaluation.scores), (self.fresh, self.evaluation.fresh)
+        for own, scores in pairs:
+            scores.add(_under_full_names(own, self.name))
+            scores.add(Scores({}, notes=labels))
+            scores.protocol["samplers"] = {**scores.protocol.get("samplers", {}), self.name: self.about}
+        return self.evaluation.scores
 
 
 def source_of(sampler: Sampler) -> str:
@@ -83,22 +75,31 @@ def source_of(sampler: Sampler) -> str:
     return f"decoder means of draws from {sampler.label}"
 
 
+def _under_full_names(scores: Scores, name: str) -> Scores:
+    """The scores of a sampler with its name in theirs, and in their topics."""
+    own = Scores({}, notes=scores.notes)
+    for part in PARTS:
+        getattr(own, part).update({_full(key, name): value for key, value in getattr(scores, part).items()})
+    own.topics = {key: f"{topic}, sampler={name}" for key, topic in own.topics.items()}
+    return own
+
+
 def _full(key: str, name: str) -> str:
     """``fid_floor`` to ``fid_gmm_floor``."""
-    bare = key.removesuffix("_floor")
-    return f"{bare}_{name}{key.removeprefix(bare)}"
+    bare, floor = parted(key)
+    return f"{bare}_{name}{floor}"
 
 
 def _bare(key: str, name: str) -> str | None:
     """``fid_gmm_floor`` to ``fid_floor``; None if the key is not of this sampler."""
-    head = key.removesuffix("_floor")
-    return head.removesuffix(f"_{name}") + key.removeprefix(head) if head.endswith(f"_{name}") else None
+    head, floor = parted(key)
+    return head.removesuffix(f"_{name}") + floor if head.endswith(f"_{name}") else None
 
 
 def _of_sampler(scores: Scores, name: str) -> Scores:
     """The scores of one sampler, under their plain names."""
     own = Scores({})
-    for part in _PARTS:
+    for part in PARTS:
         for key, value in getattr(scores, part).items():
             bare = _bare(key, name)
             if bare:
@@ -108,6 +109,6 @@ def _of_sampler(scores: Scores, name: str) -> Scores:
 
 def _remove(scores: Scores, name: str) -> None:
     """Delete the scores of one sampler."""
-    for part in _PARTS:
+    for part in PARTS:
         for key in [key for key in getattr(scores, part) if _bare(key, name)]:
             del getattr(scores, part)[key]

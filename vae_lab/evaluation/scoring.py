@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Generic
 
@@ -17,6 +18,7 @@ from vae_lab.noise import SeededNoise
 from vae_lab.scores import Extractor, Generated, Metric, Scores
 from vae_lab.types import Progress, T
 
+VALIDATION, OTHER = "On validation examples", "Other scores"  # topics of scores
 AT_ONCE = 250  # images encoded at a time
 # Images that the extractor processes at a time, by type of device; on other devices, it processes a batch at once. On a
 # CPU, an image takes 1.4 times as long among 250 and three times as long among 1,000, because memory for activations of
@@ -62,6 +64,7 @@ class Scoring(ABC):
         data.device = device
         self.data, self.seed, self.device, self.title, self.progress = data, seed, device, title, progress
         self.scores = Scores({}, notes=list(data.notes))
+        self.fresh = Scores({})  # of these scores, those that were computed since, and not by an earlier command
         self._features_for = features
         self._computed: dict[tuple[str, str, int], tuple[Tensor, Tensor]] = {}  # by network, source and n
 
@@ -87,7 +90,7 @@ class Scoring(ABC):
         """Yield n images in [0, 1], [size, C, H, W] at a time."""
 
     def features(self, source: str, n: int) -> Tensor:
-        """Return the extractor's features [n, F] of 'samples', 'train', 'pool' or 'test', on the CPU."""
+        """Return the extractor's features [n, F] of 'samples', 'train', 'val', 'pool' or 'test', on the CPU."""
         return self._outputs(self.extractor, source, n)[0]
 
     def logits(self, source: str, n: int) -> Tensor:
@@ -126,25 +129,33 @@ class Scoring(ABC):
         return features, logits
 
     def run(self, metrics: Mapping[str, Metric]) -> Scores:
-        """Compute the metrics one after another; the names of their values are prefixed with ``test/``.
+        """Compute the metrics one after another; the names of their values are prefixed with ``test/`` or ``val/``.
 
         A metric whose needs this run does not meet is left out, and a note says why.
         """
         kept, notes = usable(metrics, self)
         if not self.without_classifier:  # an earlier note that said how to have these scores
             self.scores.notes[:] = [note for note in self.scores.notes if LATER not in note]
-        self.scores.notes.extend(note for note in notes if note not in self.scores.notes)
+        self.add(Scores({}, notes=notes))
         for metric in kept.values():
             with torch.inference_mode():
                 new = metric(self)  # type: ignore[arg-type]
-            self.scores.values.update(_prefixed(new.values))
-            self.scores.intervals.update(_prefixed(new.intervals))
-            self.scores.meanings.update(_prefixed(new.meanings))
-            self.scores.protocol.update({name: self._with_condition(part) for name, part in new.protocol.items()})
-            self.scores.arrays.update(new.arrays)
-            self.scores.tables.update(new.tables)
-            self.scores.notes.extend(note for note in new.notes if note not in self.scores.notes)
+            topic = VALIDATION if new.split == "val" else getattr(metric, "topic", OTHER)
+            named = replace(
+                new,
+                values=_prefixed(new.values, new.split),
+                intervals=_prefixed(new.intervals, new.split),
+                meanings=_prefixed(new.meanings, new.split),
+                protocol={name: self._with_condition(part) for name, part in new.protocol.items()},
+                topics=dict.fromkeys(_prefixed(new.values, new.split), topic),
+            )
+            self.add(named)
         return self.scores
+
+    def add(self, new: Scores) -> None:
+        """Take over results under their full names, or notes, that were not there before this command."""
+        self.scores.add(new)
+        self.fresh.add(new)
 
     def _with_condition(self, protocol: object) -> object:
         """Add to a protocol what the model is conditional on.
@@ -156,8 +167,8 @@ class Scoring(ABC):
         return protocol
 
 
-def _prefixed(named: Mapping[str, T]) -> dict[str, T]:
-    return {f"test/{name}": value for name, value in named.items()}
+def _prefixed(named: Mapping[str, T], split: str) -> dict[str, T]:
+    return {f"{split}/{name}": value for name, value in named.items()}
 
 
 class Counted(Generic[T]):
@@ -178,6 +189,7 @@ _KINDS = {
     "samples": "samples",
     "reconstructions": "reconstructions",
     "train": "training images",
+    "val": "validation images",
     "pool": "training images",
     "test": "test images",
 }

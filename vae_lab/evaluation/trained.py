@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -46,14 +47,17 @@ class Evaluation(Scoring):
         job.to(device).eval()
         self.model, self.objective = job.model, job.objective
         self.history = history or []
-        self.conditions: Conditions = unconditional
         if self.model.conditional:
-            self.conditions = as_in_training(data.train)
             kind = "attributes" if data.attributes else "labels"
             self.conditioned_on = f"the {data.values.many}' {kind}"
             self.sampler = f"{PRIOR}, {kind} drawn as in training"
         self._encodings: dict[tuple[str, int | None], _Encoded] = {}  # by split and n
-        self._factor_codes: Tensor | None = None
+        self._factor_posteriors: Normal | None = None
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """The y of samples: of a conditional model as in training, whose targets are read at the first access."""
+        return as_in_training(self.data.train) if self.model.conditional else unconditional
 
     def __repr__(self) -> str:
         """What is evaluated, on which data, in one line."""
@@ -131,10 +135,14 @@ class Evaluation(Scoring):
 
     def factor_codes(self) -> Tensor:
         """Return the posterior means [M, D] of all images of ``data.factors``, on the CPU."""
+        return self.factor_posteriors().mu
+
+    def factor_posteriors(self) -> Normal:
+        """Return the posterior of all images of ``data.factors``, [M, D], on the CPU."""
         factors = self.data.factors
         if factors is None:
             raise ValueError("the dataset has no known factors")
-        if self._factor_codes is None:
+        if self._factor_posteriors is None:
             total, parts = len(factors.stored), []
             targets = self.data.pool.targets  # of all images, in every split
             for index in self.progress(
@@ -142,9 +150,9 @@ class Evaluation(Scoring):
             ):
                 x = self.data.values.ready(factors.stored[index], self.device)
                 y = None if targets is None else targets[index].to(self.device)
-                parts.append(self._encode(x, y)[0][0].mu)
-            self._factor_codes = torch.cat(parts)
-        return self._factor_codes
+                parts.append(self._encode(x, y)[0][0])
+            self._factor_posteriors = _joined(parts)
+        return self._factor_posteriors
 
     def _encode(self, x: Tensor, y: Tensor | None) -> "tuple[list[Normal], list[Tensor], Tensor | None]":
         """The moments and the KL of every level, flattened to [B, D], and y, on the CPU."""

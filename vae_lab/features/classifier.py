@@ -19,13 +19,14 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from vae_lab.config.names import slug
-from vae_lab.data.cache import cache_dir, made_once
+from vae_lab.data.cache import Unwritable, cache_dir, made_once, refuse_unwritable
 from vae_lab.examples import Data, Examples
 from vae_lab.scores import Extractor, Generated
 from vae_lab.system.files import write_atomically
 from vae_lab.types import Progress, Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
+FOLDER = "classifiers"  # in the cache
 IMAGES = 128_000  # images that a classifier is trained on where none is shipped, among them repeated ones
 REPEATS = 40  # largest number of times that an image is used
 HASHED = 60_000  # images whose values name a cached classifier
@@ -190,7 +191,7 @@ def has_classes(data: Data) -> bool:
 
 def is_at_hand(data: Data) -> bool:
     """Return whether the classifier of a dataset with classes need not be trained."""
-    return _shipped(data).exists() or _cached(data).exists()
+    return _shipped(data).exists() or _is_cached(data)
 
 
 def to_be_seen(data: Data) -> int:
@@ -198,12 +199,37 @@ def to_be_seen(data: Data) -> int:
     return min(IMAGES, REPEATS * len(data.pool))
 
 
+def classifier_beforehand(data: Data) -> ConvClassifier | None:
+    """Return an untrained classifier if :func:`classifier_for` will return a trained one; None if it will return None.
+
+    Raises:
+        Unwritable: the classifier would have to be trained, and could not be saved.
+    """
+    if not has_classes(data):
+        return None
+    if not _shipped(data).exists():
+        try:
+            refuse_unwritable(FOLDER)
+        except Unwritable as why:
+            if not _is_cached(data):
+                raise Unwritable(f"the classifier of {data.name} has to be trained and saved, but {why}") from why
+    with torch.random.fork_rng(devices=[]):
+        return freeze(ConvClassifier(data.x_shape, len(data.classes), data.name))
+
+
 def _shipped(data: Data) -> Path:
     return SHIPPED / f"{slug(data.name)}_classifier.safetensors"
 
 
 def _cached(data: Data) -> Path:
-    return cache_dir("classifiers") / f"{slug(data.name)}-{_fingerprint(data)}.safetensors"
+    return cache_dir(FOLDER) / f"{slug(data.name)}-{_fingerprint(data)}.safetensors"
+
+
+def _is_cached(data: Data) -> bool:
+    try:
+        return _cached(data).exists()
+    except Unwritable:  # there is no cache
+        return False
 
 
 def classifier_features(generated: Generated) -> Extractor | None:

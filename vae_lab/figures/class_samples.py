@@ -4,7 +4,8 @@ import torch
 from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
-from vae_lab.figures.style import image_grid, literal, new_figure, show
+from vae_lab.figures.image_grids import image_grid, label_row, show
+from vae_lab.figures.style import new_figure
 from vae_lab.scores import Trained
 
 
@@ -17,6 +18,7 @@ class ClassSamples:
     """
 
     needs = ("conditional", "images")
+    requires = "labels as the condition; this model is conditional on attributes"
 
     def __init__(self, columns: PositiveInt = 12, rows: PositiveInt = 20) -> None:
         self.columns, self.rows = columns, rows
@@ -30,12 +32,10 @@ class ClassSamples:
         images = torch.cat([block for blocks in of_class for block in blocks])
         height, width = images.shape[2:]
         title = "Samples of each class: one row per label, one z per column"
-        figure = new_figure(0.55 * self.columns + 1, 0.55 * len(classes) * height / width + 0.75, title, trained.title)
+        high = 0.55 * len(classes) * height / width
+        figure = new_figure(0.55 * self.columns + 1, high + 0.2, title, trained.title, pictures=high)
         axes = figure.subplots()
         show(axes, image_grid(images, self.columns))
         for row, name in enumerate(classes):
-            place = (0, (row + 0.5) * (height + 1))
-            axes.annotate(
-                literal(name), place, (-5, 0), textcoords="offset points", ha="right", va="center", fontsize=8.5
-            )
+            label_row(axes, name, (row + 0.5) * (height + 1))
         return figure

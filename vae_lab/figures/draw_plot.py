@@ -1,5 +1,7 @@
 """Draws a plot of several runs with matplotlib, as a picture for papers."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -9,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from vae_lab.figures.plots import PALETTE, HeatMap, Line, Plot
-from vae_lab.figures.style import GREY, literal, new_figure
+from vae_lab.figures.style import GREY, current_style, letters, literal, new_figure, number, wrapped
 
 _DASHES, _MARKERS = ("-", "--", ":", "-."), "os^DvP"
 _SPECIAL = {-1: (GREY, "--"), -2: ("black", "-"), -3: ("black", "-")}  # a floor, a front, a mean
@@ -18,9 +20,10 @@ LEGEND = 24  # most lines that a legend lists
 
 def draw(plot: Plot) -> Figure:
     """Return a figure of the plot's lines with error bars, or of its heat map with a colour scale."""
-    figure = new_figure(7.2, 4.4, plot.title, plot.subtitle)
+    figure = new_figure(7.2, 4.0, plot.title, plot.subtitle)
     axes = figure.subplots()
-    axes.set(xlabel=literal(plot.x_label), ylabel=literal(plot.y_label))
+    width, height = 0.75 * figure.get_size_inches()  # of the axes, roughly
+    axes.set(xlabel=wrapped(plot.x_label, width), ylabel=wrapped(plot.y_label, height))
     if plot.heat_map:
         _draw_heat_map(figure, axes, plot.heat_map)
         return figure
@@ -39,17 +42,33 @@ def draw(plot: Plot) -> Figure:
         figure.colorbar(scale, ax=axes, label=literal(plot.shade))
     named = [line for line in plot.lines if line.label and line.shade is None]  # the colour scale explains the others
     if 1 < len(named) <= LEGEND or any(line.style == -1 for line in named):
-        # The legend is next to the axes, unless the colour scale takes that place.
-        legend = axes.legend(
-            title=literal(plot.legend) or None, fontsize=7, title_fontsize=7, frameon=False,
-            loc="best" if scale else "upper left", bbox_to_anchor=None if scale else (1.01, 1),
-        )  # fmt: skip
-        # The layout is computed without the legend, so that long names widen the picture instead of narrowing the axes.
-        legend.set_in_layout(False)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-        legend.set_in_layout(True)
+        _add_legend(figure, axes, literal(plot.legend) or None, beside=scale is None)
     return figure
+
+
+def _add_legend(figure: Figure, axes: Axes, title: str | None, beside: bool) -> None:
+    """Add a legend beside the axes, where it widens the picture, or below them if the style sets the width.
+
+    Args:
+        figure: the figure.
+        axes: its axes.
+        title: the title of the legend.
+        beside: whether the place beside the axes is free.
+    """
+    style = current_style()
+    look: Any = {"title": title, "fontsize": "x-small", "title_fontsize": "x-small", "frameon": False}
+    if style.width is not None:
+        handles, labels = axes.get_legend_handles_labels()
+        columns = letters(style.width, 0.7 * style.font_size) // (max(map(len, labels)) + 8)
+        figure.legend(handles, labels, loc="outside lower center", ncols=max(1, columns), **look)
+        return
+    place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)} if beside else {"loc": "best"}
+    legend = axes.legend(**place, **look)
+    # The layout is computed without the legend, so that long names widen the picture instead of narrowing the axes.
+    legend.set_in_layout(False)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    legend.set_in_layout(True)
 
 
 def _draw_line(axes: Axes, line: Line, style: int, scale: ScalarMappable | None) -> None:
@@ -59,6 +78,9 @@ def _draw_line(axes: Axes, line: Line, style: int, scale: ScalarMappable | None)
         colour, dash, style = scale.to_rgba(np.asarray(line.shade)), "-", 0
     marker = _MARKERS[style % len(_MARKERS)] if line.markers and style != -1 else ""
     name = literal(line.label) if line.shade is None else ""
+    if line.band is not None:
+        y, half = np.asarray(line.y), np.asarray(line.band)
+        axes.fill_between(line.x, y - half, y + half, color=colour, alpha=0.2, linewidth=0)
     axes.errorbar(
         line.x, line.y, line.error, color=colour, linestyle=dash if line.joined else "", marker=marker, markersize=4,
         linewidth=0.7 if line.faint else 1.3, alpha=0.6 if line.faint else 1, capsize=3, label=name or None,
@@ -83,4 +105,5 @@ def _draw_heat_map(figure: Figure, axes: Axes, heat: HeatMap) -> None:
         middle = (np.nanmin(values) + np.nanmax(values)) / 2
         for row, column in zip(*np.nonzero(np.isfinite(values))):
             colour = "white" if values[row, column] < middle else "black"
-            axes.text(column, row, f"{values[row, column]:.4g}", ha="center", va="center", color=colour, fontsize=8)
+            value = number(values[row, column], ".4g")
+            axes.text(column, row, value, ha="center", va="center", color=colour, fontsize="small")

@@ -5,14 +5,17 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from vae_lab.figures.style import BLUE, GREY, new_figure
 from vae_lab.scores import Trained
 
+_LABELS = 32  # most indices below the bars of a panel
+
 
 class KLPerDimension:
     """A bar for the KL of each dimension, averaged over the test examples; inactive units are grey."""
+
+    requires = "the results of metrics=latent_use, and an objective with a KL"
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the objective has no KL or the metric ``latent_use`` was not computed."""
@@ -26,17 +29,16 @@ class KLPerDimension:
         levels = list(zip(np.split(kl, ends), np.split(active, ends)))
         title = f"KL per latent dimension: {kl.sum():.1f} nats in all, {active.sum()} of {len(kl)} units active"
         rows = -(-len(levels) // 2)
-        figure = new_figure(7.2, 3.6 if rows == 1 else 2.9 * rows, title, trained.title)
+        figure = new_figure(7.2, 3.2 if rows == 1 else 2.7 * rows, title, trained.title)
         # Each level has a panel; all of them have the same axis of nats.
         panels = figure.subplots(rows, min(2, len(levels)), sharey=True, squeeze=False)
         for axes in panels.flat[len(levels) :]:
             axes.remove()
         for i, (axes, (values, used)) in enumerate(zip(panels.flat, levels)):
-            rule = f"KL ≤ {threshold} nats" if i else f"variance of mean ≤ {threshold}"
-            _bars(axes, values, used, rule, "small" if len(levels) > 1 else "medium")
+            _bars(axes, values, used, f"KL ≤ {threshold} nats" if i else f"variance of mean ≤ {threshold}")
             if len(levels) > 1:
                 name = f"level {len(levels) - i}{'' if i else ' (top)'}"
-                axes.set_title(f"{name}: {values.sum():.2f} nats, {used.sum()} of {len(used)} units active", fontsize=9)
+                axes.set_title(f"{name}: {values.sum():.2f} nats, {used.sum()} of {len(used)} units active")
         for axes in panels[:, 0]:
             axes.set_ylabel(f"KL (nats per {trained.data.values.one})")
         # The axis has room for the legend, and for estimates below 0.
@@ -47,18 +49,20 @@ class KLPerDimension:
         return figure
 
 
-def _bars(axes: Axes, kl: np.ndarray, active: np.ndarray, rule: str, size: str) -> None:
+def _bars(axes: Axes, kl: np.ndarray, active: np.ndarray, rule: str) -> None:
     """Draw the dimensions of one level by their KL; ``rule`` says when one of them is inactive."""
-    order = np.argsort(kl)[::-1]
-    values, used, places = kl[order], active[order], np.arange(1, len(kl) + 1)
+    order = np.argsort(-kl, kind="stable")
+    values, used, places = kl[order], active[order], np.arange(len(kl))
     for chosen, colour, label in ((used, BLUE, "active"), (~used, GREY, f"inactive ({rule})")):
         if chosen.any():
             axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85 if len(kl) <= 64 else 1)
     negative = (values < 0).any()
     if negative:
         axes.axhline(0, color="black", lw=0.8)
-    axes.set(xlabel="latent dimension, by KL" + ("\n(below 0: an estimate from samples)" if negative else ""))
-    axes.set_xlim(0.4, len(kl) + 0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.legend(frameon=False, loc="upper right", fontsize=size)
+    step = -(-len(kl) // _LABELS)
+    axes.set_xticks(places[::step], [str(index) for index in order[::step]], rotation=90 if len(kl) > 20 else 0)
+    which = f"latent dimension: index in z, from 0{f'; one in {step} is named' if step > 1 else ''}"
+    axes.set(xlabel=which + ("\n(below 0: an estimate from samples)" if negative else ""))
+    axes.set_xlim(-0.6, len(kl) - 0.4)
+    axes.legend(frameon=False, loc="upper right")
     axes.grid(axis="y", alpha=0.3)

@@ -3,12 +3,14 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from vae_lab.figures.style import BLUE, new_figure
+from vae_lab.figures.style import BLUE, new_figure, number
 from vae_lab.scores import Trained
 
 
 class NLLBounds:
     """A plot of −L_K against K with 95 % intervals over test examples."""
+
+    requires = "the results of metrics=nll"
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the metric ``nll`` has no result."""
@@ -17,15 +19,16 @@ class NLLBounds:
             return None
         k, nll, se = (np.array([row[name] for row in rows], float) for name in ("k", "nll", "se"))
         examples = trained.scores.protocol["nll"]["images"]
-        title = f"Bounds on −log p(x) by K samples: {nll[-1]:.2f} ± {1.96 * se[-1]:.2f} nats at K={k[-1]:,.0f}"
-        figure = new_figure(6.4, 3.8, title, trained.title)
+        best = f"{number(nll[-1], '.2f')} ± {1.96 * se[-1]:.2f} nats"
+        title = f"Bounds on −log p(x) by K samples: {best} at K={k[-1]:,.0f}"
+        figure = new_figure(6.4, 3.4, title, trained.title)
         axes = figure.subplots()
-        axes.errorbar(k, nll, 1.96 * se, fmt="o-", color=BLUE, capsize=4, markersize=5)
+        axes.errorbar(k, nll, 1.96 * se, fmt="o-", color=BLUE, capsize=4)
         for place, value in zip(k, nll):
-            axes.annotate(f"{value:.2f}", (place, value), (7, 5), textcoords="offset points", fontsize=8)
+            axes.annotate(number(value, ".2f"), (place, value), (7, 5), textcoords="offset points", fontsize="small")
         axes.set_xscale("log")
         axes.margins(x=0.12)
-        axes.set(xlabel="importance samples K", ylabel=f"−L_K (nats per {trained.data.values.one})")
-        axes.set_title(f"bars: 95 % intervals over {examples:,} examples, the same for every K", fontsize=8)
+        axes.set(xlabel="importance samples K", ylabel=f"bound (nats per {trained.data.values.one})")
+        axes.set_title(f"bars: 95 % intervals over {examples:,} examples, the same for every K")
         axes.grid(alpha=0.3)
         return figure

@@ -5,7 +5,8 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vae_lab.figures.style import BLUE, ORANGE, image_grid, new_figure, pick, show
+from vae_lab.figures.image_grids import caption, centres, image_grid, label_row, pick, show
+from vae_lab.figures.style import BLUE, ORANGE, new_figure
 from vae_lab.scores import Generated
 
 PAIRS = "nearest_training_images"
@@ -19,6 +20,7 @@ class NearestPairs:
 
     of_images = True
     needs = ("images",)
+    requires = "the results of metrics=novelty with these features"
 
     def __call__(self, generated: Generated) -> Figure | None:
         """Draw the figure; None if the metric ``novelty`` has no result for the current features."""
@@ -38,17 +40,15 @@ class NearestPairs:
         rows = 2 * 0.6 * height / width
         closer, copies = (generated.scores.values[f"test/{name}{suffix}"] for name in ("novelty_closer", "near_copies"))
         title = f"Are samples new? {100 * copies:.2g} % are near copies; P(nearer than a test image) = {closer:.2f}"
-        figure = new_figure(max(8, 0.6 * columns), rows + 3.6, title, generated.title)
-        top, bottom = figure.subplots(2, 1, height_ratios=[rows + 0.4, 2.6])
+        wide = max(8, 0.6 * columns)
+        figure = new_figure(wide, rows + 3.5, title, generated.title, rows)
+        grid_high = rows * figure.get_figwidth() / wide
+        top, bottom = figure.subplots(2, 1, height_ratios=[grid_high + 0.4, figure.get_figheight() - grid_high - 0.9])
         show(top, image_grid(pairs, columns))
-        top.set_title(
-            "the samples nearest to training images, over those training images and their distance", fontsize=9
-        )
-        for i, distance in enumerate(distances):
-            place = ((i + 0.5) * (width + 1), 2 * (height + 1) + 0.5)
-            top.annotate(
-                f"{distance:.2f}", place, (0, -3), textcoords="offset points", ha="center", va="top", fontsize=7.5
-            )
+        top.set_title("the samples nearest to training images, and those training images")
+        for row, name in enumerate(("sample", "training", "distance")):
+            label_row(top, name, (row + 0.5) * (height + 1) if row < 2 else 2.3 * (height + 1))
+        caption(top, [f"{d:.2f}" for d in distances], centres(columns, width), 2 * (height + 1) + 0.5)
         _curves(bottom, *(arrays[f"nearest_distances_{kind}{suffix}"] for kind in ("test", "generated")))
         return figure
 
@@ -58,8 +58,8 @@ def _curves(axes: Axes, test: list[float], generated: list[float]) -> None:
     axes.plot(test, share, color=BLUE, label="test images (new by construction)")
     axes.plot(generated, share, color=ORANGE, ls="--", label="samples")
     axes.axvline(test[1], color=BLUE, lw=1, ls=":", label="1 % of test images are nearer")
-    axes.set_xlabel("distance to the nearest training image (1 = median of test images)")
-    axes.set_ylabel("share within this distance (%)")
+    axes.set_xlabel("distance to the nearest training image\n(1 = median of test images)")
+    axes.set_ylabel("share within (%)")
     axes.set_xlim(left=-0.02 * max(test))  # keeps the curve of copies, at distance 0, visible
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="best", fontsize=8.5)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))

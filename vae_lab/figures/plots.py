@@ -19,7 +19,8 @@ class Line:
     about: Sequence[str] = ()  # a description of each point
     joined: bool = True
     markers: bool = True
-    run: int | None = None  # the index of the run that the line shows; None if it shows several runs
+    band: Sequence[float] | None = None  # half of the height of a band around the line
+    runs: tuple[int, ...] = ()  # the indices of the runs of a curve; empty for other lines
     style: int | None = None  # number of the colour, dash and marker; None: the index of the line in its plot
     faint: bool = False  # thin and transparent, for plots with very many lines
     shade: float | None = None  # the value of the quantity Plot.shade, which then determines the colour

@@ -4,7 +4,8 @@ import torch
 from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
-from vae_lab.figures.style import image_grid, new_figure, show
+from vae_lab.figures.image_grids import image_grid, show
+from vae_lab.figures.style import new_figure
 from vae_lab.scores import Trained
 
 
@@ -25,10 +26,8 @@ class Reconstructions:
         pairs = [torch.cat(pair) for pair in zip(x.split(self.columns), x_hat.split(self.columns))]
         columns = min(self.columns, n)
         height, width = trained.data.x_shape[1:]
-        figure_height = 0.75 + 2 * len(pairs) * 0.72 * height / width
-        figure = new_figure(
-            0.72 * columns + 0.3, figure_height, "Test images (upper rows) and reconstructions", trained.title
-        )
+        high, title = 2 * len(pairs) * 0.72 * height / width, "Test images (upper rows) and reconstructions"
+        figure = new_figure(0.72 * columns + 0.3, high + 0.3, title, trained.title, pictures=high)
         for axes, pair in zip(figure.subplots(len(pairs), 1, squeeze=False)[:, 0], pairs):
             show(axes, image_grid(pair, columns))
         return figure

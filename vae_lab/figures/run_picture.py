@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vae_lab.figures.style import image_grid
+from vae_lab.figures.image_grids import image_grid
 from vae_lab.system.files import write_atomically
 
 if TYPE_CHECKING:  # A comparison does not need torch, whose import takes seconds.

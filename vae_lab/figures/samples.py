@@ -4,7 +4,8 @@ import torch
 from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
-from vae_lab.figures.style import image_grid, new_figure, show
+from vae_lab.figures.image_grids import image_grid, show
+from vae_lab.figures.style import new_figure
 from vae_lab.scores import Generated
 
 
@@ -31,9 +32,10 @@ def sample_figure(images: torch.Tensor, columns: int, subtitle: str, sampler: st
     cell = min(0.55, 14 / columns)
     figure = new_figure(
         max(4.5, cell * columns + 0.3),
-        cell * rows * height / width + 0.75,
+        cell * rows * height / width + 0.2,
         f"{len(images):,} sample{'s' if len(images) > 1 else ''}: {sampler}",
         subtitle,
+        pictures=cell * rows * height / width,
     )
     show(figure.subplots(), image_grid(images, columns))
     return figure

@@ -1,19 +1,19 @@
-"""Parts that all figures share: a palette for colour-blind readers, titles and grids of images."""
+"""How figures look: a palette for colour-blind readers, and the style that the user chooses with ``figures.style``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
+from annotated_types import Ge, Le, MinLen
+from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
-if TYPE_CHECKING:  # A comparison of runs draws plots without torch, whose import takes seconds.
-    from torch import Tensor
-
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito 2008
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe & Ito 2008
 # Paul Tol's "muted" scheme: ten colours that remain distinguishable with all common colour vision deficiencies.
 _MUTED = [
     "#332288",
@@ -28,18 +28,124 @@ _MUTED = [
     "#BBBBBB",
 ]
 
+Format = Literal["png", "pdf", "svg"]
+KEY = "style"  # the entry of the group ``figures`` that is no figure
+
+
+@dataclass(frozen=True)
+class Style:
+    """The look of all figures of a command, ``figures.style``.
+
+    Args:
+        format: the kind of file, or several; PDF and SVG are vector graphics, in which only images of data are pixels.
+        dpi: pixels per inch of PNG files.
+        title: whether a title with the run's key settings stands above each figure; a paper has captions instead.
+        width: width in inches, e.g. that of a column; None: each figure has its own.
+        font_size: size of the labels of axes in points; other text is in proportion.
+    """
+
+    format: Format | Annotated[Sequence[Format], MinLen(1)] = "png"
+    dpi: Annotated[int, Ge(20), Le(1200)] = 120
+    title: bool = True
+    width: Annotated[float, Ge(1), Le(40)] | None = None
+    font_size: Annotated[float, Ge(2), Le(40)] = 10
+
+    @property
+    def formats(self) -> list[Format]:
+        """The kinds of file, each once."""
+        return [self.format] if isinstance(self.format, str) else list(dict.fromkeys(self.format))
+
+    @property
+    def scale(self) -> float:
+        """The size of text as a multiple of matplotlib's usual size, which the figures are laid out for."""
+        return self.font_size / 10
+
+
+_USUAL = Style()
+_current: ContextVar[Style] = ContextVar("style", default=_USUAL)
+
+
+@contextmanager
+def drawn_in(style: Style) -> Iterator[None]:
+    """Inside the block, figures are drawn and saved in a style.
+
+    Sizes such as ``fontsize="small"`` are relative to the style's. PDF files embed the fonts as TrueType, which
+    journals ask for; the names of SVG elements are not random, so that equal figures are equal files.
+    """
+    token = _current.set(style)
+    settings: Any = {
+        "font.size": style.font_size,
+        "lines.linewidth": 1.5 * style.scale,
+        "lines.markersize": 4 * style.scale,
+        "axes.titlesize": "small",
+        "xtick.labelsize": "small",
+        "ytick.labelsize": "small",
+        "legend.fontsize": "small",
+        "legend.title_fontsize": "small",
+        "pdf.fonttype": 42,
+        "svg.hashsalt": "vae-lab",
+    }
+    try:
+        with rc_context(settings):
+            yield
+    finally:
+        _current.reset(token)
+
 
 def class_colours(n: int) -> list[ColorType]:
     """Return a colour for each of n classes; more than ten colours are taken from a perceptually uniform scale."""
     return list(_MUTED[:n]) if n <= len(_MUTED) else list(colormaps["viridis"](np.linspace(0, 1, n)))
 
 
-def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
-    """Return an empty figure, sizes in inches, with its title and below it a line such as the run's key settings."""
-    figure = Figure(figsize=(max(width, 6.4), height), layout="constrained", dpi=120)
-    lines = [line for text in (title, subtitle) for line in wrap(text, width=int(14 * max(width, 6.4)))]
-    figure.suptitle(literal("\n".join(lines)), fontsize=9.5)
+def panels_in_a_row(panels: int, width: float) -> int:
+    """Return how many panels stand side by side: all of them, or as many as the style's width has room for.
+
+    Args:
+        panels: the number of panels.
+        width: inches that a panel needs at the usual size of text.
+    """
+    style = _current.get()
+    return panels if style.width is None else max(1, min(panels, int(style.width / (width * style.scale))))
+
+
+def new_figure(width: float, height: float, title: str, subtitle: str, pictures: float = 0) -> Figure:
+    """Return an empty figure in the current style.
+
+    Args:
+        width: inches; at least 6.4, which the title needs. The style may ask for another width, and larger text makes
+            a figure of its own width larger.
+        height: inches of the content at this width and at the usual size of text; the title is added above.
+        title: what the figure shows.
+        subtitle: a line below the title, such as the run's key settings.
+        pictures: inches of ``height`` that images take. They stay in proportion to the width; in a narrow figure,
+            the rest does not shrink more than its text.
+    """
+    style, own = _current.get(), max(width, 6.4)
+    wide, size = style.width or own * max(1, style.scale), 0.95 * style.font_size
+    texts = (title, subtitle) if style.title else ()
+    lines = [line for text in texts for line in wrap(text, width=letters(wide, size))]
+    above = (1.3 * size * len(lines) + 4) / 72
+    narrower = wide / own
+    high = pictures * narrower + (height - pictures) * max(narrower, style.scale) + above
+    figure = Figure(figsize=(wide, high), layout="constrained", dpi=style.dpi)
+    if lines:
+        figure.suptitle(literal("\n".join(lines)), fontsize=size)
     return figure
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Return a label of an axis with line breaks, for an axis of this length."""
+    return literal("\n".join(wrap(text, width=letters(inches, _current.get().font_size))))
+
+
+def current_style() -> Style:
+    """Return the style of the enclosing :func:`drawn_in`."""
+    return _current.get()
+
+
+def letters(inches: float, size: float) -> int:
+    """Return how many letters of a size in points fit a line; matplotlib's are about half as wide as they are high."""
+    return max(20, int(133 / size * inches))
 
 
 def literal(text: str) -> str:
@@ -47,31 +153,10 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def image_grid(images: "Tensor", columns: int, gap: int = 1, background: float = 1.0) -> np.ndarray:
-    """Arrange images [N, C, H, W] in [0, 1] in one picture [H', W', 3], row by row."""
-    pictures = images.detach().float().cpu().clamp(0, 1).permute(0, 2, 3, 1).numpy()
-    n, height, width, _ = pictures.shape
-    rows = -(-n // columns)
-    out = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), background, np.float32)
-    for i, picture in enumerate(pictures):
-        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
-        out[top : top + height, left : left + width] = picture
-    return out
+def number(value: float, spec: str = "g") -> str:
+    """Return a number as text with the minus sign of the axes, U+2212, instead of a hyphen.
 
-
-def show(axes: Axes, picture: np.ndarray) -> None:
-    """Show a picture without ticks and frame, with each pixel as a sharp square."""
-    axes.imshow(picture, interpolation="nearest", vmin=0, vmax=1)
-    axes.set_axis_off()
-
-
-def pick(blocks: "Iterable[Tensor]", places: list[int]) -> "Tensor":
-    """Return the images at these positions of a stream of blocks, on the CPU."""
-    import torch
-
-    images: dict[int, Tensor] = {}
-    start = 0
-    for block in blocks:
-        images |= {place: block[place - start].cpu() for place in places if start <= place < start + len(block)}
-        start += len(block)
-    return torch.stack([images[place] for place in places])
+    >>> number(-1.5, ".2f")
+    '−1.50'
+    """
+    return format(value, spec).replace("-", "\N{MINUS SIGN}")

@@ -43,6 +43,10 @@ class Bernoulli(nn.Module):
         """The probability p of white, in [0, 1], of the shape of ``params``."""
         return torch.sigmoid(params)
 
+    def params_of_mean(self, mean: Tensor) -> Tensor:
+        """The logits of these probabilities [C, H, W], clipped to [0.001, 0.999]; of the same shape."""
+        return torch.logit(mean, 1e-3)
+
     def sample(self, params: Tensor, noise: Noise) -> Tensor:
         """A black and white image: 0 or 1 for each pixel."""
         return (noise.uniform(*params.shape) < self.mean(params)).to(params.dtype)

@@ -29,6 +29,10 @@ class Bounded(nn.Module):
         """The expected image x̂, in [0, 1]: [K, B, C, H, W]."""
         return torch.sigmoid(params)
 
+    def params_of_mean(self, mean: Tensor) -> Tensor:
+        """The ``params`` that give this mean x̂ [C, H, W], clipped to [0.001, 0.999]: logit(x̂), of the same shape."""
+        return torch.logit(mean, 1e-3)
+
     def squared_error(self, params: Tensor, target: Tensor) -> Tensor:
         """The sum of squared errors Σ (x − x̂)² over the image: [K, B]."""
         mean = self.mean(params)

@@ -16,8 +16,9 @@ from vae_lab.types import Noise, Shape
 class SigmaPerPixel(Bounded):
     """N(x; x̂, diag σ*²) with one σ*_p for each value p of an image, computed in closed form.
 
-    In training, σ*_p² is the mean squared error of value p over the batch and all K samples, so that recon =
-    Σ_p ½ (log 2πσ*_p² + 1). In validation and test it is a running mean, as in :class:`~vae_lab.likelihoods.Sigma`.
+    The training loss uses the σ*_p² of the batch, the mean squared error of value p over the batch and all K samples,
+    so that it contains Σ_p ½ (log 2πσ*_p² + 1). Everything that is reported uses a running mean over earlier training
+    batches, as in :class:`~vae_lab.likelihoods.Sigma`; here, the difference between the two can be hundreds of nats.
     The mean of all σ_p is logged as ``sigma``.
 
     A value that never varies would have σ = 0, and its loss would be −∞. Therefore no σ is smaller than ``floor``; the
@@ -35,7 +36,7 @@ class SigmaPerPixel(Bounded):
     fits_sigma = True
 
     def __init__(
-        self, x_shape: Shape, rate: PositiveFloat = 0.01, floor: Annotated[float, Gt(0), Lt(1)] = 0.0025
+        self, x_shape: Shape, rate: PositiveFloat = 0.001, floor: Annotated[float, Gt(0), Lt(1)] = 0.0025
     ) -> None:
         super().__init__()
         self.rate, self.floor = rate, floor
@@ -51,13 +52,18 @@ class SigmaPerPixel(Bounded):
     def log_prob(self, params: Tensor, target: Tensor) -> Tensor:
         """log p(target|z) = −½ Σ_p ((x_p − x̂_p)²/σ_p² + log 2πσ_p²).
 
+        In training mode, σ² is the optimum for these targets.
+
         Args:
             params: [K, B, C, H, W].
             target: [B, C, H, W]. The result is [K, B] nats.
         """
         error = (target - self.mean(params)).square()
-        variance = self._optimum(error.detach()) if self.training else self.mse
-        return -0.5 * sum_values(error / variance + LOG_2PI + torch.log(variance))
+        return _log_prob(error, self._optimum(error.detach()) if self.training else self.mse)
+
+    def scored_log_prob(self, params: Tensor, target: Tensor) -> Tensor:
+        """The same with the running σ² in training mode, too: [K, B] nats."""
+        return _log_prob((target - self.mean(params)).square(), self.mse)
 
     def _optimum(self, error: Tensor) -> Tensor:
         """The optimal σ*² of each value: squared errors [K, B, C, H, W] to [C, H, W]."""
@@ -68,5 +74,10 @@ class SigmaPerPixel(Bounded):
         return self.mean(params) + torch.sqrt(self.mse) * noise.normal(*params.shape)
 
     def logs(self) -> dict[str, Tensor]:
-        """``sigma``: the mean over pixels of the running σ, with which validation and test are scored."""
+        """``sigma``: the mean over pixels of the running σ, with which everything is scored."""
         return {"sigma": torch.sqrt(self.mse).mean()}
+
+
+def _log_prob(error: Tensor, variance: Tensor) -> Tensor:
+    """The log density at squared errors [K, B, C, H, W] with variances [C, H, W]: [K, B] nats."""
+    return -0.5 * sum_values(error / variance + LOG_2PI + torch.log(variance))

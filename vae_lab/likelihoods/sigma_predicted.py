@@ -41,6 +41,11 @@ class SigmaPredicted(Bounded):
         """The expected image x̂ in [0, 1]: [..., 2 C, H, W] to [..., C, H, W]."""
         return torch.sigmoid(params.chunk(2, -3)[0])
 
+    def params_of_mean(self, mean: Tensor) -> Tensor:
+        """Those of x̂ as for other Gaussians, and 0 for s, which gives σ = 1: [C, H, W] to [2 C, H, W]."""
+        x_hat = super().params_of_mean(mean)
+        return torch.cat([x_hat, torch.zeros_like(x_hat)])
+
     def log_sigma(self, params: Tensor) -> Tensor:
         """Log σ of every value: [..., 2 C, H, W] to [..., C, H, W]."""
         return self.log_floor + F.softplus(params.chunk(2, -3)[1] - self.log_floor)

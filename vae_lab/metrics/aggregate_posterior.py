@@ -26,6 +26,7 @@ class AggregatePosterior:
         resamples: number of bootstrap resamples for the interval of ``mmd``.
     """
 
+    topic = "Latent space"
     needs = ("posterior", "gaussian")
 
     def __init__(self, images: PositiveInt | None = None, resamples: PositiveInt = 200) -> None:

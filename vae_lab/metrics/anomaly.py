@@ -20,6 +20,8 @@ class Anomaly:
         shown: number of most and of least typical examples in the figure.
     """
 
+    topic = "Robustness"
+
     def __init__(self, samples: PositiveInt = 4, shown: PositiveInt = 12) -> None:
         self.samples, self.shown = samples, shown
 

@@ -26,6 +26,7 @@ class BetaVAEMetric:
         batch: number of pairs of images per point, L.
     """
 
+    topic = "Factors in the codes"
     needs = ("factors",)
 
     def __init__(self, train: Points = 10_000, eval: Points = 5000, batch: PositiveInt = 64) -> None:

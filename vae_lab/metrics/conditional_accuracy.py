@@ -21,6 +21,7 @@ class ConditionalAccuracy:
         samples: number of samples; the classes take turns.
     """
 
+    topic = "Samples"
     needs = ("conditional", "images", "labels", "classifier")
 
     def __init__(self, samples: PositiveInt = 10_000) -> None:

@@ -34,6 +34,7 @@ class DCI:
         jobs: number of factors to learn in parallel, each in its own thread.
     """
 
+    topic = "Factors in the codes"
     needs = ("factors",)
 
     def __init__(

@@ -29,6 +29,7 @@ class Denoising:
         bootstrap: number of resamples for the intervals.
     """
 
+    topic = "Robustness"
     needs = ("images",)
 
     def __init__(

@@ -31,6 +31,7 @@ class FactorVAEScore:
         dead: dimensions of the code with a smaller standard deviation get no votes.
     """
 
+    topic = "Factors in the codes"
     needs = ("factors",)
 
     def __init__(

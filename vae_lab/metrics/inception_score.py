@@ -17,6 +17,8 @@ from vae_lab.scores import Extractor, Generated, Scores
 class InceptionScore(ImageMetric):
     """Inception Score of samples, and of training images as the floor."""
 
+    topic = "Samples"
+
     def least(self, extractor: Extractor) -> int:
         """Two, because the score of a single image is always 1."""
         return 2

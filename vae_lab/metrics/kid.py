@@ -19,6 +19,8 @@ BLOCK = 1000  # rows of the kernel matrix that are in memory at a time
 class KID(ImageMetric):
     """KID of samples, and of training images as the floor, to the test images."""
 
+    topic = "Samples"
+
     def least(self, extractor: Extractor) -> int:
         """Two, because the score compares pairs of images."""
         return 2

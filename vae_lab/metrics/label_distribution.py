@@ -14,6 +14,7 @@ from vae_lab.scores import Generated, Scores
 class LabelDistribution(ImageMetric):
     """Shares of the classes among samples, and among training images as the floor."""
 
+    topic = "Samples"
     needs = ("images", "labels", "classifier")
 
     def __call__(self, generated: Generated) -> Scores:

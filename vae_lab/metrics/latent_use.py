@@ -20,6 +20,8 @@ class LatentUse:
         collapsed_kl: nats per example; a run with a smaller KL is reported as collapsed.
     """
 
+    topic = "Latent space"
+
     def __init__(self, threshold: PositiveFloat = 0.01, collapsed_kl: PositiveFloat = 0.1) -> None:
         self.threshold = threshold
         self.collapsed_kl = collapsed_kl

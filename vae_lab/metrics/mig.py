@@ -24,6 +24,7 @@ class MIG:
         bins: number of bins of each dimension.
     """
 
+    topic = "Factors in the codes"
     needs = ("factors",)
 
     def __init__(self, points: Points = 10_000, bins: Annotated[int, Ge(2)] = 20) -> None:

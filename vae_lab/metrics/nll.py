@@ -41,6 +41,7 @@ class NLL:
             unbiased for −L_K and has less variance than a single group.
     """
 
+    topic = "Likelihood"
     needs = ("posterior", "densities", "likelihood")
 
     def __init__(

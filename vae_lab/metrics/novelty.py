@@ -30,6 +30,8 @@ class Novelty(ImageMetric):
         bootstrap: number of resamples for the intervals.
     """
 
+    topic = "Samples"
+
     def __init__(
         self,
         samples: PositiveInt = 10_000,

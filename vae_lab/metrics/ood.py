@@ -38,6 +38,7 @@ class OOD:
             of the test images is used.
     """
 
+    topic = "Robustness"
     needs = ("images",)
 
     def __init__(

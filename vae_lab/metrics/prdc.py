@@ -30,6 +30,8 @@ class PRDC(ImageMetric):
         bootstrap: number of resamples for the intervals.
     """
 
+    topic = "Samples"
+
     def __init__(
         self, samples: PositiveInt = 10_000, neighbours: PositiveInt = 5, bootstrap: PositiveInt = 100
     ) -> None:

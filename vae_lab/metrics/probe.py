@@ -47,6 +47,7 @@ class Probe:
         max_iter: largest number of L-BFGS steps of the logistic regression.
     """
 
+    topic = "Classes in the codes"
     needs = ("labels",)
 
     def __init__(

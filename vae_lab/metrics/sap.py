@@ -21,6 +21,7 @@ class SAP:
         C: weight of the classifiers' loss relative to their margin.
     """
 
+    topic = "Factors in the codes"
     needs = ("factors",)
 
     def __init__(self, train: Points = 10_000, test: Points = 5000, C: PositiveFloat = 0.01) -> None:

@@ -28,4 +28,4 @@ class Autoencoder(nn.Module):
         """The loss on one batch. It logs recon."""
         out = run_model(model, batch, step, k=1, deterministic=True)
         recon = mean_recon(out)
-        return loss_terms(recon, {"recon": recon}, out)
+        return loss_terms(recon, {"recon": recon}, out, 1.0)

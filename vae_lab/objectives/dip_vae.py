@@ -5,7 +5,9 @@ Loss (arXiv 1711.00848, equations 6 and 7), in nats per example:
     k1 · recon + k2 · KL + λ_od Σ_{i≠j} C_ij² + λ_d Σ_i (C_ii − 1)²
 
 The covariance C [D, D] is Cov_x[μ(x)] for DIP-VAE-I, and Cov_q(z)[z] = Cov_x[μ(x)] + E_x[diag σ²(x)] for DIP-VAE-II. It
-is computed from the present batch and divided by B (not B − 1), so that a single example has covariance 0.
+is computed from the present batch and divided by B (not B − 1), so that a single example has covariance 0. Both
+penalties are therefore larger in small batches, because they include the sampling error of C; validation and test
+compute them from as many examples as training (:mod:`vae_lab.objectives.parts`).
 """
 
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.objectives.one_gaussian import one_gaussian
+from vae_lab.objectives.parts import in_training_sizes
 from vae_lab.objectives.terms import elbo_logs, loss_terms, mean_kl, mean_recon, run_model
 from vae_lab.types import Batch, LossTerms, Model, Normal, Step
 
@@ -32,6 +35,7 @@ class DIPVAE(nn.Module):
         covariance: 'means' for DIP-VAE-I, 'codes' for DIP-VAE-II.
         samples: latent samples per example, for recon.
         schedule: maps (mean KL [], epoch []) to the tensor [] that k2 multiplies; see :mod:`vae_lab.schedules`.
+        batch_size: number of examples of which C is computed in validation and test; None: those of their batches.
     """
 
     k1: Tensor
@@ -41,6 +45,11 @@ class DIPVAE(nn.Module):
     phases = {"model": ("",)}  # noqa: RUF012 - a constant of the class
     variational = True
     matches_prior = True
+    batch_terms = ("off_diagonal", "diagonal")
+    meanings = {  # noqa: RUF012 - a constant of the class
+        "off_diagonal": "squared covariances of the codes off the diagonal, in batches, 0 is the aim",
+        "diagonal": "squared distances of the codes' variances from 1, in batches, 0 is the aim",
+    }
 
     def __init__(
         self,
@@ -51,6 +60,7 @@ class DIPVAE(nn.Module):
         covariance: Literal["means", "codes"],
         samples: PositiveInt,
         schedule: Callable[[Tensor, Tensor], Tensor],
+        batch_size: PositiveInt | None = None,  # runs saved by earlier versions omit it
     ) -> None:
         super().__init__()
         for name, weight in {"k1": k1, "k2": k2, "lambda_od": lambda_od, "lambda_d": lambda_d}.items():
@@ -58,9 +68,13 @@ class DIPVAE(nn.Module):
         self.of_codes = covariance == "codes"
         self.samples = samples
         self.schedule = schedule
+        self.batch_size = batch_size
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch. It logs recon, kl, elbo and both penalties, off_diagonal and diagonal."""
+        return in_training_sizes(lambda part: self._terms(model, part, step), model, batch, self.batch_size)
+
+    def _terms(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         out = run_model(model, batch, step, self.samples)
         _, q = one_gaussian(model, out.latents, "dip_vae_ii" if self.of_codes else "dip_vae_i")
         recon, kl = mean_recon(out), mean_kl(out)
@@ -68,7 +82,7 @@ class DIPVAE(nn.Module):
         loss = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
         loss = loss + self.lambda_od * off_diagonal + self.lambda_d * diagonal
         logs = {"off_diagonal": off_diagonal, "diagonal": diagonal}
-        return loss_terms(loss, {**elbo_logs(recon, kl, out.offset), **logs}, out)
+        return loss_terms(loss, {**elbo_logs(recon, kl, out.offset), **logs}, out, self.k1)
 
 
 def covariance(q: Normal, of_codes: bool) -> Tensor:

@@ -81,7 +81,7 @@ class ELBO(nn.Module):
         recon, kl = mean_recon(out), mean_kl(out)
         counted = self._floored(out) if self.has_floors else kl
         loss = self.k1 * recon + self.k2 * self.schedule(counted, step.epoch)
-        return loss_terms(loss, elbo_logs(recon, kl, out.offset), out)
+        return loss_terms(loss, elbo_logs(recon, kl, out.offset), out, self.k1)
 
     def _floored(self, out: Pass) -> Tensor:
         """The mean KL, with λ as the least value of each dimension and δ as that of the sum: []."""

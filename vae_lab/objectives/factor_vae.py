@@ -8,8 +8,14 @@ Each batch is used in two phases:
 - 'discriminator' (algorithm 2) trains the discriminator: the loss is its cross-entropy at distinguishing B codes of the
   batch from B permuted ones, of which each dimension is permuted over the batch independently.
 
-Departure: the paper encodes a second batch for the permuted codes. Here, as in disentanglement_lib, they are second
-draws from the posteriors of the same examples.
+The estimate is the discriminator's own opinion, and a discriminator that has not learnt yet sees little: in runs of a
+few epochs, ``tc`` and its gradient are a fraction of the true TC (a quarter in one measurement). γ · TC then acts as a
+smaller γ would. Look at ``discriminator_loss``, which is log 2 = 0.693 where nothing has been learnt, and take more
+steps (``discriminator_steps``), a larger learning rate or a smaller discriminator for short runs. The paper trains for
+300,000 steps.
+
+Departure: the paper encodes a second batch for the permuted codes. Here they are second draws from the posteriors of
+the same examples; disentanglement_lib permutes the very draws that stand for q(z).
 
 The logged ``loss`` excludes γ · TC, in training, validation and test. The discriminator improves from epoch to epoch;
 with the TC included, the best epoch would be the one with the worst discriminator. ``tc`` is logged separately.
@@ -44,6 +50,8 @@ class FactorVAE(nn.Module):
         samples: latent samples per example.
         schedule: maps (mean KL [], epoch []) to the tensor [] that k2 multiplies; see :mod:`vae_lab.schedules`.
         discriminator_optimizer: makes the discriminator's optimizer from its parameters.
+        discriminator_steps: optimizer steps of the discriminator for each step of the model. They use the same batch,
+            with codes and permutations that are drawn anew; the paper takes 1.
     """
 
     k1: Tensor
@@ -52,6 +60,7 @@ class FactorVAE(nn.Module):
     phases = {"model": ("model.",), "discriminator": ("objective.",)}  # noqa: RUF012 - a constant of the class
     variational = True
     matches_prior = True
+    meanings = {"tc": "KL[q(z) ‖ Π q(z_j)] as the discriminator sees it, too low until it has learnt, nats"}  # noqa: RUF012
 
     def __init__(
         self,
@@ -64,6 +73,7 @@ class FactorVAE(nn.Module):
         samples: PositiveInt,
         schedule: Callable[[Tensor, Tensor], Tensor],
         discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        discriminator_steps: PositiveInt = 1,  # runs saved by earlier versions omit it
     ) -> None:
         super().__init__()
         for name, weight in {"k1": k1, "k2": k2, "gamma": gamma}.items():
@@ -71,6 +81,7 @@ class FactorVAE(nn.Module):
         self.samples = samples
         self.schedule = schedule
         self.optimizers = {"discriminator": discriminator_optimizer}
+        self.repeats = {"discriminator": discriminator_steps}
         self.latent_dim = latent_dim
         widths = [latent_dim] + [width] * depth
         hidden = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
@@ -92,7 +103,7 @@ class FactorVAE(nn.Module):
         logits = functional_call(self.discriminator, fixed, self._codes(out.latents).flatten(0, 1)).float()
         tc = (logits[:, 0] - logits[:, 1]).mean()
         elbo = self.k1 * recon + self.k2 * self.schedule(kl, step.epoch)
-        without_tc = loss_terms(elbo, elbo_logs(recon, kl, out.offset), out)
+        without_tc = loss_terms(elbo, elbo_logs(recon, kl, out.offset), out, self.k1)
         logs = {"loss": without_tc.loss.detach(), **without_tc.logs, "tc": tc.detach()}
         return LossTerms(without_tc.loss + self.gamma * tc, logs)
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from vae_lab.errors import UserError
 from vae_lab.functional import IMQ_SCALES, imq_kernel, mmd, rbf_kernel
+from vae_lab.objectives.parts import in_training_sizes
 from vae_lab.objectives.terms import elbo_logs, loss_terms, mean_kl, mean_recon, run_model
 from vae_lab.types import Batch, Latents, LossTerms, Model, Noise, Step
 
@@ -39,6 +40,7 @@ class InfoVAE(nn.Module):
         samples: L, the number of latent samples per example. The MMD is computed for each set of one sample per example
             and averaged over the L sets.
         deterministic: encode to the posterior's mean. The loss then has no KL and is no bound on the likelihood.
+        batch_size: number of codes of an MMD in validation and test; None: those of their batches.
 
     Raises:
         UserError: α + λ < 1, or ``deterministic`` is combined with α ≠ 1 or with several samples.
@@ -48,6 +50,7 @@ class InfoVAE(nn.Module):
     mmd_weight: Tensor
     phases = {"model": ("",)}  # noqa: RUF012 - a constant of the class
     matches_prior = True
+    meanings = dict.fromkeys(("mmd", "mmd_rbf"), "MMD² of q(z) and the prior in batches, 0 is equal")
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class InfoVAE(nn.Module):
         scales: Annotated[Sequence[PositiveFloat], MinLen(1)] = IMQ_SCALES,
         samples: PositiveInt = 1,
         deterministic: bool = False,
+        batch_size: PositiveInt | None = None,  # runs saved by earlier versions omit it
     ) -> None:
         super().__init__()
         if alpha + scale < 1:
@@ -72,9 +76,13 @@ class InfoVAE(nn.Module):
         self.log = "mmd" if kernel == "imq" else f"mmd_{kernel}"  # the score ``mmd`` uses the first kernel
         self.samples, self.deterministic = samples, deterministic
         self.variational = not deterministic
+        self.batch_terms, self.batch_size = (self.log,), batch_size
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch. It logs recon, kl, elbo and mmd (or mmd_rbf), without kl and elbo if deterministic."""
+        return in_training_sizes(lambda part: self._terms(model, part, step), model, batch, self.batch_size)
+
+    def _terms(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         out = run_model(model, batch, step, self.samples, deterministic=self.deterministic)
         recon, distance = mean_recon(out), self._mmd(model, batch, out.latents, step.noise)
         loss = recon + self.mmd_weight * distance
@@ -83,7 +91,7 @@ class InfoVAE(nn.Module):
             kl = mean_kl(out)
             loss = loss + self.kl_weight * kl
             logs = elbo_logs(recon, kl, out.offset)
-        return loss_terms(loss, {**logs, self.log: distance}, out)
+        return loss_terms(loss, {**logs, self.log: distance}, out, 1.0)
 
     def _mmd(self, model: Model, batch: Batch, latents: Latents, noise: Noise) -> Tensor:
         """MMD² averaged over the L sets of one sample per example, []: draws of one example are not independent."""

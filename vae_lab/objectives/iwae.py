@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from vae_lab.errors import UserError
 from vae_lab.functional import log_mean_exp, log_normal
+from vae_lab.objectives.parts import in_parts
 from vae_lab.objectives.terms import Pass, elbo_logs, loss_terms, mean_kl, mean_recon, run_model
 from vae_lab.types import GENERATION, INFERENCE, Batch, Latents, LossTerms, Model, Step
 
@@ -81,9 +82,10 @@ class IWAE(nn.Module):
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         """The loss on one batch. It logs recon, kl, elbo and ``iwae_bound`` = L_k of all k samples."""
-        size = len(batch.x) if model.training else max(1, AT_ONCE // self.samples)
-        parts = _split(batch, size)
-        return _mean([self._terms(model, part, step) for part in parts], [len(part.x) for part in parts])
+        examples = len(batch.x)
+        size = examples if model.training else min(examples, max(1, AT_ONCE // self.samples))
+        sizes = [min(size, examples - start) for start in range(0, examples, size)]
+        return in_parts(lambda part: self._terms(model, part, step), batch, sizes)
 
     def _terms(self, model: Model, batch: Batch, step: Step) -> LossTerms:
         groups = 1 if self.piwae and step.phase == "model" else self.groups
@@ -91,7 +93,11 @@ class IWAE(nn.Module):
         log_w = self._log_weights(model, batch, out, groups)
         loss = -self.bound(log_w, groups).mean() - out.offset
         logs = elbo_logs(mean_recon(out), mean_kl(out), out.offset)
-        return loss_terms(loss, {**logs, "iwae_bound": log_mean_exp(log_w.detach()).mean()}, out)
+        scored = log_w.detach() if out.scored is None else log_w.detach() - out.log_px.detach() + out.scored
+        logs["iwae_bound"] = log_mean_exp(scored).mean()
+        if out.scored is not None:
+            logs["loss"] = -self.bound(scored, groups).mean() - out.offset
+        return loss_terms(loss, logs, out)
 
     def bound(self, log_w: Tensor, groups: int) -> Tensor:
         """The bound that is maximised: β · ELBO + (1 − β) · mean over groups of L_{k/M}, [B] in nats.
@@ -135,23 +141,3 @@ def _only_through_z(latents: Latents) -> tuple[Tensor, Tensor]:
                         "type objective.gradient=plain")  # fmt: skip
     z = latents.z[0]
     return z, log_normal(z, q.mu.detach(), q.log_var.detach()).flatten(2).sum(2)
-
-
-def _split(batch: Batch, size: int) -> list[Batch]:
-    """The batch in parts of at most ``size`` examples."""
-    if len(batch.x) <= size:
-        return [batch]
-    y = [None] * len(batch.x) if batch.y is None else batch.y.split(size)
-    return [Batch(*part) for part in zip(batch.x.split(size), batch.target.split(size), y)]
-
-
-def _mean(parts: list[LossTerms], sizes: list[int]) -> LossTerms:
-    """The terms of a complete batch, from those of its parts and their numbers of examples."""
-    if len(parts) == 1:
-        return parts[0]
-
-    def mean(values: list[Tensor]) -> Tensor:
-        return torch.stack([value * n for value, n in zip(values, sizes)]).sum() / sum(sizes)
-
-    logs = {name: mean([part.logs[name] for part in parts]) for name in parts[0].logs}
-    return LossTerms(mean([part.loss for part in parts]), logs)

@@ -3,8 +3,9 @@
 Loss (equation 7): recon + β · ½‖z‖² + λ · L_reg at z = μ(x), per example and summed over pixels and latent dimensions.
 The penalty L_reg is one of:
 
-- 'l2' (RAE-L2): ‖θ‖², the sum of the squares of all weights of the decoder. Biases are not penalised, as in the
-  authors' code.
+- 'l2' (RAE-L2): ‖θ‖², the sum of the squares of all weights of the decoder. θ are the weights that the decoder computes
+  with (:mod:`vae_lab.nets.effective`): with weight normalisation, θ = g · v/‖v‖ and not the stored g and v. Biases are
+  not penalised, as in the authors' code.
 - 'gradient' (RAE-GP): ‖∂x̂/∂z‖², the squared Frobenius norm of the Jacobian of the decoded mean x̂(z). Its unbiased
   estimate ‖(∂x̂/∂z) v‖², with one v ~ N(0, I) per example, is computed by forward-mode differentiation. Departure: the
   authors' code uses the mean square of the D numbers ∂‖x̂‖²/∂z.
@@ -24,6 +25,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from vae_lab.nets.effective import effective_parameters
 from vae_lab.objectives.terms import loss_terms, mean_recon, run_model, sum_tensors
 from vae_lab.types import Batch, LossTerms, Model, Step
 
@@ -64,16 +66,17 @@ class RAE(nn.Module):
         penalty = squared_weights(model) if self.penalty == "l2" else squared_jacobian(model, z, batch.y, step)
         loss = recon + self.code_weight * half_z2 + self.decoder_weight * penalty
         logs = {"recon": recon, "half_z2": half_z2, f"penalty_{self.penalty}": penalty}
-        return loss_terms(loss, logs, out)
+        return loss_terms(loss, logs, out, 1.0)
 
 
 def squared_weights(model: Model) -> Tensor:
     """The sum of the squares of the weights of the networks that decode, without their biases: [].
 
     These are the parameters that the model declares in ``generation``, without those of its prior and its likelihood.
+    A weight that is computed from stored tensors counts as it is computed.
     """
     decoding = tuple(prefix for prefix in model.generation if prefix not in ("prior.", "likelihood."))
-    named = cast(nn.Module, model).named_parameters()
+    named = effective_parameters(cast(nn.Module, model))
     return sum_tensors(p.square().sum() for name, p in named if name.startswith(decoding) and p.ndim > 1)
 
 

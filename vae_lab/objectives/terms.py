@@ -26,6 +26,7 @@ It can be called on any model and batch:
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor
 
@@ -40,8 +41,9 @@ class Pass:
 
     latents: Latents
     params: Tensor  # the decoder's output, [K, B, *params_shape]
-    log_px: Tensor  # log p(target|z), [K, B] nats
+    log_px: Tensor  # log p(target|z), [K, B] nats, for the loss
     offset: float  # nats per example of −log p(x|z) that the reported recon leaves out
+    scored: Tensor | None = None  # log p as it is reported, if the loss fits σ to the batch: [K, B], detached
 
 
 def run_model(
@@ -49,7 +51,8 @@ def run_model(
 ) -> Pass:
     """Infer k latents per example, decode them, and compute log p(target|z).
 
-    In training mode the likelihood also updates its running state (``Likelihood.observe``).
+    In training mode the likelihood also updates its running state (``Likelihood.observe``), after it has scored the
+    batch under the state of earlier batches.
 
     Args:
         model: in training or evaluation mode.
@@ -68,10 +71,17 @@ def run_model(
         latents = model.infer(batch.x, batch.y, k, step.noise, densities)
     params = latents.params if latents.params is not None else model.decode(latents.z, batch.y)
     params = params.float()  # in mixed precision, a sum over pixels would be rounded to 8 bits
+    scored = _scored(model, params.detach(), batch.target) if model.training else None
     if model.training:
         model.likelihood.observe(params, batch.target)
     log_px = model.likelihood.log_prob(params, batch.target)
-    return Pass(latents, params, log_px, model.likelihood.recon_offset(math.prod(batch.target.shape[1:])))
+    return Pass(latents, params, log_px, model.likelihood.recon_offset(math.prod(batch.target.shape[1:])), scored)
+
+
+def _scored(model: Model, params: Tensor, target: Tensor) -> Tensor | None:
+    """Log p(target|z) under the likelihood's state, [K, B]; None if ``log_prob`` does not fit the state to a batch."""
+    score = getattr(model.likelihood, "scored_log_prob", None)
+    return None if score is None else cast(Tensor, score(params, target))
 
 
 def infer_means(model: Model, batch: Batch, step: Step) -> Latents:
@@ -119,16 +129,29 @@ def elbo_logs(recon: Tensor, kl: Tensor, offset: float) -> dict[str, Tensor]:
     return {"recon": recon, "kl": kl, "elbo": -offset - (recon + kl)}
 
 
-def loss_terms(loss: Tensor, logs: dict[str, Tensor], out: Pass) -> LossTerms:
+def loss_terms(
+    loss: Tensor, logs: dict[str, Tensor], out: Pass, recon_weight: Tensor | float | None = None
+) -> LossTerms:
     """The terms of an objective, with the model's auxiliary losses (``Latents.aux``) added with weight 1 and logged.
+
+    Where the loss fits σ to the batch, ``recon``, ``elbo`` and ``loss`` are logged as they are with the running σ, so
+    that ``elbo`` is a bound in training, too. The loss that is minimised remains that of the fitted σ.
 
     Args:
         loss: the objective's loss, [].
         logs: the terms to log, each []; they are detached here.
         out: the pass from which the loss was computed.
+        recon_weight: weight of recon in the loss; None: the loss is logged as it is minimised.
     """
     logs = {name: value.detach() if value.requires_grad else value for name, value in logs.items()}
+    if out.scored is not None:
+        worse = (out.log_px.detach() - out.scored).mean()
+        logs |= {name: logs[name] + sign * worse for name, sign in (("recon", 1), ("elbo", -1)) if name in logs}
+        if recon_weight is not None:
+            logs["loss"] = loss.detach() + recon_weight * worse
     for name, values in out.latents.aux.items():
         extra = values.mean()
         loss, logs[name] = loss + extra, extra.detach()
+        if "loss" in logs:
+            logs["loss"] = logs["loss"] + extra.detach()
     return LossTerms(loss, logs)

@@ -24,6 +24,8 @@ class PosteriorFlow(nn.Module):
         steps: modules that map (z [K, B, D], h [B, F]) to (z' [K, B, D], log |det ∂z'/∂z| [K, B]).
     """
 
+    keeps_initial = ("steps",)  # they begin as the identity, whatever initialisation= is
+
     def __init__(self, features: int, latent_dim: int, steps: Iterable[nn.Module]) -> None:
         super().__init__()
         self.base = DiagonalNormal(features, latent_dim)

@@ -3,9 +3,15 @@
 Each block computes [m, s] = MADE(z, h) by a masked network, σ = sigmoid(s), and z' = σ ⊙ z + (1 − σ) ⊙ m. m_j and s_j
 depend only on the dimensions of z before j, so that log |det ∂z'/∂z| = Σ_j log σ_j. Every second block uses the reverse
 order of the dimensions.
+
+At the start m = 0 and every gate is σ = sigmoid(2) = 0.881, so that T blocks would contract the base to N(P μ, P² σ²)
+with P_j = Π_t σ_tj. KL[q ‖ p] would begin with narrow posteriors, the more so the more blocks there are. Therefore the
+base begins with μ/P and log σ² − 2 log P in place of the μ and log σ² of the diagonal Gaussian: whatever the number of
+blocks, the initial q(z|x) is that Gaussian. This compensation is not in the paper; it only sets initial weights.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from pydantic import PositiveInt
@@ -41,9 +47,13 @@ class IAFBlock(nn.Module):
         gate = torch.sigmoid(s)
         return gate * z + (1 - gate) * m, logsigmoid(s).sum(-1)
 
+    def initial_log_gate(self) -> Tensor:
+        """Log σ of each dimension at initialisation, where s is its bias for every z and h: [D]."""
+        return logsigmoid(self.made.last.bias.unflatten(0, (2, -1))[1])
+
 
 class IAF(PosteriorFlow):
-    """A diagonal Gaussian, followed by gated autoregressive steps.
+    """A diagonal Gaussian, followed by gated autoregressive steps, whose initial q(z|x) is the diagonal Gaussian.
 
     Args:
         features: F, the size of the encoder's output.
@@ -57,3 +67,8 @@ class IAF(PosteriorFlow):
         super().__init__(
             features, latent_dim, (IAFBlock(features, latent_dim, width, orders[i % 2]) for i in range(blocks))
         )
+        with torch.no_grad():
+            log_p = torch.stack([cast(IAFBlock, step).initial_log_gate() for step in self.steps]).sum(0)
+            self.base.mu.weight.mul_(torch.exp(-log_p).unsqueeze(1))
+            self.base.mu.bias.mul_(torch.exp(-log_p))
+            self.base.log_var.bias.sub_(2 * log_p)

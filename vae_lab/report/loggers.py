@@ -5,6 +5,7 @@ Every logger has a factory in this module and a YAML in ``conf/logger``.
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -33,8 +34,38 @@ class LogContext:
 
     run_dir: Path
     config: Node  # the resolved config
-    run_id: str  # stays the same when the run is resumed or evaluated
-    sweep: str | None  # the sweep that the run is a job of
+    environment: Node  # the content of environment.json
+    steps: int | None = None  # optimizer steps before training starts or continues; None: there is no training
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run in W&B, which stays the same when the run is resumed or evaluated."""
+        return str(self.environment["run_id"])
+
+    @property
+    def sweep(self) -> str | None:
+        """The sweep that the run is a job of."""
+        return self.environment.get("sweep")
+
+
+def hyperparameters(context: LogContext) -> Node:
+    """The settings of a run as W&B and TensorBoard show them in tables, and group and filter runs by them.
+
+    A group has its option's name, ``model: cnn``, and what the option consists of stands under ``options``, as in
+    ``options.model.net.width``. The number of parameters and the git commit of vae-lab are added.
+
+    >>> config = {"beta": 4, "model": {"_target_": "a.VAE", "width": 8}, "choices": {"model": "cnn"}}
+    >>> shown = hyperparameters(LogContext(Path("run"), config, {"parameters": 100, "git_commit": None}))
+    >>> shown.pop("options")
+    {'model': {'_target_': 'a.VAE', 'width': 8}}
+    >>> shown
+    {'beta': 4, 'model': 'cnn', 'parameters': 100, 'git_commit': None}
+    """
+    chosen = {group: name for group, name in context.config.get("choices", {}).items() if name is not None}
+    settings = {key: value for key, value in context.config.items() if key not in ("choices", *chosen)}
+    facts = {key: context.environment.get(key) for key in ("parameters", "git_commit")}
+    options = {group: context.config[group] for group in chosen if context.config.get(group)}
+    return {**settings, **chosen, **facts, "options": options}
 
 
 def wandb_logger(
@@ -56,8 +87,9 @@ def wandb_logger(
     """
     import wandb
 
-    choices = context.config.get("choices", {})
-    automatic = [choices[key] for key in ("model", "objective", "likelihood", "dataset") if choices.get(key)]
+    settings = hyperparameters(context)
+    groups = (settings.get(group) for group in ("model", "objective", "likelihood", "dataset"))
+    automatic = [name for name in groups if isinstance(name, str)]  # configs of early versions have no names
     start = partial(
         wandb.init,
         project=project,
@@ -72,7 +104,7 @@ def wandb_logger(
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     logger = WandbLogger(experiment=run)
-    logger.log_hyperparams(context.config)
+    logger.log_hyperparams(settings)
     return logger
 
 
@@ -108,22 +140,35 @@ def _logged_in() -> bool:
 def tensorboard_logger(context: LogContext) -> Logger:
     """A logger that writes TensorBoard files to ``<run>/tensorboard``.
 
+    Of a resumed run, TensorBoard hides what was logged after its last checkpoint, because that is logged again.
+
     Raises:
         UserError: the package tensorboard is not installed.
     """
     try:
-        logger = TensorBoardLogger(str(context.run_dir), name="tensorboard", version="", default_hp_metric=False)
+        logger = TensorBoardLogger(
+            str(context.run_dir),
+            name="tensorboard",
+            version="",
+            default_hp_metric=False,
+            purge_step=None if context.steps is None else context.steps + 1,
+        )
     except ModuleNotFoundError as why:
         raise UserError("logger=tensorboard needs the package tensorboard: pip install 'vae-lab[tensorboard]'") from why
-    logger.log_hyperparams(context.config)
+    logger.log_hyperparams(hyperparameters(context))
     return logger
 
 
 def log_scores(logger: Logger, scores: Scores, step: int) -> None:
-    """Log final scores; on W&B they also appear in the table of runs."""
+    """Log final scores; on W&B they also appear in the table of runs.
+
+    Those of the validation set go to that table alone: ``val/elbo`` is also the name of a curve of training, to which
+    the best checkpoint would add a point at the last step.
+    """
     if isinstance(logger, WandbLogger):
         logger.experiment.summary.update(scores.values)
-    logger.log_metrics(scores.values, step=step)
+    curves = {name: value for name, value in scores.values.items() if not name.startswith("val/")}
+    logger.log_metrics(curves, step=step)
 
 
 def log_figure(logger: Logger, name: str, path: Path, step: int) -> None:
@@ -134,6 +179,19 @@ def log_figure(logger: Logger, name: str, path: Path, step: int) -> None:
         from torchvision.io import read_image
 
         logger.experiment.add_image(f"figures/{name}", read_image(str(path)), step)
+
+
+def upload_advice(run_dir: Path) -> str | None:
+    """Return how to upload a run that W&B has logged offline in several parts; None if it has not.
+
+    W&B begins a new folder whenever a run is resumed or evaluated offline, since it cannot continue one. The parts have
+    the same id, so that ``wandb sync`` joins them.
+    """
+    parts = sum(1 for _ in (run_dir / "wandb").glob("offline-run-*"))
+    if parts < 2:
+        return None
+    command = f"wandb sync {shlex.quote(str(run_dir))}/wandb/offline-run-*"
+    return f"W&B logged this run offline in {parts} parts; to upload them as one run, type {command}"
 
 
 def close(loggers: list[Logger], failed: bool) -> None:

@@ -10,21 +10,23 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from vae_lab.config.devices import device_for
-from vae_lab.config.make import make, make_all
+from vae_lab.config.make import make
 from vae_lab.errors import UserError
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.own_classifier import users, why_without
+from vae_lab.evaluation.parts import figures_of, metrics_of
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.following import tracker
 from vae_lab.report.loggers import LogContext, close
 from vae_lab.report.titles import title_of
 from vae_lab.runs import writing
+from vae_lab.runs.content import HISTORY
 from vae_lab.runs.environment import describe_environment
 from vae_lab.runs.preparing import Prepared
 from vae_lab.runs.weights import load_best_or_last
 from vae_lab.scores import Scores
-from vae_lab.system.reading import read_history
+from vae_lab.system.reading import read_history, steps_in
 from vae_lab.training.checkpoints import LAST, restore_last, write_checkpoint
 from vae_lab.training.compiled import estimated_seconds
 
@@ -81,11 +83,13 @@ class ActiveRun:
         self.settings, self.config, self.run_dir = prepared.settings, prepared.config, prepared.run_dir
         self.data, self.job, self.environment = prepared.data, prepared.job, prepared.environment
         self.title = title_of(self.config, self.data.values.many)
+        self.notes = [*self.data.notes, *prepared.notes]  # known before training
         if prepared.checkpoint is not None:
             restore_last(prepared.checkpoint)
         self._started: float | None = time.perf_counter()
         self._is_open = True
-        context = LogContext(self.run_dir, self.config, self.environment["run_id"], self.environment["sweep"])
+        done = [row for row in read_history(self.run_dir / HISTORY) if row["epoch"] <= prepared.epochs_done]
+        context = LogContext(self.run_dir, self.config, self.environment, steps_in(done))
         self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
         self.began = prepared.beginning.sentence if prepared.beginning else ""
         if prepared.beginning and prepared.beginning.checkpoint:
@@ -95,7 +99,7 @@ class ActiveRun:
     def own_classifier(self) -> tuple[str, str]:
         """Why the dataset's classifier is left out, and what to tell before training; see :func:`why_without`."""
         settings, device = self.settings, device_for(self.settings.accelerator)
-        parts = {**make_all(self.config["metrics"]), **make_all(self.config["figures"])}
+        parts = {**metrics_of(self.config), **figures_of(self.config)}
         names = users(parts, getattr(make(settings.features), "func", None), settings.conditional)
 
         def seconds() -> float:
@@ -104,7 +108,7 @@ class ActiveRun:
 
         return why_without(settings.classifier, names, self.data, seconds, device)
 
-    def score(self, console: Console, device: torch.device, step: int) -> Scores:
+    def score(self, console: Console, device: torch.device) -> Scores:
         """Compute the config's metrics and figures with the best weights, and the sampler's if the config has one.
 
         They are saved in the run folder and sent to the loggers.
@@ -112,11 +116,11 @@ class ActiveRun:
         Args:
             console: shows progress.
             device: the device to compute on.
-            step: the number of optimizer steps taken, under which the loggers file the scores.
         """
         self._started = self._started or time.perf_counter()
         checkpoint, notes = load_best_or_last(self.job, self.run_dir)
-        history, features = read_history(self.run_dir / "metrics.csv"), make(self.settings.features)
+        history, features = read_history(self.run_dir / HISTORY), make(self.settings.features)
+        step = steps_in(history)
         seed, follow = self.settings.seed, tracker(console)
         evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
         evaluation.without_classifier, _ = self.own_classifier

@@ -13,6 +13,7 @@ from vae_lab.data.cache import data_root
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.examples import ImageBytes, Tokens, Values
+from vae_lab.nets.initialisation import begin_at
 from vae_lab.training.checkpoints import is_whole
 from vae_lab.training.job import Job
 from vae_lab.types import Shape
@@ -46,7 +47,21 @@ def make_job(config: Node, x_shape: Shape, y_size: int, values: Values | None = 
             likelihood = likelihood(**accepted(config["likelihood"]["_target_"], about))
         about |= {"y_size": y_size, "latent_dim": config["latent_dim"]}
         model = make(config["model"], likelihood=likelihood, **accepted(config["model"]["_target_"], about))
+        if initialisation := config.get("initialisation"):  # runs of earlier versions have none
+            make(initialisation)(model)
         return Job(model, make(config["objective"]))
+
+
+def begin_at_data(job: Job, config: Node, data: Dataset) -> None:
+    """Set what the initial weights take from the training data, for ``initialisation.output_bias=data``; else nothing.
+
+    Raises:
+        UserError: the likelihood or the decoder does not allow it.
+    """
+    if (config.get("initialisation") or {}).get("output_bias") != "data":
+        return
+    sums = [images.double().sum(0) for images in data.clean("train")]
+    begin_at(job.model, (torch.stack(sums).sum(0) / len(data.train)).float())
 
 
 def make_job_of(run_dir: Path, config: Node, x_shape: Shape, y_size: int, values: Values | None = None) -> Job:

@@ -27,8 +27,13 @@ ContentT = TypeVar("ContentT", bound=Content)
 
 
 def main_scores(metrics: Mapping[str, float]) -> str:
-    """Return the scores to show where there is room for three: ``fid 12.3, elbo -98``; empty if there are none."""
-    names = [name for name in ("test/fid", "test/elbo", "test/loss") if name in metrics] or list(metrics)[:3]
+    """Return the scores to show where there is room for three: ``val/elbo -98, val/loss 40``; empty if there are none.
+
+    They are those of the validation set where a run has them, because runs are chosen while they are watched.
+    """
+    names = [f"{split}/{name}" for split in ("val", "test") for name in ("fid", "elbo", "loss")]
+    found = [name for name in names if name in metrics]
+    names = [name for name in found if name.startswith("val/")] or found or list(metrics)[:3]
     return ", ".join(f"{name.removeprefix('test/')} {metrics[name]:.4g}" for name in names)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -16,11 +16,13 @@ from vae_lab.config.schema import TrainConfig, check
 from vae_lab.config.shortages import shortage
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
+from vae_lab.evaluation.beforehand import try_scores
 from vae_lab.noise import SeededNoise
 from vae_lab.runs import run_folder
 from vae_lab.runs.beginning import Beginning, beginning_of
-from vae_lab.runs.build import load_weights, make_data, make_job, make_job_of
+from vae_lab.runs.build import begin_at_data, load_weights, make_data, make_job, make_job_of
 from vae_lab.training.checkpoints import BEST, LAST, last_checkpoint
+from vae_lab.training.compiled import refuse_missing_compiler
 from vae_lab.training.job import Job, MakeOptimizer
 from vae_lab.types import Step
 
@@ -38,6 +40,7 @@ class Prepared:
     epochs_done: int = 0  # epochs completed at the last checkpoint
     checkpoint: Path | None = None  # the checkpoint that training continues from; None: from the beginning
     beginning: Beginning | None = None  # the state of another run from which this one begins
+    notes: list[str] = field(default_factory=list)  # sentences for the user, e.g. which scores will be left out
 
 
 def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepared:
@@ -53,21 +56,20 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     """
     settings = check(TrainConfig, config)
     refuse_what_is_not_read(config)
-    device_for(settings.accelerator, settings.precision)
+    refuse_missing_compiler(settings.compile, device_for(settings.accelerator, settings.precision))
     quieten()
     _try_optimizer(settings, make(config["optimizer"]))  # before the data are loaded
-    if settings.precision == "fp16" and settings.training.clip and config["optimizer"].get("fused"):
-        raise UserError("training.clip with precision=fp16: a fused optimizer cannot clip; type optimizer.fused=false")
     data = data or make_data(config)
     _refuse_other_values(config, data)
     job = make_job(config, data.x_shape, data.y_size, data.values)
-    _try_parts(settings, config, data, job)
+    begin_at_data(job, config, data)
+    notes = _try_parts(settings, config, data, job)
     if settings.accelerator.devices > len(data.val):
         raise UserError(
             f"accelerator.devices={settings.accelerator.devices}: there are only {len(data.val)} validation "
             f"{data.values.many}; type accelerator.devices={len(data.val)}"
         )
-    return Prepared(settings, config, run_dir, data, job, beginning=beginning_of(settings, config, job))
+    return Prepared(settings, config, run_dir, data, job, notes=notes, beginning=beginning_of(settings, config, job))
 
 
 def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
@@ -92,15 +94,17 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
     data = data or run.data
     job = make_job_of(run_dir, run.config, data.x_shape, data.y_size, data.values)
     try:
-        _try_parts(settings, run.config, data, job)
+        notes = _try_parts(settings, run.config, data, job)
     except UserError as why:
         raise UserError(f"{run_dir / 'config.yaml'}: {why}") from why
     checkpoint, epochs, beginning = _to_resume_from(run_dir), 0, None
-    if checkpoint is not None:
-        epochs = load_weights(job, checkpoint)  # loaded here so that a wrong file is found before training starts
-    else:
+    if checkpoint is None:
+        begin_at_data(job, run.config, data)
         beginning = beginning_of(settings, run.config, job)
-    return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs, checkpoint, beginning)
+    else:
+        epochs = load_weights(job, checkpoint)  # loaded here so that a wrong file is found before training starts
+    environment = run.environment
+    return Prepared(settings, run.config, run_dir, data, job, environment, epochs, checkpoint, beginning, notes)
 
 
 def _to_resume_from(run_dir: Path) -> Path | None:
@@ -155,15 +159,26 @@ _INSTEAD = {"model": "model=dense", "prior": "prior=standard"}
 _LIKELIHOODS = {"images": "likelihood=mse", "tokens": "likelihood=categorical"}
 
 
-def _try_parts(settings: TrainConfig, config: Node, data: Dataset, job: Job) -> None:
-    """Build the optimizers and call the objective once, before anything is written.
+def _try_parts(settings: TrainConfig, config: Node, data: Dataset, job: Job) -> list[str]:
+    """Build everything that the run will need, and call the objective once, before anything is written.
+
+    Returns:
+        Notes about scores and figures.
 
     Raises:
         UserError: a part refuses its arguments, or parts do not fit together.
     """
     _try_objective(config, job, data)
+    repeated = next((phase for phase in job.objective.phases if job.repeats(phase) > 1), None)
+    if repeated and settings.training.accumulate > 1:
+        raise UserError(
+            f"training.accumulate={settings.training.accumulate}: phase {repeated} of "
+            f"objective={name_of(config, 'objective')} takes {job.repeats(repeated)} optimizer steps per batch, and "
+            "accumulation takes less than one; type training.accumulate=1"
+        )
     for make_optimizer in (make(config["optimizer"]), *job.own_optimizers.values()):
         _try_optimizer(settings, make_optimizer)
+    return try_scores(config, job, data)
 
 
 def _try_objective(config: Node, job: Job, data: Dataset) -> None:

@@ -60,6 +60,8 @@ def _composable(path: Path, words: list[str]) -> Node:
     other = next((key for key in content if key not in TrainConfig.model_fields), None)
     if other is not None:
         raise UserError(f"{path}: the config of a run has no key {other}; remove it from the file")
+    style = yaml.safe_load((CONF / "figures" / "_style.yaml").read_text(encoding="utf-8"))
+    content["figures"] = {"style": style, **(content.get("figures") or {})}  # earlier versions have no style
     primary: Node = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
     chosen = sorted({key_of(word) for word in words} & set(groups()) & set(content))
     content = {key: value for key, value in content.items() if key not in chosen}

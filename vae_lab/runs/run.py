@@ -20,9 +20,10 @@ from vae_lab.evaluation.trained import Evaluation, decoded_draws
 from vae_lab.examples import values_from
 from vae_lab.report.titles import title_of
 from vae_lab.runs.build import make_data, make_job_of
-from vae_lab.runs.content import CONFIG, main_scores
+from vae_lab.runs.content import CONFIG, RESULTS, main_scores
 from vae_lab.runs.weights import load_scored
-from vae_lab.scores import Conditions
+from vae_lab.scores import Conditions, Scores
+from vae_lab.system.reading import steps_in
 from vae_lab.training.job import Job
 from vae_lab.types import Model, Sampler
 
@@ -66,12 +67,12 @@ class Run:
     @property
     def epochs_done(self) -> int:
         """The number of completed epochs, of which metrics.csv has rows."""
-        return int(self.history[-1]["epoch"]) + 1 if self.history else 0
+        return int(self.history[-1]["epoch"]) if self.history else 0
 
     @property
     def steps_done(self) -> int:
         """The number of optimizer steps of these epochs."""
-        return int(self.history[-1]["step"]) if self.history else 0
+        return steps_in(self.history)
 
     @cached_property
     def data(self) -> Dataset:
@@ -92,6 +93,14 @@ class Run:
             job = make_job_of(self.path, self.config, x_shape, y_size, values)
         load_scored(job, self.path, self.protocol, self.status == "finished")
         return job.eval()
+
+    @property
+    def saved_scores(self) -> Scores:
+        """What ``results.json`` holds, as metrics and figures receive it."""
+        return Scores(
+            self.scores, self.protocol, self.arrays, self.notes, self.intervals, self.meanings,
+            saved_in=self.path / RESULTS,
+        )  # fmt: skip
 
     @property
     def model(self) -> Model:

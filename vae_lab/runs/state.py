@@ -18,6 +18,8 @@ from vae_lab.system.reading import Damaged, read_history
 
 _LOCK = ".lock"
 _WITHOUT_EFFECT = ("data_dir", "choices", "logger", "resume")  # top-level keys that change no score and no figure
+# What configs of earlier versions, which lack these keys, stand for.
+_EARLIER = {"initialisation": {"_target_": "vae_lab.nets.initialisation.Initialisation", "output_bias": "default"}}
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def share_done(folder: Path, epochs: int) -> float:
         rows = read_history(folder / HISTORY)
     except Damaged:
         return 0.0
-    return min(1.0, (rows[-1]["epoch"] + 1) / epochs) if rows else 0.0
+    return min(1.0, rows[-1]["epoch"] / epochs) if rows else 0.0
 
 
 def write_failure(folder: Path, reason: str) -> None:
@@ -97,8 +99,12 @@ def failure_of(folder: Path) -> str:
 
 
 def identity(config: Node) -> str:
-    """A string that is equal for two configs if they give the same scores and figures on the same machine."""
-    kept = {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
+    """A string that is equal for two configs if they give the same scores on the same machine, and the same figures.
+
+    Figures are the same whatever their style is: ``vae-lab figures`` draws them again in another one.
+    """
+    kept = _EARLIER | {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
+    kept["figures"] = {name: node for name, node in (config.get("figures") or {}).items() if name != "style"}
     accelerator = {key: value for key, value in config["accelerator"].items() if key != "kind"}
     return json.dumps({**kept, "accelerator": accelerator}, sort_keys=True, default=str)
 

@@ -3,9 +3,9 @@
 p(z) = ∫ N(z; f(u), γ² I) N(u; 0, I) du, where u has as many dimensions as z. Unlike images, codes fill their space, so
 the aggregate posterior q(u) of this VAE comes close to its prior. To draw a sample, u is drawn first and then z, with
 noise of the learnt γ. The networks are those of the authors' code: dense layers, the last of which receives the input
-in addition. Unlike in their code, the codes are standardised, training is shorter with a learning rate that falls along
-a cosine, and γ starts small: if it started at 1, the standard deviation of the codes, it could stay there with a
-collapsed posterior.
+in addition. Unlike in their code, the codes are standardised, gradients are clipped, the weights of the best epoch are
+kept, and γ starts small: if it started at 1, the standard deviation of the codes, it could stay there with a collapsed
+posterior. The defaults are quick; ``experiment=paper/dai_wipf_2019`` has the authors' numbers.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vae_lab.functional import kl_normal, log_normal, reparameterize
 from vae_lab.samplers.fitted import Standardised
 from vae_lab.samplers.training import CodeTraining, HeldOut, build_seeded
-from vae_lab.types import Noise, Progress
+from vae_lab.types import Noise, Normal, Progress
 
 GAMMA = 0.3  # at the start, as a share of the codes' standard deviation
 
@@ -63,7 +63,9 @@ class TwoStage(Standardised):
 
     Args:
         width, depth: hidden units per layer and number of hidden layers of encoder and decoder.
-        epochs, batch_size, lr, held_out, patience: see :class:`~vae_lab.samplers.training.CodeTraining`.
+        epochs, batch_size, lr, held_out, patience, halve_every: see :class:`~vae_lab.samplers.training.CodeTraining`.
+        fresh_codes: each training step draws its codes anew from q(z|x), as in the authors' code; False: one draw of
+            q(z|x) per example serves all steps.
     """
 
     label = "a second VAE (two stages)"
@@ -78,25 +80,33 @@ class TwoStage(Standardised):
         lr: PositiveFloat = 3e-3,
         held_out: HeldOut = 0.1,
         patience: PositiveInt = 10,
+        halve_every: PositiveInt | None = None,
+        fresh_codes: bool = False,
     ) -> None:
         super().__init__()
-        self.width, self.depth = width, depth
-        self.training_loop = CodeTraining(epochs, batch_size, lr, held_out, patience)
+        self.width, self.depth, self.fresh_codes = width, depth, fresh_codes
+        self.training_loop = CodeTraining(epochs, batch_size, lr, held_out, patience, halve_every)
 
     def build(self, *sizes: int) -> None:
         """Create the VAE; the only size is D."""
         super().build(*sizes)
         self.vae = SecondVAE(sizes[0], self.width, self.depth)
 
-    def fit(self, codes: Tensor, noise: Noise, progress: Progress) -> None:
-        """Maximise the ELBO of the second VAE on codes [N, D]."""
+    def fit(self, codes: Tensor, noise: Noise, progress: Progress, q: Normal | None = None) -> None:
+        """Maximise the ELBO of the second VAE on codes [N, D], or on draws from the Gaussians ``q``, [N, D]."""
         build_seeded(lambda: self.build(codes.shape[1]), noise)
         x = self.standardise(codes).float()
 
         def loss(x: Tensor, noise: Noise) -> Tensor:
             return -self.vae.elbo(x, noise).mean()
 
-        training = self.training_loop(self.vae, loss, x, noise, progress, "training a second VAE on")
+        def draw(rows: Tensor, noise: Noise) -> Tensor:
+            assert q is not None
+            z = reparameterize(q.mu[rows], q.log_var[rows], noise.normal(len(rows), q.mu.shape[1]))
+            return ((z - self.shift) / self.scale).float()
+
+        fresh = None if q is None else draw
+        training = self.training_loop(self.vae, loss, x, noise, progress, "training a second VAE on", fresh)
         self.about = {"gamma": math.exp(self.vae.log_gamma.item()), **training}
 
     def sample(self, n: int, noise: Noise) -> Tensor:

@@ -34,7 +34,7 @@ def table(study: "Study", aims: Sequence[tuple[str, str]]) -> Table | None:
     best = {tuple(trial.params.items()) for trial in trials if trial.number in front}
     marked = [tuple(trial.params.items()) in best for trial in distinct]
     rows = sorted(zip(distinct, marked), key=lambda row: (several and not row[1], sign * row[0].values[0]))
-    shown = Table(title=_title(marked, several), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    shown = Table(title=_title(marked, aims), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for name in ("", *distinct[0].params, *(f"{score} ({way})" for score, way in aims)):
         shown.add_column(name, justify="right")
     for trial, mark in rows[:_ROWS]:
@@ -43,10 +43,11 @@ def table(study: "Study", aims: Sequence[tuple[str, str]]) -> Table | None:
     return shown
 
 
-def _title(marked: list[bool], several: bool) -> str:
+def _title(marked: list[bool], aims: Sequence[tuple[str, str]]) -> str:
     shown = f"; {_ROWS} shown" if len(marked) > _ROWS else ""
-    if not several:
-        return f"Best of {len(marked)} trials{shown}"
+    if len(aims) == 1:
+        on_test = ", chosen on the test set" if aims[0][0].startswith("test/") else ""
+        return f"Best of {len(marked)} trials by {aims[0][0]}{on_test}{shown}"
     return f"Pareto front (★): {sum(marked)} of {len(marked)} trials, which no other trial beats in all scores{shown}"
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Space = dict[str, BaseDistribution]
 
 JOURNAL = "optuna.journal"
+DEFAULT = "val/elbo"  # is maximised unless another score is named
 _AGAIN = "again"  # attribute of a trial that repeats a failed one, and so is not a further trial of the search
 
 
@@ -39,22 +40,26 @@ class OptunaSearch:
 
     Args:
         trials: number of jobs, including those that fail.
-        minimise: scores to minimise.
-        maximise: scores to maximise.
+        minimise: scores to minimise, as ``val/fid``.
+        maximise: scores to maximise; without any score, ``val/elbo`` is maximised.
         startup: number of trials that are drawn at random before the sampler learns from the results.
         seed: seed of the sampler.
+        on_test: allow scores of the test set. The test scores of the trial that such a search finds are too good, since
+            the trial was chosen by them.
     """
 
     def __init__(
         self,
         trials: PositiveInt = 20,
-        minimise: Sequence[str] = ("test/fid",),
+        minimise: Sequence[str] = (),
         maximise: Sequence[str] = (),
         startup: PositiveInt = 10,
         seed: NonNegativeInt = 0,
+        on_test: bool = False,
     ) -> None:
+        maximise = maximise or ([] if minimise else [DEFAULT])
         self.aims = [*((score, "min") for score in minimise), *((score, "max") for score in maximise)]
-        self.trials, self.startup, self.seed = trials, startup, seed
+        self.trials, self.startup, self.seed, self.on_test = trials, startup, seed, on_test
         self.done = 0
         self._study: Study | None = None
 
@@ -62,12 +67,16 @@ class OptunaSearch:
         """Return the number of trials; their words are known only when they are drawn.
 
         Raises:
-            UserError: Optuna is missing, no score is to be optimised, or the varied keys cannot be searched.
+            UserError: Optuna is missing, a score to optimise is of the test set, or the varied keys cannot be searched.
         """
         need("optuna", "search=optuna", "optuna")
         names = [score for score, _ in self.aims]
-        if not names:
-            raise UserError("search=optuna has no aim; type search.minimise=[test/fid] or search.maximise=[test/elbo]")
+        of_test = [score for score in names if score.startswith("test/")]
+        if of_test and not self.on_test:
+            raise UserError(
+                f"search=optuna: {of_test[0]} is a score of the test set, and the best of many trials by it looks too "
+                f"good; type val/{of_test[0].removeprefix('test/')}, or search.on_test=true to select on test scores"
+            )
         if len(set(names)) < len(names):
             raise UserError(f"search=optuna: {', '.join(names)}: name each score once, to minimise or to maximise")
         distributions(varied)

@@ -9,13 +9,13 @@ from vae_lab.runs.preparing import Prepared
 from vae_lab.stack.optimizer import STACKABLE, LearningRate
 from vae_lab.stack.structure import description_of, structure_of
 from vae_lab.sweep.jobs import SweepJob
-from vae_lab.training.lit import precision_of
+from vae_lab.training.precision import lightning_name
 
 # Keys that may differ within a stack: the structure covers networks and loss, each job keeps its own seed and learning
 # rate, and jobs are scored separately.
 _PER_JOB = ("seed", "lr", "scheduler", "epochs", "beta", "k1", "k2", "latent_dim", "conditional", "model", "posterior",
-            "prior", "objective", "likelihood", "beta_schedule", "metrics", "figures", "features", "sampler", "logger",
-            "choices", "resume")  # fmt: skip
+            "prior", "objective", "likelihood", "initialisation", "beta_schedule", "metrics", "figures", "features",
+            "sampler", "logger", "choices", "resume")  # fmt: skip
 
 
 def settings_of(job: SweepJob) -> str:
@@ -44,7 +44,7 @@ def _trains_alone(run: Prepared) -> bool:
     settings, objective = run.settings, run.job.objective
     several_processes = settings.accelerator.devices > 1 or settings.accelerator.strategy == "ddp"
     # With 16-mixed, the loss of all jobs is scaled by one factor, which an overflow in one job would halve.
-    half = "16-mixed" in precision_of(settings.precision, settings.accelerator.precision).values()
+    half = lightning_name(settings.precision, settings.accelerator.precision) == "16-mixed"
     done = run.epochs_done >= settings.epochs
     if several_processes or half or done or settings.compile is True or not getattr(objective, "stackable", True):
         return True

@@ -18,7 +18,6 @@ from vae_lab.stack.stacked_job import Draws, Stack, StackBatch
 from vae_lab.stack.writing import BackgroundCheckpointIO
 from vae_lab.training.checkpoints import to_continue
 from vae_lab.training.engine import Engine, Phase, Place
-from vae_lab.training.history import steps_taken
 from vae_lab.training.term_sums import TermSums, why_diverged
 from vae_lab.types import Group, LossTerms, Step
 
@@ -49,6 +48,7 @@ class LitStack(pl.LightningModule):
         steps = run.settings.training
         self.clip, self.accumulate, self.log_every = steps.clip, steps.accumulate, steps.log_every
         self.train_terms, self.val_terms = TermSums(), TermSums()
+        self.steps = 0  # optimizer steps so far, of each phase
         self._asked: dict[tuple[str, bool, int], Asked] = {}  # draws by phase, training or not, images of a batch
         self._saving: Member | None = None
         self._slices = self._slices_of_members()
@@ -81,7 +81,7 @@ class LitStack(pl.LightningModule):
 
     def _phase(self, name: str, optimizer: LightningOptimizer) -> Phase:
         per_job = stacked.PerJobRates(optimizer, lambda: [member.rates[name] for member in self.members])
-        return Phase(name, per_job, self.stack.parameters_of(name))
+        return Phase(name, per_job, self.stack.parameters_of(name), self.members[0].run.job.repeats(name))
 
     def on_train_epoch_start(self) -> None:
         """Call this hook of each job's callbacks."""
@@ -99,10 +99,11 @@ class LitStack(pl.LightningModule):
 
     def _take(self, batch: StackBatch, at: Place) -> None:
         self.train_terms.add(self.engine.take(batch.at(self._slices), at), len(batch))
+        self.steps = at.steps_after
         for member in self.members if at.last else ():
             if member.settings.scheduler.interval == "step":
                 member.move_schedules()
-        if (at.position + 1) % (self.log_every * self.accumulate) == 0:
+        if at.last and self.steps % self.log_every == 0:
             self._log_recent()
 
     def validation_step(self, batch: StackBatch, batch_idx: int) -> None:
@@ -135,16 +136,16 @@ class LitStack(pl.LightningModule):
         means = dict(zip(self.members, self.train_terms.recent(_over_processes)))
         self._drop_diverged([means])
         for member in self.members:
-            member.log_point(means[member])
+            member.log_point(means[member], self.steps)
 
     def on_validation_epoch_end(self) -> None:
-        """Pass the means of both splits, once per epoch, to each job's callbacks and loggers."""
+        """Publish the means of both splits to each job's callbacks, of which the history logs them."""
         train, val = (
             dict(zip(self.members, sums.close(_over_processes))) for sums in (self.train_terms, self.val_terms)
         )
         self._drop_diverged([train, val])
         for member in self.members:
-            member.log_epoch({**_under("train", train[member]), **_under("val", val[member])})
+            member.publish({**_under("train", train[member]), **_under("val", val[member])})
 
     def _drop_diverged(self, splits: list[dict[Member, dict[str, float]]]) -> None:
         """Remove jobs whose loss is NaN or infinite before a checkpoint is written, so that their last one is usable.
@@ -152,9 +153,8 @@ class LitStack(pl.LightningModule):
         Raises:
             StackEmpty: no job is left.
         """
-        steps = steps_taken(self.trainer)
         for member in self.members:
-            reasons = (why_diverged(means[member], self.current_epoch, steps) for means in splits)
+            reasons = (why_diverged(means[member], self.current_epoch, self.steps) for means in splits)
             member.reason = next((reason for reason in reasons if reason), "")
         failed = [member for member in self.members if member.reason]
         self._remove(failed)
@@ -203,7 +203,7 @@ class LitStack(pl.LightningModule):
     def _remove(self, leaving: list[Member]) -> None:
         """Remove jobs from the stack; the training of the others does not change."""
         for member in leaving:
-            member.has_left, member.steps = True, steps_taken(self.trainer)
+            member.has_left = True
         kept = [place for place, member in enumerate(self.members) if member not in leaving]
         self.members = [self.members[place] for place in kept]
         if leaving and kept:

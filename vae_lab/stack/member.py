@@ -12,8 +12,7 @@ from vae_lab.config.make import make
 from vae_lab.runs import state
 from vae_lab.runs.active_run import ActiveRun
 from vae_lab.stack.optimizer import LearningRate, State
-from vae_lab.training.history import History, steps_taken
-from vae_lab.training.lightning_private import logging_step
+from vae_lab.training.history import History
 from vae_lab.training.trainer import callbacks_of
 
 SaveCheckpoint = Callable[["Member", str, bool | None], None]  # a job, a path, whether to save the weights only
@@ -36,7 +35,6 @@ class Member:
         # A TrainerOfOne, once there is a trainer. Callbacks take it for a pl.Trainer, which no type can express.
         self.view: Any = None
         self.has_left = False  # whether it has left the stack, because it is finished or has failed
-        self.steps = 0  # optimizer steps it had taken when it left
         self.reason = ""  # why it failed
 
     def attach(self, trainer: pl.Trainer, save: SaveCheckpoint) -> None:
@@ -69,19 +67,15 @@ class Member:
         for rate in self.rates.values():
             rate.step()
 
-    def log_epoch(self, means: dict[str, float]) -> None:
-        """Pass an epoch's means to this job's callbacks and loggers, as Lightning does for a single run."""
+    def publish(self, means: dict[str, float]) -> None:
+        """Publish an epoch's means to this job's callbacks, as Lightning does for a single run."""
         device = self.view.strategy.root_device
         self.view.callback_metrics = {name: torch.tensor(value, device=device) for name, value in means.items()}
-        shown = {name: value.item() for name, value in self.view.callback_metrics.items()}
-        for logger in self.run.loggers:
-            logger.log_metrics({**shown, "epoch": self.view.current_epoch}, step=logging_step(self.view))
-            logger.save()
 
-    def log_point(self, means: dict[str, float]) -> None:
-        """Log a point of the ``step/…`` curves."""
+    def log_point(self, means: dict[str, float], steps: int) -> None:
+        """Log a point of the ``step/…`` curves after a number of optimizer steps."""
         for logger in self.run.loggers:
-            logger.log_metrics({f"step/{name}": v for name, v in means.items()}, step=steps_taken(self.view))
+            logger.log_metrics({f"step/{name}": v for name, v in means.items()}, step=steps)
 
     def fail(self) -> None:
         """Write the reason of the failure to the run folder, and close the run and its loggers."""

@@ -124,7 +124,7 @@ def _trained_and_scored(jobs: list[tuple[SweepJob, "Prepared"]]) -> Ended:
         for _, run in begun:
             run.hold()
         for (job, run), member in zip(begun, members):
-            yield job, Outcome(job.name, "failed", member.reason) if member.reason else _score(job, run, member.steps)
+            yield job, Outcome(job.name, "failed", member.reason) if member.reason else _score(job, run)
 
 
 def _begun(job: SweepJob, prepared: "Prepared", size: int) -> "ActiveRun":
@@ -136,14 +136,14 @@ def _begun(job: SweepJob, prepared: "Prepared", size: int) -> "ActiveRun":
     return begin(prepared, job.sweep, job.command, stacked=size)
 
 
-def _score(job: SweepJob, run: "ActiveRun", steps: int) -> Outcome:
+def _score(job: SweepJob, run: "ActiveRun") -> Outcome:
     from rich.console import Console
 
     from vae_lab.config.devices import device_for
 
     scores = None
     try:
-        scores = run.score(Console(quiet=True), device_for(run.settings.accelerator), steps)
+        scores = run.score(Console(quiet=True), device_for(run.settings.accelerator))
     except Exception as error:
         return failed(job, reason_of(error))
     finally:

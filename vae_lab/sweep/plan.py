@@ -19,7 +19,7 @@ from vae_lab.system.reading import Damaged
 
 # Keys that change no score, so that sweeps which differ only in them are the same sweep.
 _WITHOUT_EFFECT = ("data_dir", "logger", "launcher", "dry_run", "sweep", "vary", "hydra", "accelerator.kind",
-                   "search.trials")  # fmt: skip
+                   "figures.style", "search.trials", "search.on_test")  # fmt: skip
 
 
 @dataclass

@@ -14,6 +14,7 @@ from vae_lab.config.schema import SweepConfig, TrainConfig, check, check_setting
 from vae_lab.config.trust import targets_in, trusting
 from vae_lab.config.words import refuse_unreadable
 from vae_lab.errors import UserError
+from vae_lab.sweep.aims import refuse_uncomputed
 from vae_lab.sweep.plan import Sweep, default_name
 from vae_lab.sweep.runner import SweepRunner, sync_advice
 
@@ -33,6 +34,7 @@ def start(words: list[str], console: Console) -> bool:
         fixed, varied = split_words(words)
     with composer(fixed) as compose_job:
         settings = check(SweepConfig, compose_job.of_sweep(list(SweepConfig.model_fields)))
+        style = (compose_job.of_sweep(["figures"])["figures"] or {}).get("style")
         typed = {key_of(word) for word in words}
         varied = [*(entry for entry in vary_of(settings.vary) if entry.key not in typed), *varied]
         folder = fitting(folder or FOLDER / (settings.sweep or default_name(fixed, varied)))
@@ -40,11 +42,13 @@ def start(words: list[str], console: Console) -> bool:
         sweep = Sweep(folder, fixed, varied, command, lambda job: _of_run(compose_job(job)))
         with trusting(targets_in([settings.launcher, settings.search])):
             engine = SweepRunner(sweep, make(settings.launcher), make(settings.search), console, explain)
+        if "metrics" not in (entry.key for entry in varied):
+            refuse_uncomputed(engine.search.aims, compose_job.of_sweep(["metrics"])["metrics"])
         total = engine.plan(numbered=settings.dry_run)
         if settings.dry_run:
             return True
         done = engine.run(total)
-    _close(folder, console)
+    _close(folder, console, style)
     return done
 
 
@@ -62,11 +66,11 @@ def _of_run(config: Node) -> Node:
     return config
 
 
-def _close(folder: Path, console: Console) -> None:
+def _close(folder: Path, console: Console, style: Node | None) -> None:
     from vae_lab.compare import write_comparison
 
     if any(folder.glob("*/config.yaml")):
-        write_comparison([folder], folder, console)
+        write_comparison([folder], folder, console, style=style)
     advice = sync_advice(folder)
     if advice:
         console.print(f"Upload to W&B: {advice}", markup=False, highlight=False, soft_wrap=True)

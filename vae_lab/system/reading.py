@@ -77,7 +77,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def read_history(path: Path) -> list[dict[str, float]]:
     """Return the rows of a ``metrics.csv``, one per epoch, without empty cells; an empty list if there is no file.
 
-    Every row has the keys ``epoch`` and ``step``, and the epochs ascend.
+    Every row has the keys ``epoch``, the number of completed epochs, and ``step``, that of optimizer steps so far. The
+    epochs ascend. Earlier versions counted epochs from 0; their rows are read with the present count.
 
     Raises:
         Damaged: the file holds something else.
@@ -94,7 +95,13 @@ def read_history(path: Path) -> list[dict[str, float]]:
             rows.append(_epoch(path, lines.line_num, header, cells, rows[-1]["epoch"] if rows else -1))
     except csv.Error as why:  # for example a field of more than 131,072 characters
         raise damaged(path, f"line {lines.line_num}: {why}") from why
-    return rows
+    counted_from_0 = bool(rows) and rows[0]["epoch"] == 0
+    return [{**row, "epoch": row["epoch"] + counted_from_0} for row in rows]
+
+
+def steps_in(history: list[dict[str, float]]) -> int:
+    """Return the number of optimizer steps after the last row of a history; 0 if it has no rows."""
+    return int(history[-1]["step"]) if history else 0
 
 
 def _epoch(path: Path, line: int, header: list[str], cells: list[str], before: float) -> dict[str, float]:

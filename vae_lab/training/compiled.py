@@ -109,6 +109,7 @@ def choose(
     Raises:
         UserError: the user asked for compilation, but there is no compiler.
     """
+    refuse_missing_compiler(choice, device)
     missing = _missing_compiler(device)
     if choice is not True and choice is not False:
         seconds = estimated_seconds(job, batch, batch_size, images, epochs, device)
@@ -117,9 +118,18 @@ def choose(
         if seconds < _PAYS or missing:
             return False, f"compile=auto: not compiled ({f'{missing} was not found' if missing else estimate})"
         return True, f"compile=auto: compiled, which takes 10 to 20 s now ({estimate})"
-    if choice and missing:
-        raise UserError(f"compile=true needs {missing}, which was not found; install it, or type compile=false")
     return choice, ""
+
+
+def refuse_missing_compiler(choice: Choice, device: torch.device) -> None:
+    """Refuse ``compile=true`` on a machine that cannot compile.
+
+    Raises:
+        UserError: names what is missing.
+    """
+    missing = _missing_compiler(device) if choice is True else ""
+    if missing:
+        raise UserError(f"compile=true needs {missing}, which was not found; install it, or type compile=false")
 
 
 def _missing_compiler(device: torch.device) -> str:

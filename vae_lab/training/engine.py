@@ -12,6 +12,8 @@ MNIST, the time of each of Lightning's properties and hooks is noticeable.
 (13, False, True, 4)
 >>> at.count(torch.device("cpu")), at.time(torch.device("cpu"))  # 3 optimizer steps per epoch; 1.3 epochs
 (tensor(3.), tensor(1.3000))
+>>> at.steps, at.steps_after
+(3, 4)
 >>> Place(epoch=1, batch=9, batches=10, accumulate=4).together  # the last step of an epoch has the 2 remaining batches
 2
 """
@@ -56,11 +58,20 @@ class Place:
         """Whether this is the last batch of an optimizer step, after which the optimizers step."""
         return self.batch % self.accumulate == self.together - 1
 
+    @property
+    def steps(self) -> int:
+        """Number of optimizer steps of each phase before this batch."""
+        steps_per_epoch = -(-self.batches // self.accumulate)
+        return self.epoch * steps_per_epoch + self.batch // self.accumulate
+
+    @property
+    def steps_after(self) -> int:
+        """Number of optimizer steps of each phase once this batch is done: the axis of everything that is logged."""
+        return self.steps + self.last
+
     def count(self, device: torch.device) -> Tensor:
         """Optimizer steps before this batch, as objectives see them: []."""
-        steps_per_epoch = -(-self.batches // self.accumulate)
-        steps = self.epoch * steps_per_epoch + self.batch // self.accumulate
-        return torch.full((), float(steps), device=device)  # filled on the device, without a transfer
+        return torch.full((), float(self.steps), device=device)  # filled on the device, without a transfer
 
     def time(self, device: torch.device) -> Tensor:
         """Epochs before this batch, with a fraction: []."""
@@ -92,6 +103,7 @@ class Phase:
     name: str
     optimizer: PhaseOptimizer
     parameters: Sequence[nn.Parameter]
+    repeats: int = 1  # optimizer steps per batch, each with other draws of noise
 
 
 @dataclass(frozen=True)
@@ -129,24 +141,31 @@ class Engine:
             at: the position of the batch in training.
 
         Returns:
-            The loss and its terms of each phase, by the phase's name. They stay on the device.
+            The loss and its terms of each phase (of its last repeat), by the phase's name. They stay on the device.
         """
         count, time = at.count(self.device), at.time(self.device)
         terms_of_phases = {}
         for i, phase in enumerate(self.phases):
-            noise = SeededNoise(self.device, self.seed, "train", at.position, i, self.rank)
             if len(self.phases) > 1:  # otherwise, the parameters of other phases would get gradients
                 self.isolate(phase.optimizer)
-            terms = self.loss(batch, Step(count, time, noise, phase.name, self.images))
-            if at.first:
-                for parameter in phase.parameters:  # takes 4 µs; zero_grad takes 100 µs
-                    parameter.grad = None
-            self.backward(terms.loss if at.together == 1 else terms.loss / at.together)
-            if at.last:
-                if self.clip is not None:
-                    self.clip(phase.optimizer)
-                phase.optimizer.step()
+            for repeat in range(phase.repeats):
+                key = (i, self.rank, repeat) if repeat else (i, self.rank)
+                noise = SeededNoise(self.device, self.seed, "train", at.position, *key)
+                terms = self._step(phase, batch, at, Step(count, time, noise, phase.name, self.images))
+                terms_of_phases[phase.name] = terms
             if len(self.phases) > 1:
                 self.release(phase.optimizer)
-            terms_of_phases[phase.name] = terms
         return terms_of_phases
+
+    def _step(self, phase: Phase, batch: Batch, at: Place, step: Step) -> LossTerms:
+        """Compute the loss and the gradients of a phase; at the last batch of an accumulation, step its optimizer."""
+        terms = self.loss(batch, step)
+        if at.first:
+            for parameter in phase.parameters:  # takes 4 µs; zero_grad takes 100 µs
+                parameter.grad = None
+        self.backward(terms.loss if at.together == 1 else terms.loss / at.together)
+        if at.last:
+            if self.clip is not None:
+                self.clip(phase.optimizer)
+            phase.optimizer.step()
+        return terms

@@ -3,6 +3,7 @@
 import csv
 import time
 from pathlib import Path
+from typing import Protocol, cast
 
 import pytorch_lightning as pl
 import torch
@@ -12,11 +13,12 @@ from vae_lab.system.reading import read_history
 
 
 class History(pl.Callback):
-    """Writes ``metrics.csv`` after each epoch. A resumed run continues the same file.
+    """Writes ``metrics.csv`` after each epoch, and passes its row to the loggers. A resumed run continues the file.
 
     The complete file is replaced atomically, so that an interruption never leaves an incomplete row. A row has the keys
-    ``epoch`` and ``step``, the terms ``train/…`` and ``val/…``, ``lr``, and ``epoch_seconds``, the seconds of training
-    in the epoch without validation.
+    ``epoch``, the number of completed epochs, ``step``, the number of optimizer steps so far, the terms ``train/…`` and
+    ``val/…``, ``lr``, and ``epoch_seconds``, the seconds of training in the epoch without validation. In the loggers,
+    ``step`` is the axis. They receive an epoch's values nowhere else, so that no value has another axis.
 
     Args:
         path: the file.
@@ -29,7 +31,7 @@ class History(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the rows of the epochs that the checkpoint includes."""
-        self.rows = [row for row in read_history(self.path) if row["epoch"] < trainer.current_epoch]
+        self.rows = [row for row in read_history(self.path) if row["epoch"] <= trainer.current_epoch]
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock of the epoch."""
@@ -41,19 +43,26 @@ class History(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add the row of the epoch, before the checkpoint of the epoch is written."""
-        row = {"epoch": float(trainer.current_epoch), "step": float(steps_taken(trainer))}
+        step = cast(CountsSteps, pl_module).steps
         terms = {k: v.item() for k, v in trainer.callback_metrics.items() if k.startswith(("train/", "val/"))}
         timing = {"lr": trainer.optimizers[0].param_groups[0]["lr"], "epoch_seconds": self._seconds}
-        self.rows.append(row | terms | timing)
+        values = {"epoch": float(trainer.current_epoch + 1)} | terms | timing
+        self.rows.append({"epoch": values["epoch"], "step": float(step)} | values)
         if trainer.is_global_zero:
             write_history(self.path, self.rows)
             for logger in trainer.loggers:
-                logger.log_metrics(timing, step=steps_taken(trainer))
+                logger.log_metrics(values, step=step)
+                logger.save()  # so that a dashboard shows the epoch at once
 
 
-def steps_taken(trainer: pl.Trainer) -> int:
-    """Optimizer steps so far, per phase; Lightning's ``global_step`` counts the steps of all phases."""
-    return trainer.global_step // max(1, len(trainer.optimizers))
+class CountsSteps(Protocol):
+    """A LightningModule that counts the optimizer steps of a phase.
+
+    Lightning's own counts are of other things: ``global_step`` adds up the steps of all optimizers, and the step under
+    which ``self.log`` files an epoch's values counts groups of batches.
+    """
+
+    steps: int
 
 
 def write_history(path: Path, rows: list[dict[str, float]]) -> None:

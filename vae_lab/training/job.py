@@ -6,6 +6,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from vae_lab.errors import UserError
+from vae_lab.nets.effective import count_effective
 from vae_lab.types import GENERATION, INFERENCE, Batch, LossTerms, Model, Objective, Step
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -69,6 +70,10 @@ class Job(nn.Module):
         """The optimizers that the objective defines, by phase. Other phases use the optimizer of the run."""
         return getattr(self.objective, "optimizers", {})
 
+    def repeats(self, phase: str) -> int:
+        """Optimizer steps of a phase per batch."""
+        return int(getattr(self.objective, "repeats", {}).get(phase, 1))
+
     @property
     def stackable(self) -> bool:
         """Whether the loss can be differentiated under vmap, so that several jobs can train as one stack."""
@@ -76,5 +81,5 @@ class Job(nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        """Number of trainable parameters."""
-        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+        """Number of trainable values that the model and the objective depend on (:mod:`vae_lab.nets.effective`)."""
+        return count_effective(self)

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from pytorch_lightning.plugins.precision import Precision
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -15,31 +14,10 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from vae_lab.errors import RunFailed
 from vae_lab.noise import SeededNoise
 from vae_lab.training.engine import Engine, Phase, Place
-from vae_lab.training.history import steps_taken
 from vae_lab.training.job import Job
+from vae_lab.training.precision import Float16, clip_gradients
 from vae_lab.training.term_sums import TermSums, why_diverged
 from vae_lab.types import Batch, Group, LossTerms, Step
-
-
-class Float32(Precision):
-    """Lightning's float32 precision without the hooks inside an optimizer step, which take 1 % of a dense step."""
-
-    def optimizer_step(  # type: ignore[override]  # the signature of Lightning's method differs from its base, too
-        self, optimizer: Optimizer, model: pl.LightningModule, closure: Callable[[], object], **kwargs: Any
-    ) -> object:
-        """Step the optimizer without the closure, which would call ``on_before_optimizer_step``."""
-        return optimizer.step(**kwargs)
-
-
-def precision_of(typed: str, saved: str | None) -> dict[str, Any]:
-    """The Trainer's keyword arguments for a precision.
-
-    Args:
-        typed: 'fp32', 'bf16' or 'fp16', as the user types it.
-        saved: Lightning's name of the precision, which configs of earlier versions contain instead.
-    """
-    name = saved or {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[typed]
-    return {"plugins": [Float32()]} if name == "32-true" else {"precision": name}
 
 
 class LitJob(pl.LightningModule):
@@ -87,6 +65,8 @@ class LitJob(pl.LightningModule):
         self.loss = loss
         self.train_terms, self.val_terms = TermSums(), TermSums()
         self.recent: dict[str, float] = {}  # terms since the last point of the curves
+        self.steps = 0  # optimizer steps so far, of each phase
+        self.fp16: Float16 | None = None  # the plugin of fp16, if that is the precision
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler | ReduceLROnPlateau]]:
         """One optimizer per phase, and one scheduler per optimizer if there is a schedule."""
@@ -99,13 +79,13 @@ class LitJob(pl.LightningModule):
     def on_train_start(self) -> None:
         """Make the engine, with everything that it needs from Lightning."""
         phases = [
-            Phase(name, optimizer, list(self.job.parameters_of(name)))
+            Phase(name, optimizer, list(self.job.parameters_of(name)), self.job.repeats(name))
             for name, optimizer in zip(self.job.objective.phases, self._optimizers())
         ]
-        # Lightning's function first undoes the scaling of fp16, so it refuses fused optimizers, and in bf16, too.
-        clip_by = self.clip_gradients if self.trainer.precision == "16-mixed" else _clip
-        clip = None if self.clip is None else partial(clip_by, gradient_clip_val=self.clip)
-        plain = self.trainer.world_size == 1 and self.trainer.precision != "16-mixed"
+        precision = self.trainer.precision_plugin
+        self.fp16 = precision if isinstance(precision, Float16) else None
+        clip = None if self.clip is None else partial(clip_gradients, largest=self.clip, precision=precision)
+        plain = self.trainer.world_size == 1 and self.fp16 is None
         self.engine = Engine(
             loss=self.loss or self.job,
             phases=phases,
@@ -126,10 +106,13 @@ class LitJob(pl.LightningModule):
         for number, batch in enumerate(group.batches, group.first):
             at = Place(epoch, number, group.epoch_batches, self.accumulate)
             self.train_terms.add(self.engine.take(batch, at), len(batch.x))
+            self.steps = at.steps_after
+            if at.last and self.fp16:
+                self.fp16.update_scale()
             if at.last and self.scheduler_interval == "step":
                 for scheduler in self._schedulers():
                     scheduler.step()  # type: ignore[call-arg]  # a plateau schedule with this interval is refused
-            if (at.position + 1) % (self.log_every * self.accumulate) == 0:
+            if at.last and self.steps % self.log_every == 0:
                 self._log_recent()
 
     def _log_recent(self) -> None:
@@ -137,7 +120,7 @@ class LitJob(pl.LightningModule):
         (self.recent,) = self.train_terms.recent(self._over_processes)
         self._refuse_nan(self.recent)
         for logger in self.loggers:
-            logger.log_metrics({f"step/{k}": v for k, v in self.recent.items()}, step=steps_taken(self.trainer))
+            logger.log_metrics({f"step/{k}": v for k, v in self.recent.items()}, step=self.steps)
 
     def on_train_epoch_end(self) -> None:
         """Step the schedulers that step once per epoch."""
@@ -156,14 +139,14 @@ class LitJob(pl.LightningModule):
         self.val_terms.add({"model": terms}, len(batch.x))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the means of both splits, which callbacks and checkpoints read from ``callback_metrics``."""
+        """Publish the means of both splits in ``callback_metrics``, which checkpoints and the history read."""
         self._report("train", self.train_terms)
         self._report("val", self.val_terms)
 
     def _report(self, split: str, sums: TermSums) -> None:
         (means,) = sums.close(self._over_processes) or [{}]
         self._refuse_nan(means)
-        self.log_dict({f"{split}/{k}": v for k, v in means.items()})
+        self.log_dict({f"{split}/{k}": v for k, v in means.items()}, logger=False)
 
     def _over_processes(self, x: Tensor) -> Tensor:
         """The sum of x over all processes."""
@@ -175,7 +158,7 @@ class LitJob(pl.LightningModule):
         Raises:
             RunFailed: a term is NaN or infinite.
         """
-        reason = why_diverged(means, self.current_epoch, steps_taken(self.trainer))
+        reason = why_diverged(means, self.current_epoch, self.steps)
         if reason:
             raise RunFailed(reason)
 
@@ -186,8 +169,3 @@ class LitJob(pl.LightningModule):
     def _schedulers(self) -> Iterator[LRScheduler | ReduceLROnPlateau]:
         schedulers = self.lr_schedulers() or []
         yield from schedulers if isinstance(schedulers, list) else [schedulers]
-
-
-def _clip(optimizer: LightningOptimizer, gradient_clip_val: float) -> None:
-    """Clip the gradients of an optimizer's parameters to a norm."""
-    nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)

@@ -16,7 +16,7 @@ from vae_lab.config.schema import TrainConfig
 from vae_lab.system.memory import keep_freed_memory
 from vae_lab.training.checkpoints import AtomicCheckpointIO, Checkpoint, checkpoints
 from vae_lab.training.history import History
-from vae_lab.training.lit import precision_of
+from vae_lab.training.precision import lightning_name, precision_of
 from vae_lab.training.progress import ProgressLine
 
 
@@ -40,8 +40,8 @@ def make_trainer(
         epochs: number of epochs; None: that of the settings.
         writing: writes the checkpoints; None: they are written at once.
     """
-    precision = precision_of(settings.precision, settings.accelerator.precision)
     device = device_for(settings.accelerator)
+    precision = precision_of(lightning_name(settings.precision, settings.accelerator.precision), device.type)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, CUDA results differ between runs
     else:

@@ -133,8 +133,9 @@ def _floor(compared: Compared, score: Score, number: int, lines: Sequence[Line])
 
     It is a horizontal line, or an addition to the subtitle if it lies far from the data.
     """
-    floor = compared.scores.get(f"{score.name}_floor")
-    floors = [floor.values[run] for run in score.protocols.members(number) if run in floor.values] if floor else []
+    floors = _values_of(compared, f"{score.name}_floor", score, number)
+    alone = _values_of(compared, f"{score.name}_split_floor", score, number)
+    real = "real training images" + (f"; {sum(alone) / len(alone):.2g} by sampling error alone" if alone else "")
     x = [place for line in lines for place in line.x]
     if not floors or not x:
         return [], ""
@@ -143,6 +144,11 @@ def _floor(compared: Compared, score: Score, number: int, lines: Sequence[Line])
     ]
     mean, low, high = sum(floors) / len(floors), min(ends), max(ends)
     if not 2 * low - high <= mean <= 2 * high - low:  # a line there would compress the data
-        return [], f"; floor {mean:.3g} (real training images) lies {'below' if mean < low else 'above'} these axes"
-    name = f"floor {mean:.3g}: real training images"
-    return [Line(name, [min(x), max(x)], [mean, mean], markers=False, style=-1)], ""
+        return [], f"; floor {mean:.3g} ({real}) lies {'below' if mean < low else 'above'} these axes"
+    return [Line(f"floor {mean:.3g}: {real}", [min(x), max(x)], [mean, mean], markers=False, style=-1)], ""
+
+
+def _values_of(compared: Compared, name: str, score: Score, number: int) -> list[float]:
+    """The values of the score ``name`` in the runs that share this protocol of another score."""
+    found = compared.scores.get(name)
+    return [found.values[run] for run in score.protocols.members(number) if run in found.values] if found else []

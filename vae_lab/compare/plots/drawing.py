@@ -1,19 +1,18 @@
-"""Heat maps and curves of the runs, and the labels of all plots; a plot never mixes runs that are not comparable."""
+"""Heat maps of the runs, and the labels of all plots; a plot never mixes runs that are not comparable."""
 
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting, format_setting, others
-from vae_lab.figures.plots import HeatMap, Line, Plot, wide
+from vae_lab.figures.plots import HeatMap, Plot
 
 LINES = 12  # with more lines than this, which no reader can distinguish, a plot shows single points
 STYLES = 24  # combinations of colour and dash that a reader can distinguish
-POINTS = 300  # epochs of a curve that are drawn
 _UNIT = re.compile(r"nats per \w+|sum of squared errors per \w+|nats|bits per \w+")
 
 
@@ -55,48 +54,6 @@ def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: i
         ),
         subtitle=subtitle(compared, score, number) + addition,
     )
-
-
-def curves(compared: Compared, column: str, runs: Sequence[int]) -> Plot | None:
-    """Return a plot of a column of metrics.csv over the epochs, one line per run; None if no run has the column.
-
-    Runs that differ only in their seed share a line style.
-    """
-    drawn = [run for run in compared.order if run in set(runs) and _curve(compared, run, column)]
-    if not drawn:
-        return None
-    place = {run: i for i, cell in enumerate(compared.cells) for run in cell.runs}
-    styles = {number: i for i, number in enumerate(dict.fromkeys(place[run] for run in drawn))}
-    axis = next(iter(compared.axes), None) if len(styles) > STYLES else None
-    varying, lines = compared.varying(drawn), []
-    for run in drawn:
-        points = _curve(compared, run, column)
-        x, y = [epoch for epoch, _ in points], [value for _, value in points]
-        status = "" if compared.records[run].finished else f" ({compared.records[run].status})"
-        shade = axis.numbers[run] if axis else None
-        label = compared.label(run, settings=varying) + status
-        lines.append(Line(label, x, y, run=run, style=styles[place[run]], shade=shade, markers=len(points) < 3,
-                          faint=axis is not None))  # fmt: skip
-    term = column.partition("/")[2]
-    return Plot(
-        title=f"{column} per epoch",
-        x_label="epoch",
-        y_label=f"{column}, nats per {example_of(compared, drawn)}"
-        if term in ("loss", "recon", "kl", "elbo")
-        else column,
-        lines=lines,
-        subtitle=f"{compared.common(drawn)}; {len(lines)} runs",
-        shade=axis.name if axis else "",
-        log_shade=bool(axis and wide([line.shade for line in lines if line.shade is not None])),
-        legend=", ".join(s.name for s in varying),
-    )
-
-
-def _curve(compared: Compared, run: int, column: str) -> list[tuple[float, float]]:
-    rows = [(row["epoch"] + 1, row[column]) for row in compared.records[run].history if column in row]
-    rows = [row for row in rows if math.isfinite(row[1])]
-    step = -(-len(rows) // POINTS) or 1
-    return rows[::step] if not rows or rows[-1] in rows[::step] else [*rows[::step], rows[-1]]
 
 
 def group_comparable(compared: Compared, runs: Iterable[int]) -> dict[str, list[int]]:
@@ -150,7 +107,7 @@ def score_label(compared: Compared, score: Score, runs: Iterable[int], spread: b
 
 def _unit_of(compared: Compared, score: Score, runs: Iterable[int]) -> str:
     """The unit that the runs' own meanings of a score name, or that of other runs; empty if there is none."""
-    meanings = [compared.records[run].meanings.get(f"test/{score.name}", "") for run in runs]
+    meanings = [compared.records[run].meanings.get(score.stored, "") for run in runs]
     units = list(dict.fromkeys(found[0] for text in meanings if (found := _UNIT.search(text))))
     if not units:
         found = _UNIT.search(score.meaning)

@@ -7,7 +7,8 @@ from itertools import combinations
 
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.plots.against import against
-from vae_lab.compare.plots.drawing import curves, example_of, group_comparable, heat_map
+from vae_lab.compare.plots.drawing import example_of, group_comparable, heat_map
+from vae_lab.compare.plots.over_epochs import curves
 from vae_lab.compare.plots.scatter import pareto, scatter
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting
@@ -38,7 +39,8 @@ class Plotted:
 
     def __init__(self, compared: Compared, sweeps: list[Node]) -> None:
         self.compared = compared
-        self.curves = self._curves()
+        self.single_curves = self._curves(averaged=False)
+        self.curves = self._curves(averaged=True) if compared.seeded else self.single_curves
         self.against: dict[str, Choices] = {s.name: self._by_axis(s) for s in self._scores()}  # score -> setting
         self.heat_maps: dict[str, Choices] = {s.name: self._by_pair(s) for s in self._scores()}  # score -> pair
         self.against = {name: choices for name, choices in self.against.items() if choices}
@@ -64,13 +66,13 @@ class Plotted:
                 names.setdefault(reason, []).append(score.name)
         return [f"{', '.join(scores)}: {reason}, so there is no plot over {axes}." for reason, scores in names.items()]
 
-    def _curves(self) -> Choices:
+    def _curves(self, averaged: bool) -> Choices:
         columns = dict.fromkeys(c for record in self.compared.records for row in record.history[:1] for c in row)
         terms = [c for c in columns if c.startswith(("train/", "val/"))]
         groups = group_comparable(self.compared, range(len(self.compared.records)))
         choices = {
             column: [Panel(label, plot) for label, runs in groups.items()
-                     if (plot := curves(self.compared, column, runs)) is not None]
+                     if (plot := curves(self.compared, column, runs, averaged)) is not None]
             for column in sorted(terms, key=lambda c: (not c.startswith("val/"), columns_order(c)))
         }  # fmt: skip
         return {column: panels for column, panels in choices.items() if panels}

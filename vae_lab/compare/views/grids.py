@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vae_lab.compare.choosing import first_ranked, ranking
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import data_of
 from vae_lab.compare.scores import Score
@@ -42,11 +43,12 @@ def best_first(compared: Compared, limit: int | None = None) -> tuple[list[int],
     trained = [
         run for run in compared.order if compared.records[run].finished and "model" in compared.records[run].config
     ]
-    score = next((s for s in map(compared.scores.get, compared.show) if s and s.better), None)
+    score = first_ranked(compared)
     if score is None:
         return trained[:limit], len(trained)
     ranked: dict[tuple[int, str], list[int]] = {}
-    for run in sorted(trained, key=lambda run: score.rank(score.values.get(run, float("inf")))):
+    key = ranking(compared, score)
+    for run in sorted(trained, key=lambda run: key((run,))):
         ranked.setdefault(group_of(compared, score, run), []).append(run)
     places = sorted((place, group) for group, runs in ranked.items() for place in range(len(runs)))[:limit]
     return [ranked[group][place] for group, place in sorted((group, place) for place, group in places)], len(trained)

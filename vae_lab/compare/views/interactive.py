@@ -16,7 +16,7 @@ LEGEND = 24  # most lines that a legend lists
 
 
 def figure(plot: Plot) -> dict[str, object]:
-    """Return plotly's ``data`` and ``layout``; the ``meta`` of a trace states the run that it shows."""
+    """Return plotly's ``data`` and ``layout``; the ``meta`` of a curve states the runs that it shows."""
     import plotly.graph_objects as go
 
     traces = [_heat_map(go, plot, plot.heat_map)] if plot.heat_map else _lines(go, plot)
@@ -38,18 +38,26 @@ def _axis(heat: HeatMap | None, log: bool) -> str:
 
 
 def _ticks(plot: Plot) -> dict[str, object]:
+    if plot.x_label.startswith("epoch") and plot.lines and not plot.log_x:
+        return {"tickformat": "d", "tick0": 0, "dtick": _whole_step(max(max(line.x, default=1) for line in plot.lines))}
     if not plot.log_x or not plot.x_ticks:
         return {}
     return {"tickvals": list(plot.x_ticks), "ticktext": [f"{tick:.3g}" for tick in plot.x_ticks]}
 
 
+def _whole_step(last: float) -> int:
+    """The distance of at most ten ticks at whole numbers up to the last: 1, 2, 5, 10, 20, …"""
+    steps = (step * 10**power for power in range(20) for step in (1, 2, 5))
+    return next(step for step in steps if last <= 10 * step)
+
+
 def _lines(go: ModuleType, plot: Plot) -> "list[BaseTraceType]":
     shades = [line.shade for line in plot.lines if line.shade is not None]
     colours = _colours(plot, sorted(set(shades)))
-    traces = [
-        _line(go, plot, line, i if line.style is None else line.style, colours.get(line.shade))
-        for i, line in enumerate(plot.lines)
-    ]
+    traces = []
+    for i, line in enumerate(plot.lines):
+        trace = _line(go, plot, line, i if line.style is None else line.style, colours.get(line.shade))
+        traces += [_band(go, line, trace.line.color), trace] if line.band else [trace]
     return traces + ([_colour_bar(go, plot, shades)] if shades else [])
 
 
@@ -68,9 +76,28 @@ def _line(go: ModuleType, plot: Plot, line: Line, style: int, shade: str | None)
         line={"color": shade or colour, "dash": "solid" if shade else dash, "width": 1 if line.faint else 1.5},
         opacity=0.6 if line.faint else 1,
         marker={"symbol": "circle" if shade else _MARKERS[style % len(_MARKERS)], "size": 7},
-        meta={"run": line.run} if line.run is not None else None,
+        meta={"runs": list(line.runs)} if line.runs else None,
         showlegend=bool(line.label) and shade is None,  # a shaded line is explained by the colour scale
         _validate=False,  # validation takes half of the time with 500 runs
+    )
+
+
+def _band(go: ModuleType, line: Line, colour: str) -> "BaseTraceType":
+    """The band around a line, as an area of its colour without a border."""
+    half = line.band or ()
+    upper, lower = [y + h for y, h in zip(line.y, half)], [y - h for y, h in zip(line.y, half)]
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return go.Scatter(
+        x=[*line.x, *reversed(line.x)],
+        y=_rounded([*upper, *reversed(lower)]),
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.2)",
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        meta={"runs": list(line.runs)},
+        showlegend=False,
+        _validate=False,
     )
 
 

@@ -24,7 +24,7 @@ function cellNode(column, row) {
   const td = make("td", { className: column.number ? "number" : "text" });
   if (!cell) { td.textContent = "–"; return td; }
   if (cell.best) {
-    td.append(make("span", { className: "best", title: "best within its protocol" }, `▸ ${cell.t}`));
+    td.append(make("span", { className: "best", title: `best ${column.by} within its protocol` }, `▸ ${cell.t}`));
   } else { td.append(cell.t); }
   if (cell.note) td.append(make("sup", { title: `protocol ${cell.note}` }, cell.note));
   if (!column.number) td.title = cell.title || cell.t;
@@ -32,7 +32,7 @@ function cellNode(column, row) {
 }
 
 function drawTable() {
-  const head = make("tr");
+  const head = make("tr", {}, make("th", { className: "about" }, make("span", { className: "unseen" }, "about the run")));
   for (const column of columns()) {
     const button = make("button", { type: "button", title: column.title || column.label }, column.label);
     if (column.better) button.append(make("span", { className: "unseen" }, `, ${column.better} is better`));
@@ -43,7 +43,8 @@ function drawTable() {
   }
   byId("runs").tHead.replaceChildren(head);
   drawn[state.mode] = DATA[state.mode].map((row) => {
-    const tr = make("tr", { className: row.bad ? "bad" : "" }, ...columns().map((c) => cellNode(c, row)));
+    const about = make("td", { className: "about" }, aboutButton(row.runs, row.cells.run.t));
+    const tr = make("tr", { className: row.bad ? "bad" : "" }, about, ...columns().map((c) => cellNode(c, row)));
     return { row, tr, text: Object.values(row.cells).map((c) => c.t).join(" ").toLowerCase() };
   });
   byId("spread").textContent = state.mode === "seeds"
@@ -64,7 +65,7 @@ function compare(a, b) { // rows without a value stay at the end in both directi
 function placeRows() {
   const items = state.sort ? [...drawn[state.mode]].sort(compare) : drawn[state.mode];
   byId("runs").tBodies[0].replaceChildren(...items.map((item) => item.tr));
-  for (const th of byId("runs").tHead.querySelectorAll("th")) {
+  for (const th of byId("runs").tHead.querySelectorAll("th[data-key]")) {
     th.setAttribute("aria-sort", th.dataset.key !== state.sort ? "none" : state.down ? "descending" : "ascending");
   }
 }
@@ -153,6 +154,7 @@ function addControls() {
 function showMode() {
   byId("selects").querySelectorAll("label[data-of]").forEach((l) => { l.hidden = l.dataset.of !== state.mode; });
   drawTable();
+  redraw("curves");
 }
 
 // --- plots ---------------------------------------------------------------------------------------------------------
@@ -187,7 +189,10 @@ function addPlot(section) {
   third.select.addEventListener("change", () => redraw(name));
   section.append(make("div", { className: "controls" }, first.label, second.label, third.label), note, div,
     ...section.querySelectorAll(".undrawn"));
-  sections[name] = { div, near: false, panel: () => tree[first.value()][second.value()][third.select.selectedIndex] };
+  // The loss curves follow the rows of the table: means over seeds with a band, or single runs.
+  const seeds = DATA.plots[`${name} over seeds`] || {};
+  const chosen = () => (state.mode === "seeds" && seeds[first.value()]) || tree[first.value()];
+  sections[name] = { div, near: false, panel: () => chosen()[second.value()][third.select.selectedIndex] };
   first.fill(Object.keys(tree));
   fillSecond();
   new IntersectionObserver((entries) => {
@@ -212,20 +217,23 @@ function chooser(text) { // a select that is hidden while it has fewer than two 
   };
 }
 
-function themed(layout, named) {
+function themed(layout, named, traces) {
+  const printing = document.documentElement.classList.contains("printing");
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), linecolor: colour("--line") };
-  const narrow = window.innerWidth < 700;
+  const titled = (of) => ({ ...of.title, font: { size: printing ? 11 : 14 } });
+  const narrow = printing || window.innerWidth < 700;
   return {
-    ...layout, paper_bgcolor: colour("--back"), plot_bgcolor: colour("--back"),
-    font: { color: colour("--text"), size: 13 },
+    ...layout, ...(printing ? sheetSize(traces) : {}), paper_bgcolor: colour("--back"), plot_bgcolor: colour("--back"),
+    font: { color: colour("--text"), size: printing ? 11 : 13 },
     title: { ...layout.title, font: { size: narrow ? 14 : 16 },
-      subtitle: { ...layout.title.subtitle, text: narrow ? "" : layout.title.subtitle.text,
-        font: { size: 12, color: colour("--dim") } } },
-    xaxis: { ...layout.xaxis, ...axis, automargin: true }, yaxis: { ...layout.yaxis, ...axis, automargin: true },
-    showlegend: layout.showlegend && !(narrow && named > 6), // a narrow screen has no room for a longer legend
-    legend: narrow ? { ...layout.legend, orientation: "h", y: -0.4, title: { text: "" } } : layout.legend,
+      subtitle: { ...layout.title.subtitle, text: narrow && !printing ? "" : layout.title.subtitle.text,
+        font: { size: printing ? 10 : 12, color: colour("--dim") } } },
+    xaxis: { ...layout.xaxis, ...axis, automargin: true, title: titled(layout.xaxis) },
+    yaxis: { ...layout.yaxis, ...axis, automargin: true, title: titled(layout.yaxis) },
+    showlegend: layout.showlegend && (printing || !(narrow && named > 6)), // a narrow screen has no room for a longer legend
+    legend: narrow ? { ...layout.legend, orientation: "h", y: printing ? -0.28 : -0.4, title: { text: "" } } : layout.legend,
     hoverlabel: { align: "left" },
   };
 }
@@ -234,13 +242,8 @@ function redraw(name) {
   const section = sections[name];
   if (!section || !section.near) return;
   const panel = section.panel();
-  const kept_here = (trace) => name !== "curves" || !kept || !trace.meta || kept.has(trace.meta.run);
-  const layout = themed(panel.layout, panel.data.filter((trace) => trace.name).length);
+  const kept_here = (trace) => name !== "curves" || !kept || !trace.meta || trace.meta.runs.some((run) => kept.has(run));
+  const layout = themed(panel.layout, panel.data.filter((trace) => trace.name).length, panel.data);
   layout.uirevision = panel.label + panel.layout.title.text; // plotly keeps the zoom while this value stays the same
   Plotly.react(section.div, panel.data.filter(kept_here), layout, { responsive: true, displaylogo: false });
 }
-
-addControls();
-showMode();
-document.querySelectorAll("section[data-plot]").forEach(addPlot);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => Object.keys(sections).forEach(redraw));

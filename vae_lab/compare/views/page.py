@@ -7,18 +7,23 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from vae_lab.compare.choosing import chosen_by, first_ranked, how_marked
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.plots.plotted import Choices, Panel, Plotted
 from vae_lab.compare.protocols import letter
 from vae_lab.compare.views.grids import PictureGrid, group_of
 from vae_lab.compare.views.interactive import figure
+from vae_lab.compare.views.links import links_of
 from vae_lab.compare.views.rows import columns_of, rows_of, seed_rows_of
-from vae_lab.compare.views.table import format_runs
+from vae_lab.compare.views.table import format_runs, format_score
 
 _HERE = Path(__file__).parent
+_SCRIPTS = ("page.js", "page_runs.js", "page_print.js", "page_start.js")
 
 
-def page_of(compared: Compared, plotted: Plotted, grids: Sequence[PictureGrid], drawable: int, mark: str) -> str:
+def page_of(
+    compared: Compared, plotted: Plotted, grids: Sequence[PictureGrid], drawable: int, mark: str, out: Path
+) -> str:
     """Return the page as HTML.
 
     Args:
@@ -27,6 +32,7 @@ def page_of(compared: Compared, plotted: Plotted, grids: Sequence[PictureGrid], 
         grids: samples and reconstructions of the best runs.
         drawable: the number of runs that could have grids.
         mark: a tag by which a later comparison recognises the page as the output of a comparison.
+        out: the folder of the page, to which links to the runs are relative.
     """
     from plotly.offline import get_plotlyjs
 
@@ -35,12 +41,13 @@ def page_of(compared: Compared, plotted: Plotted, grids: Sequence[PictureGrid], 
         "title": escape(_title(compared)),
         "css": (_HERE / "page.css").read_text(encoding="utf-8"),
         "sentences": "\n".join(f"<p>{escape(text)}</p>" for text in _sentences(compared)),
+        "marked": escape(how_marked(compared, compared.show)),
         "protocols": _protocols(compared),
         "undrawn": "\n".join(f'<p class="undrawn">{escape(text)}</p>' for text in plotted.undrawn()),
         "grids": _grids(compared, grids, drawable),
-        "data": _json(_data(compared, plotted)),
+        "data": _json({**_data(compared, plotted), "runs": [links_of(record, out) for record in compared.records]}),
         "plotly": get_plotlyjs(),
-        "js": (_HERE / "page.js").read_text(encoding="utf-8"),
+        "js": "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
     }
     template = (_HERE / "page.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)
@@ -52,7 +59,8 @@ def _data(compared: Compared, plotted: Plotted) -> dict[str, object]:
         "single": rows_of(compared),
         "seeds": seed_rows_of(compared) if compared.seeded else [],
         "plots": {
-            "curves": {"": _choices(plotted.curves)},
+            "curves": {"": _choices(plotted.single_curves)},
+            "curves over seeds": {"": _choices(plotted.curves)} if compared.seeded else {},
             "against": {score: _choices(choices) for score, choices in plotted.against.items()},
             "heat": {score: _choices(choices) for score, choices in plotted.heat_maps.items()},
             "rate": {"": {"": _panels(plotted.rate_distortion)}} if plotted.rate_distortion else {},
@@ -130,18 +138,19 @@ def _grids(compared: Compared, grids: Sequence[PictureGrid], drawable: int) -> s
         if drawable:
             return "<p>No samples or reconstructions were requested (grids=0).</p>"
         return "<p>There is no finished run of a trained model to draw.</p>"
-    first = next((name for name in compared.show if compared.scores[name].better), "")
+    first = first_ranked(compared)
     which = f"the best {len(grids)} of {drawable} runs" if len(grids) < drawable else f"all {drawable} runs"
     if drawable == 1:
         which = "the one run"
     elif first:
-        groups = len({group_of(compared, compared.scores[first], grid.run) for grid in grids})
-        which += f", best {first} first" + (f" within each of {groups} datasets or protocols" if groups > 1 else "")
+        groups = len({group_of(compared, first, grid.run) for grid in grids})
+        which += f", best {chosen_by(compared, first).name} first"
+        which += f" within each of {groups} datasets or protocols" if groups > 1 else ""
     head = (
         f"<p>Shown: {escape(which)}. "
-        "Left: decoder means of 30 draws from the prior; runs with the same latent size decode the same draws. "
-        "Right: ten test images (upper row), which are the same for all runs on a dataset, and their reconstructions "
-        "(lower row).</p>"
+        "Above: decoder means of 30 draws from the prior; runs with the same latent size decode the same draws. "
+        "Below: ten test images (upper row), which are the same for all runs on a dataset, and their reconstructions "
+        "(lower row). A picture is enlarged when it is chosen.</p>"
     )
     return head + '<div class="grids">' + "".join(_grid(compared, grid) for grid in grids) + "</div>"
 
@@ -150,15 +159,20 @@ def _grid(compared: Compared, grid: PictureGrid) -> str:
     label = compared.label(grid.run)
     scores = [compared.scores[name] for name in compared.show[:2]]
     parts = [
-        f"{s.name} {s.values[grid.run]:.4g}"
-        + (f" ({letter(s.protocols.number_of[grid.run])})" if len(s.protocols) > 1 else "")
+        f"{s.name} {format_score(value)}" + (f" ({letter(value.protocol)})" if len(s.protocols) > 1 else "")
         for s in scores
-        if grid.run in s.values
+        if (value := compared.value(s, (grid.run,)))
     ]
-    caption = f"<figcaption>{escape(label)}<br><small>{escape(', '.join(parts))}</small></figcaption>"
+    caption = (
+        f'<figcaption data-run="{grid.run}">{escape(label)}<br><small>{escape(", ".join(parts))}</small></figcaption>'
+    )
     if grid.missing:
         return f'<figure class="missing">{caption}<p>not drawn: {escape(grid.missing)}</p></figure>'
-    return (
-        f'<figure>{caption}<img src="{grid.samples}" alt="samples, {escape(label, quote=True)}">'
-        f'<img src="{grid.reconstructions}" alt="test images, reconstructions, {escape(label, quote=True)}"></figure>'
-    )
+    pictures = (("samples", grid.samples), ("test images, reconstructions", grid.reconstructions))
+    return f"<figure>{caption}{''.join(_picture(source, f'{what}, {label}') for what, source in pictures)}</figure>"
+
+
+def _picture(source: str, alt: str) -> str:
+    """A picture that is enlarged when it is chosen."""
+    image = f'<img src="{source}" alt="{escape(alt, quote=True)}">'
+    return f'<button type="button" class="picture" title="Enlarge">{image}</button>'

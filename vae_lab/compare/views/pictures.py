@@ -1,32 +1,43 @@
-"""Writes ``plots/``: the default plots as PNG files."""
+"""Writes ``plots/``: the default plots as files for papers, in the formats of ``figures.style``."""
 
 import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vae_lab.compare.plots.plotted import Panel, Plotted
 from vae_lab.config.names import short_name
 from vae_lab.figures.plots import Plot
-from vae_lab.system.files import write_atomically
+
+if TYPE_CHECKING:
+    from vae_lab.figures.style import Style
 
 LONGEST = 200  # bytes of a plot's name
 
 
-def write_pictures(plotted: Plotted, folder: Path) -> None:
+def write_pictures(plotted: Plotted, folder: Path, style: "Style | None" = None) -> None:
     """Draw the plots that the page shows by default into a folder.
 
     These are the validation loss, every shown score over every setting, the heat maps of the first two shown scores,
     rate and distortion, and the Pareto front.
+
+    Args:
+        plotted: the plots.
+        folder: is created if it does not exist.
+        style: how to draw them; None: the default style.
     """
     from vae_lab.figures.draw_plot import draw
+    from vae_lab.figures.saving import save_figure
+    from vae_lab.figures.style import Style, drawn_in
+
+    style = style or Style()
 
     folder.mkdir(exist_ok=True)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), drawn_in(style):
         warnings.simplefilter("ignore", RuntimeWarning)  # scores near the largest number overflow in matplotlib's ticks
         for name, plot in _named(plotted):
-            with write_atomically(folder / f"{name}.png", "wb") as file:
-                draw(plot).savefig(file, format="png", bbox_inches="tight")
+            save_figure(draw(plot), folder, name, style, crop=True)
 
 
 def _named(plotted: Plotted) -> Iterator[tuple[str, Plot]]:

@@ -2,6 +2,7 @@
 
 from typing import TypedDict
 
+from vae_lab.compare.choosing import best_of, chosen_by
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
 from vae_lab.compare.scores import Score
@@ -36,6 +37,7 @@ class Column(_ColumnNames, total=False):
     of: str  # the only kind of rows that have the column: single | seeds
     title: str  # a tooltip
     better: str | None  # lower | higher
+    by: str  # the score by which its best value is chosen
 
 
 class Row(TypedDict):
@@ -64,22 +66,26 @@ def columns_of(compared: Compared) -> list[Column]:
     for name in [*compared.show, *(name for name in compared.scores if name not in compared.show)]:
         score = compared.scores[name]
         columns.append({"key": f"score:{name}", "label": name, "number": True, "role": "score",
-                        "shown": name in compared.show, "title": score.meaning, "better": score.better})  # fmt: skip
+                        "shown": name in compared.show, "title": score.meaning, "better": score.better,
+                        "by": chosen_by(compared, score).stored})  # fmt: skip
     return columns
 
 
 def rows_of(compared: Compared) -> list[Row]:
     """Return one row per run."""
-    best = {name: score.best(score.values) for name, score in compared.scores.items()}
-    return [_row(compared, (run,), {name for name, runs in best.items() if run in runs}) for run in compared.order]
+    return _rows(compared, [(run,) for run in compared.order])
 
 
 def seed_rows_of(compared: Compared) -> list[Row]:
     """Return one row per set of runs that differ only in their seed."""
-    best = {name: compared.best_cells(score) for name, score in compared.scores.items()}
+    return _rows(compared, [cell.runs for cell in compared.cells])
+
+
+def _rows(compared: Compared, rows: list[tuple[int, ...]]) -> list[Row]:
+    best = {name: best_of(compared, score, rows) for name, score in compared.scores.items()}
     return [
-        _row(compared, cell.runs, {name for name, cells in best.items() if place in cells})
-        for place, cell in enumerate(compared.cells)
+        _row(compared, runs, {name for name, places in best.items() if place in places})
+        for place, runs in enumerate(rows)
     ]
 
 

@@ -52,7 +52,7 @@ def _row(compared: Compared, run: int, cell: tuple[int, ...]) -> dict[str, str |
         if run not in score.values:
             continue
         row[score.name] = score.values[run]
-        interval = record.intervals.get(f"test/{score.name}")
+        interval = record.intervals.get(score.stored)
         if interval:
             row |= {f"{score.name} low": interval[0], f"{score.name} high": interval[1]}
         if len(score.protocols) > 1:

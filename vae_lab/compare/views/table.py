@@ -8,50 +8,53 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
+from vae_lab.compare.choosing import BEST, best_cells, first_ranked, how_marked, ranking
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import Setting, format_setting
+from vae_lab.report.rounding import with_error
 
 ROWS, LISTED = 40, 5  # most rows of the table, and most entries of a list below it
 SCORE, NAME = 26, 12  # characters reserved for scores, however many settings differ, and for names of runs
-BEST = "▸"
+Best = dict[str, set[tuple[int, ...]]]  # score -> the runs of the rows that are marked
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # characters that a terminal obeys, e.g. by moving its cursor
 
 
 def print_table(console: Console, compared: Compared) -> None:
     """Print the table, best rows first, and below it what is left out, not comparable, unfinished or damaged."""
     scores = [compared.scores[name] for name in compared.show]
-    cells = _ordered(compared, scores)
-    settings, fitting = _fitting(console.width, compared, scores, cells[:ROWS])
+    cells = _ordered(compared)
+    best: Best = {score.name: best_cells(compared, score) for score in scores}
+    settings, fits = fitting(console.width, compared, scores, cells[:ROWS], best)
     seeds = any(len(cell) > 1 for cell in cells)
     title = f"{format_runs(len(compared.records))}{'' if cells else ', none of them finished'}"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for setting in settings:
         justify: JustifyMethod = "right" if setting.numeric else "left"
-        table.add_column(escape(_visible(setting.name)), justify=justify, no_wrap=setting.numeric, overflow="fold")
+        table.add_column(escape(visible(setting.name)), justify=justify, no_wrap=setting.numeric, overflow="fold")
     if not settings:
         table.add_column("run", overflow="fold")  # names are wrapped, so that numbers stay complete
     if seeds:
         table.add_column("seeds", justify="right", no_wrap=True)
-    for score in fitting:
-        table.add_column(escape(_visible(score.name)), justify="right", no_wrap=True)
+    for score in fits:
+        table.add_column(escape(visible(score.name)), justify="right", no_wrap=True)
     for cell in cells[:ROWS]:
-        names = [escape(_visible(text)) for text in _names(compared, settings, cell)]
+        names = [escape(visible(text)) for text in _names(compared, settings, cell)]
         count = [_count(compared, cell)] if seeds else []
-        table.add_row(*names, *count, *(_cell(compared, score, cell) for score in fitting))
+        table.add_row(*names, *count, *(cell_text(compared, score, cell, best) for score in fits))
     if cells:
         console.print(table)
     else:
         console.print(title, style="bold")
-    for note in _notes(compared, scores, settings, fitting, cells, seeds) if cells else []:
-        console.print(_visible(note), style="dim", markup=False, highlight=False, soft_wrap=True)
+    for note in _notes(compared, scores, settings, fits, cells, seeds) if cells else []:
+        console.print(visible(note), style="dim", markup=False, highlight=False, soft_wrap=True)
     for line in [*_unfinished(compared), *_partly_damaged(compared), *_run_notes(compared)]:
-        console.print(_visible(line), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+        console.print(visible(line), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def _visible(text: str) -> str:
-    """A text of a run without control characters."""
+def visible(text: str) -> str:
+    """Return a text of a run without control characters."""
     return _CONTROL.sub("�", text)
 
 
@@ -70,38 +73,26 @@ def _count(compared: Compared, cell: Sequence[int]) -> str:
     return str(len({compared.seed(run) for run in cell})) + (f" ({duplicates} equal runs)" if duplicates else "")
 
 
-def _ordered(compared: Compared, scores: Sequence[Score]) -> list[tuple[int, ...]]:
+def _ordered(compared: Compared) -> list[tuple[int, ...]]:
     """The finished cells, sorted by the first score that has a better direction, best first."""
     cells = [cell.runs for cell in compared.cells if compared.records[cell.runs[0]].finished]
-    score = next((score for score in scores if score.better), None)
-    if score is None:
-        return cells
-
-    def rank(runs: tuple[int, ...]) -> tuple[int, float]:
-        value = compared.value(score, runs)
-        return (value.protocol, score.rank(value.mean)) if value else (len(score.protocols), 0.0)
-
-    return sorted(cells, key=rank)
+    score = first_ranked(compared)
+    return sorted(cells, key=ranking(compared, score)) if score else cells
 
 
-def _cell(compared: Compared, score: Score, runs: Sequence[int]) -> str:
+def cell_text(compared: Compared, score: Score, runs: Sequence[int], best: Best) -> str:
+    """Return the value of a score for the runs of a row, with its mark and the letter of its protocol."""
     value = compared.value(score, runs)
     if value is None:
         return "several protocols" if compared.mixed(score, runs) else "–"
-    place = {cell.runs: number for number, cell in enumerate(compared.cells)}[tuple(runs)]
-    best = f"{BEST} " if place in compared.best_cells(score) else ""
-    return f"{best}{format_score(value)}{footnote(score, value)}"
+    mark = f"{BEST} " if tuple(runs) in best[score.name] else ""
+    return f"{mark}{format_score(value)}{footnote(score, value)}"
 
 
 def format_score(value: Value) -> str:
-    """Return a score with its spread over seeds, or with half of its interval: ``12.3 ± 0.4``."""
-    spread = f" ± {value.spread:.2g}" if value.spread is not None else ""
-    return f"{format_number(value.mean)}{spread}"
-
-
-def format_number(value: float) -> str:
-    """Return a number with four significant digits, without decimals from 1000 on."""
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+    """Return a score with its spread over seeds, or with half of its interval, and rounded to it: ``12.3 ± 0.4``."""
+    mean, spread = with_error(value.mean, value.spread)
+    return f"{mean} ± {spread}" if spread else mean
 
 
 def footnote(score: Score, value: Value) -> str:
@@ -109,18 +100,25 @@ def footnote(score: Score, value: Value) -> str:
     return f" {letter(value.protocol)}" if len(score.protocols) > 1 else ""
 
 
-def _fitting(
-    width: int, compared: Compared, scores: Sequence[Score], cells: Sequence[tuple[int, ...]]
+def fitting(
+    width: int, compared: Compared, scores: Sequence[Score], cells: Sequence[tuple[int, ...]], best: Best
 ) -> tuple[list[Setting], list[Score]]:
-    """The settings and scores that fit the width, at least one of each.
+    """Return the settings and scores that fit the width, at least one of each.
 
     Settings take precedence, because rows cannot be distinguished without them, but leave room for some scores.
+
+    Args:
+        width: the number of columns of the terminal that are left for them.
+        compared: the runs.
+        scores: the scores to choose from.
+        cells: the runs of each row.
+        best: which values are marked.
     """
     left = width - 2
     if any(len(cell) > 1 for cell in cells):
         left -= 3 + max(len("seeds"), *(len(_count(compared, cell)) for cell in cells))
     settings: list[Setting] = []
-    fitting: list[Score] = []
+    chosen: list[Score] = []
     if not compared.settings:
         left -= max(min(left - SCORE, 3 + max((len(compared.label(cell[0])) for cell in cells), default=0)), NAME)
     for setting in compared.settings:
@@ -129,34 +127,34 @@ def _fitting(
             settings.append(setting)
             left -= needed
     for score in scores:
-        needed = 3 + max([len(score.name), *(len(_cell(compared, score, cell)) for cell in cells)])
-        if not fitting or left - needed >= 0:
-            fitting.append(score)
+        needed = 3 + max([len(score.name), *(len(cell_text(compared, score, cell, best)) for cell in cells)])
+        if not chosen or left - needed >= 0:
+            chosen.append(score)
             left -= needed
-    return settings, fitting
+    return settings, chosen
 
 
 def _notes(
-    compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fitting: Sequence[Score],
+    compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fits: Sequence[Score],
     cells: Sequence[Sequence[int]], seeds: bool,
 ) -> list[str]:  # fmt: skip
     spread = "half of the 95 % interval"
     if seeds:
         spread = f"the standard deviation over seeds, for a single run {spread}"
-    notes = [f"{BEST} marks the best value within its protocol; ± is {spread}"]
+    notes = [f"{how_marked(compared, [score.name for score in fits])}; ± is {spread}"]
     duplicates = [equal for cell in cells for equal in compared.duplicates(cell)]
     if duplicates:
         names = [" = ".join(compared.records[run].name for run in equal) for equal in duplicates]
         notes.append(f"runs with equal settings and the same seed count as one run, with their mean: "
                      f"{', '.join(names[:LISTED])}{', …' if len(names) > LISTED else ''}")  # fmt: skip
     rows = len(cells)
-    left = [s.name for s in compared.settings if s not in settings] + [s.name for s in scores if s not in fitting]
+    left = [s.name for s in compared.settings if s not in settings] + [s.name for s in scores if s not in fits]
     rest = len(compared.scores) - len(scores)
     more = [*left, *([f"{rest} further score{'s' if rest > 1 else ''}"] if rest else []),
             *([f"{rows - ROWS} row{'s' if rows > ROWS + 1 else ''}"] if rows > ROWS else [])]  # fmt: skip
     if more:
         notes.append(f"not shown here, but in compare.html and summary.csv: {', '.join(more)}")
-    for score in fitting:
+    for score in fits:
         if len(score.protocols) > 1:
             labels = [score.protocols.label(n) for n in range(len(score.protocols))]
             listed = labels[:LISTED] + (["…"] if len(labels) > LISTED else [])

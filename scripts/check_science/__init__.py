@@ -1,0 +1,1 @@
+"""Compare objectives, likelihoods, densities and scores with independent implementations of their definitions."""

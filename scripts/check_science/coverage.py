@@ -1,0 +1,29 @@
+"""Which options of conf/ have no check."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from check_science.checks import Check
+
+GROUPS = ("objective", "likelihood", "posterior", "prior", "sampler", "metrics", "beta_schedule")
+
+
+def options(conf: Path) -> set[tuple[str, str]]:
+    """The options of the groups that define a density, a loss or a score.
+
+    Files whose names begin with an underscore hold shared settings. Groups of metrics are lists of single metrics.
+    """
+    found = set()
+    for group in GROUPS:
+        for path in (conf / group).glob("[!_]*.yaml"):
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if group != "metrics" or (content and "defaults" not in content):
+                found.add((group, path.stem))
+    return found
+
+
+def without_check(conf: Path, checks: Iterable[Check]) -> list[str]:
+    """The options that no check compares with anything, as ``group/name``."""
+    return sorted("/".join(one) for one in options(conf) - {(check.kind, check.name) for check in checks})

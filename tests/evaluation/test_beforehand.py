@@ -1,0 +1,86 @@
+"""Tests of what is told before training about scores, figures and the cache."""
+
+import csv
+
+import pytest
+from conftest import TINY
+
+import vae_lab.features.classifier as classifier
+
+BARE = ["logger=none", "figures=none"]
+
+
+@pytest.fixture
+def no_cache(tmp_path, monkeypatch):
+    """A cache in whose place there is a file."""
+    (tmp_path / "blocked").write_text("")
+    monkeypatch.setenv("VAE_LAB_CACHE", str(tmp_path / "blocked" / "cache"))
+    monkeypatch.setenv("VAE_LAB_DATA", str(tmp_path))
+    return tmp_path
+
+
+REFUSED = {
+    "features=inception features.weights=missing.pth metrics=fid": "features.weights=missing.pth: no such file",
+    "metrics=loss_terms metrics.loss_terms=5": "metrics.loss_terms has no _target_",
+    "metrics=loss_terms metrics.loss_terms._target_=vae_lab.figures.curves.Curves": "is not a metric",
+    "metrics=none figures=curves figures.curves._target_=vae_lab.metrics.fid.FID": "is not a figure",
+    "metrics=none figures=samples figures.samples.rows=0": "figures.samples.rows=0: must be greater than 0",
+    "metrics=none figures=samples figures.samples._target_=vae_lab.nets.dense.Dense": "samples.columns: no such key",
+    "metrics=fid sampler=gmm sampler.components=none": "sampler.components=none: must be",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_cannot_be_built_is_refused_before_anything_is_written(cli, tmp_path, words):
+    ended = cli("train", *TINY, *[word for word in BARE if word[:7] not in words], *words.split(), "hydra.run.dir=run")
+    assert ended.status == 2
+    assert REFUSED[words] in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_classifier_that_could_not_be_saved_is_refused_before_training(cli, no_cache):
+    ended = cli("train", *TINY, *BARE, "metrics=fid", "hydra.run.dir=run")
+    assert ended.status == 2
+    folder = no_cache / "blocked" / "cache" / "classifiers"
+    assert f"the classifier of digits has to be trained and saved, but {folder} cannot be written" in ended.err
+    assert "set VAE_LAB_CACHE=<a writable folder with room>" in ended.err
+    assert not (no_cache / "run").exists()
+    assert cli("train", *TINY, *BARE, "metrics=loss_terms", "hydra.run.dir=run").status == 0  # needs no classifier
+
+
+def test_features_that_cannot_be_remembered_are_told_and_cost_no_run(cli, no_cache, monkeypatch):
+    known = classifier.freeze(classifier.ConvClassifier((1, 8, 8), 10, "digits"))
+    known.sha256 = "0" * 64
+    monkeypatch.setattr(classifier, "_shipped", lambda data: no_cache / "blocked")  # exists
+    monkeypatch.setattr(classifier, "load_classifier", lambda *_: known)
+    ended = cli("train", *TINY, *BARE, "metrics=fid", "metrics.fid.samples=200", "hydra.run.dir=run")
+    assert ended.status == 0, ended.err
+    before, _, after = ended.out.partition("epoch 1/1")
+    assert "computed in every run and not remembered" in " ".join(before.split())
+    assert "not remembered" not in after
+    assert " fid " in after
+
+
+def test_scores_that_will_be_left_out_are_named_once_and_before_training(cli, tmp_path):
+    ended = cli("train", *TINY, *BARE, "metrics=[loss_terms,mig]", "hydra.run.dir=run")
+    assert ended.status == 0, ended.err
+    assert ended.out.index("No mig: the dataset has no known factors") < ended.out.index("epoch 1/1")
+    assert ended.out.count("No mig") == 1
+    assert "No mig" in (tmp_path / "run" / "results.json").read_text()
+
+
+def test_looking_ahead_changes_no_number(cli, tmp_path):
+    """Figures and metrics that are left out later must not change the draws or the weights of training."""
+    for name, more in (("less", ["metrics=none"]), ("more", ["metrics=[loss_terms,fid,nll]", "metrics.nll.samples=2"])):
+        assert cli("train", *TINY, *BARE, *more, f"hydra.run.dir={name}").status == 0
+    terms = [next(csv.DictReader((tmp_path / name / "metrics.csv").open())) for name in ("less", "more")]
+    assert {**terms[0], "epoch_seconds": ""} == {**terms[1], "epoch_seconds": ""}
+
+
+def test_a_missing_compiler_is_refused_before_anything_is_written(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    ended = cli("train", *TINY, *BARE, "metrics=none", "compile=true", "accelerator=cpu", "hydra.run.dir=run")
+    assert ended.status == 2
+    assert "compile=true needs a C++ compiler" in ended.err
+    assert not (tmp_path / "run").exists()

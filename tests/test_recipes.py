@@ -1,0 +1,64 @@
+"""Tests that recipes have the numbers of their authors' code, and that their own options work."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from vae_lab.config.conf import CONF
+from vae_lab.config.help import groups
+
+# The numbers that were read in the authors' code; the file of each recipe names the source.
+AUTHORS = {
+    "burda_2016": {
+        "initialisation": {"_target_": "Glorot", "output_bias": "data"},
+        "optimizer": {"betas": [0.99, 0.999], "eps": 1e-4},
+        "batch_size": 20,
+        "epochs": sum(3**i for i in range(8)),
+    },
+    "burda_2016_vae": {
+        "initialisation": {"_target_": "Glorot", "output_bias": "data"},
+        "optimizer": {"betas": [0.99, 0.999], "eps": 1e-4},
+    },
+    "dai_wipf_2019": {
+        "initialisation": {"_target_": "NormalWeights", "std": 0.02},
+        "sampler": {"width": 1024, "depth": 3, "epochs": 800, "batch_size": 64, "lr": 1e-4, "halve_every": 300,
+                    "fresh_codes": True, "patience": 800},
+    },
+    "ghosh_2020": {
+        "initialisation": {"_target_": "Glorot", "output_bias": "default"},
+        "model": {"net": {"symmetric": True, "dense_relu": False}},
+        "objective": {"code_weight": 2 * 1024 * 1e-4 / 16, "decoder_weight": pytest.approx(1024 * 1e-7, rel=0.03)},
+    },
+    "higgins_2017": {"initialisation": {"_target_": "Glorot"}},
+    "kim_mnih_2018": {"initialisation": {"_target_": "Glorot"}},
+    "kingma_welling_2013": {"initialisation": {"_target_": "NormalWeights", "std": 0.1}},
+    "tolstikhin_2018": {"initialisation": {"_target_": "NormalWeights", "std": 0.01}},
+    "tomczak_2018": {"initialisation": {"_target_": "He"}},
+    "zhao_2017": {"initialisation": {"_target_": "Glorot", "output_bias": "default"}},
+    "chen_2018": {"metrics": {"mig_integral": {"_target_": "MIGIntegral"}}, "beta": 6, "batch_size": 2048},
+}  # fmt: skip
+# These start from torch's own weights, as their code does, or admit another start.
+OF_TORCH = {"kingma_2016", "rybkin_2021", "sohn_2015"}
+
+
+def test_every_recipe_is_here():
+    assert {name.removeprefix("paper/") for name in groups()["experiment"] if name.startswith("paper/")} == {
+        *AUTHORS, *OF_TORCH,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AUTHORS)
+def test_a_recipe_has_the_numbers_of_its_authors(name):
+    with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
+        config = OmegaConf.to_container(compose("train", [f"experiment=paper/{name}", "k1=1", "k2=1"]), resolve=True)
+    _compare(config, AUTHORS[name], name)
+
+
+def _compare(found: dict, known: dict, path: str) -> None:
+    for key, value in known.items():
+        if isinstance(value, dict):
+            _compare(found[key], value, f"{path}.{key}")
+        elif key == "_target_":
+            assert found[key].endswith(f".{value}"), path
+        else:
+            assert found[key] == value, f"{path}.{key}"

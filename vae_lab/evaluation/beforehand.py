@@ -1,0 +1,65 @@
+"""Finds before training what would otherwise be found after it, when scores are computed.
+
+Metrics, figures, the sampler and the feature network are built, and their needs are compared with the model and the
+data. Nothing is computed that takes long: the classifier of a dataset is not trained, and no images are read.
+"""
+
+from functools import cached_property
+
+import torch
+
+from vae_lab.config.make import make
+from vae_lab.config.node import Node
+from vae_lab.data.cache import Unwritable, refuse_unwritable
+from vae_lab.evaluation.needs import usable
+from vae_lab.evaluation.parts import figures_of, metrics_of
+from vae_lab.evaluation.trained import Evaluation
+from vae_lab.examples import Data
+from vae_lab.features.classifier import classifier_beforehand
+from vae_lab.features.remembered import FOLDER
+from vae_lab.scores import Extractor
+from vae_lab.training.job import Job
+
+
+def try_scores(config: Node, job: Job, data: Data) -> list[str]:
+    """Build everything that a run is scored with, for its model before training.
+
+    Args:
+        config: the resolved config of the run.
+        job: the model and the objective, on the CPU.
+        data: the dataset of the run.
+
+    Returns:
+        Notes about metrics and figures that will be left out, and about a cache that cannot be written to.
+
+    Raises:
+        UserError: a metric, a figure, the sampler or the feature network cannot be built, or a classifier could not be
+            saved.
+    """
+    metrics, figures = metrics_of(config), figures_of(config)
+    if config.get("sampler"):
+        make(config["sampler"])
+    trial = _Beforehand(job, data, config["seed"], torch.device("cpu"), features=make(config["features"]))
+    left_out = [*usable(metrics, trial)[1], *usable(figures, trial, "figure ")[1]]
+    job.train()
+    return [*left_out, *trial.warnings]
+
+
+class _Beforehand(Evaluation):
+    """The evaluation of a model that is not trained yet, whose classifier may not be trained yet either."""
+
+    @cached_property
+    def classifier(self) -> Extractor | None:  # type: ignore[override]
+        """The shipped classifier, or an untrained one if a trained one can be read from the cache or saved there."""
+        return classifier_beforehand(self.data)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What will cost time, if any metric has asked for the feature network."""
+        if self.__dict__.get("extractor") is None:
+            return []
+        try:
+            refuse_unwritable(FOLDER)
+            return []
+        except Unwritable as why:
+            return [f"{why}. Until then, features of real images are computed in every run and not remembered."]

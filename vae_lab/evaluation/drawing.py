@@ -1,0 +1,92 @@
+"""Draws figures of a run or of given images into the folder, in the style of the config, and sends them to loggers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from vae_lab.evaluation.needs import usable
+from vae_lab.evaluation.scoring import Scoring
+from vae_lab.figures.saving import png_of_figure, save_figure
+from vae_lab.figures.style import Style, drawn_in
+from vae_lab.report.loggers import Logger, log_figure
+from vae_lab.scores import Scores
+from vae_lab.system.files import write_atomically
+
+Plots = Mapping[str, Callable[[Any], Any]]
+
+
+@dataclass
+class Drawn:
+    """The files that were written, and for every figure that was not drawn a sentence with the reason."""
+
+    files: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def draw(
+    scoring: Scoring,
+    plots: Plots,
+    style: Style,
+    run_dir: Path,
+    loggers: Sequence[Logger] = (),
+    step: int = 0,
+    suffix: str = "",
+) -> Drawn:
+    """Draw every figure that applies into ``figures/``; a figure that is there is replaced when the new one is whole.
+
+    Args:
+        scoring: what is drawn.
+        plots: the figures by name.
+        style: how they are drawn and saved.
+        run_dir: the folder of the run.
+        loggers: receive each figure as PNG, whatever the style's formats are.
+        step: the optimizer steps under which the loggers file them.
+        suffix: ends the names of the files.
+    """
+    drawable, notes = usable(plots, scoring, "figure ")
+    scoring.add(Scores({}, notes=notes))
+    result = Drawn(notes=notes)
+    for name, plot in drawable.items():
+        with drawn_in(style):
+            figure, reason = _drawn(name, plot, scoring)
+        if figure is None:
+            result.notes.append(f"No figure {name}{suffix}: {reason}.")
+            continue
+        files = save_figure(figure, run_dir / "figures", name + suffix, style)
+        result.files += files
+        if loggers:
+            _log(figure, files, style, loggers, step)
+    return result
+
+
+def _log(figure: Any, files: list[Path], style: Style, loggers: Sequence[Logger], step: int) -> None:
+    """Send a figure to the loggers as PNG."""
+    png = next((path for path in files if path.suffix == ".png"), None)
+    with TemporaryDirectory() as folder:
+        if png is None:
+            png = Path(folder) / f"{files[0].stem}.png"
+            with write_atomically(png, "wb") as file:
+                file.write(png_of_figure(figure, style))
+        for logger in loggers:
+            log_figure(logger, png.stem, png, step)
+
+
+def _drawn(name: str, plot: Callable[[Any], Any], scoring: Scoring) -> tuple[Any, str]:
+    """Draw a figure; None with the reason if it does not apply, or if the file of the results it needs is damaged.
+
+    The latter is noted in the scores, too.
+    """
+    try:
+        with torch.inference_mode():
+            return plot(scoring), f"it requires {getattr(plot, 'requires', 'results that this run does not have')}"
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as why:
+        if scoring.scores.saved_in is None:
+            raise
+        reason = f"{type(why).__name__}: {' '.join(str(why).split())[:80]}"
+        reason = f"it cannot be drawn from {scoring.scores.saved_in} ({reason})"
+        scoring.add(Scores({}, notes=[f"No figure {name}: {reason}."]))
+        return None, reason

@@ -1,0 +1,74 @@
+"""Builds the metrics and figures of a config, and refuses a class that is neither."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, get_type_hints
+
+from vae_lab.config.make import make
+from vae_lab.config.node import Node
+from vae_lab.errors import UserError
+from vae_lab.figures.style import KEY, Style
+from vae_lab.scores import Scores
+
+
+def metrics_of(config: Node) -> dict[str, Any]:
+    """Return the metrics of a config by name.
+
+    Raises:
+        UserError: one of them cannot be built, or is not a metric.
+    """
+    return _built(config, "metrics", lambda result: result in (Scores, Any, None))
+
+
+def figures_of(config: Node) -> dict[str, Any]:
+    """Return the figures of a config by name.
+
+    Raises:
+        UserError: one of them cannot be built, or is not a figure.
+    """
+    return _built(config, "figures", lambda result: result is not Scores)
+
+
+def style_of(config: Node) -> Style:
+    """Return the style in which the figures of a config are drawn; configs of earlier versions have none."""
+    node = config["figures"].get(KEY)
+    return make(node) if node else Style()
+
+
+def images_only(parts: dict[str, Any]) -> dict[str, Any]:
+    """Return those metrics or figures that look at generated images alone."""
+    return {name: part for name, part in parts.items() if getattr(part, "of_images", False)}
+
+
+def _built(config: Node, group: str, fits: Callable[[object], bool]) -> dict[str, Any]:
+    parts = {}
+    for name, node in config[group].items():
+        if not node or (group, name) == ("figures", KEY):  # an entry set to null is left out; a style is no figure
+            continue
+        try:
+            parts[name] = make(node)
+        except UserError as why:
+            raise UserError(f"{group}.{name}: {why}") from why
+        if not _takes_one_argument(parts[name]) or not fits(_result_of(parts[name])):
+            kind = group.removesuffix("s")
+            raise UserError(f"{group}.{name}: {node['_target_']} is not a {kind}; type {group}=<option> to choose one")
+    return parts
+
+
+def _takes_one_argument(part: object) -> bool:
+    try:
+        inspect.signature(part).bind(None)  # type: ignore[arg-type]  # TypeError if it cannot be called
+        return True
+    except TypeError:
+        return False
+
+
+def _result_of(part: object) -> object:
+    """Return the annotated type of the result of a call; None if there is no annotation, or it cannot be read."""
+    called = part.func if isinstance(part, partial) else part
+    function = called if inspect.isfunction(called) else type(called).__call__  # type: ignore[operator]
+    try:
+        return get_type_hints(function).get("return")
+    except (NameError, TypeError):  # a name that is imported for type checkers only; a method of C
+        return None
