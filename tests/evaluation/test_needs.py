@@ -254,7 +254,7 @@ def first(made: FakeTrained) -> tuple[torch.Tensor, torch.Tensor | None]:
 
 def test_parts_of_images_alone_need_no_model():
     of_images = [part for parts in PARTS.values() for part in parts.values() if getattr(part, "of_images", False)]
-    assert {need for part in of_images for need in needs_of(part)} == {"images", "labels", "features"}
+    assert {need for part in of_images for need in needs_of(part)} == {"images", "labels", "classifier", "features"}
 
 
 def test_scoring_calls_only_metrics_whose_needs_are_met_and_notes_the_others_once():
