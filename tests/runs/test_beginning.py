@@ -55,7 +55,7 @@ def test_the_weights_alone_can_be_taken(cli):
     torch.testing.assert_close(weights_of(Path("second")), weights_of(Path("first")))
     assert json.loads(Path("second/environment.json").read_text())["init"]["epoch"] == 1
     rows = Path("second/metrics.csv").read_text().splitlines()
-    assert rows[1].startswith("0,")
+    assert rows[1].startswith("1,")  # epochs are counted anew
 
 
 def test_what_does_not_fit_is_refused_in_one_line_and_nothing_is_written(cli):
