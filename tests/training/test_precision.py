@@ -28,6 +28,12 @@ class TwoParts(ELBO):
     phases: ClassVar = {"model": (INFERENCE,), "decoder": (GENERATION,)}
 
 
+class Repeated(TwoParts):
+    """The same, with two steps of the decoder for each batch."""
+
+    repeats: ClassVar = {"decoder": 2}
+
+
 def job(objective: type[ELBO] = ELBO) -> Job:
     return Job(small_model(), objective(1, 2, 1, "B", Constant()))
 
@@ -39,8 +45,11 @@ def batches():
 class Epoch:
     """All batches in one group, as an iterable that Lightning does not mistake for several loaders."""
 
+    def __init__(self, count: int) -> None:
+        self.count = count
+
     def __iter__(self):
-        yield Group(iter(batches()), 0, BATCHES)
+        yield Group(iter(batches()[: self.count]), 0, self.count)
 
     def __len__(self):
         return 1
@@ -50,14 +59,16 @@ def sgd(fused: bool):
     return lambda parameters: torch.optim.SGD(parameters, 1.0, fused=fused)
 
 
-def through_lightning(one: Job, name: str, fused: bool, accumulate: int, clip: float | None = CLIP) -> None:
+def through_lightning(
+    one: Job, name: str, fused: bool, accumulate: int, clip: float | None = CLIP, count: int = BATCHES
+) -> None:
     lit = LitJob(one, sgd(fused), None, "epoch", 6 * BATCHES, 7, clip, accumulate, log_every=50)
     quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
     trainer = pl.Trainer(accelerator="cpu", max_epochs=1, **quiet, **precision_of(name, "cpu"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer.fit(lit, Epoch())
-    assert lit.steps == BATCHES // accumulate
+        trainer.fit(lit, Epoch(count))
+    assert lit.steps == count // accumulate
 
 
 def by_hand(one: Job, name: str, accumulate: int) -> None:
@@ -105,3 +116,17 @@ def test_the_norm_of_a_step_is_that_of_the_clipped_gradient(name, fused):
     moved = [(nn.utils.parameters_to_vector(one.parameters()) - start).norm().item() for one in (free, bound)]
     assert moved[0] > 5 * CLIP
     assert moved[1] == pytest.approx(CLIP, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_phase_that_steps_twice_is_clipped_twice(name):
+    once, twice = job(TwoParts), job(Repeated)
+    start = {key: value.clone() for key, value in once.state_dict().items()}
+    through_lightning(once, name, True, 1, count=1)
+    through_lightning(twice, name, True, 1, count=1)
+    moved = []
+    for one in (once, twice):
+        changes = [(value - start[key]).flatten() for key, value in one.state_dict().items() if "decode" in key]
+        moved.append(torch.cat(changes).norm().item())
+    assert moved[0] == pytest.approx(CLIP, rel=1e-3)
+    assert CLIP < moved[1] <= 2 * CLIP * 1.001

@@ -66,7 +66,6 @@ class LitJob(pl.LightningModule):
         self.train_terms, self.val_terms = TermSums(), TermSums()
         self.recent: dict[str, float] = {}  # terms since the last point of the curves
         self.steps = 0  # optimizer steps so far, of each phase
-        self.fp16: Float16 | None = None  # the plugin of fp16, if that is the precision
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler | ReduceLROnPlateau]]:
         """One optimizer per phase, and one scheduler per optimizer if there is a schedule."""
@@ -83,9 +82,8 @@ class LitJob(pl.LightningModule):
             for name, optimizer in zip(self.job.objective.phases, self._optimizers())
         ]
         precision = self.trainer.precision_plugin
-        self.fp16 = precision if isinstance(precision, Float16) else None
         clip = None if self.clip is None else partial(clip_gradients, largest=self.clip, precision=precision)
-        plain = self.trainer.world_size == 1 and self.fp16 is None
+        plain = self.trainer.world_size == 1 and not isinstance(precision, Float16)
         self.engine = Engine(
             loss=self.loss or self.job,
             phases=phases,
@@ -107,8 +105,6 @@ class LitJob(pl.LightningModule):
             at = Place(epoch, number, group.epoch_batches, self.accumulate)
             self.train_terms.add(self.engine.take(batch, at), len(batch.x))
             self.steps = at.steps_after
-            if at.last and self.fp16:
-                self.fp16.update_scale()
             if at.last and self.scheduler_interval == "step":
                 for scheduler in self._schedulers():
                     scheduler.step()  # type: ignore[call-arg]  # a plateau schedule with this interval is refused

@@ -24,12 +24,10 @@ class Float32(Precision):
 
 
 class Float16(MixedPrecision):
-    """Lightning's float16 precision, for training steps that clip gradients and consist of several phases.
+    """Lightning's float16 precision, for training steps that clip gradients.
 
     The loss is multiplied by a scale so that small gradients do not become 0 in float16. Lightning clips gradients
-    before it divides them by the scale, or refuses to clip, and it changes the scale after each phase, although other
-    phases may have gradients under the earlier scale. Here, :func:`clip_gradients` divides first, and
-    :meth:`update_scale` is called once per optimizer step, after all phases.
+    before it divides them by the scale, or refuses to clip. Here, :func:`clip_gradients` divides them first.
 
     Args:
         device: type of the device, 'cuda' or 'mps'.
@@ -43,12 +41,13 @@ class Float16(MixedPrecision):
     def optimizer_step(  # type: ignore[override]
         self, optimizer: Optimizer, model: pl.LightningModule, closure: Callable[[], object], **kwargs: Any
     ) -> object:
-        """Step the optimizer, unless a gradient is infinite; gradients that still are scaled are divided first."""
-        return self.scaler.step(optimizer, **kwargs)
+        """Step the optimizer, unless a gradient is infinite, and adapt the scale.
 
-    def update_scale(self) -> None:
-        """Adapt the scale to the gradients of the last optimizer step."""
+        Gradients that still are multiplied by the scale are divided first.
+        """
+        result = self.scaler.step(optimizer, **kwargs)
         self.scaler.update()
+        return result
 
 
 def lightning_name(typed: str, saved: str | None) -> str:
