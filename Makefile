@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-ARGS ?= dataset=digits likelihood=sigma epochs=100
+ARGS ?= dataset=digits epochs=100
 .DEFAULT_GOAL := help
 
 $(VENV)/.installed: pyproject.toml

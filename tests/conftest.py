@@ -13,7 +13,7 @@ import pytest
 # Test processes run in parallel and start further processes. With more than one thread, they slow down each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 PROGRAM = Path(sys.executable).parent / "vae-lab"
-TINY = ("dataset=digits", "dataset.limit=16", "batch_size=8", "epochs=1")
+TINY = ("dataset=digits", "likelihood=mse", "dataset.limit=16", "batch_size=8", "epochs=1")
 BARE = ("logger=none", "metrics=none", "figures=none")
 
 

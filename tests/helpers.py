@@ -165,6 +165,7 @@ class FakeTrained:
     title = "fake model, latent_dim=3"
     device = torch.device("cpu")
     model = SimpleNamespace(
+        likelihood=SimpleNamespace(fits_sigma=False),
         conditional=False,
         deterministic=False,
         latent_shapes=((3,),),
@@ -175,6 +176,7 @@ class FakeTrained:
     seed = 0
     available = None
     learnt_from = "train"
+    without_classifier = ""
     sampler = "prior, decoder means"
     known = Scores({})
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from vae_lab.commands.starting import STARTS, resume
@@ -14,7 +15,16 @@ from vae_lab.config.composed import Composed
 from vae_lab.config.conf import CONF
 from vae_lab.config.help import command_help, overview
 from vae_lab.config.paths import exists, expanded
-from vae_lab.config.words import SWEEP_KEYS, divided, quote, quoted, search_folders, unquoted
+from vae_lab.config.words import (
+    SWEEP_KEYS,
+    begun_from,
+    divided,
+    quote,
+    quoted,
+    search_folders,
+    unquoted,
+    with_defaults_of_dataset,
+)
 from vae_lab.errors import Interrupted, UserError, did_you_mean, one_line
 from vae_lab.system import streams
 from vae_lab.system.processes import interrupt
@@ -114,6 +124,9 @@ def _carried_out(command: str, rest: list[str]) -> int:
         resume(rest)
         return 0
     options, words = divided(rest)
+    if command == "train":
+        options, words = begun_from(options, words)
+        words = with_defaults_of_dataset(options, words)
     if any(option.startswith("--info") for option in options):
         logging.disable(logging.NOTSET)  # Hydra shows the facts about a config as log entries
     if command == "train" and _is_sweep(options, words):
@@ -131,9 +144,9 @@ def _carried_out(command: str, rest: list[str]) -> int:
 
     def task(composed: Composed) -> None:
         with trusting(_trusted_names(composed)):
-            STARTS[command](composed)
+            STARTS[command](replace(composed, typed=rest))
 
-    with saved_config(command, options) as options:
+    with saved_config(command, options, words) as options:
         failed = carry_out(command, options, words, task, tell)
     if failed:
         _tell(command, f"{len(failed)} of the sweep's jobs failed: {', '.join(failed)}")

@@ -83,6 +83,10 @@ class Generated(Protocol):
     known: Scores  # of images by another sampler: scores that do not depend on the sampler are taken from here
 
     @property
+    def without_classifier(self) -> str:
+        """Why the dataset's classifier is not used although the dataset has labels; empty if it is."""
+
+    @property
     def learnt_from(self) -> str:
         """The split that the generator may have seen: 'train', or 'pool' where that is unknown."""
 

@@ -6,7 +6,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from vae_lab.config.conf import CONF
-from vae_lab.config.hydra_errors import explain_hydra, register_resolvers, slug
+from vae_lab.config.hydra_errors import explain_hydra, register_resolvers
+from vae_lab.config.names import slug
 
 
 @pytest.mark.parametrize(

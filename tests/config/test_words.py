@@ -1,7 +1,16 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from vae_lab.config.words import divided, quote, quoted, refuse_unreadable, search_folders, unquoted
+from vae_lab.config.names import short_name
+from vae_lab.config.words import (
+    divided,
+    quote,
+    quoted,
+    refuse_unreadable,
+    search_folders,
+    unquoted,
+    with_defaults_of_dataset,
+)
 from vae_lab.errors import UserError
 
 
@@ -148,3 +157,26 @@ def test_folders_of_options_are_found(tmp_path):
     words = ["beta=1", f"hydra.searchpath=[file://{tmp_path},'{tmp_path}']"]
     assert search_folders(words) == [tmp_path, tmp_path]
     assert search_folders(["beta=1"]) == []
+
+
+@pytest.mark.parametrize("typed", ["hydra.run.dir=outputs/{}", "hydra.run.dir='outputs/{}'"])
+def test_a_folder_with_a_name_that_no_file_system_takes_is_cut(typed):
+    (word,) = quoted([typed.format("é" * 300)])
+    assert word == f"hydra.run.dir={quote('outputs/' + short_name('é' * 300))}"
+
+
+def test_many_values_are_no_path():
+    word = f"beta={','.join(f'{i / 10:.2f}' for i in range(64))}"
+    assert quoted([word], several=True) == [word]
+
+
+def test_the_digits_have_a_likelihood_that_learns_unless_another_is_typed():
+    assert with_defaults_of_dataset([], ["dataset=digits", "seed=1"]) == [
+        "dataset=digits",
+        "seed=1",
+        "likelihood=sigma",
+    ]
+    for others in (["likelihood=mse"], ["experiment=family/vae"], ["dataset.binarize=dynamic"]):
+        assert with_defaults_of_dataset([], ["dataset=digits", *others]) == ["dataset=digits", *others]
+    assert with_defaults_of_dataset([], ["dataset=mnist"]) == ["dataset=mnist"]
+    assert with_defaults_of_dataset(["--config-name=config"], ["dataset=digits"]) == ["dataset=digits"]

@@ -24,8 +24,8 @@ from vae_lab.training.job import Job
 NEEDS = {
     "metrics": {
         **dict.fromkeys(["fid", "val_fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
-        "label_distribution": ("images", "labels"),
-        "conditional_accuracy": ("conditional", "images", "labels"),
+        "label_distribution": ("images", "labels", "classifier"),
+        "conditional_accuracy": ("conditional", "images", "labels", "classifier"),
         "probe": ("labels",),
         "aggregate_posterior": ("posterior", "gaussian"),
         "mig_integral": ("factors", "posterior", "gaussian"),
@@ -90,6 +90,12 @@ def without_extractor() -> FakeTrained:
     return made
 
 
+def left_out() -> FakeTrained:
+    made = run()
+    made.without_classifier = "it takes longer than the run"
+    return made
+
+
 def without_posterior() -> FakeTrained:
     made = run()
     made.objective = SimpleNamespace(variational=False)
@@ -129,6 +135,7 @@ LACKING = {
             "all examples of the dataset have the same label",
         ),
     ],
+    "classifier": [(left_out, "it takes longer than the run")],
     "features": [
         (
             without_extractor,
@@ -247,7 +254,7 @@ def first(made: FakeTrained) -> tuple[torch.Tensor, torch.Tensor | None]:
 
 def test_parts_of_images_alone_need_no_model():
     of_images = [part for parts in PARTS.values() for part in parts.values() if getattr(part, "of_images", False)]
-    assert {need for part in of_images for need in needs_of(part)} == {"images", "labels", "features"}
+    assert {need for part in of_images for need in needs_of(part)} == {"images", "labels", "classifier", "features"}
 
 
 def test_scoring_calls_only_metrics_whose_needs_are_met_and_notes_the_others_once():

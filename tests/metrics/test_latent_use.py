@@ -5,7 +5,7 @@ import torch
 from helpers import FakeTrained
 
 from vae_lab.functional import kl_normal
-from vae_lab.metrics.latent_use import LatentUse
+from vae_lab.metrics.latent_use import LatentUse, collapse_note
 from vae_lab.types import Normal
 
 SIGNS = torch.tensor([1.0, -1.0, 1.0, -1.0])  # variance 4/3 about their mean 0
@@ -41,7 +41,7 @@ def test_kl_per_dimension_is_the_mean_over_images():
 
 def test_a_posterior_at_the_prior_is_called_collapsed():
     found, _ = scores([0.0, 0.0])
-    assert "The posterior collapsed: KL 0.000 nats, 0 of 2 units active" in found.notes[0]
+    assert "The posterior collapsed (see kl and active_units)" in found.notes[0]
     assert "beta" in found.notes[0]
 
 
@@ -80,4 +80,11 @@ def test_a_sampled_kl_is_the_models_own_and_not_by_dimension():
     assert "kl_per_dim" not in found.arrays
     assert found.values == {"active_units": 1}
     assert "one KL for all dimensions" in found.notes[0]
-    assert "The posterior collapsed: KL 0.020 nats, 1 of 2 units active" in found.notes[1]
+    assert "The posterior collapsed (see kl and active_units)" in found.notes[1]
+
+
+def test_the_advice_on_a_collapse_fits_the_run_and_has_no_numbers_of_it():
+    one, many = collapse_note(1, fits_sigma=False), collapse_note(16, fits_sigma=True)
+    assert "latent_dim" not in one
+    assert one.endswith("more epochs or likelihood=sigma, which learns how exact a reconstruction must be.")
+    assert many.endswith("more epochs or a smaller latent_dim.")

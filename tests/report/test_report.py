@@ -7,7 +7,7 @@ from helpers import labelled
 from rich.console import Console
 
 from vae_lab.examples import ImageBytes
-from vae_lab.report.terminal import print_plan, print_scores, tracker
+from vae_lab.report.terminal import print_plan, print_scores
 from vae_lab.scores import Scores
 
 
@@ -150,9 +150,3 @@ def test_the_plan_states_the_model_and_the_data_and_what_is_known_beforehand():
         "12,345 parameters on cpu; 1,200 training, 5 validation, 7 test images of 3×9×11",
         "3 files [were] left out.",
     ]
-
-
-def test_a_tracker_hands_every_step_on_and_is_silent_without_a_terminal():
-    console = Console(record=True, file=StringIO(), force_terminal=False)
-    assert list(tracker(console)(range(5), "steps")) == [0, 1, 2, 3, 4]
-    assert console.export_text() == ""

@@ -2,17 +2,12 @@
 
 from io import StringIO
 
-import pytest
 from rich.console import Console
 
+from vae_lab.report.following import clock
 from vae_lab.sweep import board
-from vae_lab.sweep.board import Board, clock
+from vae_lab.sweep.board import Board
 from vae_lab.sweep.jobs import Outcome, SweepJob
-
-
-@pytest.mark.parametrize(("seconds", "told"), [(12.4, "12 s"), (200, "3 min 20 s"), (3900, "1 h 5 min")])
-def test_a_clock_is_read_at_a_glance(seconds, told):
-    assert clock(seconds) == told
 
 
 def rows_of_epochs(count):

@@ -281,3 +281,20 @@ def test_several_values_without_m_are_refused_with_the_words_to_type(cli):
 def test_of_a_key_given_twice_the_last_counts(cli):
     told = cli("train", "-m", *WORDS, "latent_dim=2,4", "beta=1,2", "latent_dim=8", "dry_run=true").out
     assert "2 jobs, varying beta (1, 2)" in told
+
+
+def test_a_sweep_with_a_name_that_no_file_system_takes_runs_and_is_found_again(cli, tmp_path):
+    words = ["train", "-m", *TINY, *BARE, "model=dense", f"sweep={'a' * 300}", "latent_dim=2,3"]
+    assert cli(*words).status == 0
+    (folder,) = (tmp_path / "outputs/sweeps").iterdir()
+    assert "2 finished" in cli(*words, "dry_run=true").out
+    compared = cli("compare", f"outputs/sweeps/{'a' * 300}")
+    assert compared.status == 0
+    assert str(folder.relative_to(tmp_path)) in compared.out
+
+
+def test_64_long_values_name_64_folders(cli, tmp_path):
+    sources = ",".join(f"{'x' * 200}{i}" for i in range(64))
+    ended = cli("train", "-m", *TINY, *BARE, f"dataset.name={sources}", "dry_run=true")
+    assert "64 jobs, varying dataset.name" in ended.out
+    assert "64 new" in ended.out

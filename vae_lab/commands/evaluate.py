@@ -15,8 +15,9 @@ from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.parts import figures_of, images_only, metrics_of
 from vae_lab.evaluation.trained import Evaluation
+from vae_lab.report.following import tracker
 from vae_lab.report.loggers import LogContext, close, upload_advice
-from vae_lab.report.terminal import print_plainly, print_scores, tracker
+from vae_lab.report.terminal import print_plainly, print_scores
 from vae_lab.report.titles import title_of
 from vae_lab.runs.folders import is_run, is_sweep
 from vae_lab.runs.run import Run

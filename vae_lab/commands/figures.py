@@ -20,7 +20,8 @@ from vae_lab.evaluation.parts import figures_of, images_only, style_of
 from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Data
-from vae_lab.report.terminal import print_notes, tracker
+from vae_lab.report.following import tracker
+from vae_lab.report.terminal import print_notes
 from vae_lab.report.titles import title_of
 from vae_lab.runs.described_data import DescribedData
 from vae_lab.runs.folders import is_run, is_sweep

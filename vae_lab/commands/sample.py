@@ -9,7 +9,7 @@ from rich.console import Console
 from torch import Tensor
 
 from vae_lab.config.devices import device_for
-from vae_lab.config.hydra_errors import slug
+from vae_lab.config.names import slug
 from vae_lab.config.node import Node
 from vae_lab.config.paths import expanded
 from vae_lab.config.schema import SampleConfig, check
@@ -19,7 +19,7 @@ from vae_lab.evaluation.fitting import at_hand, sampler_name
 from vae_lab.evaluation.sampled import source_of
 from vae_lab.evaluation.trained import PRIOR, Evaluation
 from vae_lab.examples import Tokens, values_from
-from vae_lab.report.terminal import tracker
+from vae_lab.report.following import tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished

@@ -24,8 +24,9 @@ from vae_lab.evaluation.scoring import FeaturesFor, Scoring, silent
 from vae_lab.features.classifier import classifier_features
 from vae_lab.metrics.common.image_scores import ImageMetric, images_compared
 from vae_lab.noise import generator
+from vae_lab.report.following import tracker
 from vae_lab.report.loggers import LogContext, close
-from vae_lab.report.terminal import print_scores, tracker
+from vae_lab.report.terminal import print_scores
 from vae_lab.runs import writing
 from vae_lab.runs.build import make_data
 from vae_lab.runs.environment import describe_environment

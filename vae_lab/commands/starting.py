@@ -4,6 +4,7 @@ The commands themselves, and with them torch, are imported only when one of them
 quick.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -36,7 +37,7 @@ def start_train(composed: Composed) -> None:
     of_command = (*SWEEP_KEYS, "trust")
     of_run = {key: value for key, value in _placed(composed).items() if key not in of_command}
     with in_use(composed.folder):
-        train(of_run, composed.folder, Console())
+        train(of_run, composed.folder, Console(), command=shlex.join(["vae-lab", "train", *composed.typed]))
 
 
 def start_score(composed: Composed) -> None:
@@ -119,7 +120,10 @@ def resume(words: Sequence[str]) -> None:
     """
     others = [word for word in words if not word.startswith(("resume=", "trust="))]
     if others:
-        raise UserError(f"resume= continues a run with its original settings; leave out {' '.join(others)}")
+        run = next(word for word in words if word.startswith("resume=")).removeprefix("resume=")
+        more = f", or for more epochs, type vae-lab train from={run} epochs=<all epochs>, which starts a new run"
+        longer = more if any(word.startswith("epochs=") for word in others) else ""
+        raise UserError(f"resume= continues a run with its original settings; leave out {' '.join(others)}{longer}")
     folders = [word for word in words if word.startswith("resume=")]
     if len(folders) > 1:
         raise UserError(

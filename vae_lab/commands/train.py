@@ -95,7 +95,8 @@ def _resumed(prepared: Prepared) -> str:
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     try:
         print_plan(console, run.title, run.data, run.environment, run.notes)
-        print_plainly(console, note)
+        for line in (note, run.began, run.own_classifier[1]):
+            print_plainly(console, line)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
         scores = run.score(console, trainer.strategy.root_device)
         run.close(scores)
@@ -110,7 +111,8 @@ def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
         ) from why
     finally:
         run.close(None)  # without effect if the run is closed already
-    print_scores(console, scores, run.title, run.run_dir, printed=run.notes)
+    known = [*run.notes, f"{run.own_classifier[1]}."]
+    print_scores(console, scores, run.title, run.run_dir, printed=known)
     print_plainly(console, upload_advice(run.run_dir))
     return scores
 

@@ -1,7 +1,7 @@
 """A command's config as Hydra composed it from the user's words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vae_lab.config.node import Node
@@ -17,3 +17,4 @@ class Composed:
     folder: Path  # the run folder
     sweep: str | None  # the name of the Hydra sweep that this job belongs to; None: a single run
     primary: str  # the name of the file that the config began with
+    typed: list[str] = field(default_factory=list)  # the command line after the command, as the user typed it

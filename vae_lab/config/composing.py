@@ -1,8 +1,8 @@
 """Composes configs with Hydra from the words of a command line, for one run and for every job of a sweep."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -15,19 +15,27 @@ from vae_lab.config.help import groups
 from vae_lab.config.hydra_errors import explain_hydra, register_resolvers
 from vae_lab.config.node import Node
 from vae_lab.config.paths import exists, expanded
+from vae_lab.config.references import NotPlain, resolved, with_values
 from vae_lab.config.varied import Varied
-from vae_lab.config.weights import settle_weights
+from vae_lab.config.weights import WEIGHTS, has_kl_weight, resolve_weights, settle_weights
 from vae_lab.errors import UserError
 
 
 def with_absolute_paths(config: Node) -> Node:
     """Make the existing paths in a config absolute, in place, so that it works from any folder; return the config."""
     source = config["dataset"].get("source")
-    for node, key in ((config, "data_dir"), (source, "path")):
+    for node, key in ((config, "data_dir"), (config, "continues"), (config, "init"), (source, "path")):
         path = node.get(key) if isinstance(node, dict) else None
         if isinstance(path, str) and exists(expanded(path)):
             node[key] = str(expanded(path).absolute())
     return config
+
+
+def settle_classifier(config: Node, typed: set[str]) -> None:
+    """Turn ``classifier=auto`` into true, in place, if the user typed which scores to compute, or in which features."""
+    asked = {key.partition(".")[0] for key in typed} & {"metrics", "features"}
+    if config.get("classifier") == "auto" and asked:
+        config["classifier"] = True
 
 
 def key_of(word: str) -> str:
@@ -38,8 +46,8 @@ def key_of(word: str) -> str:
 class Composer:
     """Composes the configs of a sweep's jobs. Created by :func:`composer`, since Hydra's search path is global.
 
-    Hydra takes about 0.2 s to compose a config. Configs are therefore composed once per choice of options and copied;
-    words that only set a value are then applied to the copy, as Hydra itself does in its last step.
+    Hydra takes about 0.2 s to compose a config. Configs are therefore composed once per choice of options; words that
+    only set a value are then applied to copies, as Hydra itself does in its last step. A job takes about 0.5 ms then.
 
     >>> with composer(["model=dense"]) as compose_job:
     ...     config = compose_job(["latent_dim=4", "beta=2"])
@@ -47,7 +55,8 @@ class Composer:
 
     def __init__(self, fixed: list[str]) -> None:
         self.fixed = fixed
-        self._composed: dict[tuple[str, ...], tuple[DictConfig, Node]] = {}
+        self._composed: dict[tuple[str, ...], tuple[DictConfig, Node, Node]] = {}
+        self._parsed: dict[str, tuple[str, Any]] = {}  # a word that sets a value -> key and value
 
     def of_sweep(self, keys: list[str]) -> Node:
         """Return the given keys of the config that the fixed words compose."""
@@ -61,15 +70,24 @@ class Composer:
             UserError: k1, k2 and beta contradict each other.
             HydraException, OmegaConfBaseException: a word names an unknown key or option.
         """
-        composed, choices = self._of(tuple(word for word in job if not _sets_a_value(word)))
-        config = composed.copy()
-        for override in OverridesParser.create().parse_overrides([word for word in job if _sets_a_value(word)]):
-            OmegaConf.update(config, override.key_or_group, override.value())
-        settle_weights(config, {key_of(word) for word in [*self.fixed, *job]})
-        plain = cast(Node, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-        return with_absolute_paths({**plain, "choices": choices})
+        composed, raw, choices = self._of(tuple(word for word in job if not _sets_a_value(word)))
+        values = dict(self._value_of(word) for word in job if _sets_a_value(word))
+        typed = {key_of(word) for word in [*self.fixed, *job]}
+        try:
+            plain = _plain(raw, values, typed)
+        except NotPlain:
+            plain = _by_omegaconf(composed, values, typed)
+        settle_classifier(plain, typed)
+        return with_absolute_paths({**plain, "choices": dict(choices)})
 
-    def _of(self, choosing: tuple[str, ...]) -> tuple[DictConfig, Node]:
+    def _value_of(self, word: str) -> tuple[str, Any]:
+        if word not in self._parsed:
+            (override,) = OverridesParser.create().parse_overrides([word])
+            self._parsed[word] = override.key_or_group, override.value()
+        return self._parsed[word]
+
+    def _of(self, choosing: tuple[str, ...]) -> tuple[DictConfig, Node, Node]:
+        """Return the config that these words compose, the same as plain mappings, not resolved, and the choices."""
         if choosing not in self._composed:
             words = [*self.fixed, *choosing]
             with naming_the_word("train", words):
@@ -77,8 +95,30 @@ class Composer:
             choices = cast(Node, OmegaConf.to_container(config.hydra.runtime.choices))
             with open_dict(config):
                 del config["hydra"]
-            self._composed[choosing] = config, {k: v for k, v in choices.items() if not k.startswith("hydra")}
+            raw = cast(Node, OmegaConf.to_container(config))
+            self._composed[choosing] = config, raw, {k: v for k, v in choices.items() if not k.startswith("hydra")}
         return self._composed[choosing]
+
+
+def _plain(raw: Node, values: Mapping[str, Any], typed: set[str]) -> Node:
+    """Return the resolved config of a job without OmegaConf.
+
+    Raises:
+        NotPlain: only OmegaConf can.
+        UserError: k1, k2 and beta contradict each other.
+    """
+    config = with_values(raw, values)
+    weights = {key: resolved(config.get(key), config) for key in WEIGHTS}
+    config |= resolve_weights(weights, typed, weighs_kl=has_kl_weight(config["objective"]))
+    return cast(Node, resolved(config, config))
+
+
+def _by_omegaconf(composed: DictConfig, values: Mapping[str, Any], typed: set[str]) -> Node:
+    config = composed.copy()
+    for key, value in values.items():
+        OmegaConf.update(config, key, value)
+    settle_weights(config, typed)
+    return cast(Node, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ _OVERVIEW = """vae-lab: compose, train, score and visualise variational autoenco
   vae-lab train experiment=report/latent_dim            a predefined experiment; dry_run=true lists its jobs
   vae-lab train dataset=digits                          a dataset that needs no download
   vae-lab train resume=outputs/<date>/<run>             resume an interrupted run
+  vae-lab train from=outputs/<date>/<run> epochs=40     train a finished run for more epochs, in a new folder
   vae-lab evaluate run=outputs/<date>/<run>             score a finished run again
   vae-lab sample run=outputs/<date>/<run> n=1024        generate images and write them
   vae-lab figures run=outputs/<date>/<run>              draw the figures of a run again, e.g. as PDF files

@@ -1,6 +1,6 @@
 """Explains errors of Hydra and OmegaConf in one line, and registers the functions that configs may call."""
 
-import hashlib
+import errno
 import operator
 import re
 from collections.abc import Callable
@@ -11,19 +11,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vae_lab.config.help import commands_with, groups, keys_of, known_keys, listed
+from vae_lab.config.names import slug
 from vae_lab.config.shortages import shortage
 from vae_lab.errors import RunFailed, UserError, did_you_mean
-
-
-def slug(overrides: str, longest: int = 100) -> str:
-    """Return overrides as part of a folder's name: ``beta=4,model=cnn`` becomes ``beta-4_model-cnn``.
-
-    It has no equals signs and commas, which have a meaning in overrides, so that ``run=<folder>`` can be typed.
-    """
-    name = re.sub(r"[^\w.+-]+", "-", overrides.replace(",", "_")).strip("-_")
-    if len(name) > longest:
-        name = f"{name[:longest]}-{hashlib.sha256(overrides.encode()).hexdigest()[:6]}"
-    return name or "default"
 
 
 def explain(error: Exception, command: str = "train") -> tuple[int, str]:
@@ -86,6 +76,8 @@ def explain_hydra(error: Exception, command: str = "train") -> str | None:
         return f"{key}: no such key{did_you_mean(key, known)}; vae-lab {command} --help lists all keys"
     if isinstance(error, HydraException | OmegaConfBaseException | yaml.YAMLError):
         return text[:300]
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{error.filename or text}: too long for the name of a file or folder; type a shorter one"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be written or read ({error.strerror}); type hydra.run.dir=<a writable folder>"
     return None

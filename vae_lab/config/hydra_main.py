@@ -12,7 +12,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from vae_lab.config.composed import Composed
-from vae_lab.config.composing import key_of, naming_the_word
+from vae_lab.config.composing import key_of, naming_the_word, settle_classifier
 from vae_lab.config.conf import CONF
 from vae_lab.config.hydra_errors import register_resolvers
 from vae_lab.config.node import Node
@@ -63,6 +63,8 @@ class _Jobs:
         if self.command == "train":
             settle_weights(config, {key_of(word) for word in info.overrides.task})
         plain = cast(Node, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+        if self.command == "train":
+            settle_classifier(plain, {key_of(word) for word in info.overrides.task})
         of_others = (*SweepConfig.model_fields, "trust") if self.command == "train" else ("trust",)
         check_settings(SCHEMAS[self.command], {k: v for k, v in plain.items() if k not in of_others})
         choices = info.runtime.choices.items()

@@ -88,9 +88,18 @@ class TrainConfig(_Schema):
         description="torch.compile the training step; auto: only if training is long enough to gain from it",
         examples=["true"],
     )
+    classifier: Literal[True, False, "auto"] = Field(
+        True,  # earlier versions do not have this field
+        description="train a classifier for FID and others if the dataset has none; auto: if the run takes longer",
+        examples=["true"],
+    )
     data_dir: str | None = Field(
         description="folder of the datasets; null: $VAE_LAB_DATA, else a cache in your home folder"
     )
+    continues: str | None = Field(
+        None, description="typed as from=<run>: the run whose last state training begins from, for more epochs"
+    )
+    init: str | None = Field(None, description="folder of a run whose weights training begins with")
     resume: str | None = Field(
         None, description="folder of an interrupted run, to resume it with its original settings"
     )

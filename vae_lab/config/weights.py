@@ -10,6 +10,8 @@ from omegaconf import DictConfig, open_dict
 from vae_lab.config.node import Node, shown
 from vae_lab.errors import UserError
 
+WEIGHTS = ("beta", "k1", "k2")
+
 
 def has_kl_weight(objective: object) -> bool:
     """Return whether an objective's config node weighs a KL term, which its key ``k2`` shows."""
@@ -28,7 +30,7 @@ def settle_weights(config: DictConfig, typed: set[str]) -> None:
     Raises:
         UserError: see :func:`resolve_weights`.
     """
-    weights: Node = {key: config.get(key) for key in ("beta", "k1", "k2")}
+    weights: Node = {key: config.get(key) for key in WEIGHTS}
     with open_dict(config):
         config.update(resolve_weights(weights, typed, weighs_kl=has_kl_weight(config.objective)))
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vae_lab.config.help import groups, listed
+from vae_lab.config.names import fitting
 from vae_lab.config.paths import exists, expanded
 from vae_lab.errors import UserError, did_you_mean
 
@@ -18,7 +19,8 @@ _SHORT = {"-c": "--cfg", "-i": "--info", "-p": "--package", "-m": "--multirun", 
 _VALUES = {"--cfg": ("job", "hydra", "all"), "--info": ("all", "config", "defaults", "defaults-tree", "searchpath")}
 _TEXTS = ("--package", "--config-dir", "--config-name")  # options with any text as their value
 _OPTIONS = (*_VALUES, *_TEXTS, "--resolve", "--multirun")
-PATHS = ("run", "images", "out", "dir", "data_dir", "resume", "dataset.source.path", "hydra.run.dir", "hydra.sweep.dir")
+PATHS = ("run", "images", "out", "dir", "data_dir", "resume", "from", "continues", "init", "dataset.source.path",
+         "hydra.run.dir", "hydra.sweep.dir")  # fmt: skip
 OF_HYDRA = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.searchpath")
 _INSTEAD = {"hydra/launcher": "launcher=joblib", "hydra/sweeper": "search=optuna", "hydra.launcher": "launcher.jobs=…",
             "hydra.mode": "-m for a sweep", "hydra.output_subdir": "hydra.run.dir=<folder>"}  # fmt: skip
@@ -70,15 +72,51 @@ def _refuse_contradictions(options: dict[str, str | None]) -> None:
         if name in options and "--cfg" not in options:
             raise UserError(f"{name} belongs to --cfg; type --cfg job {name}{' <name>' if name == '--package' else ''}")
     folder = options.get("--config-dir")
-    if folder is not None and not Path(folder).is_dir():
+    if folder is not None and not (exists(folder) and Path(folder).is_dir()):
         raise UserError(f"--config-dir {folder}: there is no such folder; type --config-dir <folder of a config.yaml>")
     several = [name for name in ("--cfg", "--info", "--multirun") if name in options]
     if len(several) > 1:
         raise UserError(f"{' and '.join(several)} exclude each other; type only one of them")
 
 
+def begun_from(options: list[str], words: list[str]) -> tuple[list[str], list[str]]:
+    """Return options and overrides in which ``from=<run>`` stands for the config of that run, which it continues.
+
+    Raises:
+        UserError: several runs are typed, no run, or an option that contradicts ``from=``.
+    """
+    typed = [word for word in words if word.startswith("from=")]
+    if not typed:
+        return options, words
+    folder = unquoted(typed[0].removeprefix("from=").rstrip("/"))
+    if len(typed) > 1 or not folder:
+        raise UserError("from= continues one run in a new folder; type from=outputs/<date>/<run> epochs=<more>")
+    contrary = [option for option in options if option.startswith(("--config", "--multirun"))]
+    if contrary:
+        raise UserError(f"{contrary[0]}: from= continues one run with its own config; leave {contrary[0]} out")
+    path = expanded(folder)
+    if not exists(path / "config.yaml"):
+        raise UserError(f"{typed[0]}: no run folder (no config.yaml in it); type from=outputs/<date>/<run>")
+    own = [f"--config-dir={path}", "--config-name=config"]
+    others = [word for word in words if word not in typed]
+    return [*options, *own], [*others, f"continues={quote(str(path.absolute()))}"]
+
+
+def with_defaults_of_dataset(options: list[str], words: list[str]) -> list[str]:
+    """Return words with the defaults of a dataset for which those of the program do not learn.
+
+    The squared error is a Gaussian with σ² = ½ for every pixel. The 8×8 digits vary by less than that in nearly all
+    directions, so that the posterior collapses; a learned σ becomes as small as the reconstructions are exact.
+    """
+    keys = {word.partition("=")[0] for word in words}
+    saved = any(option.startswith("--config") for option in options)
+    if "dataset=digits" not in words or saved or keys & {"likelihood", "experiment", "dataset.binarize"}:
+        return words
+    return [*words, "likelihood=sigma"]
+
+
 def quoted(words: list[str], several: bool = False) -> list[str]:
-    """Return words in which values that are paths are quoted where Hydra would parse their signs.
+    """Return words in which values that are paths are quoted where Hydra would parse their signs, and cut if too long.
 
     Args:
         words: overrides.
@@ -89,16 +127,17 @@ def quoted(words: list[str], several: bool = False) -> list[str]:
 
 def _quoted(word: str, several: bool) -> str:
     key, equals, value = word.partition("=")
+    is_pattern = several and ("," in value or "(" in value)
+    path = key.lstrip("+") in PATHS and not is_pattern and not value.startswith("${")
+    typed = Path(unquoted(value))
+    if path and fitting(typed) != typed:
+        return f"{key}={quote(str(fitting(typed)))}"
     plain = not equals or re.fullmatch(r"[\w./+-]*", value, re.ASCII)
     if plain or key[:1] in "-~" or (len(value) > 1 and value[0] == value[-1] and value[0] in "'\""):
         return word
-    path = key.lstrip("+") in PATHS
     if path and value[0] == "~" and not exists(value):
         value = str(expanded(value))
-    is_pattern = several and ("," in value or "(" in value)
-    if exists(value) or (path and not is_pattern and not value.startswith("${")):
-        return f"{key}={quote(value)}"
-    return word
+    return f"{key}={quote(value)}" if path or exists(value) else word
 
 
 def quote(text: str) -> str:

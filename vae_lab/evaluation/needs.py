@@ -56,10 +56,15 @@ def _labels(generated: Generated) -> str:
     return "" if len(generated.data.classes) > 1 else "all examples of the dataset have the same label"
 
 
+def _classifier(generated: Generated) -> str:
+    return generated.without_classifier
+
+
 def _features(generated: Generated) -> str:
     if generated.extractor is not None:
         return ""
-    return "the dataset has no labels to train a feature classifier on; features=inception needs none"
+    no_labels = "the dataset has no labels to train a feature classifier on; features=inception needs none"
+    return generated.without_classifier or no_labels
 
 
 def _factors(generated: Generated) -> str:
@@ -110,6 +115,7 @@ def _trial(trained: Trained) -> Latents:
 CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "images": _images,  # The examples are images.
     "labels": _labels,  # There are class labels, and therefore a classifier if the examples are images.
+    "classifier": _classifier,  # The classifier of the dataset is at hand, or may be trained.
     "features": _features,  # There is a network in whose features images are compared.
     "factors": _factors,  # The factors of variation are known.
     "conditional": _conditional,  # The model reads labels or attributes.

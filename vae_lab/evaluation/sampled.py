@@ -37,6 +37,11 @@ class Sampled(Scoring):
             _remove(evaluation.scores, name)
 
     @property
+    def without_classifier(self) -> str:  # type: ignore[override]
+        """As for the evaluation."""
+        return self.evaluation.without_classifier
+
+    @property
     def classifier(self) -> Extractor | None:  # type: ignore[override]
         """The classifier of the evaluation, which may have been loaded already."""
         return self.evaluation.classifier

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vae_lab.evaluation.needs import usable
+from vae_lab.evaluation.own_classifier import LATER
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features, classifier_for
 from vae_lab.features.remembered import remembered
@@ -46,6 +47,7 @@ class Scoring(ABC):
 
     sampler: str  # the source of the images, for protocols
     conditioned_on: str | None = None  # what the model is conditional on, for protocols
+    without_classifier = ""
     learnt_from = "pool"
     available: int | None = None
     known = Scores({})
@@ -68,7 +70,9 @@ class Scoring(ABC):
 
     @cached_property
     def classifier(self) -> Extractor | None:
-        """The frozen classifier of the dataset: shipped, cached, or trained at the first access."""
+        """The frozen classifier of the dataset: shipped, cached, or trained at the first access; None: left out."""
+        if self.without_classifier:
+            return None
         with torch.enable_grad(), torch.inference_mode(False):
             return classifier_for(self.data, self.device, self.progress)
 
@@ -130,6 +134,8 @@ class Scoring(ABC):
         A metric whose needs this run does not meet is left out, and a note says why.
         """
         kept, notes = usable(metrics, self)
+        if not self.without_classifier:  # an earlier note that said how to have these scores
+            self.scores.notes[:] = [note for note in self.scores.notes if LATER not in note]
         self.add(Scores({}, notes=notes))
         for metric in kept.values():
             with torch.inference_mode():

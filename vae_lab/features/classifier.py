@@ -1,8 +1,10 @@
 """The frozen classifier whose features and labels are used to score images.
 
 Inception's ImageNet features say little about digits, so images are scored by a small network that is trained on the
-labels of the dataset. The classifier for MNIST is part of the package; for other labelled datasets one is trained once
-and cached. Scores by different classifiers cannot be compared, so every score is saved with the SHA-256 of the weights.
+labels of the dataset. The classifiers of MNIST and Fashion-MNIST are part of the package; for other labelled datasets
+one is trained once and cached, on few images, since it has to tell images apart and not to be the best (what more
+would buy: docs/classifiers.md). Scores by different classifiers cannot be compared, so every score is saved with the
+SHA-256 of the weights.
 """
 
 import hashlib
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
+from vae_lab.config.names import slug
 from vae_lab.data.cache import Unwritable, cache_dir, made_once, refuse_unwritable
 from vae_lab.examples import Data, Examples
 from vae_lab.scores import Extractor, Generated
@@ -24,7 +27,9 @@ from vae_lab.types import Progress, Shape
 
 SHIPPED = Path(__file__).parent.parent / "assets"
 FOLDER = "classifiers"  # in the cache
-MAX_IMAGES = 60_000  # largest number of training images per epoch
+IMAGES = 128_000  # images that a classifier is trained on where none is shipped, among them repeated ones
+REPEATS = 40  # largest number of times that an image is used
+HASHED = 60_000  # images whose values name a cached classifier
 
 
 class ConvClassifier(nn.Module):
@@ -45,10 +50,11 @@ class ConvClassifier(nn.Module):
         factor = max(1, round(min(x_shape[1:]) / 32))  # 64×64 pixels would take four times as long at full size
         self.body = nn.Sequential(
             *([nn.AvgPool2d(factor)] if factor > 1 else []),
-            nn.Conv2d(x_shape[0], 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveMaxPool2d(places),
-            nn.Flatten(), nn.Linear(32 * places[0] * places[1], self.num_features), nn.ReLU(),
+            # A ReLU after max pooling gives what one before it gives, and has fewer numbers to go through.
+            nn.Conv2d(x_shape[0], 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
+            nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(inplace=True),
+            nn.Conv2d(32, 32, 3, padding=1), nn.AdaptiveMaxPool2d(places), nn.ReLU(inplace=True),
+            nn.Flatten(), nn.Linear(32 * places[0] * places[1], self.num_features), nn.ReLU(inplace=True),
         )  # fmt: skip
         self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(self.num_features, classes)
@@ -62,27 +68,15 @@ class ConvClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images to features and logits."""
-        features = self.body(x) if self.training else self._body_in_place(x)
+        features = self.body(x)
         return features, self.head(self.dropout(features))
-
-    def _body_in_place(self, x: Tensor) -> Tensor:
-        """Compute ``self.body(x)`` in 0.7 of the time, with ReLUs in place and after max pooling, not before it."""
-        pending = False  # whether a ReLU still has to be applied
-        for layer in self.body:
-            if isinstance(layer, nn.ReLU):
-                pending = True
-                continue
-            if pending and not isinstance(layer, nn.MaxPool2d | nn.AdaptiveMaxPool2d):
-                x, pending = x.relu_(), False
-            x = layer(x)
-        return x.relu_() if pending else x
 
 
 def train_classifier(
     train: Examples,
     test: Examples,
     name: str,
-    epochs: int,
+    seen: int,
     seed: int = 0,
     device: torch.device | str = "cpu",
     progress: Progress = lambda steps, _: steps,
@@ -95,7 +89,7 @@ def train_classifier(
         train: training images with class labels.
         test: test images with class labels.
         name: name of the dataset.
-        epochs: passes over the training images; an epoch has at most ``MAX_IMAGES``.
+        seen: number of images to train on; an image is used again when all have been.
         seed: determines the initial weights and the order and the distortion of the images.
         device: the device to train on.
         progress: shows the progress.
@@ -107,12 +101,12 @@ def train_classifier(
         torch.manual_seed(seed)
         net = ConvClassifier(tuple(train.stored.shape[1:]), len(train.classes), name).to(device)
         move = v2.RandomAffine(degrees=10, translate=(0.08, 0.08), scale=(0.9, 1.1))
-        size = min(128, max(16, len(train) // 20), len(train))
-        steps = epochs * (min(len(train), MAX_IMAGES) // size)
+        size = min(64, max(16, len(train) // 20), len(train))
+        steps = max(1, seen // size)
         optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
         order: Tensor = torch.empty(0, dtype=torch.long)
-        for _ in progress(range(steps), f"training the classifier of {name}"):
+        for _ in progress(range(steps), f"training the classifier of {name}, once for all runs"):
             if len(order) < size:
                 order = torch.randperm(len(train))
             index, order = order[:size], order[size:]
@@ -171,14 +165,15 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
 
     It is loaded from the package or the cache if it is there; otherwise it is trained and cached.
     """
-    if not _has_classes(data):
+    if not has_classes(data):
         return None
-    if _shipped(data).exists():
-        return load_classifier(_shipped(data), data.x_shape, len(data.classes)).to(device)
+    shipped = _shipped(data)
+    if shipped.exists():
+        return load_classifier(shipped, data.x_shape, len(data.classes)).to(device)
 
     def make(path: Path) -> None:
-        epochs = max(3, min(40, 250_000 // len(data.pool)))
-        save_classifier(train_classifier(data.pool, data.test, data.name, epochs, 0, device, progress), path)
+        net = train_classifier(data.pool, data.test, data.name, to_be_seen(data), 0, device, progress)
+        save_classifier(net, path)
 
     def read(path: Path) -> ConvClassifier | None:
         try:
@@ -189,13 +184,28 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
     return made_once(_cached(data), make, read).to(device)
 
 
+def has_classes(data: Data) -> bool:
+    """Return whether a dataset has class labels to train a classifier on."""
+    return data.test.labels is not None and len(data.classes) > 1
+
+
+def is_at_hand(data: Data) -> bool:
+    """Return whether the classifier of a dataset with classes need not be trained."""
+    return _shipped(data).exists() or _is_cached(data)
+
+
+def to_be_seen(data: Data) -> int:
+    """Return the number of images that the classifier of a dataset is trained on."""
+    return min(IMAGES, REPEATS * len(data.pool))
+
+
 def classifier_beforehand(data: Data) -> ConvClassifier | None:
     """Return an untrained classifier if :func:`classifier_for` will return a trained one; None if it will return None.
 
     Raises:
         Unwritable: the classifier would have to be trained, and could not be saved.
     """
-    if not _has_classes(data):
+    if not has_classes(data):
         return None
     if not _shipped(data).exists():
         try:
@@ -207,16 +217,12 @@ def classifier_beforehand(data: Data) -> ConvClassifier | None:
         return freeze(ConvClassifier(data.x_shape, len(data.classes), data.name))
 
 
-def _has_classes(data: Data) -> bool:
-    return data.test.labels is not None and len(data.classes) > 1
-
-
 def _shipped(data: Data) -> Path:
-    return SHIPPED / f"{data.name}_classifier.safetensors"
+    return SHIPPED / f"{slug(data.name)}_classifier.safetensors"
 
 
 def _cached(data: Data) -> Path:
-    return cache_dir(FOLDER) / f"{data.name}-{_fingerprint(data)}.safetensors"
+    return cache_dir(FOLDER) / f"{slug(data.name)}-{_fingerprint(data)}.safetensors"
 
 
 def _is_cached(data: Data) -> bool:
@@ -234,7 +240,7 @@ def classifier_features(generated: Generated) -> Extractor | None:
 def _fingerprint(data: Data) -> str:
     """Return a hash of the classifier's training images and labels, and of its layers."""
     network = ConvClassifier(data.x_shape, len(data.classes))
-    digest = hashlib.sha256(f"{network}{data.classes}{data.fingerprint('pool', MAX_IMAGES)}".encode())
+    digest = hashlib.sha256(f"{network}{IMAGES}{data.classes}{data.fingerprint('pool', HASHED)}".encode())
     assert data.pool.labels is not None
     digest.update(data.pool.labels.numpy().tobytes())
     return digest.hexdigest()[:16]

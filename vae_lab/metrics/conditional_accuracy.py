@@ -22,7 +22,7 @@ class ConditionalAccuracy:
     """
 
     topic = "Samples"
-    needs = ("conditional", "images", "labels")
+    needs = ("conditional", "images", "labels", "classifier")
 
     def __init__(self, samples: PositiveInt = 10_000) -> None:
         self.samples = samples

@@ -15,7 +15,7 @@ class LabelDistribution(ImageMetric):
     """Shares of the classes among samples, and among training images as the floor."""
 
     topic = "Samples"
-    needs = ("images", "labels")
+    needs = ("images", "labels", "classifier")
 
     def __call__(self, generated: Generated) -> Scores:
         """Return ``label_distance`` and ``label_confidence`` with their floors, and both distributions."""

@@ -16,6 +16,7 @@ from urllib.parse import urlparse
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
+from vae_lab.config.names import short_name
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
 from vae_lab.scores import Scores
@@ -23,6 +24,7 @@ from vae_lab.scores import Scores
 if TYPE_CHECKING:
     import wandb
 
+_LONGEST_NAME, _LONGEST_TAG = 120, 50  # bytes; W&B takes names of up to 128 characters, and tags of up to 64
 Mode = Literal["auto", "online", "offline"]
 
 
@@ -91,9 +93,9 @@ def wandb_logger(
     start = partial(
         wandb.init,
         project=project,
-        name=name or context.run_dir.name,
-        group=group or context.sweep,
-        tags=[*automatic, *tags],
+        name=short_name(name or context.run_dir.name, _LONGEST_NAME),
+        group=short_name(group or context.sweep or "", _LONGEST_NAME) or None,
+        tags=[short_name(tag, _LONGEST_TAG) for tag in (*automatic, *tags)],
         id=context.run_id,
         dir=str(context.run_dir),
         resume="allow",

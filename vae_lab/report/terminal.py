@@ -6,22 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 
 from vae_lab.config.node import Node
 from vae_lab.examples import Data
 from vae_lab.report.score_table import floors_of, score_lines
 from vae_lab.scores import Scores
-from vae_lab.types import Progress, T
-
-
-def tracker(console: Console) -> Progress:
-    """A wrapper of iterables that shows a progress line if the console is a terminal."""
-
-    def follow(steps: Iterable[T], description: str, /) -> Iterable[T]:
-        return track(steps, description, console=console, transient=True, disable=not console.is_terminal)
-
-    return follow
 
 
 def print_plan(console: Console, title: str, data: Data, environment: Node, notes: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 import time
 import uuid
 from contextlib import suppress
+from functools import cached_property
 
 import torch
 from pytorch_lightning.loggers import Logger
@@ -13,9 +14,11 @@ from vae_lab.config.make import make
 from vae_lab.errors import UserError
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
+from vae_lab.evaluation.own_classifier import users, why_without
+from vae_lab.evaluation.parts import figures_of, metrics_of
 from vae_lab.evaluation.trained import Evaluation
+from vae_lab.report.following import tracker
 from vae_lab.report.loggers import LogContext, close
-from vae_lab.report.terminal import tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs import writing
 from vae_lab.runs.content import HISTORY
@@ -24,7 +27,8 @@ from vae_lab.runs.preparing import Prepared
 from vae_lab.runs.weights import load_best_or_last
 from vae_lab.scores import Scores
 from vae_lab.system.reading import read_history, steps_in
-from vae_lab.training.checkpoints import restore_last
+from vae_lab.training.checkpoints import LAST, restore_last, write_checkpoint
+from vae_lab.training.compiled import estimated_seconds
 
 
 def begin(
@@ -55,6 +59,7 @@ def begin(
         "run_id": uuid.uuid4().hex[:8],
         "sweep": sweep,
         "wall_seconds": 0.0,
+        **(prepared.beginning.about if prepared.beginning else {}),
         **environment,
     }
     writing.write_environment(run_dir, prepared.environment)
@@ -86,6 +91,22 @@ class ActiveRun:
         done = [row for row in read_history(self.run_dir / HISTORY) if row["epoch"] <= prepared.epochs_done]
         context = LogContext(self.run_dir, self.config, self.environment, steps_in(done))
         self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
+        self.began = prepared.beginning.sentence if prepared.beginning else ""
+        if prepared.beginning and prepared.beginning.checkpoint:
+            write_checkpoint(prepared.beginning.checkpoint, self.run_dir / "checkpoints" / LAST)
+
+    @cached_property
+    def own_classifier(self) -> tuple[str, str]:
+        """Why the dataset's classifier is left out, and what to tell before training; see :func:`why_without`."""
+        settings, device = self.settings, device_for(self.settings.accelerator)
+        parts = {**metrics_of(self.config), **figures_of(self.config)}
+        names = users(parts, getattr(make(settings.features), "func", None), settings.conditional)
+
+        def seconds() -> float:
+            batch, images = next(self.data.batches("val", n=8)), len(self.data.train)
+            return estimated_seconds(self.job, batch, settings.batch_size, images, settings.epochs, device)
+
+        return why_without(settings.classifier, names, self.data, seconds, device)
 
     def score(self, console: Console, device: torch.device) -> Scores:
         """Compute the config's metrics and figures with the best weights, and the sampler's if the config has one.
@@ -102,6 +123,7 @@ class ActiveRun:
         step = steps_in(history)
         seed, follow = self.settings.seed, tracker(console)
         evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
+        evaluation.without_classifier, _ = self.own_classifier
         evaluation.scores.protocol["checkpoint"] = checkpoint
         evaluation.scores.notes.extend(notes)
         draw_for_comparison(evaluation, self.run_dir)

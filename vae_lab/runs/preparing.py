@@ -19,6 +19,7 @@ from vae_lab.errors import UserError
 from vae_lab.evaluation.beforehand import try_scores
 from vae_lab.noise import SeededNoise
 from vae_lab.runs import run_folder
+from vae_lab.runs.beginning import Beginning, beginning_of
 from vae_lab.runs.build import begin_at_data, load_weights, make_data, make_job, make_job_of
 from vae_lab.training.checkpoints import BEST, LAST, last_checkpoint
 from vae_lab.training.compiled import refuse_missing_compiler
@@ -38,6 +39,7 @@ class Prepared:
     environment: Node | None = None  # the content of environment.json; None: a new run
     epochs_done: int = 0  # epochs completed at the last checkpoint
     checkpoint: Path | None = None  # the checkpoint that training continues from; None: from the beginning
+    beginning: Beginning | None = None  # the state of another run from which this one begins
     notes: list[str] = field(default_factory=list)  # sentences for the user, e.g. which scores will be left out
 
 
@@ -67,7 +69,7 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
             f"accelerator.devices={settings.accelerator.devices}: there are only {len(data.val)} validation "
             f"{data.values.many}; type accelerator.devices={len(data.val)}"
         )
-    return Prepared(settings, config, run_dir, data, job, notes=notes)
+    return Prepared(settings, config, run_dir, data, job, notes=notes, beginning=beginning_of(settings, config, job))
 
 
 def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
@@ -83,7 +85,8 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
     run = run_folder.load_run(run_dir, key="resume")
     if run.status == "finished":
         raise UserError(
-            f"resume={run_dir}: this run is finished; type vae-lab evaluate run={run_dir} to score it again"
+            f"resume={run_dir}: this run is finished; for more epochs, type vae-lab train from={run_dir} "
+            f"epochs={2 * run.epochs_done or 40} (in all); to score it again, type vae-lab evaluate run={run_dir}"
         )
     settings = check(TrainConfig, run.config)
     device_for(settings.accelerator, settings.precision)
@@ -94,12 +97,14 @@ def prepare_again(run_dir: Path, data: Dataset | None = None) -> Prepared:
         notes = _try_parts(settings, run.config, data, job)
     except UserError as why:
         raise UserError(f"{run_dir / 'config.yaml'}: {why}") from why
-    checkpoint, epochs = _to_resume_from(run_dir), 0
+    checkpoint, epochs, beginning = _to_resume_from(run_dir), 0, None
     if checkpoint is None:
         begin_at_data(job, run.config, data)
+        beginning = beginning_of(settings, run.config, job)
     else:
         epochs = load_weights(job, checkpoint)  # loaded here so that a wrong file is found before training starts
-    return Prepared(settings, run.config, run_dir, data, job, run.environment, epochs, checkpoint, notes)
+    environment = run.environment
+    return Prepared(settings, run.config, run_dir, data, job, environment, epochs, checkpoint, beginning, notes)
 
 
 def _to_resume_from(run_dir: Path) -> Path | None:

@@ -7,6 +7,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
+from vae_lab.report.following import clock
 from vae_lab.runs import state
 from vae_lab.runs.content import main_scores
 from vae_lab.sweep.jobs import Outcome, SweepJob
@@ -101,11 +102,3 @@ def _stage(job: SweepJob) -> str:
     epochs = job.config["epochs"]
     completed = round(state.share_done(job.folder, epochs) * epochs)
     return "scoring" if completed >= epochs else f"epoch {completed + 1}/{epochs}"
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as text: ``1 h 5 min``, ``3 min 20 s`` or ``12 s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vae_lab.config.names import slug
 from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
@@ -34,6 +35,7 @@ class Sweep:
     command: str  # as typed
     compose: Callable[[list[str]], Node]
     _known: dict[str, Path] = field(default_factory=dict)  # identity of a config -> folder that holds it
+    _taken: set[Path] = field(default_factory=set)  # the folders of _known
     _damaged: set[Path] = field(default_factory=set)  # folders whose config cannot be read
 
     def open(self) -> None:
@@ -60,6 +62,7 @@ class Sweep:
                 self._damaged.add(path.parent)
             else:
                 self._known.setdefault(state.identity(config), path.parent)
+        self._taken = set(self._known.values())
 
     def _recorded(self) -> SweepRecord | None:
         """Return the content of ``sweep.json``; None if it is missing or damaged."""
@@ -89,6 +92,7 @@ class Sweep:
         if folder in self._damaged:
             raise UserError(f"{folder / 'config.yaml'} is damaged; remove {folder} to run the job again")
         self._known[same] = folder
+        self._taken.add(folder)
         command = shlex.join(["vae-lab", "train", *self.fixed, *words])
         return SweepJob(folder.name, folder, words, config, self.folder.name, command)
 
@@ -100,22 +104,18 @@ class Sweep:
     def _new_folder(self, words: list[str], same: str) -> Path:
         folder = self.folder / job_name(words)
         # The name is taken if a default has changed since, or if two lists of words give the same name.
-        if folder in self._known.values():
+        if folder in self._taken:
             folder = folder.with_name(f"{folder.name}-{hashlib.sha256(same.encode()).hexdigest()[:6]}")
         return folder
 
 
 def job_name(words: Iterable[str]) -> str:
     """Return the name of a job's folder."""
-    from vae_lab.config.hydra_errors import slug
-
     return slug(",".join(words)) if words else "run"
 
 
 def default_name(fixed: list[str], varied: list[Varied]) -> str:
     """Return the name of a sweep's folder. It does not depend on the values tried, so that values can be added."""
-    from vae_lab.config.hydra_errors import slug
-
     named = [word.removeprefix("experiment=") for word in _distinguishing(fixed, set())]
     over = ["over", *(entry.key for entry in varied)] if varied else []
     return slug(",".join([*named, "-".join(over)]).replace("/", "-"))

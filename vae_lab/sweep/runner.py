@@ -12,6 +12,7 @@ from rich.table import Table
 from vae_lab.config.trust import targets_in, trusting
 from vae_lab.config.varied import Varied
 from vae_lab.errors import Interrupted, UserError
+from vae_lab.report.following import tracker
 from vae_lab.runs import state
 from vae_lab.sweep.board import Board
 from vae_lab.sweep.jobs import Launcher, Outcome, Search, SweepJob
@@ -44,7 +45,8 @@ class SweepRunner:
         total, known = self.search.plan(sweep.varied)
         side_by_side = self.launcher.side_by_side()
         sweep.open()
-        jobs = list({job.name: job for job in map(self._job, known)}.values())
+        steps = tracker(self.console)(known, f"planning {len(known):,} jobs")
+        jobs = list({job.name: job for job in map(self._job, steps)}.values())
         if jobs and not any(job.config for job in jobs):  # no job is valid, for example because of a misspelt key
             raise UserError(self.outcomes[jobs[0].name].reason)
         self._planned = bool(jobs)

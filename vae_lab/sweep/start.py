@@ -8,6 +8,7 @@ from rich.console import Console
 from vae_lab.config.composing import composer, key_of, split_words, vary_of
 from vae_lab.config.hydra_errors import explain
 from vae_lab.config.make import make
+from vae_lab.config.names import fitting
 from vae_lab.config.node import Node
 from vae_lab.config.schema import SweepConfig, TrainConfig, check, check_settings
 from vae_lab.config.trust import targets_in, trusting
@@ -36,7 +37,7 @@ def start(words: list[str], console: Console) -> bool:
         style = (compose_job.of_sweep(["figures"])["figures"] or {}).get("style")
         typed = {key_of(word) for word in words}
         varied = [*(entry for entry in vary_of(settings.vary) if entry.key not in typed), *varied]
-        folder = folder or FOLDER / (settings.sweep or default_name(fixed, varied))
+        folder = fitting(folder or FOLDER / (settings.sweep or default_name(fixed, varied)))
         command = shlex.join(["vae-lab", "train", "-m", *words])
         sweep = Sweep(folder, fixed, varied, command, lambda job: _of_run(compose_job(job)))
         with trusting(targets_in([settings.launcher, settings.search])):
@@ -57,6 +58,8 @@ def _of_run(config: Node) -> Node:
     Raises:
         UserError: a setting is not valid.
     """
+    if config["classifier"] == "auto":
+        config["classifier"] = True  # one classifier serves all jobs, which together take longer than it
     config["choices"] = {k: v for k, v in config["choices"].items() if k not in SweepConfig.model_fields}
     config = {key: value for key, value in config.items() if key not in SweepConfig.model_fields}
     check_settings(TrainConfig, config)

@@ -112,7 +112,7 @@ def choose(
     refuse_missing_compiler(choice, device)
     missing = _missing_compiler(device)
     if choice is not True and choice is not False:
-        seconds = _estimated_seconds(job, batch, batch_size, images, epochs, device)
+        seconds = estimated_seconds(job, batch, batch_size, images, epochs, device)
         about = f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{max(1, seconds):.0f} s"
         estimate = f"training takes about {about}, and compiling saves time from {_PAYS / 60:.0f} minutes on"
         if seconds < _PAYS or missing:
@@ -140,21 +140,26 @@ def _missing_compiler(device: torch.device) -> str:
     return "" if any(shutil.which(name) for name in compilers) else "a C++ compiler"
 
 
-def _estimated_seconds(
-    job: Job, batch: Batch, batch_size: int, images: int, epochs: int, device: torch.device
-) -> float:
+def estimated_seconds(job: Job, batch: Batch, batch_size: int, images: int, epochs: int, device: torch.device) -> float:
     """Estimated seconds of training.
 
     The estimate counts operations and does not measure time, because the decision must not depend on the load of the
     machine.
     """
+    operations = 0.0
+    if device.type == "cpu":
+        with FlopCounterMode(display=False) as counter:
+            for terms in _losses(copy.deepcopy(job), batch, images):
+                terms.loss.backward()
+        operations = counter.get_total_flops() / len(batch.x)
+    return seconds_of(operations, images * epochs, batch_size, device)
+
+
+def seconds_of(operations: float, examples: int, batch_size: int, device: torch.device) -> float:
+    """Estimated seconds of training on a number of examples, each of which takes so many operations."""
     if device.type != "cpu":
-        return epochs * images / batch_size * _LAUNCHES
-    with FlopCounterMode(display=False) as counter:
-        for terms in _losses(copy.deepcopy(job), batch, images):
-            terms.loss.backward()
-    operations = counter.get_total_flops() / len(batch.x) * images * epochs
-    return operations / (_CORE * torch.get_num_threads())
+        return examples / batch_size * _LAUNCHES
+    return operations * examples / (_CORE * torch.get_num_threads())
 
 
 def _losses(job: Job, batch: Batch, images: int) -> Iterator[LossTerms]:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vae_lab.compare.plots.plotted import Panel, Plotted
+from vae_lab.config.names import short_name
 from vae_lab.figures.plots import Plot
 
 if TYPE_CHECKING:
     from vae_lab.figures.style import Style
 
-LONGEST = 200  # bytes of a plot's name; file systems allow 255 bytes for the name of a file
+LONGEST = 200  # bytes of a plot's name
 
 
 def write_pictures(plotted: Plotted, folder: Path, style: "Style | None" = None) -> None:
@@ -54,6 +55,6 @@ def _named(plotted: Plotted) -> Iterator[tuple[str, Plot]]:
 
 def _each(name: str, panels: list[Panel]) -> Iterator[tuple[str, Plot]]:
     """The plots under their file names, numbered from 1 if there are several."""
-    slug = re.sub(r"[^\w.]+", "-", name).strip("-").encode()[:LONGEST].decode(errors="ignore")
+    slug = short_name(re.sub(r"[^\w.]+", "-", name).strip("-"), LONGEST, name)
     for number, panel in enumerate(panels):
         yield slug + (f"-{number + 1}" if len(panels) > 1 else ""), panel.plot

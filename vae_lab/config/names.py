@@ -1,0 +1,46 @@
+"""Names of files and folders that are made from what users type, cut to what file systems take.
+
+Linux, macOS and Windows take 255 bytes per name (UTF-16 units on Windows), encrypted home folders 143. A file is first
+written under its name with ``.`` before it and 14 more characters after it (:mod:`vae_lab.system.unfinished`).
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+LARGEST = 255  # bytes of a name that file systems take
+LONGEST = 100  # bytes of a name that the program makes, before its hash
+
+
+def short_name(name: str, longest: int = LONGEST, source: str | None = None) -> str:
+    """Return a name, cut if it has more than ``longest`` bytes in UTF-8; a hash then tells it from others.
+
+    Args:
+        name: the name.
+        longest: the largest number of bytes; a cut name has these and seven more.
+        source: what the hash is computed from; None: the name.
+
+    >>> short_name("beta-4"), short_name("beta-4_beta-5", longest=6)
+    ('beta-4', 'beta-4-41c915')
+    """
+    encoded = name.encode(errors="surrogateescape")
+    if len(encoded) <= longest:
+        return name
+    digest = hashlib.sha256((source or name).encode(errors="surrogateescape")).hexdigest()[:6]
+    return f"{encoded[:longest].decode(errors='ignore')}-{digest}"
+
+
+def slug(overrides: str) -> str:
+    """Return overrides as part of a folder's name: ``beta=4,model=cnn`` becomes ``beta-4_model-cnn``.
+
+    It has no equals signs and commas, which have a meaning in overrides, so that ``run=<folder>`` can be typed. A long
+    one is cut, see :func:`short_name`.
+    """
+    name = re.sub(r"[^\w.+-]+", "-", overrides.replace(",", "_")).strip("-_")
+    return short_name(name, source=overrides) or "default"
+
+
+def fitting(path: Path) -> Path:
+    """Return a path in which every name that no file system takes is cut, always in the same way."""
+    names = [short_name(part) if len(part.encode(errors="surrogateescape")) > LARGEST else part for part in path.parts]
+    return Path(*names)
