@@ -61,8 +61,7 @@ class Initialisation:
                 if layer.bias is not None:
                     layer.bias.zero_()
         for module in model.modules() if drawn else ():
-            if hasattr(module, "after_initialisation"):
-                module.after_initialisation()
+            getattr(module, "after_initialisation", lambda: None)()
 
     def draw(self, shape: torch.Size, fan_in: int, fan_out: int) -> Tensor | None:
         """Draw the weights of a layer; None: they stay as they are.
