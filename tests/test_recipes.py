@@ -29,7 +29,6 @@ AUTHORS = {
         "model": {"net": {"symmetric": True, "dense_relu": False}},
         "objective": {"code_weight": 2 * 1024 * 1e-4 / 16, "decoder_weight": pytest.approx(1024 * 1e-7, rel=0.03)},
     },
-    "higgins_2017": {"initialisation": {"_target_": "Glorot"}},
     "kim_mnih_2018": {"initialisation": {"_target_": "Glorot"}},
     "kingma_welling_2013": {"initialisation": {"_target_": "NormalWeights", "std": 0.1}},
     "tolstikhin_2018": {"initialisation": {"_target_": "NormalWeights", "std": 0.01}},
@@ -38,7 +37,7 @@ AUTHORS = {
     "chen_2018": {"metrics": {"mig_integral": {"_target_": "MIGIntegral"}}, "beta": 6, "batch_size": 2048},
 }  # fmt: skip
 # These start from torch's own weights, as their code does, or admit another start.
-OF_TORCH = {"kingma_2016", "rybkin_2021", "sohn_2015"}
+OF_TORCH = {"burgess_2018", "higgins_2017", "kingma_2016", "rybkin_2021", "sohn_2015"}
 
 
 def test_every_recipe_is_here():

@@ -16,7 +16,7 @@ dataset are often alike; the protocol ``batch_terms`` states this number.
 
 import math
 from collections import defaultdict
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -75,7 +75,7 @@ class LossTermScores:
         texts |= _OF_IMAGES if trained.data.values.kind == "images" else {}
         meanings = in_words_of(trained.data.values, {k: v for k, v in texts.items() if k in values})
         prefix = "" if self.split == "test" else f"{self.split}_"
-        protocols: dict[str, Any] = {f"{prefix}loss_terms": protocol}
+        protocols: dict[str, object] = {f"{prefix}loss_terms": protocol}
         if of_batch:
             about = {"terms": list(of_batch), "images": _part(trained.objective), "order": "random"}
             protocols[f"{prefix}batch_terms"] = about
