@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from conftest import BARE, TINY
-from helpers import gen, small_model, weights_of
+from helpers import GivenNoise, gen, small_model, weights_of
 from torch import nn
 
 from vae_lab.errors import UserError
@@ -13,6 +13,7 @@ from vae_lab.nets.dense import Dense
 from vae_lab.nets.initialisation import Glorot, He, Initialisation, NormalWeights, begin_at
 from vae_lab.nets.made import MADE
 from vae_lab.nets.resnet import ResNet
+from vae_lab.posteriors.diagonal import DiagonalNormal
 from vae_lab.posteriors.iaf import IAF
 from vae_lab.posteriors.planar import Planar
 from vae_lab.posteriors.real_nvp import RealNVP
@@ -77,6 +78,18 @@ def test_steps_of_a_flow_keep_the_start_that_makes_them_the_identity(flow):
     begun(Glorot(), posterior)
     changed = {name.split(".")[0] for name, value in posterior.state_dict().items() if not value.equal(before[name])}
     assert changed == {"base"}
+
+
+@pytest.mark.parametrize("how", [Glorot(), Initialisation()], ids=["glorot", "default"])
+def test_iaf_begins_as_the_diagonal_gaussian_whatever_the_initialisation(how):
+    """The base makes up for the gates: after weights are drawn anew, once, and with the default not a second time."""
+    torch.manual_seed(1)
+    flow = IAF(16, 4, 8, 8)
+    torch.manual_seed(1)
+    plain = DiagonalNormal(16, 4)
+    flow, plain = begun(how, flow), begun(how, plain)
+    h, eps = torch.randn(3, 16, generator=gen()), torch.randn(2, 3, 4, generator=gen(1))
+    torch.testing.assert_close(flow(h, 2, GivenNoise(eps))[0], plain(h, 2, GivenNoise(eps))[0])
 
 
 def test_masked_layers_keep_their_own_start():

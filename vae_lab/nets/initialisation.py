@@ -4,7 +4,8 @@ torch draws the weights and biases of a layer from U(−a, a) with a = 1/√fan_
 An option of ``initialisation=`` draws the weights of all linear and convolutional layers of a model, in the order of
 its modules, and sets their biases to 0. What is not such a layer keeps its own start: normalisation, priors, masked
 layers, and the children that a module names in its optional attribute ``keeps_initial``, such as the steps of a flow,
-which begin as the identity.
+which begin as the identity. The optional method ``after_initialisation`` of a module is called once its weights have
+been drawn.
 
 ``output_bias=data`` lets the decoder begin at the mean of the training data (:func:`begin_at`).
 
@@ -46,10 +47,12 @@ class Initialisation:
 
     def __call__(self, model: nn.Module) -> None:
         """Set the weights and biases of a model in place; draws come from torch's global generator."""
+        drawn = False
         for layer in _layers(model):
             weight = self.draw(layer.weight.shape, *_fans(layer))
             if weight is None:
                 continue
+            drawn = True
             with torch.no_grad():
                 if hasattr(layer, "parametrizations"):
                     layer.weight = weight  # sets the direction and the length of a weight-normalised layer
@@ -57,6 +60,8 @@ class Initialisation:
                     layer.weight.copy_(weight)
                 if layer.bias is not None:
                     layer.bias.zero_()
+        for module in model.modules() if drawn else ():
+            getattr(module, "after_initialisation", lambda: None)()
 
     def draw(self, shape: torch.Size, fan_in: int, fan_out: int) -> Tensor | None:
         """Draw the weights of a layer; None: they stay as they are.

@@ -67,6 +67,10 @@ class IAF(PosteriorFlow):
         super().__init__(
             features, latent_dim, (IAFBlock(features, latent_dim, width, orders[i % 2]) for i in range(blocks))
         )
+        self.after_initialisation()
+
+    def after_initialisation(self) -> None:
+        """Make up for the gates in the base, whose weights were just drawn (here, or by ``initialisation=``)."""
         with torch.no_grad():
             log_p = torch.stack([cast(IAFBlock, step).initial_log_gate() for step in self.steps]).sum(0)
             self.base.mu.weight.mul_(torch.exp(-log_p).unsqueeze(1))
