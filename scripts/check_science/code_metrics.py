@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import numpy as np
+import torch
+from scipy import special, stats
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
@@ -14,7 +16,9 @@ from vae_lab.metrics.common.factor_codes import factor_codes
 from vae_lab.metrics.dci import DCI
 from vae_lab.metrics.factor_vae_score import FactorVAEScore
 from vae_lab.metrics.mig import MIG
+from vae_lab.metrics.mig_integral import informations, integral_gaps
 from vae_lab.metrics.sap import SAP
+from vae_lab.types import Normal
 
 NAMES = ("perfect", "noisy", "half entangled", "rotated", "noise")
 Points = tuple[np.ndarray, np.ndarray]
@@ -53,6 +57,33 @@ def mig() -> Iterator[Found]:
             informations = sorted(mutual_information(bins[:, d], factor) for d in range(codes.shape[1]))
             gaps.append((informations[-1] - informations[-2]) / mutual_information(factor, factor))
         yield "mig", MIG(points=2000)(Given(name)).values["mig"], np.mean(gaps)  # type: ignore[arg-type]
+
+
+@check("metrics", "mig_integral", "mig_integral", slow=True,
+       reference="SciPy's normal density on a fine grid, loops (arXiv 1802.04942, section 4.1)")  # fmt: skip
+def mig_integral() -> Iterator[Found]:
+    """Posteriors whose means and variances depend on two factors; entropies by the trapezoidal rule."""
+    sizes = (3, 4)
+    values = torch.cartesian_prod(*(torch.arange(size) for size in sizes)).repeat(5, 1)
+    random = torch.Generator().manual_seed(0)
+    mu = torch.randn(len(values), 3, generator=random) * 0.3
+    mu[:, 0] += values[:, 0]
+    mu[:, 1] += 0.5 * values[:, 1]
+    log_var = -1 + 0.3 * torch.randn(len(values), 3, generator=random)
+    found = integral_gaps(informations(Normal(mu, log_var), values, sizes, bins=20_000), sizes).mean()
+    gaps = []
+    for factor, size in enumerate(sizes):
+        shared = []
+        for d in range(3):
+            z = np.linspace(-8, 12, 20_001)
+            scale = np.exp(log_var[:, d].numpy() / 2)
+            density = stats.norm.pdf(z, mu[:, d, None].numpy(), scale[:, None])
+            given = [density[values[:, factor].numpy() == value].mean(0) for value in range(size)]
+            entropies = [-np.trapezoid(special.xlogy(p, p), z) for p in (*given, np.mean(given, 0))]
+            shared.append(entropies[-1] - np.mean(entropies[:-1]))
+        second, first = sorted(shared)[-2:]
+        gaps.append((first - second) / np.log(size))
+    yield "mig_integral", found, np.mean(gaps)
 
 
 @check("metrics", "sap", "sap", reference="scikit-learn's LinearSVC, the same points (arXiv 1711.00848, section 3)")

@@ -18,6 +18,7 @@ from vae_lab.metrics.kid import KID
 from vae_lab.metrics.label_distribution import LabelDistribution
 from vae_lab.metrics.novelty import Novelty
 from vae_lab.metrics.prdc import PRDC, neighbourhoods
+from vae_lab.metrics.val_fid import ValidationFID
 
 
 class Given(nn.Module):
@@ -40,11 +41,11 @@ def compared() -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, float]]:
         for parameter in made.model.decoder.parameters():  # type: ignore[attr-defined]
             parameter.mul_(1.7)
     kinds = {"samples": torch.cat([*made.sample(TEST)]), "test": images(made, "test"), "train": images(made, "train"),
-             "reconstructions": made.reconstruct(images(made, "test")),
+             "val": images(made, "val"), "reconstructions": made.reconstruct(images(made, "test")),
              "pool": torch.cat([*made.data.clean("pool", TEST)])}  # fmt: skip
     read = {name: Features()(x) for name, x in kinds.items()}
     metrics = {"fid": FID(), "kid": KID(), "prdc": PRDC(), "is": InceptionScore(), "labels": LabelDistribution(),
-               "novelty": Novelty()}  # fmt: skip
+               "novelty": Novelty(), "val_fid": ValidationFID()}  # fmt: skip
     values = made.run(metrics).values
     scores = {name.removeprefix("test/"): value for name, value in values.items()}
     return {k: v[0].detach() for k, v in read.items()}, {k: v[1].detach() for k, v in read.items()}, scores
@@ -88,6 +89,16 @@ def fid() -> Iterator[Found]:
     random = torch.Generator().manual_seed(0)
     a, b = (torch.randn(5000, 64, generator=random) @ torch.randn(64, 64, generator=random) for _ in range(2))
     yield "fid of 5,000 images in 64 features", frechet(a, b), through_torchmetrics("fid", a, b)
+
+
+@check("metrics", "val_fid", "val/fid", reference="torchmetrics, and SciPy's matrix root (arXiv 1706.08500, eq. 6)")
+def val_fid() -> Iterator[Found]:
+    """As many samples as there are validation images."""
+    features, _, scores = compared()
+    real = features["val"]
+    fake = features["samples"][: len(real)]
+    for right in (through_torchmetrics("fid", fake, real), frechet_distance(*moments(fake), *moments(real))):
+        yield "val/fid", scores["val/fid"], right
 
 
 @check("metrics", "fid", "fid_infinity", statistical=True,

@@ -41,6 +41,22 @@ def loss_terms() -> Iterator[Found]:
             yield name, scores[name], value
 
 
+@check("metrics", "val_loss_terms", "val/loss", "val/recon", "val/kl", "val/elbo",
+       reference="the definitions, with torch.distributions (arXiv 1312.6114)")  # fmt: skip
+def val_loss_terms() -> Iterator[Found]:
+    """β = 4, with the same draw of z, for validation images."""
+    made = evaluation("objective=elbo", "beta=4")
+    scores = made.run({"val_loss_terms": LossTermScores(split="val")}).values
+    x = images(made, "val")
+    q = q_of(made, x)
+    z = q.loc + q.scale * draws(made, "loss_terms", 1, len(x), 3)
+    distortion, kl = -log_px_of(made, "mse", x, z).mean(), D.kl_divergence(q, PRIOR).sum(1).mean()
+    recon = distortion - D_VALUES / 2 * math.log(math.pi)
+    right = {"loss": recon + 4 * kl, "recon": recon, "kl": kl, "elbo": -distortion - kl}
+    for name, value in right.items():
+        yield f"val/{name}", scores[f"val/{name}"], value
+
+
 @check("metrics", "latent_use", "active_units", "kl_per_dim", "mean_variance_per_dim",
        reference="NumPy: Var_x E_q[z_j] > 0.01 (arXiv 1509.00519, section 5.2)")  # fmt: skip
 def latent_use() -> Iterator[Found]:
