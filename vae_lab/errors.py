@@ -1,7 +1,7 @@
 """The exceptions that end a command early, each with its exit status."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -55,3 +55,8 @@ def one_line(text: str, longest: int = 350) -> str:
     if len(line) > longest:  # most often one word is very long
         line = re.sub(r"\S{100,}", lambda word: f"{word[0][:60]}…{word[0][-20:]}", line)
     return line if len(line) <= longest else f"{line[: longest - 151].rstrip()} … {line[-148:].lstrip()}"
+
+
+def one_of(names: Sequence[str]) -> str:
+    """Names as a choice in a sentence: ``a``, ``a or b``, or ``a, b or c``."""
+    return " or ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)

@@ -40,6 +40,7 @@ class Sandbox:
             "NETRC": str(self.base / "no-netrc"),
             "COLUMNS": "100",
             "NO_COLOR": "1",
+            "HYDRA_FULL_ERROR": "0",  # a trace would not be one line
         }
 
     def prepare(self) -> None:

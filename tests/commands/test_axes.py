@@ -95,7 +95,7 @@ def test_settings_in_wandb_are_words_to_group_by(cli, tmp_path):
     (part,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
     inspect = [PROGRAM.with_name("wandb"), "leet", "inspect", "--summary", "--json", part]
     config = json.loads(subprocess.check_output(inspect, text=True))["config"]
-    names = {"model": "dense", "objective": "elbo", "likelihood": "mse", "dataset": "digits", "prior": "standard",
+    names = {"model": "dense", "objective": "elbo", "likelihood": "sigma", "dataset": "digits", "prior": "standard",
              "posterior": "diagonal", "optimizer": "adam", "scheduler": "none"}  # fmt: skip
     assert {group: config[group] for group in names} == names
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())

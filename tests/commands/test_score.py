@@ -44,7 +44,7 @@ def test_training_images_score_as_the_floor_does_and_noise_far_worse(cli, tmp_pa
     noise = json.loads((tmp_path / "noise" / "results.json").read_text())["metrics"]
     assert noise["test/fid"] > 10 * values["test/fid"]
     assert noise["test/kid"] > 10 * abs(values["test/kid"])
-    assert noise["test/coverage"] < 0.1 < values["test/coverage"]
+    assert noise["test/coverage"] < 0.2 < values["test/coverage"]
     assert noise["test/near_copies"] == 0.0
 
 

@@ -67,7 +67,11 @@ def test_an_unknown_group_is_named():
             "dataset=digits",
             "dataset: vae-lab compare has no such key; it belongs to vae-lab train or vae-lab",
         ),
-        ("train", "run=x", "run: vae-lab train has no such key; it belongs to vae-lab evaluate or vae-lab sample"),
+        (
+            "train",
+            "run=x",
+            "run: vae-lab train has no such key; it belongs to vae-lab evaluate, vae-lab figures or vae-lab sample",
+        ),
         (
             "evaluate",
             "sampler.components=2",

@@ -153,7 +153,7 @@ def test_a_run_is_shown_in_one_line(run):
     assert repr(loaded).endswith("2 epochs, seed 0; fid 276, elbo -37.04, loss 37.19)")
     assert "\n" not in repr(loaded)
     assert repr(loaded.data) == "Dataset(digits: 100 train, 144 val, 360 test; images of 1×8×8)"
-    assert repr(loaded.job) == "Job(SingleLevel, ELBO, 2,526 parameters)"
+    assert repr(loaded.job) == "Job(SingleLevel, ELBO, 2,516 parameters)"
     assert repr(loaded.evaluation).startswith("Evaluation(dense, elbo/sigma on digits")
     assert "\n" not in repr(loaded.evaluation) + str(loaded.data)
 

@@ -13,7 +13,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from vae_lab.config.help import commands_with, groups, keys_of, known_keys, listed
 from vae_lab.config.names import slug
 from vae_lab.config.shortages import shortage
-from vae_lab.errors import RunFailed, UserError, did_you_mean
+from vae_lab.errors import RunFailed, UserError, did_you_mean, one_of
 
 
 def explain(error: Exception, command: str = "train") -> tuple[int, str]:
@@ -94,17 +94,17 @@ def _of_another_option(key: str, command: str) -> str:
     """Return the message for a key that exists, but not in this command, or not in the option that was chosen."""
     having = commands_with(key)
     if command not in having:
-        others = " or ".join(f"vae-lab {other}" for other in having)
+        others = one_of([f"vae-lab {other}" for other in having])
         return f"{key}: vae-lab {command} has no such key; it belongs to {others}{_other_data(key, command)}"
     group = key.partition(".")[0]
     having = [f"{group}={option}" for option, path in groups().get(group, {}).items() if key in keys_of(group, path)]
-    advice = f"it belongs to {' or '.join(having)}" if having else f"vae-lab {command} --help lists all keys"
+    advice = f"it belongs to {one_of(having)}" if having else f"vae-lab {command} --help lists all keys"
     return f"{key}: the chosen {group} has no such key; {advice}"
 
 
 def _other_data(key: str, command: str) -> str:
     """Return what is possible instead of another dataset for a finished run."""
-    if key.partition(".")[0] != "dataset" or command not in ("evaluate", "sample"):
+    if key.partition(".")[0] != "dataset" or command not in ("evaluate", "figures", "sample"):
         return ""
     return (
         "; a run keeps the dataset that it was trained on (data_dir= says where it lies); to compare its samples with "

@@ -19,7 +19,12 @@ from vae_lab.system.reading import Damaged, read_history
 _LOCK = ".lock"
 _WITHOUT_EFFECT = ("data_dir", "choices", "logger", "resume")  # top-level keys that change no score and no figure
 # What configs of earlier versions, which lack these keys, stand for.
-_EARLIER = {"initialisation": {"_target_": "vae_lab.nets.initialisation.Initialisation", "output_bias": "default"}}
+_EARLIER = {
+    "initialisation": {"_target_": "vae_lab.nets.initialisation.Initialisation", "output_bias": "default"},
+    "classifier": True,
+    "continues": None,
+    "init": None,
+}
 
 
 @contextmanager
