@@ -21,7 +21,7 @@ class Scores:
     """The result of a metric.
 
     A score named ``<name>_floor`` is what real images reach under the protocol of ``<name>``, and
-    ``<name>_split_floor`` the part of it that is sampling error.
+    ``<name>_split_floor`` is what sampling error alone gives.
     """
 
     values: dict[str, float]  # name -> number; names are prefixed with the split, as test/elbo

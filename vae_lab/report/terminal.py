@@ -98,5 +98,5 @@ def _reference(floors: set[str]) -> str:
     """What reaches these floors; all but that of ``mmd`` are of scores of images."""
     if floors == {"test/mmd_floor"}:
         return "draws from the prior"
-    part = "; in brackets the part of it that is sampling error" if any("_split" in name for name in floors) else ""
+    part = "; in brackets what sampling error alone gives" if any("_split" in name for name in floors) else ""
     return "real training images" + (" (mmd: of draws from the prior)" if "test/mmd_floor" in floors else "") + part

@@ -118,10 +118,10 @@ class ImageScores:
                 self.scores.intervals[f"{full}_floor"] = self._known.intervals[known]
 
     def put_split_floor(self, name: str, value: float) -> None:
-        """Record which part of the floor of a score is sampling error, estimated from halves of the test images."""
+        """Record what sampling error alone gives in place of a floor, estimated from halves of the test images."""
         full = f"{name}{self.suffix}_split_floor"
         self.scores.values[full] = value
-        self.scores.meanings[full] = "of its floor, what is sampling error, from halves of the test images"
+        self.scores.meanings[full] = "what sampling error alone gives, from halves of the test images"
 
 
 def _same(known: Mapping[str, object] | None, protocol: Mapping[str, object]) -> bool:
