@@ -51,7 +51,7 @@ def test_floors_name_what_reaches_them():
 def test_the_part_of_a_floor_that_is_sampling_error_stands_beside_it():
     lines = printed(Scores({"test/fid": 9.0, "test/fid_floor": 1.7, "test/fid_split_floor": 0.9, "test/kid": 3.0}))
     assert "1.7 (0.9)" in next(line for line in lines if line.split()[:1] == ["fid"])
-    assert "in brackets the part of it that is sampling error" in " ".join(lines)
+    assert "in brackets what sampling error alone gives" in " ".join(lines)
     assert not any("fid_split" in line for line in lines)
 
 
