@@ -216,7 +216,7 @@ def cut_texts(cli, monkeypatch, *words: str) -> tuple[list, set[str]]:
     return cut, seen
 
 
-NARROW = ("figures.style.width=3.3", "figures.style.font_size=7")
+NARROW = ("figures.style.width=3.3",)
 QUICK = "figures=[samples,reconstructions,curves,kl_per_dimension,label_shares]"
 
 

@@ -59,7 +59,7 @@ def _add_legend(figure: Figure, axes: Axes, title: str | None, beside: bool) -> 
     look: Any = {"title": title, "fontsize": "x-small", "title_fontsize": "x-small", "frameon": False}
     if style.width is not None:
         handles, labels = axes.get_legend_handles_labels()
-        columns = letters(style.width, 0.7 * style.font_size) // (max(map(len, labels)) + 8)
+        columns = letters(style.width, 0.7 * style.points) // (max(map(len, labels)) + 8)
         figure.legend(handles, labels, loc="outside lower center", ncols=max(1, columns), **look)
         return
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)} if beside else {"loc": "best"}

@@ -27,7 +27,7 @@ class NLLBounds:
         for place, value in zip(k, nll):
             axes.annotate(number(value, ".2f"), (place, value), (7, 5), textcoords="offset points", fontsize="small")
         axes.set_xscale("log")
-        axes.margins(x=0.12)
+        axes.margins(x=0.18)  # room for the number beside the last point
         axes.set(xlabel="importance samples K", ylabel=f"bound (nats per {trained.data.values.one})")
         axes.set_title(f"bars: 95 % intervals over {examples:,} examples, the same for every K")
         axes.grid(alpha=0.3)
