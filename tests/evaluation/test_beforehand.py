@@ -84,3 +84,24 @@ def test_a_missing_compiler_is_refused_before_anything_is_written(cli, tmp_path,
     assert ended.status == 2
     assert "compile=true needs a C++ compiler" in ended.err
     assert not (tmp_path / "run").exists()
+
+
+def test_figures_that_the_user_has_named_and_that_cannot_be_drawn_are_told_before_training(cli):
+    words = ["logger=none", "metrics=loss_terms", "hydra.run.dir=run"]
+    ended = cli("train", *TINY, *words, "figures=[typical,class_samples,samples]")
+    before, _, after = ended.out.partition("epoch 1/1")
+    assert "No figure class_samples: the model is not conditional." in before
+    assert "No figure typical: it shows the results of metrics=anomaly; add anomaly to metrics=, or type " in before
+    assert "No figure" not in after
+    ended = cli("evaluate", "run=run", "metrics=loss_terms", "figures=typical")
+    assert "type vae-lab evaluate run=run metrics=anomaly figures=typical." in ended.out
+    ended = cli("figures", "run=run", "figures=class_samples")
+    assert ended.status == 2
+    assert "nothing can be drawn. No figure class_samples: the model is not conditional." in ended.err
+    assert "No figure" not in cli("evaluate", "run=run", "metrics=anomaly", "figures=typical").out
+
+
+def test_figures_of_the_default_that_do_not_suit_a_run_are_left_out_silently(cli):
+    ended = cli("train", *TINY, "logger=none", "metrics=loss_terms", "figures=default", "hydra.run.dir=run")
+    assert ended.status == 0, ended.err
+    assert "No figure" not in ended.out

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from matplotlib import rcParams
 import torch
+from matplotlib import rcParams
 
 from vae_lab.figures.image_grids import image_grid
 from vae_lab.figures.style import Style, class_colours, current_style, drawn_in, new_figure, number, panels_in_a_row

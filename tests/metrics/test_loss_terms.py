@@ -9,7 +9,9 @@ from vae_lab.likelihoods import MSE, Bernoulli, Gaussian, Sigma
 from vae_lab.metrics.loss_terms import LossTermScores
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.elbo import ELBO
+from vae_lab.objectives.factor_vae import FactorVAE
 from vae_lab.schedules import Constant, Linear
+from vae_lab.scores import differing_loss
 
 
 def trained(likelihood=None, objective=None, images=None, size=1000) -> FakeTrained:
@@ -107,3 +109,22 @@ def test_an_autoencoder_has_neither_kl_nor_elbo():
     found = LossTermScores()(trained(objective=Autoencoder()))
     assert set(found.values) == {"loss", "recon"}
     assert found.protocol["loss_terms"]["elbo_is_a_likelihood_bound"] is False
+
+
+def factor_vae() -> FactorVAE:
+    return FactorVAE(1, 1, 6, 3, 8, 1, 1, Constant(), torch.optim.SGD)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "objective", "meaning"),
+    [
+        (MSE(), None, "the loss of training, nats per image"),
+        (Sigma(), None, "the loss of training with the running σ, nats per image"),
+        (MSE(), factor_vae(), "the loss of training without γ · tc, nats per image"),
+        (Sigma(), factor_vae(), "the loss of training with the running σ and without γ · tc, nats per image"),
+    ],
+)
+def test_the_meaning_of_the_loss_says_how_it_differs_from_the_one_that_is_minimised(likelihood, objective, meaning):
+    fake = trained(likelihood, objective)
+    assert differing_loss(fake) in meaning
+    assert LossTermScores()(fake).meanings["loss"] == meaning

@@ -11,8 +11,8 @@ import torch
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.data.cache import Unwritable, refuse_unwritable
-from vae_lab.evaluation.needs import usable
-from vae_lab.evaluation.parts import figures_of, metrics_of
+from vae_lab.evaluation.needs import QUIET, note_without_results, usable, without_results
+from vae_lab.evaluation.parts import figures_named, figures_of, metrics_of
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_beforehand
@@ -40,7 +40,12 @@ def try_scores(config: Node, job: Job, data: Data) -> list[str]:
     if config.get("sampler"):
         make(config["sampler"])
     trial = _Beforehand(job, data, config["seed"], torch.device("cpu"), features=make(config["features"]))
-    left_out = [*usable(metrics, trial)[1], *usable(figures, trial, "figure ")[1]]
+    named = figures_named(config)
+    drawable, notes = usable(figures, trial, "figure ", () if named else QUIET)
+    left_out = [*usable(metrics, trial)[1], *notes]
+    lacking = {name: without_results(figure, metrics) for name, figure in drawable.items()} if named else {}
+    lacking = {name: names for name, names in lacking.items() if names}
+    left_out += note_without_results(lacking, "vae-lab evaluate run=<the run>", before=True)
     job.train()
     return [*left_out, *trial.warnings]
 

@@ -10,7 +10,7 @@ from vae_lab.scores import Trained
 class NLLBounds:
     """A plot of −L_K against K with 95 % intervals over test examples."""
 
-    requires = "the results of metrics=nll"
+    draws = ("nll",)
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the metric ``nll`` has no result."""

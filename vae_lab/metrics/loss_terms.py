@@ -21,7 +21,7 @@ from typing import Literal
 import torch
 
 from vae_lab.examples import in_words_of
-from vae_lab.scores import Scores, Trained
+from vae_lab.scores import Scores, Trained, differing_loss
 from vae_lab.types import Objective, Step
 
 _AT_ONCE = 1000  # examples in a batch, or fewer if the objective has parts of another size
@@ -71,6 +71,7 @@ class LossTermScores:
         }
         notes = [_NO_BOUND.format(no_bound)] if "elbo" in values and not bound else []
         texts = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
+        texts |= {"loss": f"the loss of training{differing_loss(trained)}, nats per {{one}}"}
         texts |= getattr(trained.objective, "meanings", {})
         texts |= _OF_IMAGES if trained.data.values.kind == "images" else {}
         meanings = in_words_of(trained.data.values, {k: v for k, v in texts.items() if k in values})
@@ -93,7 +94,6 @@ def _size(objective: Objective) -> int:
 
 
 _MEANINGS = {
-    "loss": "as minimised, less an adversary's term, nats per {one}",
     "recon": "−log p(x|z), nats per {one}",
     "kl": "KL[q(z|x) ‖ p(z)], nats per {one}",
     "elbo": "−recon − kl, nats per {one}, higher is better",
