@@ -38,7 +38,7 @@ def test_folders_and_scores_can_be_chosen(cli, tmp_path):
     for i, place in enumerate(("a/x", "b/y")):
         make_run(tmp_path / place, 10.0 + i, latent_dim=2 + i)
     listed = cli("list", "b", "show=[kl]")
-    assert rows(listed.out) == {"run": ["state", "kl"], "b/y": ["finished", "4.1"]}
+    assert rows(listed.out) == {"run": ["state", "kl"], "b/y": ["finished", "4.100"]}
     (tmp_path / "empty").mkdir()
     assert cli("list", "empty").out.strip() == "No runs in or below empty"
 

@@ -99,7 +99,7 @@ def test_a_header_sorts_by_mouse_and_by_keyboard_and_says_so(opened, sweep_page)
     assert header(page, "score:fid").get_attribute("aria-sort") == "descending"
     assert [cell.split()[0] for cell in column(page, "score:fid")][:2] == ["56.5", "42.5"]
     header(page, "score:elbo").locator("button").click()  # higher is better: the best first
-    assert column(page, "score:elbo")[0].startswith("▸ -12.5")
+    assert column(page, "score:elbo")[0].startswith("▸ −12.5")
     assert header(page, "score:fid").get_attribute("aria-sort") == "none"
 
 

@@ -47,7 +47,8 @@ function drawTable() {
     const tr = make("tr", { className: row.bad ? "bad" : "" }, about, ...columns().map((c) => cellNode(c, row)));
     return { row, tr, text: Object.values(row.cells).map((c) => c.t).join(" ").toLowerCase() };
   });
-  byId("spread").textContent = state.mode === "seeds"
+  const spread = drawn[state.mode].some((item) => item.text.includes("±"));
+  byId("spread").textContent = !spread ? "" : state.mode === "seeds"
     ? "± is the standard deviation over seeds (n − 1), or for a single run half of its 95 % interval."
     : "± is half of a run's 95 % interval.";
   placeRows();

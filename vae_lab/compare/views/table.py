@@ -95,6 +95,12 @@ def format_score(value: Value) -> str:
     return f"{mean} ± {spread}" if spread else mean
 
 
+def has_spread(compared: Compared, scores: Sequence[Score], cells: Sequence[Sequence[int]]) -> bool:
+    """Whether a value of these scores in these rows is shown with ±."""
+    values = [compared.value(score, tuple(runs)) for score in scores for runs in cells]
+    return any(value is not None and value.spread is not None for value in values)
+
+
 def footnote(score: Score, value: Value) -> str:
     """Return the letter of the value's protocol, after a space; empty if the score has only one protocol."""
     return f" {letter(value.protocol)}" if len(score.protocols) > 1 else ""
@@ -141,7 +147,8 @@ def _notes(
     spread = "half of the 95 % interval"
     if seeds:
         spread = f"the standard deviation over seeds, for a single run {spread}"
-    notes = [f"{how_marked(compared, [score.name for score in fits])}; ± is {spread}"]
+    marked = how_marked(compared, [score.name for score in fits])
+    notes = [f"{marked}; ± is {spread}" if has_spread(compared, fits, cells[:ROWS]) else marked]
     duplicates = [equal for cell in cells for equal in compared.duplicates(cell)]
     if duplicates:
         names = [" = ".join(compared.records[run].name for run in equal) for equal in duplicates]
