@@ -29,6 +29,7 @@ from vae_lab.scores import Scores
 from vae_lab.system.reading import read_history, steps_in
 from vae_lab.training.checkpoints import LAST, restore_last, write_checkpoint
 from vae_lab.training.compiled import estimated_seconds
+from vae_lab.training.history import log_history, write_history
 
 
 def begin(
@@ -88,10 +89,14 @@ class ActiveRun:
             restore_last(prepared.checkpoint)
         self._started: float | None = time.perf_counter()
         self._is_open = True
-        done = [row for row in read_history(self.run_dir / HISTORY) if row["epoch"] <= prepared.epochs_done]
-        context = LogContext(self.run_dir, self.config, self.environment, steps_in(done))
+        begun = prepared.beginning.history if prepared.beginning else []
+        saved = [row for row in read_history(self.run_dir / HISTORY) if row["epoch"] <= prepared.epochs_done]
+        context = LogContext(self.run_dir, self.config, self.environment, steps_in(begun or saved))
         self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
         self.began = prepared.beginning.sentence if prepared.beginning else ""
+        if begun:
+            write_history(self.run_dir / HISTORY, begun)
+            log_history(self.loggers, begun)
         if prepared.beginning and prepared.beginning.checkpoint:
             write_checkpoint(prepared.beginning.checkpoint, self.run_dir / "checkpoints" / LAST)
 
