@@ -21,7 +21,7 @@ def no_cache(tmp_path, monkeypatch):
 
 REFUSED = {
     "features=inception features.weights=missing.pth metrics=fid": "features.weights=missing.pth: no such file",
-    "metrics=loss_terms metrics.loss_terms=5": "metrics.loss_terms has no _target_",
+    "metrics=loss_terms metrics.loss_terms=5": "loss_terms is a metric and has settings of its own, no value; type",
     "metrics=loss_terms metrics.loss_terms._target_=vae_lab.figures.curves.Curves": "is not a metric",
     "metrics=none figures=curves figures.curves._target_=vae_lab.metrics.fid.FID": "is not a figure",
     "metrics=none figures=samples figures.samples.rows=0": "figures.samples.rows=0: must be greater than 0",
