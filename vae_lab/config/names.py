@@ -40,6 +40,16 @@ def slug(overrides: str) -> str:
     return short_name(name, source=overrides) or "default"
 
 
+def origin(run: str | None) -> str:
+    """Return how the name of a run's folder begins if the run continues another one; empty if it does not.
+
+    >>> origin("outputs/2026-01-31/12-00-00-dataset-digits_beta-4"), origin(None)
+    ('from-dataset-digits_beta-4-', '')
+    """
+    name = re.sub(r"^(\d\d-\d\d-\d\d-)?(from-)?", "", Path(run).name) if run else ""
+    return f"from-{short_name(slug(name), 40)}-" if name else ""
+
+
 def fitting(path: Path) -> Path:
     """Return a path in which every name that no file system takes is cut, always in the same way."""
     names = [short_name(part) if len(part.encode(errors="surrogateescape")) > LARGEST else part for part in path.parts]
