@@ -40,8 +40,7 @@ class LossTermScores:
         draws: number of times that the latents are drawn. The terms are means over the draws; from two draws on, they
             have an interval, by the t distribution of the mean over draws. The examples are the same in every draw and
             for all runs, so that the interval says what the latents' noise does to a comparison of runs, not how the
-            score would vary with other examples. Terms that no draw enters, such as those of an autoencoder, are computed
-            once.
+            score would vary with other examples. The terms of an autoencoder, which no draw enters, are computed once.
     """
 
     topic = "Loss and its terms"
