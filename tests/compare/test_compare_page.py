@@ -203,7 +203,7 @@ def test_texts_of_a_run_folder_are_shown_and_not_obeyed(opened, tmp_path, kind):
             select.select_option(index=select.locator("option").count() - 1)
         section.scroll_into_view_if_needed()
         section.locator(".gtitle").wait_for()
-    assert text in page.locator("#curves .plot").text_content()
+    assert text[:20] in page.locator("#curves .plot").text_content()  # a legend shortens a long name
     assert text in page.locator("#against .plot").text_content()
     assert "undefined" not in page.locator("#runs").inner_text()
     assert page.locator(".plot a").count() == 0

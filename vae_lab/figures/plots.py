@@ -70,7 +70,7 @@ def legend_names(plot: Plot) -> list[str]:
     Of a name that is still long, the beginning and the end remain. Names that become equal are numbered, so that each
     stands for one line.
     """
-    names = [_short(line.label, values=bool(plot.legend)) for line in plot.lines]
+    names = [_short(line.label, plot.legend.split(", ") if plot.legend else []) for line in plot.lines]
     labels = {name: list(dict.fromkeys(x.label for x, n in zip(plot.lines, names) if n == name)) for name in names}
     return [
         f"{name} ({labels[name].index(line.label) + 1})" if len(labels[name]) > 1 else name
@@ -78,9 +78,10 @@ def legend_names(plot: Plot) -> list[str]:
     ]
 
 
-def _short(label: str, values: bool) -> str:
-    if len(label) > LETTERS and values:
-        label = re.sub(r"(^| )[\w.]+=", r"\1", label)
+def _short(label: str, settings: Sequence[str]) -> str:
+    if len(label) > LETTERS:
+        for name in settings:
+            label = re.sub(rf"(^| ){re.escape(name)}=", r"\1", label, count=1)
     half = LETTERS // 2
     return label if len(label) <= LETTERS else f"{label[: half - 1]} … {label[2 - half :]}"
 

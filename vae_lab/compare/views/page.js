@@ -229,7 +229,7 @@ function legendRows(panel, traces, width, letter) {
   return Math.ceil(named / Math.max(1, Math.floor(width / (longest * letter + 50)))) + (panel.legend_letters ? panel.layout.legend.title.text.split("<br>").length : 0);
 }
 
-function themed(panel, traces, width) {
+function themed(div, panel, traces) {
   const { layout } = panel;
   const named = traces.filter((trace) => trace.name).length;
   const printing = document.documentElement.classList.contains("printing");
@@ -241,9 +241,10 @@ function themed(panel, traces, width) {
   const below = narrow || panel.legend_letters > 0;
   const listed = layout.showlegend && (printing || !(narrow && named > 6)); // a narrow screen has no room for more
   const title = panel.legend_letters ? { ...layout.legend.title, side: "top" } : { text: "" };
-  const rows = listed && below ? legendRows(panel, traces, width, printing ? 6 : 7) : 0;
+  const rows = listed && below ? legendRows(panel, traces, (printing ? SHEET.width : div.clientWidth) - 90, printing ? 6 : 7) : 0;
   const size = printing ? sheetSize(layout, rows)
-    : { height: (narrow ? 420 : 520) + LEGEND_ROW * rows, margin: { ...layout.margin, b: 60 + LEGEND_ROW * rows } };
+    : { autosize: true, margin: { ...layout.margin, b: 60 + LEGEND_ROW * rows } }; // in the height of its div
+  div.style.height = `${size.height || (narrow ? 420 : 520) + LEGEND_ROW * rows}px`;
   return {
     ...layout, ...size, paper_bgcolor: colour("--back"), plot_bgcolor: colour("--back"),
     font: { color: colour("--text"), size: printing ? 11 : 13 },
@@ -268,8 +269,7 @@ function redraw(name) {
 function drawPanel(div, name, panel) {
   const kept_here = (trace) => name !== "curves" || !kept || !trace.meta || trace.meta.runs.some((run) => kept.has(run));
   const traces = panel.data.filter(kept_here);
-  const layout = themed(panel, traces, div.clientWidth - 90);
+  const layout = themed(div, panel, traces);
   layout.uirevision = panel.label + panel.layout.title.text; // plotly keeps the zoom while this value stays the same
-  div.style.height = `${layout.height}px`;
   Plotly.react(div, traces, layout, { responsive: true, displaylogo: false });
 }
