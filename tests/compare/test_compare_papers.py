@@ -6,6 +6,7 @@ from vae_lab.compare.compared import Compared
 from vae_lab.compare.folders import run_folders
 from vae_lab.compare.reading import read
 from vae_lab.compare.views.papers import latex, markdown
+from vae_lab.compare.views.rows import seed_rows_of
 
 
 def compared(folder: Path) -> Compared:
@@ -45,3 +46,11 @@ def test_characters_with_a_meaning_are_escaped_and_protocols_are_named(tmp_path)
     assert "c|d *e* f & $11.0 \\pm 1.0^{\\mathrm{B}}$" in made
     assert "fid, A: images 100 (1 run); B: images 200 (1 run)" in made
     assert r"| c\|d \*e\* f | 11.0 ± 1.0 B |" in markdown(compared(tmp_path / "s"))
+
+
+def test_runs_that_differ_only_in_their_seed_are_named_by_the_number_of_seeds(tmp_path):
+    for seed in (1, 2):
+        make_run(tmp_path / f"seed-{seed}", 10 + seed, seed=seed)
+    compared = Compared([read(tmp_path / f"seed-{seed}") for seed in (1, 2)])
+    assert "| 2 seeds | 2 |" in markdown(compared)
+    assert seed_rows_of(compared)[0]["cells"]["run"]["t"] == "2 seeds"

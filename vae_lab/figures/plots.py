@@ -57,7 +57,7 @@ class Plot:
 
 
 LEGEND = 24  # most lines that a legend lists
-BESIDE, LETTERS = 32, 50  # letters of the longest name in a legend beside the axes, and of any name in a legend
+BESIDE, LETTERS = 40, 50  # letters of the longest name in a legend beside the axes, and of any name in a legend
 
 
 def legend_names(plot: Plot) -> list[str]:

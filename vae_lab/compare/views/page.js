@@ -243,7 +243,7 @@ function themed(div, panel, traces) {
   const title = panel.legend_letters ? { ...layout.legend.title, side: "top" } : { text: "" };
   const rows = listed && below ? legendRows(panel, traces, (printing ? SHEET.width : div.clientWidth) - 90, printing ? 6 : 7) : 0;
   const size = printing ? sheetSize(layout, rows)
-    : { autosize: true, margin: { ...layout.margin, b: 60 + LEGEND_ROW * rows } }; // in the height of its div
+    : { autosize: true, margin: { ...layout.margin, b: 70 + LEGEND_ROW * rows } }; // in the height of its div
   div.style.height = `${size.height || (narrow ? 420 : 520) + LEGEND_ROW * rows}px`;
   return {
     ...layout, ...size, paper_bgcolor: colour("--back"), plot_bgcolor: colour("--back"),
@@ -255,7 +255,7 @@ function themed(div, panel, traces) {
     yaxis: { ...layout.yaxis, ...axis, automargin: true, title: titled(layout.yaxis) },
     showlegend: listed,
     legend: below ? { ...layout.legend, title, orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom",
-      maxheight: LEGEND_ROW * rows + 10 } : layout.legend,
+      maxheight: LEGEND_ROW * rows + 25 } : layout.legend,
     hoverlabel: { align: "left" },
   };
 }
