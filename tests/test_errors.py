@@ -1,6 +1,6 @@
 import pytest
 
-from vae_lab.errors import did_you_mean, one_line
+from vae_lab.errors import did_you_mean, one_line, one_of
 
 
 @pytest.mark.parametrize(("word", "nearest"), [("latent_dims", "latent_dim"), ("bata", "beta"), ("ephocs", "epochs")])
@@ -32,3 +32,17 @@ def test_the_start_and_the_advice_of_a_long_message_are_kept():
 def test_short_messages_stay():
     path = "/a" * 100
     assert one_line(f"{path}: no such folder") == f"{path}: no such folder"
+
+
+def test_an_address_to_fetch_is_kept_whole():
+    address = "https://example.org/" + "folder/" * 14 + "file.pth"
+    line = one_line(f"{'why ' * 100}; get {address} and type features.weights=<that file>")
+    assert f"get {address} and type features.weights=<that file>" in line
+    assert len(line) <= 350
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")]
+)
+def test_a_choice_is_written_as_in_a_sentence(names, sentence):
+    assert one_of(names) == sentence

@@ -53,8 +53,8 @@ def one_line(text: str, longest: int = 350) -> str:
     """
     line = "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))
     if len(line) > longest:  # most often one word is very long
-        line = re.sub(r"\S{100,}", lambda word: f"{word[0][:60]}…{word[0][-20:]}", line)
-    return line if len(line) <= longest else f"{line[: longest - 151].rstrip()} … {line[-148:].lstrip()}"
+        line = re.sub(r"(?<!\S)(?!https?://)\S{100,}", lambda word: f"{word[0][:60]}…{word[0][-20:]}", line)
+    return line if len(line) <= longest else f"{line[: longest - 203].rstrip()} … {line[-200:].lstrip()}"
 
 
 def one_of(names: Sequence[str]) -> str:

@@ -123,6 +123,8 @@ def test_a_path_may_be_typed_with_quotes(tmp_path, monkeypatch):
         ("model=5", "model=5: must be the name of an option; options: cnn"),
         ("model={a:1}", "must be the name of an option"),
         ("metrics=[1,2]", "metrics=1: must be the name of an option"),
+        ("logger=[wandb,tensorboard]", "a run has one logger; type -m logger=wandb,tensorboard for a sweep over them"),
+        ("+model=[dense,cnn]", "a run has one model"),
         ("logger=[null]", "logger=null: must be the name of an option"),
         ("model=choice(1,2)", "model=1: must be"),
         ("=5", "'=5' is not of the form key=value"),

@@ -13,6 +13,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from vae_lab.config.help import commands_with, groups, keys_of, known_keys, listed
 from vae_lab.config.names import slug
 from vae_lab.config.shortages import shortage
+from vae_lab.config.words import GROUPS_OF_SEVERAL
 from vae_lab.errors import RunFailed, UserError, did_you_mean, one_of
 
 
@@ -64,7 +65,9 @@ def explain_hydra(error: Exception, command: str = "train") -> str | None:
     several = re.search(r"Ambiguous value for argument '([^=]+)=([^']*)'", text)
     if several:
         key, values = several.groups()
-        return f"{key}={values}: several values; type -m for a sweep over them, or '{key}=[{values}]' for a list"
+        single = key in groups() and key not in GROUPS_OF_SEVERAL
+        as_list = "" if single else f", or '{key}=[{values}]' for a list"
+        return f"{key}={values}: several values; type -m for a sweep over them{as_list}"
     removed = re.search(r"Could not delete (?:from config\. )?'([^'=]+)", text)
     if removed:
         return _not_removable(removed.group(1))

@@ -187,6 +187,9 @@ def refuse_unreadable(words: list[str]) -> None:
                 _refuse_no_name(key, value)
 
 
+GROUPS_OF_SEVERAL = ("metrics", "figures", "experiment")  # a run may have several options of these
+
+
 def _refuse_other_settings_of_hydra(word: str, key: str) -> None:
     if key not in OF_HYDRA or word[0] in "+~":
         instead = _INSTEAD.get(key)
@@ -203,6 +206,9 @@ def _refuse_other_settings_of_hydra(word: str, key: str) -> None:
 
 def _refuse_no_name(group: str, value: object) -> None:
     names = value if isinstance(value, list) else [value]
+    if len(names) > 1 and group not in GROUPS_OF_SEVERAL:  # Hydra would merge the options, and the last would win
+        typed = ",".join(str(getattr(name, "text", name)) for name in names)
+        raise UserError(f"{group}=[{typed}]: a run has one {group}; type -m {group}={typed} for a sweep over them")
     for name in names:
         text = getattr(name, "text", name)  # of a quoted string
         if not (isinstance(text, str) or (text is None and value is None)):
