@@ -6,6 +6,7 @@ from vae_lab.compare.compared import Compared
 from vae_lab.compare.folders import run_folders
 from vae_lab.compare.reading import read
 from vae_lab.compare.views.papers import latex, markdown
+from vae_lab.compare.views.rows import seed_rows_of
 
 
 def compared(folder: Path) -> Compared:
@@ -54,3 +55,11 @@ def test_the_spread_is_explained_only_where_a_number_has_one(tmp_path):
     assert "± is half of the 95 % interval" in markdown(Compared(runs, ["fid", "kl"]))
     assert "±" not in markdown(Compared(runs, ["elbo", "kl"]))
     assert "95 %" not in latex(Compared(runs, ["elbo", "kl"]))
+
+
+def test_runs_that_differ_only_in_their_seed_are_named_by_the_number_of_seeds(tmp_path):
+    for seed in (1, 2):
+        make_run(tmp_path / f"seed-{seed}", 10 + seed, seed=seed)
+    compared = Compared([read(tmp_path / f"seed-{seed}") for seed in (1, 2)])
+    assert "| 2 seeds | 2 |" in markdown(compared)
+    assert seed_rows_of(compared)[0]["cells"]["run"]["t"] == "2 seeds"

@@ -1,4 +1,5 @@
 import math
+import statistics
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from helpers import FakeTrained, labelled, random_batch, small_model, step
 from vae_lab.examples import Examples
 from vae_lab.likelihoods import MSE, Bernoulli, Gaussian, Sigma
 from vae_lab.metrics.loss_terms import LossTermScores
+from vae_lab.noise import SeededNoise
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.objectives.factor_vae import FactorVAE
@@ -83,6 +85,29 @@ def test_a_schedule_is_at_its_end():
 
 def test_scores_repeat_themselves():
     assert LossTermScores()(trained()).values == LossTermScores()(trained()).values
+
+
+def test_several_draws_give_the_mean_with_the_interval_of_the_mean():
+    fake = trained(likelihood=Gaussian(0.3))
+    fake.noise = lambda purpose: SeededNoise("cpu", purpose)
+    found = LossTermScores("val", draws=4)(fake)
+    singles = []
+    for purpose in ("loss_terms", "loss_terms 1", "loss_terms 2", "loss_terms 3"):
+        fake.noise = lambda _, purpose=purpose: SeededNoise("cpu", purpose)
+        singles.append(LossTermScores("val")(fake).values["elbo"])
+    mean, sd = statistics.fmean(singles), statistics.stdev(singles)
+    half = 3.182446 * sd / 2  # the 97.5 % quantile of Student's t with 3 degrees of freedom
+    assert found.values["elbo"] == pytest.approx(mean)
+    assert found.intervals["elbo"] == pytest.approx((mean - half, mean + half))
+    assert "kl" not in found.intervals  # in closed form: every draw has the same
+    assert found.protocol["val_loss_terms"]["draws"] == 4
+    assert "4 draws" in found.protocol["val_loss_terms"]["interval"]
+
+
+def test_a_single_draw_has_no_interval_and_an_autoencoder_is_scored_once():
+    assert LossTermScores()(trained()).intervals == {}
+    found = LossTermScores(draws=5)(trained(objective=Autoencoder()))
+    assert (found.intervals, found.protocol["loss_terms"]["draws"]) == ({}, 1)
 
 
 def test_bits_per_dim_of_binary_images_are_the_elbo_in_bits_per_value():

@@ -87,7 +87,7 @@ def _rows(compared: Compared, text: Callable[[str], str], shown: Callable[[Cell 
     best = {score.name: best_cells(compared, score) for score in _scores(compared)}
     rows = []
     for runs in (cell.runs for cell in compared.cells if compared.records[cell.runs[0]].finished):
-        row = [format_setting(s.values[runs[0]]) for s in compared.settings] or [compared.label(runs[0])]
+        row = [format_setting(s.values[runs[0]]) for s in compared.settings] or [compared.label_of(runs)]
         row += [str(len({compared.seed(run) for run in runs}))] if compared.seeded else []
         cells = [_cell(score, compared.value(score, runs), runs in best[score.name]) for score in _scores(compared)]
         rows.append([*map(text, row), *map(shown, cells)])

@@ -64,7 +64,7 @@ def format_runs(n: int) -> str:
 
 
 def _names(compared: Compared, settings: Sequence[Setting], cell: Sequence[int]) -> list[str]:
-    return [format_setting(s.values[cell[0]]) for s in settings] or [compared.label(cell[0])]
+    return [format_setting(s.values[cell[0]]) for s in settings] or [compared.label_of(cell)]
 
 
 def _count(compared: Compared, cell: Sequence[int]) -> str:
@@ -126,7 +126,7 @@ def fitting(
     settings: list[Setting] = []
     chosen: list[Score] = []
     if not compared.settings:
-        left -= max(min(left - SCORE, 3 + max((len(compared.label(cell[0])) for cell in cells), default=0)), NAME)
+        left -= max(min(left - SCORE, 3 + max((len(compared.label_of(cell)) for cell in cells), default=0)), NAME)
     for setting in compared.settings:
         needed = 3 + max([len(setting.name), *(len(format_setting(setting.values[cell[0]])) for cell in cells)])
         if not settings or left - needed >= SCORE:
