@@ -32,3 +32,7 @@ def test_a_value_has_the_digits_that_its_error_leaves(value, error, shown):
 
 def test_a_number_without_an_error_has_four_digits():
     assert [plain(v) for v in (0.123456, 12.3456, 999.94, 1234.5)] == ["0.1235", "12.35", "999.9", "1234"]
+
+
+def test_zeros_at_the_end_are_digits_except_of_whole_numbers():
+    assert [plain(v) for v in (-100.98, -101.5, 0.50001, 2.0, 999.96)] == ["-101.0", "-101.5", "0.5000", "2", "1000"]

@@ -23,8 +23,16 @@ def with_error(value: float, error: float | None) -> tuple[str, str]:
 
 
 def plain(value: float) -> str:
-    """Return a number with four significant digits, without decimals from 1000 on."""
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+    """Return a number with four significant digits, without decimals if it is whole or rounds to 1000 or more.
+
+    Zeros at the end are kept, because they are digits, too.
+
+    >>> plain(-100.98), plain(3), plain(1234.5)
+    ('-101.0', '3', '1234')
+    """
+    if not math.isfinite(value) or abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.4g}" if value == round(value) else f"{value:#.4g}".removesuffix(".")
 
 
 def _decimals(error: float) -> int:
