@@ -90,7 +90,7 @@ def test_runs_equal_in_settings_and_seed_are_reported_and_their_numbers_are_neve
     told = console.file.getvalue()
     assert "1 (2 equal runs)" in told
     assert f"{names[0]} = {names[1]}" in told
-    rows = told.partition("▸ marks")[0]
+    rows = told.partition("runs with equal")[0]
     assert "…" not in rows
     assert "1235" in rows
     assert all(len(line) <= 80 for line in rows.splitlines())
