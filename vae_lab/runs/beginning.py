@@ -67,7 +67,7 @@ def _continued(settings: TrainConfig, config: Node, job: Job, path: str) -> Begi
     if theirs != ours:
         raise UserError(f"from={path}: its optimizer is {theirs}, not {ours}; init={path} takes its weights alone")
     state = _states(content)
-    _refuse_difference(f"from={path}", state, dict(job.state_dict()), differing(run.config, config))
+    _refuse_difference(f"from={path}", state, dict(job.state_dict()), _differing(run, config, job))
     job.load_state_dict(state)
     step = run.steps_done
     optimizers, schedulers = _at_epoch(settings, config, job, content, (done, step), run.config["lr"])
@@ -82,7 +82,7 @@ def _initialised(job: Job, config: Node, path: str) -> Beginning:
     state, own = _states(content), job.state_dict()
     model = {key: value for key, value in state.items() if key.startswith(OF_MODEL)}
     ours = {key: value for key, value in own.items() if key.startswith(OF_MODEL)}
-    _refuse_difference(f"init={path}", model, ours, differing(run.config, config, of_objective=False))
+    _refuse_difference(f"init={path}", model, ours, _differing(run, config, job, of_objective=False))
     job.load_state_dict({**own, **model})
     done = int(content["epoch"]) + 1
     about = {"run": path, "run_id": run.environment["run_id"], "epoch": done}
@@ -102,6 +102,15 @@ def _read(path: str, key: str) -> tuple[Run, dict[str, Any]]:
 
 def _states(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return {key.removeprefix("job."): value for key, value in content["state_dict"].items()}
+
+
+def _differing(run: Run, config: Node, job: Job, of_objective: bool = True) -> dict[str, tuple[str, str]]:
+    """The settings of networks that differ from those of another run; a dataset of the same shape is none of them."""
+    found = differing(run.config, config, of_objective)
+    same_shape = run.environment.get("x_shape") == list(getattr(job.model, "x_shape", ()))
+    if same_shape and not config.get("conditional"):  # otherwise, the number of classes counts, too
+        found = {name: values for name, values in found.items() if name.partition(".")[0] != "dataset"}
+    return found
 
 
 def _refuse_difference(
