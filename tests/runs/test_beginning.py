@@ -88,11 +88,13 @@ def test_the_weights_alone_can_be_taken(cli):
 def test_what_does_not_fit_is_refused_in_one_line_and_nothing_is_written(cli):
     assert cli("train", *WORDS, "epochs=2", "hydra.run.dir=first").status == 0
     for words, told in (
-        (["from=first"], "2 epochs are done, and epochs=2 counts them, too; type epochs=4, or any number above 2"),
+        (["from=first"], "first: this run has trained for its 2 epochs; type from="),
+        (["from=first", "epochs=1"], "2 epochs are done, and epochs=1 counts them, too; type epochs=4, or any"),
         (["from=first", "epochs=4", "optimizer=sgd"], "its optimizer is torch.optim.Adam, not torch.optim.SGD"),
         (["from=nowhere"], "from=nowhere: no run folder (no config.yaml in it)"),
         (["-m", "from=first", "seed=1,2"], "--multirun: from= continues one run"),
-        ([*WORDS, "init=first", "model.net.width=9"], "its networks differ from those of this run (model."),
+        ([*WORDS, "init=first", "model.net.width=9"], "(model.net.width=8 there and 9 here); type model.net.width=8"),
+        (["from=first", "epochs=4", "latent_dim=7"], "(latent_dim=16 there and 7 here); type latent_dim=16"),
         (["from=first", "epochs=4", "init=first"], "from= and init= exclude each other"),
         (["resume=first", "epochs=4"], "type vae-lab train from=first epochs=<all epochs>"),
         (["resume=first"], "this run is finished; for more epochs, type vae-lab train from=first epochs=4"),

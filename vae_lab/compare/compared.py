@@ -7,7 +7,7 @@ from functools import cached_property
 
 from vae_lab.compare.protocols import samplers
 from vae_lab.compare.reading import Record
-from vae_lab.compare.scores import Score, cells_of, over_seeds, scores_of, scores_to_show
+from vae_lab.compare.scores import Score, cells_of, over_seeds, scores_of, scores_to_show, with_last_losses
 from vae_lab.compare.settings import MISSING, Setting, axes, differing, format_setting
 
 # This ending of a sampler's label only repeats the setting ``conditional``.
@@ -37,7 +37,7 @@ class Compared:
     """
 
     def __init__(self, records: Sequence[Record], show: list[str] | None = None) -> None:
-        self.records = records
+        self.records = records = with_last_losses(records)
         self.samplers = samplers(records)
         self.settings = differing(records)
         self.settings += self._differing_sampler()

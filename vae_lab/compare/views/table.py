@@ -8,10 +8,10 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from vae_lab.compare.choosing import BEST, best_cells, first_ranked, how_marked, ranking
+from vae_lab.compare.choosing import BEST, best_cells, first_ranked, how_marked, missing_validation, ranking
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
-from vae_lab.compare.scores import Score
+from vae_lab.compare.scores import LAST_LOSS, Score
 from vae_lab.compare.settings import Setting, format_setting
 from vae_lab.report.rounding import with_error
 
@@ -47,7 +47,7 @@ def print_table(console: Console, compared: Compared) -> None:
         console.print(table)
     else:
         console.print(title, style="bold")
-    for note in _notes(compared, scores, settings, fits, cells, seeds) if cells else []:
+    for note in _notes(compared, scores, settings, fits, cells, best) if cells else []:
         console.print(visible(note), style="dim", markup=False, highlight=False, soft_wrap=True)
     for line in [*_unfinished(compared), *_partly_damaged(compared), *_run_notes(compared)]:
         console.print(visible(line), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
@@ -142,13 +142,9 @@ def fitting(
 
 def _notes(
     compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fits: Sequence[Score],
-    cells: Sequence[Sequence[int]], seeds: bool,
+    cells: Sequence[tuple[int, ...]], best: Best,
 ) -> list[str]:  # fmt: skip
-    spread = "half of the 95 % interval"
-    if seeds:
-        spread = f"the standard deviation over seeds, for a single run {spread}"
-    marked = how_marked(compared, [score.name for score in fits])
-    notes = [f"{marked}; ± is {spread}" if has_spread(compared, fits, cells[:ROWS]) else marked]
+    notes = _legend(compared, fits, cells, best)
     duplicates = [equal for cell in cells for equal in compared.duplicates(cell)]
     if duplicates:
         names = [" = ".join(compared.records[run].name for run in equal) for equal in duplicates]
@@ -168,6 +164,22 @@ def _notes(
             notes.append(f"{score.name} was measured under {len(labels)} protocols, whose values are not comparable: "
                          f"{'; '.join(listed)}")  # fmt: skip
     return notes
+
+
+def _legend(compared: Compared, fits: Sequence[Score], cells: Sequence[tuple[int, ...]], best: Best) -> list[str]:
+    """What ▸ and ± mean, as far as the table has them, and that no score was computed if that is so."""
+    names = [score.name for score in fits]
+    marked = any(best[name] for name in names)
+    legend = [how_marked(compared, names)] if marked else []
+    if names in ([], [LAST_LOSS]):
+        legend = ["no score was computed (metrics=none)" + (", and the loss is that of metrics.csv" if names else "")]
+    if has_spread(compared, fits, cells[:ROWS]):
+        interval = "half of the 95 % interval"
+        several = any(len(cell) > 1 for cell in cells)
+        spread = f"the standard deviation over seeds, for a single run {interval}" if several else interval
+        legend.append(f"± is {spread}")
+    advice = missing_validation(compared, names) if marked else ""
+    return [line for line in ("; ".join(legend), advice) if line]
 
 
 def _run_notes(compared: Compared) -> list[str]:
