@@ -16,7 +16,7 @@ VALUES = [
     "range(1,3)", "range(3)", "interval(0,1)", "glob(*)", "glob(x*)", "sort(3,1)", "shuffle(1,2)", "int(3.5)",
     "str(5)", "float(2)", "tag(a,1)", "foo(1)", "extend_list(3)", "'", '"', "'a b'", '"a', "a b", "[", "]", "{", "}",
     "(", ")", "[a", "a]", "a=b", "=", ",", ":", "a:b", "\\", "\\'", "$", "${beta}", "${nope}", "${model}", "${",
-    "${oc.env:HOME}", "${oc.env:NOPE}", "${slug:a}", "${divide:1,0}", "${now:%Y}", "${hydra:job.name}",
+    "${oc.env:HOME}", "${oc.env:NOPE}", "${run_name:a}", "${divide:1,0}", "${now:%Y}", "${hydra:job.name}",
     "${multiply:a,b}", "é", "β", "日本", "🙂", "\u202e", "\ud7ff", "\x01", "\x7f", "\t", "\n", "a\nb", " ", "#", "@",
     "~", "!", "%s", "%", "*", "?", "../x", "/nope/x", ".", "..", "/", "~/x", "file", RUN, IMAGES, ARRAY, STOPPED,
     SWEEP, ODD, f"'{ODD}'", "x" * 300, "[" * 60, "y" * 5000,

@@ -90,7 +90,7 @@ def test_runs_equal_in_settings_and_seed_are_reported_and_their_numbers_are_neve
     told = console.file.getvalue()
     assert "1 (2 equal runs)" in told
     assert f"{names[0]} = {names[1]}" in told
-    rows = told.partition("▸ marks")[0]
+    rows = told.partition("runs with equal")[0]
     assert "…" not in rows
     assert "1235" in rows
     assert all(len(line) <= 80 for line in rows.splitlines())
@@ -315,3 +315,10 @@ def test_bad_runs_are_marked_rows_and_never_end_the_comparison(tmp_path, console
     assert "metrics.csv is damaged (line 2: field larger than field limit" in rows["field"]["reason"]
     assert "the epochs must ascend" in rows["order"]["reason"]
     assert [str(warning.message) for warning in recwarn if issubclass(warning.category, RuntimeWarning)] == []
+
+
+def test_the_legend_explains_only_marks_that_the_table_has(tmp_path, console):
+    make_run(tmp_path / "a", 12.5)
+    write_comparison([tmp_path], tmp_path / "out", console)
+    assert "▸" not in console.file.getvalue()
+    assert "half of the 95 % interval" in console.file.getvalue()

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made import config, make_run, protocol
 
-from vae_lab.compare.choosing import best_cells, best_of, how_marked
+from vae_lab.compare.choosing import best_cells, best_of, how_marked, missing_validation
 from vae_lab.compare.compared import Compared
 from vae_lab.compare.protocols import letter, metric_of
 from vae_lab.compare.reading import Record, read
@@ -94,6 +95,36 @@ def test_the_best_is_chosen_by_test_scores_where_a_run_has_no_validation_score_a
 def test_validation_scores_choose_within_the_protocol_of_the_test_score():
     other = {"images": 1000}
     assert best([validated(1, 9), validated(2, 8), validated(3, 7, other), validated(4, 6, other)]) == {1, 3}
+
+
+def test_where_no_run_has_a_validation_score_it_is_said_how_to_get_one():
+    compared = Compared([run(3.0), run(1.0)])
+    assert how_marked(compared, ["fid"]).endswith(": fid by the test score itself, because no run has val/fid")
+    assert missing_validation(compared, ["fid"]) == "metrics=[fast,val_fid] computes val/fid"
+    assert missing_validation(Compared([validated(3.0, 1.0), validated(1.0, None)]), ["fid"]) == ""
+
+
+def test_nothing_is_said_to_be_marked_where_no_score_has_a_better_direction():
+    compared = Compared([run(3.0, meaning="latent dimensions in use"), run(1.0, meaning="latent dimensions in use")])
+    assert how_marked(compared, ["fid"]).startswith("No value is marked")
+
+
+def test_a_score_by_which_runs_are_chosen_comes_first():
+    directions = {"val/loss": "nats", "val/recon": "nats", "val/kl": "nats", "val/elbo": "nats, higher is better"}
+    record = Record(Path("r"), "finished", config=config(), scores=dict.fromkeys(directions, 1.0), meanings=directions)
+    assert Compared([record]).show == ["val/elbo", "val/recon", "val/kl"]
+    record.scores["test/elbo"] = record.scores["test/fid"] = 2.0
+    assert Compared([record]).show == ["fid", "elbo", "val/elbo"]
+
+
+def test_without_any_score_the_last_loss_of_the_validation_images_is_shown():
+    rows = [{"epoch": 1, "val/loss": 9.0}, {"epoch": 2, "val/loss": 7.5}]
+    bare = Record(Path("r"), "finished", config=config(), history=rows)
+    compared = Compared([bare, replace(bare, status="interrupted")])
+    assert compared.show == ["val/loss (last epoch)"]
+    assert compared.scores["val/loss (last epoch)"].values == {0: 7.5}
+    assert compared.scores["val/loss (last epoch)"].better is None
+    assert "val/loss (last epoch)" not in Compared([bare, run(1.0)]).scores
 
 
 @pytest.mark.parametrize("told", [{"images": 1000}, {"extractor_sha256": "b" * 64}, {"reference": "all of mnist"}])

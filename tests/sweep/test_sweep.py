@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from conftest import BARE, PROGRAM, TINY
 
+from vae_lab.config.varied import Varied
+from vae_lab.sweep.plan import default_folder, job_name
+
 WORDS = [word for word in (*TINY, *BARE) if not word.startswith("metrics")] + ["metrics=loss_terms", "sweep=mine"]
 FOLDER = Path("outputs/sweeps/mine")
 
@@ -298,3 +301,19 @@ def test_64_long_values_name_64_folders(cli, tmp_path):
     ended = cli("train", "-m", *TINY, *BARE, f"dataset.name={sources}", "dry_run=true")
     assert "64 jobs, varying dataset.name" in ended.out
     assert "64 new" in ended.out
+
+
+def test_the_name_of_a_sweep_begins_with_what_was_chosen_and_an_earlier_name_is_found(tmp_path):
+    fixed, varied = ["epochs=2", "posterior.blocks=8", "posterior=iaf"], [Varied("beta", ["1", "4"])]
+    folder = default_folder(tmp_path, fixed, varied)
+    assert folder.name == "posterior-iaf_epochs-2_posterior.blocks-8_over-beta"
+    earlier = tmp_path / "epochs-2_posterior.blocks-8_posterior-iaf_over-beta"
+    earlier.mkdir()
+    assert default_folder(tmp_path, fixed, varied) == earlier
+
+
+def test_the_name_of_a_job_begins_with_what_was_chosen():
+    assert job_name(["objective.gamma=5", "beta=4", "objective=factor_vae"]) == (
+        "objective-factor_vae_beta-4_objective.gamma-5"
+    )
+    assert job_name([]) == "run"

@@ -63,11 +63,28 @@ def first_ranked(compared: Compared) -> Score | None:
 def how_marked(compared: Compared, names: Sequence[str], mark: str = BEST) -> str:
     """Return a sentence that says by which scores the best values of these scores are marked."""
     ranked = [compared.scores[name] for name in names if compared.scores[name].better]
+    if not ranked:
+        return "No value is marked as the best, because none of these scores has a better direction"
     by = {score.name: chosen_by(compared, score).name for score in ranked}
     on_validation = [f"{name} by {other}" for name, other in by.items() if other != name]
     on_test = [name for name, other in by.items() if other == name and not name.startswith(VALIDATION)]
     parts = [", ".join(on_validation)] if on_validation else []
-    if on_test:
-        lacking = ", ".join(f"{VALIDATION}{name}" for name in on_test)
-        parts.append(f"{', '.join(on_test)} by the test score itself, because not every run has {lacking}")
+    none = [name for name in on_test if f"{VALIDATION}{name}" not in compared.scores]
+    for some, which in ((none, "no run has"), ([n for n in on_test if n not in none], "not every run has")):
+        if some:
+            lacking = ", ".join(f"{VALIDATION}{name}" for name in some)
+            parts.append(f"{', '.join(some)} by the test score itself, because {which} {lacking}")
     return f"{mark} marks the best value within its protocol{': ' if parts else ''}{'; '.join(parts)}"
+
+
+def missing_validation(compared: Compared, names: Sequence[str]) -> str:
+    """Return a sentence that says which metrics compute the validation scores that no run has; empty if none does."""
+    lacking = [name for name in names if f"{VALIDATION}{name}" not in compared.scores and compared.scores[name].better]
+    wanted = {metric: name for name in reversed(lacking) for metric in [_COMPUTED_BY.get(name)] if metric}
+    if not wanted:
+        return ""
+    listed = " and ".join(f"{VALIDATION}{name}" for name in wanted.values())
+    return f"metrics=[fast,{','.join(wanted)}] computes {listed}"
+
+
+_COMPUTED_BY = {"fid": "val_fid", "elbo": "val_loss_terms"}  # score -> the metric of its validation images

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from vae_lab.compare.protocols import samplers
 from vae_lab.compare.reading import Record
-from vae_lab.compare.scores import Score, cells_of, over_seeds, scores_of, scores_to_show
+from vae_lab.compare.scores import Score, cells_of, over_seeds, scores_of, scores_to_show, with_last_losses
 from vae_lab.compare.settings import MISSING, Setting, axes, differing, format_setting
 
 # This ending of a sampler's label only repeats the setting ``conditional``.
@@ -37,7 +37,7 @@ class Compared:
     """
 
     def __init__(self, records: Sequence[Record], show: list[str] | None = None) -> None:
-        self.records = records
+        self.records = records = with_last_losses(records)
         self.samplers = samplers(records)
         self.settings = differing(records)
         self.settings += self._differing_sampler()
@@ -93,6 +93,17 @@ class Compared:
         if not parts:
             return self.records[run].name
         return " ".join(parts) + (f", seed {self.seed(run)}" if seed else "")
+
+    def label_of(self, runs: Sequence[int], settings: Sequence[Setting] | None = None) -> str:
+        """Return the label of runs that differ only in their seed; ``2 seeds`` where no setting tells them from others.
+
+        Args:
+            runs: indices of the runs; of a single one, the label is that of the run without its seed.
+            settings: the settings that the label includes; None: all that differ.
+        """
+        label = self.label(runs[0], seed=False, settings=settings)
+        seeds = len({self.seed(run) for run in runs})
+        return f"{seeds} seeds" if seeds > 1 and label == self.records[runs[0]].name else label
 
     def value(self, score: Score, runs: Sequence[int]) -> Value | None:
         """Return the score of a run, or the mean over several; None if no run has it or their protocols differ."""

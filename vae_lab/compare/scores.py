@@ -4,7 +4,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vae_lab.compare.protocols import Protocols, data_of
 from vae_lab.compare.reading import Record
@@ -15,6 +15,7 @@ _DEFAULT = ("fid", "fid_gmm", "fid_flow", "fid_two_stage", "fid_inception", "elb
             "recon", "kl", "active_units")  # fmt: skip
 SHOWN = 5  # number of scores that are columns unless show= is typed, beside their validation scores
 VALIDATION = "val/"  # the prefix of scores of the validation set
+LAST_LOSS = "val/loss (last epoch)"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,21 @@ def scores_of(records: Sequence[Record]) -> list[Score]:
     ]  # fmt: skip
 
 
+def with_last_losses(records: Sequence[Record]) -> Sequence[Record]:
+    """Return records in which the last ``val/loss`` of metrics.csv is the score if no run has one (``metrics=none``).
+
+    It has no better direction, because losses of other settings, such as another beta, are not comparable.
+    """
+    if any(record.finished and record.scores for record in records):
+        return records
+    meanings = {LAST_LOSS: "loss of the validation set after the last epoch, from metrics.csv"}
+    last = [record.history[-1].get("val/loss") if record.finished and record.history else None for record in records]
+    return [
+        record if loss is None else replace(record, scores={LAST_LOSS: loss}, meanings=meanings)
+        for record, loss in zip(records, last)
+    ]
+
+
 def _meaning(texts: Sequence[str]) -> str:
     """The first of the runs' meanings of a score, in nats per example where runs hold different examples."""
     words = {word for text in texts for word in re.findall(r"nats per (\w+)", text)}
@@ -102,9 +118,11 @@ def scores_to_show(scores: Sequence[Score], show: list[str] | None) -> list[str]
                     f"show={name}: no run has this score{did_you_mean(name, names)}; scores: {', '.join(names)}"
                 )
         return requested
-    chosen = ([name for name in _DEFAULT if name in names] or names)[:SHOWN]
-    twins = [f"{VALIDATION}{name}" for name in chosen]
-    return chosen + [score.name for twin in twins for score in scores if score.name == twin and score.better]
+    known = [name for name in (*_DEFAULT, *(f"{VALIDATION}{name}" for name in _DEFAULT)) if name in names]
+    chosen = [name for name in known if not name.startswith(VALIDATION)] or known or names
+    better = {score.name for score in scores if score.better}
+    shown = [[name, *({f"{VALIDATION}{name}"} & better)] for name in chosen[:SHOWN]]  # a choice beside its reason
+    return [name for names_of_score in shown for name in names_of_score]
 
 
 @dataclass(frozen=True)
@@ -117,13 +135,17 @@ class SeedGroup:
 def cells_of(records: Sequence[Record], settings: Sequence[Setting], samplers: Sequence[str | None]) -> list[SeedGroup]:
     """Group the finished runs that differ only in their seed, sorted by their settings.
 
+    Runs that were begun from different runs (``from=``, ``init=``) differ in more than that.
     Each unfinished run forms a separate cell.
     """
     cells: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for i, record in enumerate(records):
         unfinished = "" if record.finished else str(record.path)
         settings_key = tuple(sort_key(setting.values[i]) for setting in settings)
-        cells[bool(unfinished), settings_key, str(data_of(record.config)), str(samplers[i]), unfinished].append(i)
+        origin = tuple(record.config.get(key) for key in ("continues", "init"))
+        cells[
+            bool(unfinished), settings_key, str(data_of(record.config)), str((samplers[i], origin)), unfinished
+        ].append(i)
     return [SeedGroup(tuple(runs)) for _, runs in sorted(cells.items())]
 
 

@@ -6,7 +6,10 @@ written under its name with ``.`` before it and 14 more characters after it (:mo
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+from vae_lab.config.help import groups
 
 LARGEST = 255  # bytes of a name that file systems take
 LONGEST = 100  # bytes of a name that the program makes, before its hash
@@ -38,6 +41,45 @@ def slug(overrides: str) -> str:
     """
     name = re.sub(r"[^\w.+-]+", "-", overrides.replace(",", "_")).strip("-_")
     return short_name(name, source=overrides) or "default"
+
+
+def origin(run: str | None) -> str:
+    """Return how the name of a run's folder begins if the run continues another one; empty if it does not.
+
+    >>> origin("outputs/2026-01-31/12-00-00-dataset-digits_beta-4"), origin(None)
+    ('from-dataset-digits_beta-4-', '')
+    """
+    name = re.sub(r"^(\d\d-\d\d-\d\d-)?(from-)?", "", Path(run).name) if run else ""
+    return f"from-{short_name(slug(name), 40)}-" if name else ""
+
+
+def choices_first(words: Iterable[str]) -> list[str]:
+    """Return overrides in the order of importance, so that a name made from them can be cut at its end.
+
+    The choices of groups (``model=dense``) come first, then settings of the run, then settings of parts and lists of
+    metrics and figures; each keep their order.
+
+    >>> choices_first(["beta=4", "objective.gamma=5", "objective=factor_vae"])
+    ['objective=factor_vae', 'beta=4', 'objective.gamma=5']
+    """
+    return sorted(words, key=_importance)
+
+
+def _importance(word: str) -> int:
+    key = word.partition("=")[0].lstrip("+~")
+    if "." in key or key in ("metrics", "figures"):
+        return 2
+    return 0 if key in groups() else 1
+
+
+def run_name(overrides: str) -> str:
+    """Return the name of a run's folder from its overrides, the choices of groups first; see :func:`slug`.
+
+    >>> run_name("epochs=2,model=dense")
+    'model-dense_epochs-2'
+    """
+    words = re.split(r",(?=[+~]*[\w./@-]+=)", overrides)  # a comma inside of a list has no key after it
+    return slug(",".join(choices_first(words)))
 
 
 def fitting(path: Path) -> Path:

@@ -49,7 +49,7 @@ class LatentUse:
             else:
                 notes.append("No KL per dimension: this posterior or prior gives only one KL for all dimensions.")
             if not active.any() or kl.sum() < self.collapsed_kl:
-                notes.append(collapse_note(len(active), trained.model.likelihood.fits_sigma))
+                notes.extend(collapse_notes(trained.model.likelihood.fits_sigma))
         values: dict[str, float] = {"active_units": int(active.sum())}
         meanings = {"active_units": "latent dimensions in use"}
         return Scores(values, {"latent_use": protocol}, arrays, notes, meanings=meanings)
@@ -70,12 +70,12 @@ def _discrete(trained: Trained) -> bool:
         return trained.model.infer(batch.x, batch.y, 1, trained.noise("kind of codes")).codes is not None
 
 
-def collapse_note(units: int, fits_sigma: bool) -> str:
-    """Return what to tell about a collapse; it has no numbers, so that the runs of a sweep share the sentence."""
-    advice = ["a lower beta (beta=0.5)", "a warm-up (beta_schedule=linear)", "more epochs"]
-    advice += ["a smaller latent_dim"] if units > 1 else []
-    advice += [] if fits_sigma else ["likelihood=sigma, which learns how exact a reconstruction must be"]
-    return (
+def collapse_notes(fits_sigma: bool) -> list[str]:
+    """Return what to tell about a collapse; no sentence depends on the run, so that the runs of a sweep share them."""
+    notes = [
         "The posterior collapsed (see kl and active_units): the model hardly uses its latents. "
-        f"Try {', '.join(advice[:-1])} or {advice[-1]}."
-    )
+        "Try a lower beta (beta=0.5), a warm-up (beta_schedule=linear) or more epochs."
+    ]
+    if not fits_sigma:
+        notes.append("With likelihood=sigma, which learns how exact a reconstruction must be, it may not collapse.")
+    return notes

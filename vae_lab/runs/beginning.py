@@ -3,11 +3,12 @@
 ``from=R`` is for more epochs. The new run has the weights, the state of the optimizers, the epoch and the step of R's
 last checkpoint; noise, the order of the data and the schedules of the objective are functions of the seed and the step,
 so they go on as they would have. The learning rate is what its schedule, made for all epochs of the new run, gives at
-this epoch. The best epoch and the patience are counted anew. R itself is only read.
+this epoch. The best epoch and the patience are counted anew. The rows of R's metrics.csv are the first of the new
+run, so that its curves show the whole course. R itself is only read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,8 +20,10 @@ from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig
 from vae_lab.errors import UserError
+from vae_lab.runs.network_settings import differing
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_run
+from vae_lab.system.reading import steps_in
 from vae_lab.training.checkpoints import last_checkpoint
 from vae_lab.training.job import Job
 
@@ -34,6 +37,7 @@ class Beginning:
     about: Node  # for environment.json
     sentence: str  # for the user
     checkpoint: dict[str, Any] | None = None  # the first last.ckpt of the new run; None: only the weights were taken
+    history: list[dict[str, float]] = field(default_factory=list)  # the first rows of the new run's metrics.csv
 
 
 def beginning_of(settings: TrainConfig, config: Node, job: Job) -> Beginning | None:
@@ -47,12 +51,16 @@ def beginning_of(settings: TrainConfig, config: Node, job: Job) -> Beginning | N
         raise UserError("from= and init= exclude each other: from= takes the whole state of a run, init= its weights")
     if settings.continues:
         return _continued(settings, config, job, settings.continues)
-    return _initialised(job, settings.init) if settings.init else None
+    return _initialised(job, config, settings.init) if settings.init else None
 
 
 def _continued(settings: TrainConfig, config: Node, job: Job, path: str) -> Beginning:
     run, content = _read(path, "from")
     done = int(content["epoch"]) + 1
+    if settings.epochs == run.config["epochs"] <= done:  # as in its config: no epochs were typed
+        raise UserError(
+            f"from={path}: this run has trained for its {done} epochs; type from={path} epochs=<more than {done}>"
+        )
     if settings.epochs <= done:
         raise UserError(
             f"from={path}: {done} epochs are done, and epochs={settings.epochs} counts them, too; "
@@ -62,21 +70,24 @@ def _continued(settings: TrainConfig, config: Node, job: Job, path: str) -> Begi
     if theirs != ours:
         raise UserError(f"from={path}: its optimizer is {theirs}, not {ours}; init={path} takes its weights alone")
     state = _states(content)
-    _refuse_difference(f"from={path}", state, dict(job.state_dict()))
+    _refuse_difference(f"from={path}", state, dict(job.state_dict()), _differing(run, config, job))
     job.load_state_dict(state)
-    step = run.steps_done
+    history = [row for row in run.history if row["epoch"] <= done]
+    step = steps_in(history)
     optimizers, schedulers = _at_epoch(settings, config, job, content, (done, step), run.config["lr"])
     content |= {"optimizer_states": optimizers, "lr_schedulers": schedulers, "callbacks": {}}
-    about = {"run": path, "run_id": run.environment["run_id"], "epoch": done, "step": step}
+    rows = f"the first {len(history)} rows of metrics.csv are those of that run"
+    about = {"run": path, "run_id": run.environment["run_id"], "epoch": done, "step": step, "history": rows}
     sentence = f"Begins from epoch {done} of {path}, which stays as it is; epochs={settings.epochs} counts all epochs"
-    return Beginning({"continues": about}, sentence, content)
+    return Beginning({"continues": about}, sentence, content, history)
 
 
-def _initialised(job: Job, path: str) -> Beginning:
+def _initialised(job: Job, config: Node, path: str) -> Beginning:
     run, content = _read(path, "init")
     state, own = _states(content), job.state_dict()
     model = {key: value for key, value in state.items() if key.startswith(OF_MODEL)}
-    _refuse_difference(f"init={path}", model, {key: value for key, value in own.items() if key.startswith(OF_MODEL)})
+    ours = {key: value for key, value in own.items() if key.startswith(OF_MODEL)}
+    _refuse_difference(f"init={path}", model, ours, _differing(run, config, job, of_objective=False))
     job.load_state_dict({**own, **model})
     done = int(content["epoch"]) + 1
     about = {"run": path, "run_id": run.environment["run_id"], "epoch": done}
@@ -98,18 +109,38 @@ def _states(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return {key.removeprefix("job."): value for key, value in content["state_dict"].items()}
 
 
-def _refuse_difference(typed: str, theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> None:
+def _differing(run: Run, config: Node, job: Job, of_objective: bool = True) -> dict[str, tuple[str, str]]:
+    """The settings of networks that differ from those of another run; a dataset of the same shape is none of them."""
+    found = differing(run.config, config, of_objective)
+    same_shape = run.environment.get("x_shape") == list(getattr(job.model, "x_shape", ()))
+    if same_shape and not config.get("conditional"):  # otherwise, the number of classes counts, too
+        found = {name: values for name, values in found.items() if name.partition(".")[0] != "dataset"}
+    return found
+
+
+def _refuse_difference(
+    typed: str, theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], settings: Mapping[str, tuple[str, str]]
+) -> None:
     """Refuse weights whose names or shapes are not those of the new run.
 
+    Args:
+        typed: the word that names the other run.
+        theirs: its weights.
+        ours: the weights of the new run.
+        settings: see :func:`differing`.
+
     Raises:
-        UserError: names the first one.
+        UserError: names the settings that differ or, where the configs show none, the first weights that do.
     """
     for key in [*ours, *(key for key in theirs if key not in ours)]:
         shapes = [list(state[key].shape) if key in state else None for state in (theirs, ours)]
         if shapes[0] != shapes[1]:
+            here = ", ".join(f"{name}={there} there and {ours_is} here" for name, (there, ours_is) in settings.items())
             has = [f"is {shape}" if shape is not None else "is missing" for shape in shapes]
-            raise UserError(f"{typed}: its networks differ from those of this run ({key} {has[0]} there and {has[1]} "
-                            "here); type the model, likelihood and objective that its config.yaml names")  # fmt: skip
+            shown = here or f"{key} {has[0]} there and {has[1]} here"
+            advice = " ".join(f"{name}={there}" for name, (there, _) in settings.items())
+            raise UserError(f"{typed}: its networks differ from those of this run ({shown}); "
+                            f"type {advice or 'the settings that its config.yaml names'}")  # fmt: skip
 
 
 def _at_epoch(

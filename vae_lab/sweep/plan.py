@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vae_lab.config.names import slug
+from vae_lab.config.names import choices_first, slug
 from vae_lab.config.node import Node
 from vae_lab.config.varied import Varied
 from vae_lab.errors import UserError
@@ -102,7 +102,8 @@ class Sweep:
         return SweepJob(folder.name, folder, words, {}, self.folder.name, "")
 
     def _new_folder(self, words: list[str], same: str) -> Path:
-        folder = self.folder / job_name(words)
+        earlier = self.folder / slug(",".join(words))  # earlier versions kept the order of the words
+        folder = earlier if words and earlier.exists() else self.folder / job_name(words)
         # The name is taken if a default has changed since, or if two lists of words give the same name.
         if folder in self._taken:
             folder = folder.with_name(f"{folder.name}-{hashlib.sha256(same.encode()).hexdigest()[:6]}")
@@ -111,14 +112,22 @@ class Sweep:
 
 def job_name(words: Iterable[str]) -> str:
     """Return the name of a job's folder."""
-    return slug(",".join(words)) if words else "run"
+    return slug(",".join(choices_first(words))) if words else "run"
 
 
-def default_name(fixed: list[str], varied: list[Varied]) -> str:
-    """Return the name of a sweep's folder. It does not depend on the values tried, so that values can be added."""
-    named = [word.removeprefix("experiment=") for word in _distinguishing(fixed, set())]
-    over = ["over", *(entry.key for entry in varied)] if varied else []
-    return slug(",".join([*named, "-".join(over)]).replace("/", "-"))
+def default_folder(parent: Path, fixed: list[str], varied: list[Varied]) -> Path:
+    """Return the folder of a sweep. Its name does not depend on the values tried, so that values can be added.
+
+    A folder that an earlier version made, with the words of the name in the order of the alphabet, is found, too.
+    """
+    words = _distinguishing(fixed, set())
+    over = "-".join(["over", *(entry.key for entry in varied)]) if varied else ""
+    folder, earlier = (parent / _name_of([*order, over]) for order in (choices_first(words), words))
+    return earlier if earlier.exists() else folder
+
+
+def _name_of(words: list[str]) -> str:
+    return slug(",".join(word.removeprefix("experiment=") for word in words).replace("/", "-"))
 
 
 def _distinguishing(fixed: list[str], varying: set[str]) -> list[str]:

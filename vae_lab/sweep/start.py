@@ -15,7 +15,7 @@ from vae_lab.config.trust import targets_in, trusting
 from vae_lab.config.words import refuse_unreadable
 from vae_lab.errors import UserError
 from vae_lab.sweep.aims import refuse_uncomputed
-from vae_lab.sweep.plan import Sweep, default_name
+from vae_lab.sweep.plan import Sweep, default_folder
 from vae_lab.sweep.runner import SweepRunner, sync_advice
 
 FOLDER = Path("outputs/sweeps")
@@ -37,7 +37,8 @@ def start(words: list[str], console: Console) -> bool:
         style = (compose_job.of_sweep(["figures"])["figures"] or {}).get("style")
         typed = {key_of(word) for word in words}
         varied = [*(entry for entry in vary_of(settings.vary) if entry.key not in typed), *varied]
-        folder = fitting(folder or FOLDER / (settings.sweep or default_name(fixed, varied)))
+        named = FOLDER / settings.sweep if settings.sweep else default_folder(FOLDER, fixed, varied)
+        folder = fitting(folder or named)
         command = shlex.join(["vae-lab", "train", "-m", *words])
         sweep = Sweep(folder, fixed, varied, command, lambda job: _of_run(compose_job(job)))
         with trusting(targets_in([settings.launcher, settings.search])):
@@ -58,8 +59,6 @@ def _of_run(config: Node) -> Node:
     Raises:
         UserError: a setting is not valid.
     """
-    if config["classifier"] == "auto":
-        config["classifier"] = True  # one classifier serves all jobs, which together take longer than it
     config["choices"] = {k: v for k, v in config["choices"].items() if k not in SweepConfig.model_fields}
     config = {key: value for key, value in config.items() if key not in SweepConfig.model_fields}
     check_settings(TrainConfig, config)

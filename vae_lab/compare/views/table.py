@@ -8,10 +8,10 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from vae_lab.compare.choosing import BEST, best_cells, first_ranked, how_marked, ranking
+from vae_lab.compare.choosing import BEST, best_cells, first_ranked, how_marked, missing_validation, ranking
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
-from vae_lab.compare.scores import Score
+from vae_lab.compare.scores import LAST_LOSS, Score
 from vae_lab.compare.settings import Setting, format_setting
 from vae_lab.report.rounding import with_error
 
@@ -47,7 +47,7 @@ def print_table(console: Console, compared: Compared) -> None:
         console.print(table)
     else:
         console.print(title, style="bold")
-    for note in _notes(compared, scores, settings, fits, cells, seeds) if cells else []:
+    for note in _notes(compared, scores, settings, fits, cells, best) if cells else []:
         console.print(visible(note), style="dim", markup=False, highlight=False, soft_wrap=True)
     for line in [*_unfinished(compared), *_partly_damaged(compared), *_run_notes(compared)]:
         console.print(visible(line), style="bold yellow", markup=False, highlight=False, soft_wrap=True)
@@ -64,7 +64,7 @@ def format_runs(n: int) -> str:
 
 
 def _names(compared: Compared, settings: Sequence[Setting], cell: Sequence[int]) -> list[str]:
-    return [format_setting(s.values[cell[0]]) for s in settings] or [compared.label(cell[0])]
+    return [format_setting(s.values[cell[0]]) for s in settings] or [compared.label_of(cell)]
 
 
 def _count(compared: Compared, cell: Sequence[int]) -> str:
@@ -95,6 +95,12 @@ def format_score(value: Value) -> str:
     return f"{mean} ± {spread}" if spread else mean
 
 
+def has_spread(compared: Compared, scores: Sequence[Score], cells: Sequence[Sequence[int]]) -> bool:
+    """Whether a value of these scores in these rows is shown with ±."""
+    values = [compared.value(score, tuple(runs)) for score in scores for runs in cells]
+    return any(value is not None and value.spread is not None for value in values)
+
+
 def footnote(score: Score, value: Value) -> str:
     """Return the letter of the value's protocol, after a space; empty if the score has only one protocol."""
     return f" {letter(value.protocol)}" if len(score.protocols) > 1 else ""
@@ -120,7 +126,7 @@ def fitting(
     settings: list[Setting] = []
     chosen: list[Score] = []
     if not compared.settings:
-        left -= max(min(left - SCORE, 3 + max((len(compared.label(cell[0])) for cell in cells), default=0)), NAME)
+        left -= max(min(left - SCORE, 3 + max((len(compared.label_of(cell)) for cell in cells), default=0)), NAME)
     for setting in compared.settings:
         needed = 3 + max([len(setting.name), *(len(format_setting(setting.values[cell[0]])) for cell in cells)])
         if not settings or left - needed >= SCORE:
@@ -136,12 +142,9 @@ def fitting(
 
 def _notes(
     compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fits: Sequence[Score],
-    cells: Sequence[Sequence[int]], seeds: bool,
+    cells: Sequence[tuple[int, ...]], best: Best,
 ) -> list[str]:  # fmt: skip
-    spread = "half of the 95 % interval"
-    if seeds:
-        spread = f"the standard deviation over seeds, for a single run {spread}"
-    notes = [f"{how_marked(compared, [score.name for score in fits])}; ± is {spread}"]
+    notes = _legend(compared, fits, cells, best)
     duplicates = [equal for cell in cells for equal in compared.duplicates(cell)]
     if duplicates:
         names = [" = ".join(compared.records[run].name for run in equal) for equal in duplicates]
@@ -161,6 +164,22 @@ def _notes(
             notes.append(f"{score.name} was measured under {len(labels)} protocols, whose values are not comparable: "
                          f"{'; '.join(listed)}")  # fmt: skip
     return notes
+
+
+def _legend(compared: Compared, fits: Sequence[Score], cells: Sequence[tuple[int, ...]], best: Best) -> list[str]:
+    """What ▸ and ± mean, as far as the table has them, and that no score was computed if that is so."""
+    names = [score.name for score in fits]
+    marked = any(best[name] for name in names)
+    legend = [how_marked(compared, names)] if marked else []
+    if names in ([], [LAST_LOSS]):
+        legend = ["no score was computed (metrics=none)" + (", and the loss is that of metrics.csv" if names else "")]
+    if has_spread(compared, fits, cells[:ROWS]):
+        interval = "half of the 95 % interval"
+        several = any(len(cell) > 1 for cell in cells)
+        spread = f"the standard deviation over seeds, for a single run {interval}" if several else interval
+        legend.append(f"± is {spread}")
+    advice = missing_validation(compared, names) if marked else ""
+    return [line for line in ("; ".join(legend), advice) if line]
 
 
 def _run_notes(compared: Compared) -> list[str]:
