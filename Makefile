@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-ARGS ?= dataset=digits epochs=100
+ARGS ?= dataset=digits
 .DEFAULT_GOAL := help
 
 $(VENV)/.installed: pyproject.toml

@@ -43,11 +43,15 @@ FLOORS = (
     "The column of real images is the floor of the other columns. It contains more than sampling error, because the "
     "classifier was trained on these images and gives them features that differ from those of test images. Halves of "
     "the test images show what sampling error alone gives: the FID of 10,000 images would be {split:.2f} "
-    "(`fid_split_floor`, beside the floor in each table of scores) instead of {floor:.2f}. Between halves of 5,000 "
-    "images precision is 0.958, recall 0.951, density 1.00 and coverage 0.963; between 5,000 training and 5,000 test "
-    "images they are 0.936, 0.956, 0.93 and 0.947. The KID is unbiased, so that sampling error moves it in both "
-    "directions, and its floor lies within its interval of 0. The floor of the MMD of codes compares draws from the "
-    "prior with others; no classifier takes part in it."
+    "(`fid_split_floor`) instead of {floor:.2f}. Tables of scores show this value in brackets beside the floor if "
+    "there are at least four images for each feature (512 images for the classifier, 8,192 for Inception); for fewer "
+    "images there is none. Both are estimates: where a classifier fits its training images no better than others, "
+    "there is no shift, both estimate the same error, and the floor may lie below the value in brackets "
+    "(fashion_mnist: 0.297 and 0.372).\n\n"
+    "Between halves of 5,000 images precision is 0.958, recall 0.951, density 1.00 and coverage 0.963; between 5,000 "
+    "training and 5,000 test images they are 0.936, 0.956, 0.93 and 0.947. The KID is unbiased, so that sampling error "
+    "moves it in both directions, and the interval of its floor contains 0. The floor of the MMD of codes compares "
+    "draws from the prior with others; no classifier takes part in it."
 )
 
 

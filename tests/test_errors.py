@@ -18,7 +18,7 @@ def test_nothing_is_suggested_where_nothing_is_near():
 )
 def test_every_message_is_one_short_line(text):
     line = one_line(text)
-    assert len(line) <= 350
+    assert len(line) <= 400
     assert line.isprintable()
 
 
@@ -38,7 +38,7 @@ def test_an_address_to_fetch_is_kept_whole():
     address = "https://example.org/" + "folder/" * 14 + "file.pth"
     line = one_line(f"{'why ' * 100}; get {address} and type features.weights=<that file>")
     assert f"get {address} and type features.weights=<that file>" in line
-    assert len(line) <= 350
+    assert len(line) <= 400
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,18 @@ def test_command_of_a_row_names_an_experiment_and_keys_that_exist(row, cli, tmp_
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_recipe_cites_its_paper_and_names_a_short_version(recipe):
+def test_recipe_cites_its_paper_and_states_its_departures(recipe):
     text = groups()["experiment"][recipe].read_text(encoding="utf-8")
     assert re.search(r"arXiv \d{4}\.\d{5}|arXiv \d{4}\.\d{4}|openreview|paper/burda_2016|pyro-ppl", text)
-    assert re.search(r"^# .*Short version \(\d minutes?\): epochs=", text, re.MULTILINE)
     assert "Departure" in text or "departures" in text
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_short_version_in_the_file_of_a_recipe_is_that_of_its_row(recipe):
+    text = groups()["experiment"][recipe].read_text(encoding="utf-8")
+    ((seconds, first, more),) = re.findall(
+        r"^# Short version \((\d+) seconds, docs/results.md\): (.*)\n((?:#   .*\n)*)", text, re.MULTILINE
+    )
+    (row,) = [row for row in ROWS if row[0] == "the same, short" and f"experiment={recipe}" in words_of(row)]
+    assert f", {seconds} seconds of one core" in row[3]
+    assert [*first.split(), *more.replace("#", "").split(), "figures=none", "logger=none"] == words_of(row)[3:]

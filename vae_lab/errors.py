@@ -43,7 +43,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
-def one_line(text: str, longest: int = 350) -> str:
+def one_line(text: str, longest: int = 400) -> str:
     """Return a message as one line without control characters; of a long one, the start and the end.
 
     The end is kept because it says what to type.

@@ -98,7 +98,7 @@ class Capacity(_Schedule):
     code and in disentanglement_lib.
 
     Near C the gradient is ±γ ∂KL, however small the distance, so that a large γ drowns the gradient of recon: on MNIST
-    (``model=dense``, three epochs, C = 25 after two), recon ends at 15.5, 21.2 and 47.4 for γ = 1, 10 and 100. γ need
+    (``model=dense``, three epochs, C = 25 after two), recon ends at 15.6, 21.7 and 47.3 for γ = 1, 10 and 100. γ need
     only be larger than the nats of recon that one more nat of KL gains at C. With ``likelihood=mse``, the default
     k2 = 1 is. With a smaller γ than that, as in runs with a learned σ and k2 = 1, the KL exceeds C.
 

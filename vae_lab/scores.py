@@ -158,6 +158,18 @@ class Trained(Generated, Protocol):
         """The posteriors of the same images, [M, D] each, on the CPU."""
 
 
+def differing_loss(trained: Trained) -> str:
+    """In what the reported ``loss`` differs from the one that is minimised: " with the running σ"; empty: in nothing.
+
+    A likelihood that fits σ to each batch in training is scored with the running σ, and an objective names the term
+    that it does not report in ``loss_leaves_out``.
+    """
+    left_out = getattr(trained.objective, "loss_leaves_out", "")
+    parts = ["with the running σ"] if hasattr(trained.model.likelihood, "scored_log_prob") else []
+    parts += [f"without {left_out}"] if left_out else []
+    return " " + " and ".join(parts) if parts else ""
+
+
 class Metric(Protocol):
     """Scores of a trained model.
 

@@ -31,7 +31,7 @@ def test_the_figures_of_training_are_drawn_again_as_they_were(cli, run_copy):
     assert ended.status == 0, ended.err
     assert contents(run_copy) == before
     assert every_file(run_copy) == others
-    assert "No figure nll_bounds: it requires the results of metrics=nll." in ended.out
+    assert "No figures novelty, nll_bounds, denoising, ood_roc, typical, noise_to_digit: they show " in ended.out
 
 
 def test_other_figures_stay_and_another_format_stands_beside_the_first(cli, run_copy):
@@ -126,7 +126,8 @@ def test_the_runs_of_a_sweep_are_drawn_one_by_one(cli, tmp_path):
 def test_what_cannot_be_drawn_is_said_in_one_line(cli, run_copy):
     ended = cli("figures", "run=run", "figures=[nll_bounds,noise_to_digit]")
     assert ended.status == 2
-    assert "nothing can be drawn. No figure nll_bounds: it requires the results of metrics=nll." in ended.err
+    assert "nothing can be drawn. No figures nll_bounds, noise_to_digit: they show " in ended.err
+    assert "type vae-lab evaluate run=run 'metrics=[nll,ood]' 'figures=[nll_bounds,noise_to_digit]'." in ended.err
     assert len(ended.err.strip().splitlines()) == 1
     assert cli("figures", "run=run", "figures=none").err.endswith("type figures=[samples,curves]\n")
     assert cli("figures", "run=nowhere").status == 2
@@ -216,7 +217,7 @@ def cut_texts(cli, monkeypatch, *words: str) -> tuple[list, set[str]]:
     return cut, seen
 
 
-NARROW = ("figures.style.width=3.3", "figures.style.font_size=7")
+NARROW = ("figures.style.width=3.3",)
 QUICK = "figures=[samples,reconstructions,curves,kl_per_dimension,label_shares]"
 
 

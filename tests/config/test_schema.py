@@ -193,8 +193,13 @@ def test_a_weight_that_is_no_weight_is_left_for_the_schema_to_name(composed, key
         ("objective._args_", "x", "objective._args_=x: must be a valid list"),
         ("objective._convert_", "x", "objective._convert_=x: must be"),
         ("objective._new_", 1, "objective._new_: no such key; those that begin with _ are _target_, _partial_"),
-        ("metrics.fid", 5, "metrics.fid has no _target_, the name of its class; type metrics=<option>"),
-        ("objective", {"k1": 1.0}, "objective has no _target_, the name of its class; type objective=<option>"),
+        ("metrics.fid", 5, "metrics.fid=5: fid is a metric and has settings of its own, no value; type metrics=[fid]"),
+        ("metrics.kid", {"samples": 5}, "metrics.kid: no metric of this name is chosen; type metrics=[kid]"),
+        (
+            "objective",
+            {"k1": 1.0},
+            "objective is no option, since it names no class (_target_); type objective=<option>",
+        ),
     ],
 )
 def test_a_part_that_is_no_part_is_refused(composed, path, value, told):

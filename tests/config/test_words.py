@@ -172,13 +172,23 @@ def test_many_values_are_no_path():
     assert quoted([word], several=True) == [word]
 
 
-def test_the_digits_have_a_likelihood_that_learns_unless_another_is_typed():
-    assert with_defaults_of_dataset([], ["dataset=digits", "seed=1"]) == [
-        "dataset=digits",
-        "seed=1",
-        "likelihood=sigma",
-    ]
-    for others in (["likelihood=mse"], ["experiment=family/vae"], ["dataset.binarize=dynamic"]):
-        assert with_defaults_of_dataset([], ["dataset=digits", *others]) == ["dataset=digits", *others]
+@pytest.mark.parametrize(
+    ("typed", "more"),
+    [
+        (["seed=1"], ["epochs=100", "likelihood=sigma"]),
+        (["epochs=5"], ["likelihood=sigma"]),
+        (["likelihood=mse"], ["epochs=100"]),
+        (["dataset.binarize=dynamic"], ["epochs=100"]),
+        (["experiment=family/vae"], ["likelihood=sigma"]),  # an experiment chooses its epochs
+        (["experiment=family/sigma_per_pixel"], []),
+        (["experiment=sprites/vae"], []),  # it builds on another file, which has a likelihood
+        (["experiment=mine"], []),
+    ],
+)
+def test_the_digits_have_defaults_that_learn_unless_others_are_typed(typed, more):
+    assert with_defaults_of_dataset([], ["dataset=digits", *typed]) == ["dataset=digits", *typed, *more]
+
+
+def test_other_datasets_and_saved_configs_have_no_further_defaults():
     assert with_defaults_of_dataset([], ["dataset=mnist"]) == ["dataset=mnist"]
     assert with_defaults_of_dataset(["--config-name=config"], ["dataset=digits"]) == ["dataset=digits"]

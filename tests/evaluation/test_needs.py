@@ -12,7 +12,7 @@ from helpers import FakeExtractor, FakeTrained, FlowPosterior, GivenSource, labe
 from vae_lab.config.help import options
 from vae_lab.config.make import make
 from vae_lab.data.dataset import Dataset
-from vae_lab.evaluation.needs import CAPABILITIES, QUIET, missing, usable
+from vae_lab.evaluation.needs import CAPABILITIES, QUIET, missing, note_without_results, usable
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Examples, Factors, RealVectors, Tokens
 from vae_lab.likelihoods import MSE, Bernoulli
@@ -36,9 +36,8 @@ NEEDS = {
     },
     "figures": {
         "class_samples": ("conditional", "images"),
-        **dict.fromkeys(
-            ["samples", "reconstructions", "denoising", "noise_to_digit", "novelty", "typical"], ("images",)
-        ),
+        "noise_to_digit": ("images", "unconditional"),
+        **dict.fromkeys(["samples", "reconstructions", "denoising", "novelty", "typical"], ("images",)),
         **dict.fromkeys(["curves", "kl_per_dimension", "label_shares", "latent_space", "nll_bounds", "ood_roc"], ()),
     },
 }
@@ -149,6 +148,7 @@ LACKING = {
         )
     ],
     "conditional": [(lambda: run(conditional=False), "the model is not conditional")],
+    "unconditional": [(run, "the model is conditional, and noise has no label")],
     "posterior": [(without_posterior, "this objective trains no q(z|x)")],
     "gaussian": [
         (lambda: run(posterior=FlowPosterior), NOT_GAUSSIAN),
@@ -186,7 +186,8 @@ def test_every_metric_and_figure_declares_its_needs(group):
 
 @pytest.mark.parametrize("group", NEEDS)
 def test_a_run_with_every_capability_can_have_all(group):
-    assert usable(PARTS[group], run()) == (PARTS[group], [])
+    parts = {name: part for name, part in PARTS[group].items() if "unconditional" not in needs_of(part)}
+    assert usable(parts, run()) == (parts, [])
 
 
 def test_each_capability_is_missing_in_some_test():
@@ -210,6 +211,14 @@ def test_a_metric_or_figure_is_left_out_of_a_run_that_lacks_one_of_its_needs(par
 
 def test_a_metric_of_conditional_models_is_left_out_of_others_in_silence():
     assert usable({"conditional_accuracy": Part("conditional", "labels")}, run(conditional=False)) == ({}, [])
+
+
+def test_a_part_that_the_user_has_named_is_never_left_out_in_silence():
+    notes = ["No figure class_samples: the model is not conditional."]
+    parts = {"class_samples": PARTS["figures"]["class_samples"]}
+    assert usable(parts, run(conditional=False), "figure ", quiet=()) == ({}, notes)
+    noise = {"noise_to_digit": PARTS["figures"]["noise_to_digit"]}
+    assert usable(noise, run(conditional=False)) == (noise, [])
 
 
 def test_needs_are_checked_in_their_order_up_to_the_first_that_is_missing():
@@ -265,3 +274,29 @@ def test_scoring_calls_only_metrics_whose_needs_are_met_and_notes_the_others_onc
         scores = made.run(metrics)
         assert scores.values == {"test/x": 1.0}
         assert scores.notes == [f"No mig, sap: {NO_FACTORS}."]
+
+
+def test_every_figure_draws_results_of_metrics_that_exist():
+    drawn = {name: part.draws for name, part in PARTS["figures"].items() if hasattr(part, "draws")}
+    assert set().union(*drawn.values()) <= set(PARTS["metrics"])
+    assert drawn["typical"] == ("anomaly",)
+    assert set(drawn) == {"denoising", "ood_roc", "nll_bounds", "typical", "label_shares", "kl_per_dimension",
+                          "novelty", "noise_to_digit"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lacking", "command", "before", "note"),
+    [
+        ({}, "evaluate", True, []),
+        ({"typical": ["anomaly"]}, "evaluate run=a", False, [
+            "No figure typical: it shows the results of metrics=anomaly; type evaluate run=a metrics=anomaly "
+            "figures=typical."]),
+        ({"ood_roc": ["ood"], "noise_to_digit": ["ood"]}, "", False, [
+            "No figures ood_roc, noise_to_digit: they show the results of metrics=ood; add ood to metrics=."]),
+        ({"typical": ["anomaly"], "ood_roc": ["ood"]}, "evaluate run=a", True, [
+            "No figures typical, ood_roc: they show the results of metrics=anomaly,ood; add anomaly, ood to metrics=, "
+            "or type evaluate run=a 'metrics=[anomaly,ood]' 'figures=[typical,ood_roc]' later."]),
+    ],
+)  # fmt: skip
+def test_one_sentence_says_what_to_type_for_the_figures_that_lack_results(lacking, command, before, note):
+    assert note_without_results(lacking, command, before) == note

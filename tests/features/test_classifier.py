@@ -237,3 +237,4 @@ def test_a_cache_that_may_only_be_read_is_refused_unless_the_classifier_is_in_it
     assert classifier_beforehand(FakeData(labelled(20))) is not None
     with pytest.raises(Unwritable, match=r"has to be trained and saved, but classifiers cannot be written"):
         classifier_beforehand(FakeData(labelled(20, seed=9)))
+    assert classifier_beforehand(FakeData(labelled(20, seed=9)), required=False) is not None

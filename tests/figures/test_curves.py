@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 from helpers import FakeTrained
 
 from vae_lab.figures.curves import Curves
+from vae_lab.likelihoods import Sigma
 
 
 def row(epoch: int, *names: str) -> dict[str, float]:
@@ -17,10 +20,16 @@ def test_nothing_is_drawn_before_the_first_epoch():
 
 def test_each_term_has_a_panel_with_both_splits():
     figure = draw("loss", "recon", "kl", "elbo")
-    assert [axes.get_title() for axes in figure.axes] == ["loss (as minimised)", "reconstruction", "KL"]
+    assert [axes.get_title() for axes in figure.axes] == ["loss", "reconstruction", "KL"]
     for axes in figure.axes:
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "nats per image")
         assert [line.get_label() for line in axes.get_lines()] == ["train", "val"]
+
+
+def test_the_title_of_the_loss_says_how_it_differs_from_the_one_that_is_minimised():
+    fake = FakeTrained(history=[row(1, "loss", "recon", "kl")])
+    fake.model = SimpleNamespace(likelihood=Sigma())
+    assert Curves()(fake).axes[0].get_title() == "loss with the running σ"
 
 
 def test_an_autoencoder_has_no_panel_for_kl():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib import rcParams
 
 from vae_lab.figures.image_grids import image_grid
 from vae_lab.figures.style import Style, class_colours, current_style, drawn_in, new_figure, number, panels_in_a_row
@@ -41,9 +42,20 @@ def test_a_style_holds_inside_its_block_alone():
     with drawn_in(Style(font_size=5)):
         assert current_style().font_size == 5
         with drawn_in(Style(dpi=33)):
-            assert (current_style().font_size, current_style().dpi) == (10, 33)
+            assert (current_style().points, current_style().dpi) == (10, 33)
         assert current_style().font_size == 5
     assert current_style() == Style()
+
+
+@pytest.mark.parametrize(
+    ("width", "font_size", "points"),
+    [(None, None, 10), (6.5, None, 10), (3.3, None, 7), (1.65, None, 3.5), (3.3, 9, 9), (None, 8, 8)],
+)
+def test_text_is_smaller_in_a_narrow_figure_unless_its_size_is_given(width, font_size, points):
+    style = Style(width=width, font_size=font_size)
+    with drawn_in(style):
+        assert rcParams["font.size"] == pytest.approx(points)
+    assert style.scale == pytest.approx(points / 10)
 
 
 def test_the_title_can_be_left_out_and_takes_its_room_with_it():
@@ -61,7 +73,7 @@ def test_long_titles_are_wrapped_to_the_width():
         with drawn_in(Style(width=width)):
             figure = new_figure(7, 3, "word " * 40, "")
         lines = figure.get_suptitle().splitlines()
-        assert max(map(len, lines)) <= (width or 7) * 14
+        assert max(map(len, lines)) <= 7 * 14  # in a narrow figure, letters are smaller in proportion
         assert " ".join(lines) == ("word " * 40).strip()
 
 
@@ -75,7 +87,7 @@ def test_in_a_narrow_figure_images_shrink_with_the_width_and_plots_with_their_te
 def test_panels_stand_below_each_other_where_the_width_has_no_room():
     assert panels_in_a_row(3, 2.0) == 3
     for width, columns in ((6.5, 3), (4.5, 2), (1.0, 1)):
-        with drawn_in(Style(width=width)):
+        with drawn_in(Style(width=width, font_size=10)):
             assert panels_in_a_row(3, 2.0) == columns
 
 

@@ -81,6 +81,17 @@ def test_a_pixel_that_never_varies_ends_at_the_floor():
     torch.testing.assert_close(gain, -math.log(0.01) - 0.5 * math.log(2 * math.pi) - before)
 
 
+@pytest.mark.parametrize(("floor", "nats"), [(0.0025, 80_000), (0.05, 200)])
+def test_a_stray_pixel_costs_what_the_page_on_terms_says(floor, nats):
+    params, black = torch.full((1, 2, *SHAPE), -200.0), torch.zeros(2, *SHAPE)
+    likelihood = SigmaPerPixel(SHAPE, floor=floor)
+    likelihood.observe(params, black)
+    stray = black.clone()
+    stray[1, 0, 1, 1] = 1
+    cost = likelihood.scored_log_prob(params, black) - likelihood.scored_log_prob(params, stray)
+    torch.testing.assert_close(cost, torch.tensor([[0.0, nats]]), rtol=1e-4, atol=0.1)
+
+
 @pytest.mark.parametrize("likelihood", [Sigma(), SigmaPerPixel(SHAPE)], ids=["Sigma", "SigmaPerPixel"])
 def test_a_batch_of_one_image_has_a_sigma(likelihood):
     params, target = pair(1, 1)

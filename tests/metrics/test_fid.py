@@ -253,6 +253,7 @@ def test_one_image_more_than_features_is_enough():
 def test_too_few_images_for_a_line_give_a_note_instead_of_a_number(n, notes):
     scores = FID(n, bootstrap=2)(trained())
     assert ("fid_infinity" in scores.values) is ("infinity" in scores.protocol["fid"]) is (not notes)
+    assert ("fid_split_floor" in scores.values) is ("fid_split_floor" in scores.protocol["fid"]["floor"]) is (not notes)
     assert scores.notes == notes
     assert "fid" in scores.values
 

@@ -1,4 +1,5 @@
 import math
+import statistics
 
 import pytest
 import torch
@@ -7,9 +8,12 @@ from helpers import FakeTrained, labelled, random_batch, small_model, step
 from vae_lab.examples import Examples
 from vae_lab.likelihoods import MSE, Bernoulli, Gaussian, Sigma
 from vae_lab.metrics.loss_terms import LossTermScores
+from vae_lab.noise import SeededNoise
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.elbo import ELBO
+from vae_lab.objectives.factor_vae import FactorVAE
 from vae_lab.schedules import Constant, Linear
+from vae_lab.scores import differing_loss
 
 
 def trained(likelihood=None, objective=None, images=None, size=1000) -> FakeTrained:
@@ -83,6 +87,29 @@ def test_scores_repeat_themselves():
     assert LossTermScores()(trained()).values == LossTermScores()(trained()).values
 
 
+def test_several_draws_give_the_mean_with_the_interval_of_the_mean():
+    fake = trained(likelihood=Gaussian(0.3))
+    fake.noise = lambda purpose: SeededNoise("cpu", purpose)
+    found = LossTermScores("val", draws=4)(fake)
+    singles = []
+    for purpose in ("loss_terms", "loss_terms 1", "loss_terms 2", "loss_terms 3"):
+        fake.noise = lambda _, purpose=purpose: SeededNoise("cpu", purpose)
+        singles.append(LossTermScores("val")(fake).values["elbo"])
+    mean, sd = statistics.fmean(singles), statistics.stdev(singles)
+    half = 3.182446 * sd / 2  # the 97.5 % quantile of Student's t with 3 degrees of freedom
+    assert found.values["elbo"] == pytest.approx(mean)
+    assert found.intervals["elbo"] == pytest.approx((mean - half, mean + half))
+    assert "kl" not in found.intervals  # in closed form: every draw has the same
+    assert found.protocol["val_loss_terms"]["draws"] == 4
+    assert "4 draws" in found.protocol["val_loss_terms"]["interval"]
+
+
+def test_a_single_draw_has_no_interval_and_an_autoencoder_is_scored_once():
+    assert LossTermScores()(trained()).intervals == {}
+    found = LossTermScores(draws=5)(trained(objective=Autoencoder()))
+    assert (found.intervals, found.protocol["loss_terms"]["draws"]) == ({}, 1)
+
+
 def test_bits_per_dim_of_binary_images_are_the_elbo_in_bits_per_value():
     found = LossTermScores()(trained(Bernoulli(), images=black_and_white()))
     assert found.values["bits_per_dim"] == pytest.approx(-found.values["elbo"] / 64 / math.log(2))
@@ -107,3 +134,22 @@ def test_an_autoencoder_has_neither_kl_nor_elbo():
     found = LossTermScores()(trained(objective=Autoencoder()))
     assert set(found.values) == {"loss", "recon"}
     assert found.protocol["loss_terms"]["elbo_is_a_likelihood_bound"] is False
+
+
+def factor_vae() -> FactorVAE:
+    return FactorVAE(1, 1, 6, 3, 8, 1, 1, Constant(), torch.optim.SGD)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "objective", "meaning"),
+    [
+        (MSE(), None, "the loss of training, nats per image"),
+        (Sigma(), None, "the loss of training with the running σ, nats per image"),
+        (MSE(), factor_vae(), "the loss of training without γ · tc, nats per image"),
+        (Sigma(), factor_vae(), "the loss of training with the running σ and without γ · tc, nats per image"),
+    ],
+)
+def test_the_meaning_of_the_loss_says_how_it_differs_from_the_one_that_is_minimised(likelihood, objective, meaning):
+    fake = trained(likelihood, objective)
+    assert differing_loss(fake) in meaning
+    assert LossTermScores()(fake).meanings["loss"] == meaning

@@ -1,10 +1,11 @@
 """Tests of loggers without a run: settings as words, resumed TensorBoard files, the upload of several parts."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from vae_lab.report.loggers import LogContext, close, hyperparameters, tensorboard_logger, upload_advice
+from vae_lab.report.loggers import LogContext, _as_typed, close, hyperparameters, tensorboard_logger, upload_advice
 
 CONFIG = {
     "beta": 4,
@@ -37,6 +38,14 @@ def test_a_config_of_an_early_version_has_no_words():
     assert found["parameters"] is None
 
 
+def test_wandb_records_the_command_as_typed_and_not_the_words_for_hydra(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["vae-lab", "--config-dir=/tmp/copy"])
+    typed = LogContext(Path("run"), {}, {"command": "vae-lab train 'from=a run' epochs=4"}, steps=0)
+    with _as_typed(typed):
+        assert sys.argv == ["vae-lab", "train", "from=a run", "epochs=4"]
+    assert sys.argv == ["vae-lab", "--config-dir=/tmp/copy"]
+
+
 def test_points_after_the_last_checkpoint_are_replaced_when_a_run_is_resumed(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -54,8 +63,8 @@ def test_several_offline_parts_are_uploaded_by_one_command(tmp_path, parts, name
     for part in range(parts):
         (tmp_path / name / "wandb" / f"offline-run-{part}-abc").mkdir(parents=True)
     advice = upload_advice(tmp_path / name)
-    assert (advice is None) is (parts < 2)
+    assert (advice is None) is (parts == 0)
     quoted = f"'{tmp_path / name}'" if " " in name else f"{tmp_path / name}"
     if advice:
-        assert f"in {parts} parts" in advice
+        assert (f"in {parts} parts" in advice) is (parts > 1)
         assert advice.endswith(f"type wandb sync {quoted}/wandb/offline-run-*")

@@ -29,15 +29,15 @@ SCORES = {"test/fid": 12.3456, "test/fid_floor": 2.5, "test/elbo": -1234.56, "te
 def test_every_score_has_one_row_and_floors_stand_in_their_column():
     lines = printed(Scores(SCORES))
     assert "floor: the score of real training images" in " ".join(lines)
-    assert cells(lines, "fid") == ["fid", "12.35", "2.5"]
-    assert cells(lines, "elbo") == ["elbo", "-1235"]
+    assert cells(lines, "fid") == ["fid", "12.35", "2.500"]
+    assert cells(lines, "elbo") == ["elbo", "−1235"]
     assert cells(lines, "active_units") == ["active_units", "7"]
     assert not any(line.split()[:1] == ["fid_floor"] for line in lines)
 
 
 def test_a_floor_without_its_score_keeps_a_row():
     lines = printed(Scores({"test/kid_floor": 0.5, "test/elbo": -3.0}))
-    assert cells(lines, "kid_floor") == ["kid_floor", "0.5"]
+    assert cells(lines, "kid_floor") == ["kid_floor", "0.5000"]
     assert "the score of real training images" not in " ".join(lines)
 
 
@@ -50,7 +50,7 @@ def test_floors_name_what_reaches_them():
 
 def test_the_part_of_a_floor_that_is_sampling_error_stands_beside_it():
     lines = printed(Scores({"test/fid": 9.0, "test/fid_floor": 1.7, "test/fid_split_floor": 0.9, "test/kid": 3.0}))
-    assert "1.7 (0.9)" in next(line for line in lines if line.split()[:1] == ["fid"])
+    assert "1.700 (0.900)" in next(line for line in lines if line.split()[:1] == ["fid"])
     assert "in brackets what sampling error alone gives" in " ".join(lines)
     assert not any("fid_split" in line for line in lines)
 
@@ -73,8 +73,8 @@ def test_no_score_is_lost_in_any_order(order):
 
 def test_intervals_are_half_their_width():
     lines = printed(Scores(SCORES, intervals={"test/fid": (11.0, 13.5), "test/active_units": (7.0, 7.0)}))
-    assert cells(lines, "fid") == ["fid", "12.3 ± 1.2", "2.5"]
-    assert cells(lines, "elbo") == ["elbo", "-1235"]
+    assert cells(lines, "fid") == ["fid", "12.3 ± 1.2", "2.500"]
+    assert cells(lines, "elbo") == ["elbo", "−1235"]
     assert cells(lines, "active_units") == ["active_units", "7"]
     assert "95 %" in "".join(lines)
     assert "95 %" not in "".join(printed(Scores(SCORES)))
@@ -90,10 +90,10 @@ def test_meanings_stand_at_the_end_as_they_are_written():
     ("value", "shown"),
     [
         (0.000123456, "0.0001235"),
-        (-0.5, "-0.5"),
+        (-0.5, "−0.5000"),
         (999.94, "999.9"),
         (1000.04, "1000"),
-        (-54321.0, "-54321"),
+        (-54321.0, "−54321"),
         (0, "0"),
     ],
 )
@@ -118,9 +118,28 @@ def test_scores_of_one_protocol_share_a_line():
 def test_the_last_line_says_what_the_file_of_results_has_beyond_the_printed_lines():
     console = Console(width=160, record=True, file=StringIO())
     scores = Scores({"test/fid": 2.0}, meanings={"test/fid": "lower is better"})
-    print_scores(console, scores, "model", Path("outputs/run"), earlier=["test/fid", "test/kid", "test/nll"])
+    print_scores(
+        console, scores, "model", Path("outputs/run"), earlier={"test/fid": 1.0, "test/kid": 0.0, "test/nll": 0.0}
+    )
     last = console.export_text().splitlines()[-1]
     assert last == "Everything is in outputs/run; results.json has 2 other scores, meanings in full, protocols"
+
+
+def test_scores_that_have_not_changed_are_counted_and_not_printed_again():
+    console = Console(width=160, record=True, file=StringIO())
+    values = {"test/fid": 2.5, "test/fid_floor": 1.5, "test/kid": 0.5, "test/kid_floor": 0.25, "test/nan": float("nan"),
+              "test/elbo": -3.5, "test/new": 7.0}  # fmt: skip
+    earlier = {**values, "test/elbo": -4.0, "test/kid_floor": 0.125, "test/other": 1.0}
+    del earlier["test/new"]
+    print_scores(console, Scores(values), "model", Path("outputs/run"), earlier=earlier)
+    lines = console.export_text().splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("  ") and "value" not in line] == [
+        "kid",
+        "elbo",
+        "new",
+    ]
+    assert "2 scores as before" in lines
+    assert lines[-1] == "Everything is in outputs/run; results.json has 1 other score, protocols"
 
 
 def test_without_scores_there_are_notes_and_the_folder_and_no_table():

@@ -1,4 +1,4 @@
-from vae_lab.report.score_table import score_lines
+from vae_lab.report.score_table import score_lines, signed
 from vae_lab.scores import Scores
 
 MEANING = "the distance of samples from test images, which is 0 for the same distribution; lower is better"
@@ -24,7 +24,7 @@ def test_scores_of_one_topic_stand_together_under_it():
 
 def test_a_value_is_rounded_to_its_error_and_its_floors_stand_beside_it():
     (fid,) = [line for line in lines(None) if line.split()[:1] == ["fid"]]
-    assert fid.split()[:7] == ["fid", "12.3", "±", "0.4", "2.5", "(1.25)", "the"]
+    assert fid.split()[:7] == ["fid", "12.3", "±", "0.4", "2.500", "(1.25)", "the"]
 
 
 def test_the_heading_names_the_columns_that_its_scores_have():
@@ -32,7 +32,7 @@ def test_the_heading_names_the_columns_that_its_scores_have():
     assert samples.split() == ["Samples", "value", "±", "95", "%", "floor"]
     assert loss.split() == ["Loss", "value"]
     fid = next(line for line in lines(80) if line.startswith("  fid"))
-    assert samples.index("floor") + len("floor") == fid.index("2.5 (1.25)") + len("2.5 (1.25)")
+    assert samples.index("floor") + len("floor") == fid.index("2.500 (1.25)") + len("2.500 (1.25)")
     assert samples.index("value") + len("value") == fid.index("12.3") + len("12.3")
 
 
@@ -46,10 +46,24 @@ def test_no_line_is_wider_than_the_terminal_and_no_name_or_number_is_cut():
 def test_a_meaning_is_cut_after_a_word_and_left_out_where_there_is_no_room():
     (fid,) = [line for line in lines(80) if line.startswith("  fid")]
     assert fid.endswith("…")
-    assert fid.removesuffix("…").split("  ")[-1] in MEANING
-    assert MEANING.split(fid.removesuffix("…").split("  ")[-1])[1][0] in " ,;"
+    kept = fid.removesuffix("…").split("  ")[-1].removeprefix("↓ ")
+    assert kept in MEANING
+    assert MEANING.split(kept)[1][0] in " ,;"
     (narrow,) = [line for line in lines(45) if line.startswith("  ood")]
     assert narrow.rstrip() == "  ood_auroc_fashion_mnist_recon  0.912 ± 0.010"
+
+
+def test_in_a_terminal_the_direction_stands_first_so_that_it_is_never_cut():
+    assert any(line.startswith("  fid") and "  ↓ the distance of" in line for line in lines(80))
+    assert not any("↓" in line for line in lines(None))
+    shown = {
+        "samples against test images, lower is better": "↓ samples against test images",
+        "nats per image, higher is better": "↑ nats per image",
+        "kernel distance of samples, unbiased, 0 is best": "→0 kernel distance of samples, unbiased",
+        "squared error; lower is better": "↓ squared error",
+        "KL[q(z|x) ‖ p(z)]": "KL[q(z|x) ‖ p(z)]",
+    }
+    assert {meaning: signed(meaning) for meaning in shown} == shown
 
 
 def test_in_a_file_every_meaning_is_whole():

@@ -1,6 +1,7 @@
 """Tests of runs that begin from another one: from its last state (from=), or from its weights alone (init=)."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ import torch
 import yaml
 from conftest import BARE, TINY
 from helpers import curves_of, weights_of
+
+from vae_lab.compare.reading import read
+from vae_lab.compare.settings import differing
+from vae_lab.compare.views.links import links_of
 
 WORDS = [*TINY[:4], *BARE, "model=dense", "model.net.width=8", "scheduler=cosine"]
 
@@ -31,12 +36,34 @@ def test_a_finished_run_goes_on_in_a_new_folder_as_the_longer_run(cli):
     assert f"Begins from epoch 2 of {Path('short').absolute()}, which stays as it is" in ended.out
     assert content_of(Path("short")) == before
     torch.testing.assert_close(weights_of(Path("more")), weights_of(Path("long")), rtol=0, atol=0)
-    assert curves_of(Path("more")) == curves_of(Path("long"))[2:]
+    assert curves_of(Path("more")) == curves_of(Path("long"))  # the first two rows are those of the shorter run
     environment = json.loads(Path("more/environment.json").read_text())
-    assert environment["continues"]["epoch"] == 2
+    assert (environment["continues"]["epoch"], environment["continues"]["step"]) == (2, 4)
+    assert environment["continues"]["history"] == "the first 2 rows of metrics.csv are those of that run"
     assert environment["command"] == "vae-lab train from=short epochs=4 hydra.run.dir=more"
     config = yaml.safe_load(Path("more/config.yaml").read_text())
     assert (config["continues"], config["epochs"]) == (str(Path("short").absolute()), 4)
+
+
+def test_the_folder_is_named_after_the_run_and_comparisons_do_not_count_the_origin_as_a_setting(cli):
+    assert cli("train", *WORDS, "epochs=1", "hydra.run.dir=outputs/day/10-00-00-first").status == 0
+    assert cli("train", "from=outputs/day/10-00-00-first", "epochs=2").status == 0
+    (new,) = Path("outputs").glob("*/*from*")
+    assert re.fullmatch(r"\d\d-\d\d-\d\d-from-first-epochs-2", new.name)
+    records = [read(folder) for folder in (Path("outputs/day/10-00-00-first"), new)]
+    assert [setting.name for setting in differing(records)] == ["epochs"]
+    assert links_of(records[1], Path())["begun"] == "from 10-00-00-first, after epoch 1"
+
+
+def test_dashboards_show_the_whole_course_at_its_steps(cli):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert cli("train", *WORDS, "epochs=2", "hydra.run.dir=short").status == 0
+    ended = cli("train", "from=short", "epochs=3", "logger=tensorboard", "hydra.run.dir=more")
+    assert ended.status == 0, ended.err
+    events = EventAccumulator("more/tensorboard").Reload()
+    assert [event.step for event in events.Scalars("val/loss")] == [2, 4, 6]
+    assert [event.value for event in events.Scalars("epoch")] == [1, 2, 3]
 
 
 def test_the_learning_rate_is_that_of_the_longer_schedule(cli):
@@ -45,7 +72,7 @@ def test_the_learning_rate_is_that_of_the_longer_schedule(cli):
     scheduler = state_of(Path("more"))["lr_schedulers"][0]
     assert (scheduler["T_max"], scheduler["base_lrs"], scheduler["last_epoch"]) == (4, [1e-2], 4)
     rates = [float(line.split(",")[-2]) for line in Path("more/metrics.csv").read_text().splitlines()[1:]]
-    assert rates == pytest.approx([1e-2 / 2, 1e-2 * (1 - 2**-0.5) / 2], rel=1e-4)  # epochs 2 and 3 of 4
+    assert rates[2:] == pytest.approx([1e-2 / 2, 1e-2 * (1 - 2**-0.5) / 2], rel=1e-4)  # epochs 2 and 3 of 4
 
 
 def test_the_weights_alone_can_be_taken(cli):

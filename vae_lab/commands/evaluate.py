@@ -56,7 +56,7 @@ def _evaluate(folder: Path, settings: EvaluateConfig, config: Node, console: Con
         run = load_finished(folder)
         run.data_dir = settings.data_dir
         title = title_of(run.config, run.data.values.many)
-        earlier = set(run.scores)
+        earlier = dict(run.scores)
         evaluation = _score(run, settings, config, title, console)
         write_results(run.path, evaluation.scores)
     print_scores(console, evaluation.fresh, title, run.path, earlier=earlier)

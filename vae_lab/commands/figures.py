@@ -16,7 +16,7 @@ from vae_lab.config.schema import FiguresConfig, check
 from vae_lab.errors import UserError
 from vae_lab.evaluation.drawing import Drawn, draw
 from vae_lab.evaluation.fitting import earlier_fit
-from vae_lab.evaluation.parts import figures_of, images_only, style_of
+from vae_lab.evaluation.parts import figures_named, figures_of, images_only, style_of
 from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Data
@@ -48,26 +48,26 @@ def draw_figures(config: Node, words: Sequence[str], console: Console) -> None:
     settings = check(FiguresConfig, config)
     if not figures_of(config):
         raise UserError("figures=none leaves nothing to draw; type figures=[samples,curves]")
-    typed = {key_of(word) for word in words}
+    typed, named = {key_of(word) for word in words}, figures_named(config)
     folder = Path(settings.run)
     if is_sweep(folder):
-        evaluate_jobs(folder, console, lambda job: _draw(job, settings, typed, console), "figures", "drawn")
+        evaluate_jobs(folder, console, lambda job: _draw(job, settings, typed, named, console), "figures", "drawn")
     else:
-        _draw(folder, settings, typed, console)
+        _draw(folder, settings, typed, named, console)
 
 
-def _draw(folder: Path, settings: FiguresConfig, typed: Collection[str], console: Console) -> None:
+def _draw(folder: Path, settings: FiguresConfig, typed: Collection[str], named: bool, console: Console) -> None:
     with in_use(folder) if is_run(folder) else nullcontext():
         run = load_finished(folder)
         run.data_dir = settings.data_dir
         nodes = {"figures": _with_settings_of(run.config["figures"] or {}, settings.figures, typed)}
         plots, style = figures_of(nodes), style_of(nodes)
         evaluation = _evaluation(run, settings, console)
-        drawn = draw(evaluation, plots, style, run.path)
+        drawn = draw(evaluation, plots, style, run.path, named=named)
         plots = images_only(plots)
         for name, sampled in _samplers(evaluation, run) if plots else ():
             more = Drawn(notes=[f"No figures of sampler={name}: {sampled}."]) if isinstance(sampled, str) else (
-                draw(sampled, plots, style, run.path, suffix=f"_{name}")
+                draw(sampled, plots, style, run.path, suffix=f"_{name}", named=named)
             )  # fmt: skip
             drawn = Drawn(drawn.files + more.files, list(dict.fromkeys(drawn.notes + more.notes)))
     if not drawn.files:

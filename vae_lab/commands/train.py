@@ -9,6 +9,7 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from vae_lab.config.devices import device_for
+from vae_lab.config.hydra_errors import explain
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.schema import TrainConfig, check
@@ -21,7 +22,9 @@ from vae_lab.report.terminal import print_plainly, print_plan, print_scores
 from vae_lab.runs import run_folder
 from vae_lab.runs.active_run import ActiveRun, begin
 from vae_lab.runs.build import make_job
+from vae_lab.runs.content import FAILURE
 from vae_lab.runs.preparing import Prepared, prepare, prepare_again, quieten
+from vae_lab.runs.state import failure_of, write_failure
 from vae_lab.scores import Scores
 from vae_lab.system.processes import several_processes
 from vae_lab.system.reading import read_history
@@ -69,6 +72,9 @@ def resume(run_dir: Path, console: Console) -> Scores:
     """
     prepared = prepare_again(run_dir)
     note = _resumed(prepared)  # before last.ckpt is restored
+    failed = failure_of(run_dir)
+    note += f". It failed before: {failed}" if failed else ""
+    (run_dir / FAILURE).unlink(missing_ok=True)
     return _carry_out(ActiveRun(prepared), console, note)
 
 
@@ -102,19 +108,25 @@ def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
         run.close(scores)
     except KeyboardInterrupt as stop:
         raise Interrupted(_resume_advice(run.run_dir)) from stop
-    except OSError as why:
-        if why.errno not in NO_ROOM:
-            raise
-        raise RunFailed(
-            f"{why.filename or run.run_dir} could not be written ({why.strerror}); what was saved before is intact. "
-            f"Make room, and type vae-lab train resume={run.run_dir}"
-        ) from why
+    except Exception as why:
+        full = _no_room(run.run_dir, why) if isinstance(why, OSError) and why.errno in NO_ROOM else None
+        write_failure(run.run_dir, explain(full or why)[1])
+        if full:
+            raise full from why
+        raise
     finally:
         run.close(None)  # without effect if the run is closed already
     known = [*run.notes, f"{run.own_classifier[1]}."]
     print_scores(console, scores, run.title, run.run_dir, printed=known)
     print_plainly(console, upload_advice(run.run_dir))
     return scores
+
+
+def _no_room(run_dir: Path, why: OSError) -> RunFailed:
+    return RunFailed(
+        f"{why.filename or run_dir} could not be written ({why.strerror}); what was saved before is intact. "
+        f"Make room, and type vae-lab train resume={run_dir}"
+    )
 
 
 def _trainer_fit(

@@ -94,6 +94,17 @@ class Compared:
             return self.records[run].name
         return " ".join(parts) + (f", seed {self.seed(run)}" if seed else "")
 
+    def label_of(self, runs: Sequence[int], settings: Sequence[Setting] | None = None) -> str:
+        """Return the label of runs that differ only in their seed; ``2 seeds`` where no setting tells them from others.
+
+        Args:
+            runs: indices of the runs; of a single one, the label is that of the run without its seed.
+            settings: the settings that the label includes; None: all that differ.
+        """
+        label = self.label(runs[0], seed=False, settings=settings)
+        seeds = len({self.seed(run) for run in runs})
+        return f"{seeds} seeds" if seeds > 1 and label == self.records[runs[0]].name else label
+
     def value(self, score: Score, runs: Sequence[int]) -> Value | None:
         """Return the score of a run, or the mean over several; None if no run has it or their protocols differ."""
         key = score.name, tuple(runs)

@@ -1,9 +1,10 @@
 """Decides which values of a score are comparable.
 
 They must agree in the data, the network, the number of images, the reference and the metric's options. Some parts of a
-protocol do not count: the seed, the way intervals and floors were computed, and software versions change a value within
-its interval, but not its meaning. ``sampler`` does not count either, because the source of the images is what is
-scored, not how it is scored; if it differs between runs, it is a column (see :func:`samplers`).
+protocol do not count: the seed, the number of draws of the latents behind a mean, the way intervals and floors were
+computed, and software versions change a value within its interval, but not its meaning. ``sampler`` does not count
+either, because the source of the images is what is scored, not how it is scored; if it differs between runs, it is a
+column (see :func:`samplers`).
 """
 
 import json
@@ -14,7 +15,7 @@ from vae_lab.compare.reading import Record
 from vae_lab.config.node import Node
 
 _IGNORED_KEYS = {"seed", "bootstrap", "interval", "floor", "sampler", "classifier_test_accuracy", "software",
-                 "latent_samples", "elbo_is_a_likelihood_bound"}  # fmt: skip
+                 "latent_samples", "draws", "elbo_is_a_likelihood_bound"}  # fmt: skip
 # With all their constants, these likelihoods give −log p(x) in the same measure.
 _DENSITIES = {
     "MSE",

@@ -137,13 +137,17 @@ class SeedGroup:
 def cells_of(records: Sequence[Record], settings: Sequence[Setting], samplers: Sequence[str | None]) -> list[SeedGroup]:
     """Group the finished runs that differ only in their seed, sorted by their settings.
 
+    Runs that were begun from different runs (``from=``, ``init=``) differ in more than that.
     Each unfinished run forms a separate cell.
     """
     cells: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for i, record in enumerate(records):
         unfinished = "" if record.finished else str(record.path)
         settings_key = tuple(sort_key(setting.values[i]) for setting in settings)
-        cells[bool(unfinished), settings_key, str(data_of(record.config)), str(samplers[i]), unfinished].append(i)
+        origin = tuple(record.config.get(key) for key in ("continues", "init"))
+        cells[
+            bool(unfinished), settings_key, str(data_of(record.config)), str((samplers[i], origin)), unfinished
+        ].append(i)
     return [SeedGroup(tuple(runs)) for _, runs in sorted(cells.items())]
 
 

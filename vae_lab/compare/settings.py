@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TypeGuard
 
 from vae_lab.compare.reading import Record
@@ -16,8 +17,8 @@ MISSING = None  # the run has no such setting; a null in the config is the text 
 _WEIGHTS = ("beta", "k1", "k2")
 # Parts of a config that do not change the model: where files are, what is logged, and how the run is scored. The
 # protocols of the scores report the last.
-_NOT_SETTINGS = {"seed", "data_dir", "classifier", "resume", "logger", "figures", "metrics", "features", "experiment",
-                 "choices"}  # fmt: skip
+_NOT_SETTINGS = {"seed", "data_dir", "classifier", "resume", "continues", "logger", "figures", "metrics", "features",
+                 "experiment", "choices"}  # fmt: skip
 _NOT_SETTING_KEYS = {"accelerator.kind", "accelerator.devices", "accelerator.strategy", "training.log_every"}
 
 
@@ -134,7 +135,7 @@ def _flattened(node: Node, path: str = "") -> Iterator[tuple[str, Scalar]]:
         if isinstance(value, dict):
             yield from _flattened(value, name)
         elif not str(key).startswith("_"):
-            yield name, _scalar(value)
+            yield name, Path(value).name if name == "init" and isinstance(value, str) else _scalar(value)
 
 
 def _scalar(value: object) -> Scalar:

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vae_lab.config.help import commands_with, groups, keys_of, known_keys, listed
-from vae_lab.config.names import run_name
+from vae_lab.config.names import origin, run_name
 from vae_lab.config.shortages import shortage
 from vae_lab.config.words import GROUPS_OF_SEVERAL
 from vae_lab.errors import RunFailed, UserError, did_you_mean, one_of
@@ -34,8 +34,9 @@ def explain(error: Exception, command: str = "train") -> tuple[int, str]:
 
 
 def register_resolvers() -> None:
-    """Register what configs call: ``${run_name:…}``, ``${subtract:a,b}``, ``${multiply:a,b}``, ``${divide:a,b}``."""
+    """Register what configs may call: ``run_name``, ``origin``, ``${subtract:a,b}``, ``multiply``, ``divide``."""
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("origin", origin, replace=True)
     for name, compute in (("subtract", operator.sub), ("multiply", operator.mul), ("divide", operator.truediv)):
         OmegaConf.register_new_resolver(name, _rounded(name, compute), replace=True)
 

@@ -43,6 +43,16 @@ def slug(overrides: str) -> str:
     return short_name(name, source=overrides) or "default"
 
 
+def origin(run: str | None) -> str:
+    """Return how the name of a run's folder begins if the run continues another one; empty if it does not.
+
+    >>> origin("outputs/2026-01-31/12-00-00-dataset-digits_beta-4"), origin(None)
+    ('from-dataset-digits_beta-4-', '')
+    """
+    name = re.sub(r"^(\d\d-\d\d-\d\d-)?(from-)?", "", Path(run).name) if run else ""
+    return f"from-{short_name(slug(name), 40)}-" if name else ""
+
+
 def choices_first(words: Iterable[str]) -> list[str]:
     """Return overrides in the order of importance, so that a name made from them can be cut at its end.
 

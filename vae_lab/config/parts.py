@@ -44,8 +44,18 @@ def _refuse_groups_without_class(config: Node) -> None:
     parts |= {f"{group}.{name}": node for group in _NAMED_PARTS for name, node in (config.get(group) or {}).items()}
     for path, node in parts.items():
         if node and not (isinstance(node, Mapping) and "_target_" in node):
-            group = path.partition(".")[0]
-            raise UserError(f"{path} has no _target_, the name of its class; type {group}=<option> to choose an option")
+            raise UserError(_without_class(path, node))
+
+
+def _without_class(path: str, node: object) -> str:
+    group, _, name = path.partition(".")
+    if not name:
+        return f"{path} is no option, since it names no class (_target_); type {group}=<option> to choose one"
+    kind = group.removesuffix("s")
+    if isinstance(node, Mapping):
+        return f"{path}: no {kind} of this name is chosen; type {group}=[{name}], or leave {path} out"
+    return (f"{path}={node}: {name} is a {kind} and has settings of its own, no value; type {group}=[{name}] to have "
+            f"it, or {path}.<setting>=<value>")  # fmt: skip
 
 
 def _components(node: object, path: str = "") -> Iterator[tuple[str, Node]]:

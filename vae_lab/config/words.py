@@ -8,6 +8,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
+from vae_lab.config.conf import CONF
 from vae_lab.config.help import groups, listed
 from vae_lab.config.names import fitting
 from vae_lab.config.paths import exists, expanded
@@ -106,13 +107,28 @@ def with_defaults_of_dataset(options: list[str], words: list[str]) -> list[str]:
     """Return words with the defaults of a dataset for which those of the program do not learn.
 
     The squared error is a Gaussian with σ² = ½ for every pixel. The 8×8 digits vary by less than that in nearly all
-    directions, so that the posterior collapses; a learned σ becomes as small as the reconstructions are exact.
+    directions, so that the posterior collapses; a learned σ becomes as small as the reconstructions are exact. An epoch
+    of the digits has 11 steps, so that 20 epochs end long before the loss has settled. What is typed, or chosen by an
+    experiment, is kept.
     """
     keys = {word.partition("=")[0] for word in words}
     saved = any(option.startswith("--config") for option in options)
-    if "dataset=digits" not in words or saved or keys & {"likelihood", "experiment", "dataset.binarize"}:
+    if "dataset=digits" not in words or saved:
         return words
-    return [*words, "likelihood=sigma"]
+    more = []
+    if not keys & {"epochs", "experiment"}:
+        more.append("epochs=100")
+    if not keys & {"likelihood", "dataset.binarize"} and not _experiments_choose(words, "likelihood", "binarize"):
+        more.append("likelihood=sigma")
+    return [*words, *more]
+
+
+def _experiments_choose(words: list[str], *keys: str) -> bool:
+    """Whether the file of a typed experiment names one of the keys; files that build on others are assumed to do so."""
+    names = [unquoted(word.partition("=")[2]) for word in words if word.partition("=")[0] == "experiment"]
+    files = [CONF / "experiment" / f"{name}.yaml" for name in names]
+    texts = [file.read_text(encoding="utf-8") if file.is_file() else "defaults: [" for file in files]
+    return any(word in text for text in texts for word in (*keys, "defaults: ["))
 
 
 def quoted(words: list[str], several: bool = False) -> list[str]:

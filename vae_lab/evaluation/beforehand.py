@@ -11,11 +11,11 @@ import torch
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.data.cache import Unwritable, refuse_unwritable
-from vae_lab.evaluation.needs import usable
-from vae_lab.evaluation.parts import figures_of, metrics_of
+from vae_lab.evaluation.needs import QUIET, note_without_results, usable, without_results
+from vae_lab.evaluation.parts import figures_named, figures_of, metrics_of
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Data
-from vae_lab.features.classifier import classifier_beforehand
+from vae_lab.features.classifier import classifier_beforehand, is_at_hand
 from vae_lab.features.remembered import FOLDER
 from vae_lab.scores import Extractor
 from vae_lab.training.job import Job
@@ -33,14 +33,20 @@ def try_scores(config: Node, job: Job, data: Data) -> list[str]:
         Notes about metrics and figures that will be left out, and about a cache that cannot be written to.
 
     Raises:
-        UserError: a metric, a figure, the sampler or the feature network cannot be built, or a classifier could not be
-            saved.
+        UserError: a metric, a figure, the sampler or the feature network cannot be built, or a classifier that the user
+            asked for could not be saved.
     """
     metrics, figures = metrics_of(config), figures_of(config)
     if config.get("sampler"):
         make(config["sampler"])
     trial = _Beforehand(job, data, config["seed"], torch.device("cpu"), features=make(config["features"]))
-    left_out = [*usable(metrics, trial)[1], *usable(figures, trial, "figure ")[1]]
+    trial.required = config.get("classifier", True) is True
+    named = figures_named(config)
+    drawable, notes = usable(figures, trial, "figure ", () if named else QUIET)
+    left_out = [*usable(metrics, trial)[1], *notes]
+    lacking = {name: without_results(figure, metrics) for name, figure in drawable.items()} if named else {}
+    lacking = {name: names for name, names in lacking.items() if names}
+    left_out += note_without_results(lacking, "vae-lab evaluate run=<the run>", before=True)
     job.train()
     return [*left_out, *trial.warnings]
 
@@ -48,16 +54,19 @@ def try_scores(config: Node, job: Job, data: Data) -> list[str]:
 class _Beforehand(Evaluation):
     """The evaluation of a model that is not trained yet, whose classifier may not be trained yet either."""
 
+    required = True  # whether the user asked for the classifier, so that the run is refused if it could not be saved
+
     @cached_property
     def classifier(self) -> Extractor | None:  # type: ignore[override]
-        """The shipped classifier, or an untrained one if a trained one can be read from the cache or saved there."""
-        return classifier_beforehand(self.data)
+        """An untrained network in the place of the classifier, which is shipped, cached, or trained after the run."""
+        return classifier_beforehand(self.data, self.required)
 
     @property
     def warnings(self) -> list[str]:
         """What will cost time, if any metric has asked for the feature network."""
-        if self.__dict__.get("extractor") is None:
-            return []
+        extractor = self.__dict__.get("extractor")
+        if extractor is None or (extractor is self.classifier and not is_at_hand(self.data)):
+            return []  # a classifier that cannot be saved is left out
         try:
             refuse_unwritable(FOLDER)
             return []

@@ -1,5 +1,6 @@
 """Draws figures of a run or of given images into the folder, in the style of the config, and sends them to loggers."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import torch
 
-from vae_lab.evaluation.needs import usable
+from vae_lab.evaluation.needs import QUIET, note_without_results, usable, without_results
+from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.scoring import Scoring
+from vae_lab.evaluation.trained import Evaluation
 from vae_lab.figures.saving import png_of_figure, save_figure
 from vae_lab.figures.style import Style, drawn_in
 from vae_lab.report.loggers import Logger, log_figure
@@ -35,6 +38,7 @@ def draw(
     loggers: Sequence[Logger] = (),
     step: int = 0,
     suffix: str = "",
+    named: bool = False,
 ) -> Drawn:
     """Draw every figure that applies into ``figures/``; a figure that is there is replaced when the new one is whole.
 
@@ -46,20 +50,29 @@ def draw(
         loggers: receive each figure as PNG, whatever the style's formats are.
         step: the optimizer steps under which the loggers file them.
         suffix: ends the names of the files.
+        named: whether the user has chosen these figures; those that cannot be drawn are then noted in the scores.
     """
-    drawable, notes = usable(plots, scoring, "figure ")
+    drawable, notes = usable(plots, scoring, "figure ", () if named else QUIET)
     scoring.add(Scores({}, notes=notes))
-    result = Drawn(notes=notes)
+    result, lacking = Drawn(notes=notes), dict[str, list[str]]()
+    # A protocol has the name of its metric, and the end of the names of scores in Inception's features.
+    computed = {entry.partition("_inception")[0] for entry in scoring.scores.protocol}
     for name, plot in drawable.items():
         with drawn_in(style):
             figure, reason = _drawn(name, plot, scoring)
         if figure is None:
-            result.notes.append(f"No figure {name}{suffix}: {reason}.")
+            if names := without_results(plot, computed):
+                lacking[name] = names
+            else:
+                result.notes.append(f"No figure {name}{suffix}: {reason}.")
             continue
         files = save_figure(figure, run_dir / "figures", name + suffix, style)
         result.files += files
         if loggers:
             _log(figure, files, style, loggers, step)
+    result.notes += note_without_results(lacking, _evaluate(scoring, run_dir))
+    if named:  # notes about this command; they are not saved, since a later one may have the results
+        scoring.fresh.notes.extend(note for note in result.notes if note not in scoring.fresh.notes)
     return result
 
 
@@ -90,3 +103,10 @@ def _drawn(name: str, plot: Callable[[Any], Any], scoring: Scoring) -> tuple[Any
         reason = f"it cannot be drawn from {scoring.scores.saved_in} ({reason})"
         scoring.add(Scores({}, notes=[f"No figure {name}: {reason}."]))
         return None, reason
+
+
+def _evaluate(scoring: Scoring, run_dir: Path) -> str:
+    """The command that computes more metrics of a run; empty for given images."""
+    sampler = f" sampler={scoring.name}" if isinstance(scoring, Sampled) else ""
+    of_run = isinstance(scoring, (Evaluation, Sampled))
+    return f"vae-lab evaluate run={shlex.quote(str(run_dir))}{sampler}" if of_run else ""

@@ -4,7 +4,7 @@ A metric declares the names of capabilities, ``needs = ("images", "labels")``. T
 metric is called, so its code can rely on them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -12,7 +12,8 @@ import torch
 from vae_lab.scores import Generated, Trained, needs_of
 from vae_lab.types import Latents, T
 
-QUIET = {"conditional"}  # metrics for which one of these is missing do not concern the run and get no note
+# What lacks one of these does not concern the run, and gets a note only if the user has named it.
+QUIET = frozenset({"conditional", "unconditional"})
 
 
 def missing(part: object, generated: Generated) -> tuple[str, str] | None:
@@ -24,13 +25,16 @@ def missing(part: object, generated: Generated) -> tuple[str, str] | None:
     return None
 
 
-def usable(parts: Mapping[str, T], generated: Generated, called: str = "") -> tuple[dict[str, T], list[str]]:
+def usable(
+    parts: Mapping[str, T], generated: Generated, called: str = "", quiet: Collection[str] = QUIET
+) -> tuple[dict[str, T], list[str]]:
     """Return the metrics or figures whose needs the run meets, and a note for each reason why others are left out.
 
     Args:
         parts: metrics or figures by name.
         generated: the run that they are checked for.
         called: what a note calls them before their names, ``"figure "``; a score is called by its name alone.
+        quiet: capabilities whose lack gives no note.
     """
     kept: dict[str, T] = {}
     left_out: dict[str, list[str]] = {}
@@ -38,9 +42,36 @@ def usable(parts: Mapping[str, T], generated: Generated, called: str = "") -> tu
         lacking = missing(part, generated)
         if lacking is None:
             kept[name] = part
-        elif lacking[0] not in QUIET:
+        elif lacking[0] not in quiet:
             left_out.setdefault(lacking[1], []).append(name)
     return kept, [f"No {called}{', '.join(names)}: {reason}." for reason, names in left_out.items()]
+
+
+def without_results(figure: object, metrics: Collection[str]) -> list[str]:
+    """Return the metrics whose results a figure draws, as it declares in ``draws``, that are not among these."""
+    return [name for name in getattr(figure, "draws", ()) if name not in metrics]
+
+
+def note_without_results(lacking: Mapping[str, Sequence[str]], evaluate: str, before: bool = False) -> list[str]:
+    """Return a note about figures that lack results of metrics, with what to type; none if there are no such figures.
+
+    Args:
+        lacking: the metrics that each figure lacks.
+        evaluate: the command that computes metrics of the run; empty: there is none, as for given images.
+        before: whether the run is not scored yet.
+    """
+    if not lacking:
+        return []
+    metrics = list(dict.fromkeys(name for names in lacking.values() for name in names))
+    command = f"{evaluate} {_word('metrics', metrics)} {_word('figures', list(lacking))}"
+    ways = [f"add {', '.join(metrics)} to metrics="] if before or not evaluate else []
+    ways += [f"type {command}{' later' if before else ''}"] if evaluate else []
+    some, they = ("figures", "they show") if len(lacking) > 1 else ("figure", "it shows")
+    return [f"No {some} {', '.join(lacking)}: {they} the results of metrics={','.join(metrics)}; {', or '.join(ways)}."]
+
+
+def _word(key: str, names: Sequence[str]) -> str:
+    return f"{key}={names[0]}" if len(names) == 1 else f"'{key}=[{','.join(names)}]'"
 
 
 def _images(generated: Generated) -> str:
@@ -75,6 +106,10 @@ def _factors(generated: Generated) -> str:
 
 def _conditional(generated: Generated) -> str:
     return "" if cast(Trained, generated).model.conditional else "the model is not conditional"
+
+
+def _unconditional(generated: Generated) -> str:
+    return "the model is conditional, and noise has no label" if cast(Trained, generated).model.conditional else ""
 
 
 def _posterior(generated: Generated) -> str:
@@ -119,6 +154,7 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "features": _features,  # There is a network in whose features images are compared.
     "factors": _factors,  # The factors of variation are known.
     "conditional": _conditional,  # The model reads labels or attributes.
+    "unconditional": _unconditional,  # The model reads neither labels nor attributes.
     "posterior": _posterior,  # The objective trains q(z|x).
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.

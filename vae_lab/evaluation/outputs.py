@@ -5,7 +5,7 @@ from pathlib import Path
 from vae_lab.config.node import Node
 from vae_lab.evaluation.drawing import draw
 from vae_lab.evaluation.fitting import fitted, sampler_name
-from vae_lab.evaluation.parts import figures_of, images_only, metrics_of, style_of
+from vae_lab.evaluation.parts import figures_named, figures_of, images_only, metrics_of, style_of
 from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation
@@ -19,7 +19,7 @@ def score(evaluation: Scoring, config: Node, run_dir: Path, loggers: list[Logger
     metrics, figures = metrics_of(config), figures_of(config)
     scores = evaluation.run(metrics)
     _save_scores(scores, run_dir, loggers, step)
-    draw(evaluation, figures, style_of(config), run_dir, loggers, step)
+    draw(evaluation, figures, style_of(config), run_dir, loggers, step, named=figures_named(config))
     return scores
 
 
@@ -34,7 +34,7 @@ def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: 
     metrics, figures = images_only(metrics_of(config)), images_only(figures_of(config))
     sampled = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)
     sampled.run(metrics)
-    draw(sampled, figures, style_of(config), run_dir, loggers, step, f"_{name}")
+    draw(sampled, figures, style_of(config), run_dir, loggers, step, f"_{name}", figures_named(config))
     scores = sampled.hand_over()
     _save_scores(scores, run_dir, loggers, step)
     return scores

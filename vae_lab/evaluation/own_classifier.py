@@ -10,8 +10,18 @@ from typing import Literal
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from vae_lab.config.make import make
+from vae_lab.config.node import Node
+from vae_lab.evaluation.parts import figures_of, metrics_of
 from vae_lab.examples import Data
-from vae_lab.features.classifier import ConvClassifier, classifier_features, has_classes, is_at_hand, to_be_seen
+from vae_lab.features.classifier import (
+    ConvClassifier,
+    classifier_features,
+    has_classes,
+    is_at_hand,
+    to_be_seen,
+    why_unsaved,
+)
 from vae_lab.report.following import clock
 from vae_lab.scores import needs_of
 from vae_lab.training.compiled import seconds_of
@@ -37,6 +47,12 @@ def users(parts: Mapping[str, object], features: object, conditional: bool) -> l
     return [name for name, part in parts.items() if needs & (found := set(needs_of(part))) and not without & found]
 
 
+def users_in(config: Node) -> list[str]:
+    """Return the names of the metrics and figures of a run's config that need the classifier."""
+    features = getattr(make(config["features"]), "func", None)
+    return users({**metrics_of(config), **figures_of(config)}, features, bool(config["conditional"]))
+
+
 def why_without(
     choice: Choice, names: list[str], data: Data, training: Callable[[], float], device: torch.device
 ) -> tuple[str, str]:
@@ -56,6 +72,10 @@ def why_without(
     if data.values.kind != "images" or not names or not has_classes(data) or is_at_hand(data):
         return "", ""
     about = f"the classifier of {data.name} that they need has not been trained yet"
+    unsaved = "" if choice is True else why_unsaved(data)
+    if unsaved:
+        reason = f"{about}, and {unsaved}; then {LATER}"
+        return reason, f"No {', '.join(names)}: {reason}"
     seconds = seconds_to_train(data, device)
     of_run = training() if choice == "auto" else 0.0
     if choice is True or (choice == "auto" and seconds <= max(SHORT, of_run)):

@@ -30,6 +30,15 @@ def figures_of(config: Node) -> dict[str, Any]:
     return _built(config, "figures", lambda result: result is not Scores)
 
 
+def figures_named(config: Node) -> bool:
+    """Whether the user has named the figures, one or a list of them, so that one that cannot be drawn is reported.
+
+    Of a set such as ``figures=default``, those are drawn that suit the run.
+    """
+    choice = config.get("choices", {}).get("figures")  # None: a list
+    return choice is None or choice in config["figures"]
+
+
 def style_of(config: Node) -> Style:
     """Return the style in which the figures of a config are drawn; configs of earlier versions have none."""
     node = config["figures"].get(KEY)

@@ -194,25 +194,38 @@ def is_at_hand(data: Data) -> bool:
     return _shipped(data).exists() or _is_cached(data)
 
 
+def why_unsaved(data: Data) -> str:
+    """Say why the classifier of a dataset with classes could not be saved; empty if it can be, or is at hand."""
+    if _shipped(data).exists():
+        return ""
+    try:
+        refuse_unwritable(FOLDER)
+    except Unwritable as why:
+        return "" if _is_cached(data) else str(why)
+    return ""
+
+
 def to_be_seen(data: Data) -> int:
     """Return the number of images that the classifier of a dataset is trained on."""
     return min(IMAGES, REPEATS * len(data.pool))
 
 
-def classifier_beforehand(data: Data) -> ConvClassifier | None:
+def classifier_beforehand(data: Data, required: bool = True) -> ConvClassifier | None:
     """Return an untrained classifier if :func:`classifier_for` will return a trained one; None if it will return None.
 
+    Args:
+        data: the dataset.
+        required: whether the scores that need the classifier may not be left out.
+
     Raises:
-        Unwritable: the classifier would have to be trained, and could not be saved.
+        Unwritable: the classifier is required, would have to be trained, and could not be saved.
     """
     if not has_classes(data):
         return None
-    if not _shipped(data).exists():
-        try:
-            refuse_unwritable(FOLDER)
-        except Unwritable as why:
-            if not _is_cached(data):
-                raise Unwritable(f"the classifier of {data.name} has to be trained and saved, but {why}") from why
+    why = why_unsaved(data) if required else ""
+    if why:
+        raise Unwritable(f"the classifier of {data.name} has to be trained and saved, but {why}, or type "
+                         "classifier=false, which leaves out the scores that need it")  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         return freeze(ConvClassifier(data.x_shape, len(data.classes), data.name))
 

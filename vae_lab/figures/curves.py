@@ -4,9 +4,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vae_lab.figures.style import BLUE, ORANGE, new_figure, panels_in_a_row
-from vae_lab.scores import Trained
+from vae_lab.scores import Trained, differing_loss
 
-_PANELS = {"loss": "loss (as minimised)", "recon": "reconstruction", "kl": "KL"}
+_PANELS = {"loss": "loss", "recon": "reconstruction", "kl": "KL"}
 
 
 class Curves:
@@ -32,7 +32,11 @@ class Curves:
             for split, colour, style in (("train", BLUE, "o-"), ("val", ORANGE, "s--")):
                 values = [row.get(f"{split}/{name}", float("nan")) for row in history]
                 axes.plot(epochs, values, style, color=colour, label=split)
-            axes.set(xlabel="epoch", ylabel=f"nats per {trained.data.values.one}", title=_PANELS[name])
+            axes.set(
+                xlabel="epoch",
+                ylabel=f"nats per {trained.data.values.one}",
+                title=_PANELS[name] + (differing_loss(trained) if name == "loss" else ""),
+            )
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.grid(alpha=0.3)
             axes.legend(frameon=False)

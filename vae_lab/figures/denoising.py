@@ -19,7 +19,7 @@ class DenoisingCurves:
     """
 
     needs = ("images",)
-    requires = "the results of metrics=denoising"
+    draws = ("denoising",)
 
     def __init__(self, examples: PositiveInt = 3) -> None:
         self.examples = examples

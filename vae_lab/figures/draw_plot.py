@@ -1,5 +1,6 @@
 """Draws a plot of several runs with matplotlib, as a picture for papers."""
 
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,11 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from vae_lab.figures.plots import PALETTE, HeatMap, Line, Plot
+from vae_lab.figures.plots import LEGEND, PALETTE, HeatMap, Line, Plot, legend_below, legend_names
 from vae_lab.figures.style import GREY, current_style, letters, literal, new_figure, number, wrapped
 
 _DASHES, _MARKERS = ("-", "--", ":", "-."), "os^DvP"
 _SPECIAL = {-1: (GREY, "--"), -2: ("black", "-"), -3: ("black", "-")}  # a floor, a front, a mean
-LEGEND = 24  # most lines that a legend lists
 
 
 def draw(plot: Plot) -> Figure:
@@ -30,8 +30,8 @@ def draw(plot: Plot) -> Figure:
     axes.set_xscale("log" if plot.log_x else "linear")
     axes.set_yscale("log" if plot.log_y else "linear")
     scale = _scale(plot)
-    for i, line in enumerate(plot.lines):
-        _draw_line(axes, line, i if line.style is None else line.style, scale)
+    for i, (line, name) in enumerate(zip(plot.lines, legend_names(plot))):
+        _draw_line(axes, line, name, i if line.style is None else line.style, scale)
     if plot.log_x and plot.x_ticks:
         axes.set_xticks(plot.x_ticks, [f"{tick:.3g}" for tick in plot.x_ticks])
         axes.xaxis.set_minor_locator(NullLocator())
@@ -42,25 +42,35 @@ def draw(plot: Plot) -> Figure:
         figure.colorbar(scale, ax=axes, label=literal(plot.shade))
     named = [line for line in plot.lines if line.label and line.shade is None]  # the colour scale explains the others
     if 1 < len(named) <= LEGEND or any(line.style == -1 for line in named):
-        _add_legend(figure, axes, literal(plot.legend) or None, beside=scale is None)
+        _add_legend(figure, axes, plot, beside=scale is None)
     return figure
 
 
-def _add_legend(figure: Figure, axes: Axes, title: str | None, beside: bool) -> None:
-    """Add a legend beside the axes, where it widens the picture, or below them if the style sets the width.
+def _add_legend(figure: Figure, axes: Axes, plot: Plot, beside: bool) -> None:
+    """Add a legend beside the axes, where it widens the picture, or below them, where it makes the picture higher.
+
+    It stands below if its names are long or if the style sets the width of the picture.
 
     Args:
         figure: the figure.
         axes: its axes.
-        title: the title of the legend.
+        plot: what the axes show.
         beside: whether the place beside the axes is free.
     """
     style = current_style()
-    look: Any = {"title": title, "fontsize": "x-small", "title_fontsize": "x-small", "frameon": False}
-    if style.width is not None:
+    look: Any = {"title": literal(plot.legend) or None, "fontsize": "x-small", "title_fontsize": "x-small",
+                 "frameon": False}  # fmt: skip
+    if style.width is not None or legend_below(plot):
         handles, labels = axes.get_legend_handles_labels()
-        columns = letters(style.width, 0.7 * style.font_size) // (max(map(len, labels)) + 8)
-        figure.legend(handles, labels, loc="outside lower center", ncols=max(1, columns), **look)
+        width, height = figure.get_size_inches()
+        fit = letters(width, 0.7 * style.points)
+        columns = max(1, fit // (max(map(len, labels)) + 8))
+        if plot.legend:
+            look["title"] = literal("\n".join(wrap(plot.legend, fit)))
+        if style.width is None:
+            rows = -(-len(labels) // columns) + 1
+            figure.set_size_inches(width, height + rows * 0.7 * style.points * 1.6 / 72)
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, **look)
         return
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)} if beside else {"loc": "best"}
     legend = axes.legend(**place, **look)
@@ -71,13 +81,13 @@ def _add_legend(figure: Figure, axes: Axes, title: str | None, beside: bool) -> 
     legend.set_in_layout(True)
 
 
-def _draw_line(axes: Axes, line: Line, style: int, scale: ScalarMappable | None) -> None:
+def _draw_line(axes: Axes, line: Line, name: str, style: int, scale: ScalarMappable | None) -> None:
     colour: str | np.ndarray
     colour, dash = _SPECIAL.get(style, (PALETTE[style % len(PALETTE)], _DASHES[style // len(PALETTE) % len(_DASHES)]))
     if line.shade is not None and scale is not None:
         colour, dash, style = scale.to_rgba(np.asarray(line.shade)), "-", 0
     marker = _MARKERS[style % len(_MARKERS)] if line.markers and style != -1 else ""
-    name = literal(line.label) if line.shade is None else ""
+    name = literal(name) if line.shade is None else ""
     if line.band is not None:
         y, half = np.asarray(line.y), np.asarray(line.band)
         axes.fill_between(line.x, y - half, y + half, color=colour, alpha=0.2, linewidth=0)

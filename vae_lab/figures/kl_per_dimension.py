@@ -15,7 +15,8 @@ _LABELS = 32  # most indices below the bars of a panel
 class KLPerDimension:
     """A bar for the KL of each dimension, averaged over the test examples; inactive units are grey."""
 
-    requires = "the results of metrics=latent_use, and an objective with a KL"
+    draws = ("latent_use",)
+    requires = "an objective with a KL"
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the objective has no KL or the metric ``latent_use`` was not computed."""

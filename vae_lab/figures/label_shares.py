@@ -11,7 +11,7 @@ class LabelShares:
     """Bars for the fraction of each label; samples are labelled by the frozen classifier."""
 
     of_images = True
-    requires = "the results of metrics=label_distribution"
+    draws = ("label_distribution",)
 
     def __call__(self, generated: Generated) -> Figure | None:
         """Draw the figure; None if the metric ``label_distribution`` has no result."""

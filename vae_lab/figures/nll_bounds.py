@@ -10,7 +10,7 @@ from vae_lab.scores import Trained
 class NLLBounds:
     """A plot of −L_K against K with 95 % intervals over test examples."""
 
-    requires = "the results of metrics=nll"
+    draws = ("nll",)
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the metric ``nll`` has no result."""
@@ -27,7 +27,7 @@ class NLLBounds:
         for place, value in zip(k, nll):
             axes.annotate(number(value, ".2f"), (place, value), (7, 5), textcoords="offset points", fontsize="small")
         axes.set_xscale("log")
-        axes.margins(x=0.12)
+        axes.margins(x=0.18)  # room for the number beside the last point
         axes.set(xlabel="importance samples K", ylabel=f"bound (nats per {trained.data.values.one})")
         axes.set_title(f"bars: 95 % intervals over {examples:,} examples, the same for every K")
         axes.grid(alpha=0.3)

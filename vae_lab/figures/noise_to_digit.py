@@ -25,15 +25,15 @@ class NoiseToDigit:
             the posterior and decodes it to the mean of the likelihood.
     """
 
-    needs = ("images",)
-    requires = "the results of metrics=ood, and a model that is not conditional, since noise has no label"
+    needs = ("images", "unconditional")
+    draws = ("ood",)
 
     def __init__(self, columns: PositiveInt = 5, steps: Sequence[PositiveInt] = (1, 2, 5, 10)) -> None:
         self.columns, self.steps = columns, sorted(set(steps))
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """Draw the figure; None if the metric ``ood`` has no result, or the model needs a label, which noise lacks."""
-        if "ood_roc" not in trained.scores.arrays or trained.model.conditional:
+        """Draw the figure; None if the metric ``ood`` has no result."""
+        if "ood_roc" not in trained.scores.arrays:
             return None
         x = self._noise(trained)
         height, width = x.shape[2:]

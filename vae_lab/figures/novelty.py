@@ -20,6 +20,7 @@ class NearestPairs:
 
     of_images = True
     needs = ("images",)
+    draws = ("novelty",)
     requires = "the results of metrics=novelty with these features"
 
     def __call__(self, generated: Generated) -> Figure | None:

@@ -18,7 +18,7 @@ _IN_A_ROW = 3
 class OODROC:
     """One panel per kind of images, with one curve per score."""
 
-    requires = "the results of metrics=ood"
+    draws = ("ood",)
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the metric ``ood`` has no result."""

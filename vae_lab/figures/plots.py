@@ -1,6 +1,7 @@
 """Plots as data, which are drawn both as pictures for papers and on the page that compares runs."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,45 @@ class Plot:
     shade: str = ""  # the name of the quantity in Line.shade
     log_shade: bool = False
     legend: str = ""  # the title of the legend: the names of the settings that distinguish the lines
+
+
+LEGEND = 24  # most lines that a legend lists
+BESIDE, LETTERS = 40, 50  # letters of the longest name in a legend beside the axes, and of any name in a legend
+
+
+def legend_names(plot: Plot) -> list[str]:
+    """Return the name of every line in a legend: its label or, in the place of a long one, the values of its settings.
+
+    >>> long = Line("objective.gradient=" + "a" * 30 + " prior.components=500", [], [])
+    >>> legend_names(Plot("", "", "", [long, Line("beta=4", [], [])], legend="objective.gradient, prior.components"))
+    ['aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 500', 'beta=4']
+
+    Of a name that is still long, the beginning and the end remain. Names that become equal are numbered, so that each
+    stands for one line.
+    """
+    names = [_short(line.label, plot.legend.split(", ") if plot.legend else []) for line in plot.lines]
+    labels = {name: list(dict.fromkeys(x.label for x, n in zip(plot.lines, names) if n == name)) for name in names}
+    return [
+        f"{name} ({labels[name].index(line.label) + 1})" if len(labels[name]) > 1 else name
+        for line, name in zip(plot.lines, names)
+    ]
+
+
+def _short(label: str, settings: Sequence[str]) -> str:
+    if len(label) > LETTERS:
+        for name in settings:
+            label = re.sub(rf"(^| ){re.escape(name)}=", r"\1", label, count=1)
+    half = LETTERS // 2
+    return label if len(label) <= LETTERS else f"{label[: half - 1]} … {label[2 - half :]}"
+
+
+def legend_below(plot: Plot) -> int:
+    """Return the letters of the longest name if the legend needs the place below the axes; 0 if it fits beside them.
+
+    Long names beside the axes would leave no width for the lines.
+    """
+    longest = max((len(name) for name, line in zip(legend_names(plot), plot.lines) if line.shade is None), default=0)
+    return longest if longest > BESIDE else 0
 
 
 def wide(values: Sequence[float]) -> bool:

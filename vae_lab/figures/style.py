@@ -30,6 +30,8 @@ _MUTED = [
 
 Format = Literal["png", "pdf", "svg"]
 KEY = "style"  # the entry of the group ``figures`` that is no figure
+_POINTS = 10.0  # matplotlib's usual size of text
+_POINTS_PER_INCH = 7 / 3.3  # every figure has room for text of this size in relation to its width
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,15 @@ class Style:
         dpi: pixels per inch of PNG files.
         title: whether a title with the run's key settings stands above each figure; a paper has captions instead.
         width: width in inches, e.g. that of a column; None: each figure has its own.
-        font_size: size of the labels of axes in points; other text is in proportion.
+        font_size: size of the labels of axes in points; other text is in proportion. None: 10 points, or fewer in a
+            narrow figure, 7 at a column's 3.3 inches, so that its text fits.
     """
 
     format: Format | Annotated[Sequence[Format], MinLen(1)] = "png"
     dpi: Annotated[int, Ge(20), Le(1200)] = 120
     title: bool = True
     width: Annotated[float, Ge(1), Le(40)] | None = None
-    font_size: Annotated[float, Ge(2), Le(40)] = 10
+    font_size: Annotated[float, Ge(2), Le(40)] | None = None
 
     @property
     def formats(self) -> list[Format]:
@@ -56,9 +59,16 @@ class Style:
         return [self.format] if isinstance(self.format, str) else list(dict.fromkeys(self.format))
 
     @property
+    def points(self) -> float:
+        """The size of the labels of axes."""
+        if self.font_size is not None:
+            return self.font_size
+        return _POINTS if self.width is None else min(_POINTS, _POINTS_PER_INCH * self.width)
+
+    @property
     def scale(self) -> float:
         """The size of text as a multiple of matplotlib's usual size, which the figures are laid out for."""
-        return self.font_size / 10
+        return self.points / _POINTS
 
 
 _USUAL = Style()
@@ -74,7 +84,7 @@ def drawn_in(style: Style) -> Iterator[None]:
     """
     token = _current.set(style)
     settings: Any = {
-        "font.size": style.font_size,
+        "font.size": style.points,
         "lines.linewidth": 1.5 * style.scale,
         "lines.markersize": 4 * style.scale,
         "axes.titlesize": "small",
@@ -121,7 +131,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str, pictures:
             the rest does not shrink more than its text.
     """
     style, own = _current.get(), max(width, 6.4)
-    wide, size = style.width or own * max(1, style.scale), 0.95 * style.font_size
+    wide, size = style.width or own * max(1, style.scale), 0.95 * style.points
     texts = (title, subtitle) if style.title else ()
     lines = [line for text in texts for line in wrap(text, width=letters(wide, size))]
     above = (1.3 * size * len(lines) + 4) / 72
@@ -135,7 +145,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str, pictures:
 
 def wrapped(text: str, inches: float) -> str:
     """Return a label of an axis with line breaks, for an axis of this length."""
-    return literal("\n".join(wrap(text, width=letters(inches, _current.get().font_size))))
+    return literal("\n".join(wrap(text, width=letters(inches, _current.get().points))))
 
 
 def current_style() -> Style:

@@ -18,7 +18,7 @@ class Typical:
     """Two pairs of rows: the most typical images, and the least typical images, each starting with the extreme one."""
 
     needs = ("images",)
-    requires = "the results of metrics=anomaly"
+    draws = ("anomaly",)
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the metric ``anomaly`` has no result."""

@@ -25,6 +25,10 @@ class SigmaPerPixel(Bounded):
     clamped σ is the optimum under this constraint. The recon of a value that never varies tends to log σ + ½ log 2π,
     which is −5.1 nats at the floor of the paper's code. Likelihoods are comparable only if their floors are equal.
 
+    A pixel whose σ is at the floor costs up to 1/(2 floor²) nats in an image where it differs: 80,000 at the default.
+    On MNIST, 95 of 784 pixels are at the floor, and a few images with stray pixels rule the means of recon and ELBO
+    (docs/terms.md gives standard errors). A larger floor makes these means robust.
+
     Args:
         x_shape: shape C, H, W of the images.
         rate: smallest weight of a new batch in the running mean.

@@ -6,9 +6,10 @@ bias: a line is fitted over 1/n to the FID of ever smaller parts of the images, 
 (Chong & Forsyth 2020, arXiv 1911.07023, section 4, where z is quasi-random). The FID of reconstructions and that of
 training images, the floor, are reported as well.
 
-The floor is more than sampling error: a network that was trained on the training images gives them features that differ
-a little from those of test images. ``fid_split_floor`` is what sampling error alone gives (:func:`split_floor`). With
-MNIST's classifier and 10,000 images it is 0.84, and the floor is 1.71.
+The floor is usually more than sampling error: a network that was trained on the training images gives them features
+that differ a little from those of test images. ``fid_split_floor`` is what sampling error alone gives
+(:func:`split_floor`). With MNIST's classifier and 10,000 images it is 0.84, and the floor is 1.71. Where there is no
+such shift, both estimate the same error, and either may be the larger one.
 """
 
 from collections.abc import Iterable
@@ -48,7 +49,7 @@ class FID(ImageMetric):
             return Scores({}, notes=[f"No FID: {n} images are too few for a covariance of {width} features."])
         enough = images_for_a_line(extractor.num_features)
         line = {"infinity": _LINE} if n >= enough else {}
-        more = {**line, "floor": _FLOOR.format(n)}
+        more = {**line, "floor": _FLOOR.format(n) + (_SPLIT_FLOOR if line else "")}
         results = ImageScores("fid", generated, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap), **more)
         if not line:
             results.scores.notes.append(f"No fid_infinity: {n} images are too few; a line over 1/n needs {enough}.")
@@ -196,9 +197,9 @@ _LINE = (
     f"of at least {PER_FEATURE} images per feature; the reference stays whole"
 )
 _FLOOR = (
-    "{:,} training images in place of the generated ones: sampling error and the shift from training to test images; "
-    "fid_split_floor is sampling error alone, half of the FID between halves of the test images"
+    "{:,} training images in place of the generated ones: sampling error and the shift from training to test images"
 )
+_SPLIT_FLOOR = "; fid_split_floor is sampling error alone, half of the FID between halves of the test images"
 _NO_PRIOR = (
     "This objective matches the codes to no prior, so samples from N(0, I), and with them fid and label_distance, say "
     "little about the model; fid_reconstructions does not depend on a prior."

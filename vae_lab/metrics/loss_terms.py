@@ -7,7 +7,8 @@ includes all constants of the likelihood, and so do the axes of the rate-distort
 
 ``split=val`` gives ``loss``, ``recon``, ``kl`` and ``elbo`` of the validation set under the same protocol. Runs are
 chosen by these scores, so that test scores are only reported. Unlike the val/… curves of training, they are those of
-the best checkpoint, with every schedule at its end.
+the best checkpoint and means over several draws of the latents, with an interval: a single draw is off by a few tenths
+of a nat, which is more than good runs differ by. The expected value does not depend on the number of draws.
 
 Terms whose value depends on the number of examples that they are computed from (``Objective.batch_terms``: a
 covariance, q(z), an MMD) are computed from as many as in a training batch, in a random order because neighbours in a
@@ -15,15 +16,19 @@ dataset are often alike; the protocol ``batch_terms`` states this number.
 """
 
 import math
+import statistics
 from collections import defaultdict
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 
 from vae_lab.examples import in_words_of
-from vae_lab.scores import Scores, Trained
+from vae_lab.metrics.common.resampling import LEVEL
+from vae_lab.scores import Scores, Trained, differing_loss
 from vae_lab.types import Objective, Step
 
+_INTERVAL = f"{100 * LEVEL:.0f} % of the mean over {{}} draws of the latents, by the t distribution; the same examples"
 _AT_ONCE = 1000  # examples in a batch, or fewer if the objective has parts of another size
 
 
@@ -32,28 +37,25 @@ class LossTermScores:
 
     Args:
         split: the split, 'test' or 'val'.
+        draws: number of times that the latents are drawn. The terms are means over the draws; from two draws on, they
+            have an interval, by the t distribution of the mean over draws. The examples are the same in every draw and
+            for all runs, so that the interval says what the latents' noise does to a comparison of runs, not how the
+            score would vary with other examples. The terms of an autoencoder, which no draw enters, are computed once.
     """
 
     topic = "Loss and its terms"
 
-    def __init__(self, split: Literal["test", "val"] = "test") -> None:
-        self.split = split
+    def __init__(self, split: Literal["test", "val"] = "test", draws: PositiveInt = 1) -> None:
+        self.split, self.draws = split, draws
 
     def __call__(self, trained: Trained) -> Scores:
-        """Return the mean of each term over the examples."""
+        """Return the mean of each term over the examples and draws."""
         likelihood, values_per_example = trained.model.likelihood, math.prod(trained.data.x_shape)
-        sums: dict[str, float] = defaultdict(float)
-        end = torch.tensor(float("inf"), device=trained.device)  # the epoch at which every schedule has ended
-        noise, no_bound = trained.noise("loss_terms"), ""
-        of_batch, size = getattr(trained.objective, "batch_terms", ()), _size(trained.objective)
-        for batch in trained.data.batches(self.split, size=size, mixed=bool(of_batch)):
-            step = Step(torch.zeros_like(end), end, noise, "model", len(trained.data.train))
-            terms = trained.objective(trained.model, batch, step)
-            for name, value in {"loss": terms.loss, **terms.logs, **likelihood.logs()}.items():
-                sums[name] += float(value) * len(batch.x)
-            no_bound = no_bound or likelihood.no_likelihood(batch.target)
+        of_batch = getattr(trained.objective, "batch_terms", ())
+        draws = self.draws if trained.objective.variational or of_batch else 1
+        rows, no_bound = self._drawn(trained, draws, mixed=bool(of_batch))
         examples = len(getattr(trained.data, self.split))
-        values = {name: total / examples for name, total in sums.items()}
+        values = {name: statistics.fmean(row[name] for row in rows) for name in rows[0]}
         if "elbo" in values and self.split == "test":
             values["rate"] = values["kl"]
             values["distortion"] = values["recon"] + likelihood.recon_offset(values_per_example)
@@ -64,6 +66,8 @@ class LossTermScores:
             "images": examples,
             "split": self.split,
             "latent_samples": trained.objective.samples,
+            "draws": draws,
+            **({"interval": _INTERVAL.format(draws)} if draws > 1 else {}),
             "unit": f"nats per {trained.data.values.one}",
             "likelihood": type(likelihood).__name__,
             "recon_leaves_out": likelihood.recon_offset(values_per_example),
@@ -71,6 +75,7 @@ class LossTermScores:
         }
         notes = [_NO_BOUND.format(no_bound)] if "elbo" in values and not bound else []
         texts = {**_MEANINGS, **(_WITH_OFFSET if protocol["recon_leaves_out"] else {})}
+        texts |= {"loss": f"the loss of training{differing_loss(trained)}, nats per {{one}}"}
         texts |= getattr(trained.objective, "meanings", {})
         texts |= _OF_IMAGES if trained.data.values.kind == "images" else {}
         meanings = in_words_of(trained.data.values, {k: v for k, v in texts.items() if k in values})
@@ -79,7 +84,33 @@ class LossTermScores:
         if of_batch:
             about = {"terms": list(of_batch), "images": _part(trained.objective), "order": "random"}
             protocols[f"{prefix}batch_terms"] = about
-        return Scores(values, protocols, notes=notes, meanings=meanings, split=self.split)
+        intervals = _intervals(values, rows) if draws > 1 else {}
+        return Scores(values, protocols, notes=notes, intervals=intervals, meanings=meanings, split=self.split)
+
+    def _drawn(self, trained: Trained, draws: int, mixed: bool) -> tuple[list[dict[str, float]], str]:
+        """The mean of each term over the examples, for each draw, and why the ELBO is no bound, empty if it is one."""
+        likelihood, no_bound = trained.model.likelihood, ""
+        end = torch.tensor(float("inf"), device=trained.device)  # the epoch at which every schedule has ended
+        noises = [trained.noise("loss_terms" + (f" {draw}" if draw else "")) for draw in range(draws)]
+        sums: list[dict[str, float]] = [defaultdict(float) for _ in noises]
+        for batch in trained.data.batches(self.split, size=_size(trained.objective), mixed=mixed):
+            for noise, of_draw in zip(noises, sums, strict=True):
+                step = Step(torch.zeros_like(end), end, noise, "model", len(trained.data.train))
+                terms = trained.objective(trained.model, batch, step)
+                for name, value in {"loss": terms.loss, **terms.logs, **likelihood.logs()}.items():
+                    of_draw[name] += float(value) * len(batch.x)
+            no_bound = no_bound or likelihood.no_likelihood(batch.target)
+        examples = len(getattr(trained.data, self.split))
+        return [{name: total / examples for name, total in of_draw.items()} for of_draw in sums], no_bound
+
+
+def _intervals(values: dict[str, float], rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
+    """The 95 % intervals of means over draws, of the terms that differ between draws."""
+    from scipy import stats
+
+    factor = float(stats.t.ppf(0.5 + LEVEL / 2, len(rows) - 1)) / math.sqrt(len(rows))
+    halves = {name: factor * statistics.stdev(row[name] for row in rows) for name in rows[0]}
+    return {name: (values[name] - half, values[name] + half) for name, half in halves.items() if half > 0}
 
 
 def _part(objective: Objective) -> int:
@@ -93,7 +124,6 @@ def _size(objective: Objective) -> int:
 
 
 _MEANINGS = {
-    "loss": "as minimised, less an adversary's term, nats per {one}",
     "recon": "−log p(x|z), nats per {one}",
     "kl": "KL[q(z|x) ‖ p(z)], nats per {one}",
     "elbo": "−recon − kl, nats per {one}, higher is better",

@@ -93,7 +93,7 @@ class OOD:
             scores.values[name] = auroc(of_outliers, of_inliers)
             replicates = auroc_on_resamples(of_outliers, of_inliers, outlier_counts, counts)
             scores.intervals[name] = interval(scores.values[name], replicates, high=1.0)
-            scores.meanings[name] = _MEANING.format(_KINDS.get(kind, kind), _BY[score])
+            scores.meanings[name] = _MEANING.format(_BY[score], _KINDS.get(kind, kind))
             curves[score] = roc(of_outliers, of_inliers, FALSE_ALARMS)
         scores.arrays["ood_roc"].append({"kind": kind, "found": curves})
 
@@ -139,7 +139,7 @@ _NO_LABELS = (
     "No ood_auroc of noise and of other datasets: a conditional model scores an image given its label, and these "
     "images have none."
 )
-_MEANING = "AUROC, {} distinguished from test images by {}; 0.5 is blind"
+_MEANING = "AUROC by {} of {} against test images; 0.5 is blind"
 _KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "turned images"}
 _BY = {"elbo": "−ELBO", "recon": "recon", "kl": "KL"}
 

@@ -7,7 +7,9 @@ layers, and the children that a module names in its optional attribute ``keeps_i
 which begin as the identity. The optional method ``after_initialisation`` of a module is called once its weights have
 been drawn.
 
-``output_bias=data`` lets the decoder begin at the mean of the training data (:func:`begin_at`).
+``output_bias=data`` sets the bias of the decoder's last layer so that the decoder begins near the mean of the training
+data: near the mean of each pixel if that layer is fully connected, and near the mean grey level of each channel if it
+is a convolution (:func:`begin_at`).
 
 >>> import torch
 >>> _ = torch.manual_seed(0)
@@ -111,11 +113,12 @@ class NormalWeights(Initialisation):
 
 
 def begin_at(model: Model, mean: Tensor) -> None:
-    """Set the bias of the decoder's last layer so that its output alone would give this mean.
+    """Set the bias of the decoder's last layer from this mean.
 
-    A fully connected layer has a bias for each pixel, and Bernoulli's is logit(mean) with the mean clipped to [0.001,
-    0.999], as in the code of Burda et al. 2016 (github.com/yburda/iwae, ``datasets.py``). A convolution has one bias
-    per channel, which takes the mean over the pixels.
+    A fully connected layer has a bias for each pixel, which alone would give the mean image. Bernoulli's is logit(mean)
+    with the mean clipped to [0.001, 0.999], as in the code of Burda et al. 2016 (github.com/yburda/iwae,
+    ``datasets.py``). A convolution has one bias per channel, which alone would give the mean grey level of the channel
+    in all pixels.
 
     Args:
         model: the model, with a ``decoder``.

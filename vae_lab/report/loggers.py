@@ -6,7 +6,9 @@ Every logger has a factory in this module and a YAML in ``conf/logger``.
 import contextlib
 import os
 import shlex
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from netrc import NetrcParseError, netrc
@@ -100,12 +102,25 @@ def wandb_logger(
         dir=str(context.run_dir),
         resume="allow",
     )
-    run = _start_run(start, mode)
+    with _as_typed(context):
+        run = _start_run(start, mode)
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     logger = WandbLogger(experiment=run)
     logger.log_hyperparams(settings)
     return logger
+
+
+@contextmanager
+def _as_typed(context: LogContext) -> Iterator[None]:
+    """Let W&B record the command that trains the run: it reads ``sys.argv``, which holds the words for Hydra."""
+    before, command = sys.argv, context.environment.get("command")
+    if context.steps is not None and command:
+        sys.argv = [before[0], *shlex.split(command)[1:]]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 def _start_run(start: "Callable[..., wandb.Run]", mode: Mode) -> "wandb.Run":
@@ -182,15 +197,15 @@ def log_figure(logger: Logger, name: str, path: Path, step: int) -> None:
 
 
 def upload_advice(run_dir: Path) -> str | None:
-    """Return how to upload a run that W&B has logged offline in several parts; None if it has not.
+    """Return how to upload a run that W&B has logged offline; None if it has not.
 
     W&B begins a new folder whenever a run is resumed or evaluated offline, since it cannot continue one. The parts have
     the same id, so that ``wandb sync`` joins them.
     """
     parts = sum(1 for _ in (run_dir / "wandb").glob("offline-run-*"))
-    if parts < 2:
-        return None
     command = f"wandb sync {shlex.quote(str(run_dir))}/wandb/offline-run-*"
+    if parts < 2:
+        return f"W&B logged this run offline; to upload it, type {command}" if parts else None
     return f"W&B logged this run offline in {parts} parts; to upload them as one run, type {command}"
 
 

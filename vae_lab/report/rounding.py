@@ -1,4 +1,4 @@
-"""Numbers as text: a value with an error is rounded to the digits that the error leaves meaningful."""
+"""Numbers as text for people: rounded to the digits that an error leaves meaningful, with the minus sign U+2212."""
 
 import math
 
@@ -14,25 +14,30 @@ def with_error(value: float, error: float | None) -> tuple[str, str]:
     if error is None:
         return plain(value), ""
     if not (math.isfinite(value) and math.isfinite(error) and error > 0):
-        return plain(value), f"{error:.2g}"
+        return plain(value), minus(f"{error:.2g}")
     decimals = _decimals(error)
     most = _DIGITS - 1 - (_exponent(value) if value else 0)
     if decimals > most:  # the error is below the digits that are shown
-        return _fixed(value, most), f"{error:.1g}"
+        return _fixed(value, most), minus(f"{error:.1g}")
     return _fixed(value, decimals), _fixed(error, decimals)
 
 
-def plain(value: float) -> str:
-    """Return a number with four significant digits, without decimals if it is whole or rounds to 1000 or more.
+def plain(value: float, digits: int = 4) -> str:
+    """Return a number with that many significant digits, zeros included; without decimals if whole or from 1000 on.
 
-    Zeros at the end are kept, because they are digits, too.
-
-    >>> plain(-100.98), plain(3), plain(1234.5)
-    ('-101.0', '3', '1234')
+    >>> plain(1.41), plain(12), plain(-497.04), plain(0.8379, digits=3)
+    ('1.410', '12', '−497.0', '0.838')
     """
-    if not math.isfinite(value) or abs(value) >= 1000:
-        return f"{value:.0f}"
-    return f"{value:.4g}" if value == round(value) else f"{value:#.4g}".removesuffix(".")
+    if not math.isfinite(value):
+        return minus(str(value))
+    if abs(value) >= 1000 or value == round(value):
+        return minus(f"{value:.0f}")
+    return minus(f"{value:#.{digits}g}".removesuffix("."))
+
+
+def minus(text: str) -> str:
+    """Return a number as text with the minus sign instead of the hyphen that a computer reads."""
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _decimals(error: float) -> int:
@@ -51,5 +56,5 @@ def _fixed(value: float, decimals: int) -> str:
     """A value with a number of decimals; in scientific notation where zeros would fill its place."""
     rounded = round(value, decimals)
     if 1e-5 <= abs(value) < 1e7 or not value:
-        return f"{rounded:.{max(decimals, 0)}f}"
-    return f"{rounded:.{max(decimals + _exponent(value), 0)}e}"
+        return minus(f"{rounded:.{max(decimals, 0)}f}")
+    return minus(f"{rounded:.{max(decimals + _exponent(value), 0)}e}")

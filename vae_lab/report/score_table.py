@@ -10,6 +10,8 @@ from vae_lab.report.rounding import plain, with_error
 from vae_lab.scores import FLOORS, Scores, parted
 
 LEAST = 16  # columns that a meaning needs; with less room, it is left out
+_SIGNS = {"lower is better": "↓", "higher is better": "↑", "0 is best": "→0", "1 is best": "→1"}
+SIGNS = "↓ lower is better, ↑ higher is better, →0 and →1 best at this value"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ def score_lines(scores: Scores, width: int | None) -> Iterator[Text]:
 
     Args:
         scores: the scores; ``topics`` gives their headings.
-        width: columns of the terminal; None: a line may be of any length, as in a file.
+        width: columns of the terminal, in which the direction of a score is a sign before its meaning; None: a line
+            may be of any length, as in a file, and has the meaning as it is.
     """
     floors = floors_of(scores)
     topics: dict[str, list[_Row]] = {}
@@ -48,7 +51,8 @@ def floors_of(scores: Scores) -> set[str]:
 def _row(scores: Scores, name: str) -> _Row:
     low, high = scores.intervals.get(name, (0.0, 0.0))
     value, error = with_error(scores.values[name], (high - low) / 2 if high - low > 1e-9 else None)
-    part, floor = (plain(scores.values[name + end]) if name + end in scores.values else "" for end in FLOORS)
+    floors = [scores.values.get(name + end) for end in FLOORS]
+    part, floor = ("" if at is None else plain(at, digits) for at, digits in zip(floors, (3, 4)))
     both = f"{floor} ({part})" if floor and part else floor or part
     return _Row(name.removeprefix("test/"), value, error, both, scores.meanings.get(name, ""))
 
@@ -66,7 +70,21 @@ def _of_topic(topic: str, rows: list[_Row], width: int | None) -> Iterator[Text]
     for row in rows:
         error = f" ± {row.error}" if row.error else ""
         numbers = f"{'  ' + row.name:<{names}}  {row.value:>{values}}{error:<{halves}}{row.floor:>{reached}}"
-        yield Text.assemble(numbers, "  ", (_cut(row.meaning, left), "dim")) if row.meaning else Text(numbers.rstrip())
+        meaning = row.meaning if left is None else signed(row.meaning)
+        yield Text.assemble(numbers, "  ", (_cut(meaning, left), "dim")) if meaning else Text(numbers.rstrip())
+
+
+def signed(meaning: str) -> str:
+    """Return a meaning with its direction as a sign in front, where a narrow terminal does not cut it.
+
+    >>> signed("samples against test images, lower is better")
+    '↓ samples against test images'
+    """
+    for words, sign in _SIGNS.items():
+        for start in (", ", "; "):
+            if start + words in meaning:
+                return f"{sign} {meaning.replace(start + words, '', 1)}"
+    return meaning
 
 
 def _cut(meaning: str, left: int | None) -> str:

@@ -1,6 +1,7 @@
 """Terminal output before and after training."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from rich.markup import escape
 
 from vae_lab.config.node import Node
 from vae_lab.examples import Data
-from vae_lab.report.score_table import floors_of, score_lines
-from vae_lab.scores import Scores
+from vae_lab.report.score_table import SIGNS, floors_of, score_lines, signed
+from vae_lab.scores import FLOORS, Scores
 
 
 def print_plan(console: Console, title: str, data: Data, environment: Node, notes: Iterable[str]) -> None:
@@ -44,7 +45,7 @@ def print_scores(
     title: str,
     run_dir: Path,
     printed: Collection[str] = (),
-    earlier: Collection[str] = (),
+    earlier: Mapping[str, float] | None = None,
 ) -> None:
     """Print the scores, how they were computed, notes about scores that are missing, and the run folder.
 
@@ -56,8 +57,11 @@ def print_scores(
         title: the run's key settings.
         run_dir: the run folder.
         printed: notes that were printed earlier and are left out.
-        earlier: names of scores that the run had before, of which those that are not printed are counted.
+        earlier: scores that the run had before. Of the scores to print, those that have not changed are only counted,
+            and so are those that are not to be printed.
     """
+    earlier, known = earlier or {}, scores.values.keys()
+    scores, same = _changed(scores, earlier)
     wraps = console.is_terminal  # a line in a file stays one line
     say = partial(console.print, style="dim", markup=False, highlight=False, soft_wrap=not wraps)
     if scores.values:
@@ -66,20 +70,49 @@ def print_scores(
         console.print(line, soft_wrap=True)
     if scores.values:
         console.print()
+    if wraps and any(signed(meaning) != meaning for meaning in scores.meanings.values()):
+        say(SIGNS)
     if floors := floors_of(scores):
         say(f"floor: the score of {_reference(floors)}")
     for protocol, names in _protocols(scores).items():
         say(f"{', '.join(names)}: {protocol}")
     for name, about in scores.protocol.get("samplers", {}).items():
         say(f"sampler={name}: {about['sampler']}, fitted to {about['codes']} in {about['seconds']:.3g} s")
+    if same:
+        say(f"{same} score{'s' if same > 1 else ''} as before")
     print_notes(console, (note for note in scores.notes if note not in printed))
-    console.print(f"Everything is in {run_dir}{_more(scores, earlier)}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"Everything is in {run_dir}{_more(scores, earlier.keys() - known)}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
-def _more(scores: Scores, earlier: Collection[str]) -> str:
+def _changed(scores: Scores, earlier: Mapping[str, float]) -> tuple[Scores, int]:
+    """The scores that are new or have another value than earlier, or whose floor has, and the number of the others."""
+    floors = floors_of(scores)
+    names = [name for name in scores.values if name not in floors]
+
+    def differs(name: str) -> bool:
+        values = [
+            (scores.values[full], earlier.get(full)) for end in ("", *FLOORS) if (full := name + end) in scores.values
+        ]
+        return any(repr(now) != repr(before) for now, before in values)  # NaN is unequal to itself
+
+    shown = [name for name in names if differs(name)]
+    if len(shown) == len(names):
+        return scores, 0
+    kept = {name + end for name in shown for end in ("", *FLOORS)}
+    values = {name: value for name, value in scores.values.items() if name in kept}
+    meanings = {name: text for name, text in scores.meanings.items() if name in kept}
+    protocol = scores.protocol if shown else {}
+    return replace(scores, values=values, meanings=meanings, protocol=protocol), len(names) - len(shown)
+
+
+def _more(scores: Scores, others: Collection[str]) -> str:
     """What ``results.json`` has beyond the printed lines."""
-    others = len(set(earlier) - scores.values.keys())
-    parts = [f"{others} other scores"] if others else []
+    parts = [f"{len(others)} other score{'s' if len(others) > 1 else ''}"] if others else []
     parts += ["meanings in full"] if scores.meanings else []
     return f"; results.json has {', '.join([*parts, 'protocols'])}" if parts else ""
 

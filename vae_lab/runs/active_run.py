@@ -1,5 +1,6 @@
 """A run in progress, from claiming its folder and opening its loggers to writing its results."""
 
+import math
 import time
 import uuid
 from contextlib import suppress
@@ -14,8 +15,7 @@ from vae_lab.config.make import make
 from vae_lab.errors import UserError
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
-from vae_lab.evaluation.own_classifier import users, why_without
-from vae_lab.evaluation.parts import figures_of, metrics_of
+from vae_lab.evaluation.own_classifier import users_in, why_without
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.following import tracker
 from vae_lab.report.loggers import LogContext, close
@@ -29,6 +29,7 @@ from vae_lab.scores import Scores
 from vae_lab.system.reading import read_history, steps_in
 from vae_lab.training.checkpoints import LAST, restore_last, write_checkpoint
 from vae_lab.training.compiled import estimated_seconds
+from vae_lab.training.history import log_history, write_history
 
 
 def begin(
@@ -88,10 +89,14 @@ class ActiveRun:
             restore_last(prepared.checkpoint)
         self._started: float | None = time.perf_counter()
         self._is_open = True
-        done = [row for row in read_history(self.run_dir / HISTORY) if row["epoch"] <= prepared.epochs_done]
-        context = LogContext(self.run_dir, self.config, self.environment, steps_in(done))
+        begun = prepared.beginning.history if prepared.beginning else []
+        saved = [row for row in read_history(self.run_dir / HISTORY) if row["epoch"] <= prepared.epochs_done]
+        context = LogContext(self.run_dir, self.config, self.environment, steps_in(begun or saved))
         self.loggers: list[Logger] = [make(self.config["logger"], context)] if self.config["logger"] else []
         self.began = prepared.beginning.sentence if prepared.beginning else ""
+        if begun:
+            write_history(self.run_dir / HISTORY, begun)
+            log_history(self.loggers, begun)
         if prepared.beginning and prepared.beginning.checkpoint:
             write_checkpoint(prepared.beginning.checkpoint, self.run_dir / "checkpoints" / LAST)
 
@@ -99,14 +104,14 @@ class ActiveRun:
     def own_classifier(self) -> tuple[str, str]:
         """Why the dataset's classifier is left out, and what to tell before training; see :func:`why_without`."""
         settings, device = self.settings, device_for(self.settings.accelerator)
-        parts = {**metrics_of(self.config), **figures_of(self.config)}
-        names = users(parts, getattr(make(settings.features), "func", None), settings.conditional)
 
         def seconds() -> float:
+            if self.environment.get("sweep"):
+                return math.inf  # one classifier serves all jobs, which together take longer than it
             batch, images = next(self.data.batches("val", n=8)), len(self.data.train)
             return estimated_seconds(self.job, batch, settings.batch_size, images, settings.epochs, device)
 
-        return why_without(settings.classifier, names, self.data, seconds, device)
+        return why_without(settings.classifier, users_in(self.config), self.data, seconds, device)
 
     def score(self, console: Console, device: torch.device) -> Scores:
         """Compute the config's metrics and figures with the best weights, and the sampler's if the config has one.

@@ -3,11 +3,12 @@
 ``from=R`` is for more epochs. The new run has the weights, the state of the optimizers, the epoch and the step of R's
 last checkpoint; noise, the order of the data and the schedules of the objective are functions of the seed and the step,
 so they go on as they would have. The learning rate is what its schedule, made for all epochs of the new run, gives at
-this epoch. The best epoch and the patience are counted anew. R itself is only read.
+this epoch. The best epoch and the patience are counted anew. The rows of R's metrics.csv are the first of the new
+run, so that its curves show the whole course. R itself is only read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from vae_lab.errors import UserError
 from vae_lab.runs.network_settings import differing
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_run
+from vae_lab.system.reading import steps_in
 from vae_lab.training.checkpoints import last_checkpoint
 from vae_lab.training.job import Job
 
@@ -35,6 +37,7 @@ class Beginning:
     about: Node  # for environment.json
     sentence: str  # for the user
     checkpoint: dict[str, Any] | None = None  # the first last.ckpt of the new run; None: only the weights were taken
+    history: list[dict[str, float]] = field(default_factory=list)  # the first rows of the new run's metrics.csv
 
 
 def beginning_of(settings: TrainConfig, config: Node, job: Job) -> Beginning | None:
@@ -69,12 +72,14 @@ def _continued(settings: TrainConfig, config: Node, job: Job, path: str) -> Begi
     state = _states(content)
     _refuse_difference(f"from={path}", state, dict(job.state_dict()), _differing(run, config, job))
     job.load_state_dict(state)
-    step = run.steps_done
+    history = [row for row in run.history if row["epoch"] <= done]
+    step = steps_in(history)
     optimizers, schedulers = _at_epoch(settings, config, job, content, (done, step), run.config["lr"])
     content |= {"optimizer_states": optimizers, "lr_schedulers": schedulers, "callbacks": {}}
-    about = {"run": path, "run_id": run.environment["run_id"], "epoch": done, "step": step}
+    rows = f"the first {len(history)} rows of metrics.csv are those of that run"
+    about = {"run": path, "run_id": run.environment["run_id"], "epoch": done, "step": step, "history": rows}
     sentence = f"Begins from epoch {done} of {path}, which stays as it is; epochs={settings.epochs} counts all epochs"
-    return Beginning({"continues": about}, sentence, content)
+    return Beginning({"continues": about}, sentence, content, history)
 
 
 def _initialised(job: Job, config: Node, path: str) -> Beginning:

@@ -27,14 +27,15 @@ ContentT = TypeVar("ContentT", bound=Content)
 
 
 def main_scores(metrics: Mapping[str, float]) -> str:
-    """Return the scores to show where there is room for three: ``val/elbo -98, val/loss 40``; empty if there are none.
+    """Return the scores to show where there is room for three: ``val/elbo −98, val/loss 40``; empty if there are none.
 
     They are those of the validation set where a run has them, because runs are chosen while they are watched.
     """
     names = [f"{split}/{name}" for split in ("val", "test") for name in ("fid", "elbo", "loss")]
     found = [name for name in names if name in metrics]
     names = [name for name in found if name.startswith("val/")] or found or list(metrics)[:3]
-    return ", ".join(f"{name.removeprefix('test/')} {metrics[name]:.4g}" for name in names)
+    values = {name: f"{metrics[name]:.4g}".replace("-", "\N{MINUS SIGN}") for name in names}
+    return ", ".join(f"{name.removeprefix('test/')} {value}" for name, value in values.items())
 
 
 def config_of(folder: Path) -> Node:

@@ -109,6 +109,8 @@ def identity(config: Node) -> str:
     Figures are the same whatever their style is: ``vae-lab figures`` draws them again in another one.
     """
     kept = _EARLIER | {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
+    if kept["classifier"] == "auto":
+        kept["classifier"] = True  # as in earlier sweeps; what auto leaves out, vae-lab evaluate adds
     kept["figures"] = {name: node for name, node in (config.get("figures") or {}).items() if name != "style"}
     accelerator = {key: value for key, value in config["accelerator"].items() if key != "kind"}
     return json.dumps({**kept, "accelerator": accelerator}, sort_keys=True, default=str)

@@ -14,6 +14,7 @@ from vae_lab.config.varied import Varied
 from vae_lab.errors import Interrupted, UserError
 from vae_lab.report.following import tracker
 from vae_lab.runs import state
+from vae_lab.sweep.beforehand import refuse_unsaved_classifier
 from vae_lab.sweep.board import Board
 from vae_lab.sweep.jobs import Launcher, Outcome, Search, SweepJob
 from vae_lab.sweep.plan import Sweep
@@ -65,8 +66,11 @@ class SweepRunner:
         """Carry out the jobs that are not finished; return whether all jobs succeeded.
 
         Raises:
+            UserError: the jobs need a classifier that cannot be saved; nothing has been written then.
             Interrupted: Ctrl-C or SIGTERM.
         """
+        to_do = [job.config for job in self._jobs.values() if job.config and state.status_of(job.folder) != "finished"]
+        refuse_unsaved_classifier(to_do)
         with state.in_use(self.sweep.folder):
             self.sweep.record(**({"pareto": self.search.aims} if len(self.search.aims) > 1 else {}))
             try:

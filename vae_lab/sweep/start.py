@@ -59,8 +59,6 @@ def _of_run(config: Node) -> Node:
     Raises:
         UserError: a setting is not valid.
     """
-    if config["classifier"] == "auto":
-        config["classifier"] = True  # one classifier serves all jobs, which together take longer than it
     config["choices"] = {k: v for k, v in config["choices"].items() if k not in SweepConfig.model_fields}
     config = {key: value for key, value in config.items() if key not in SweepConfig.model_fields}
     check_settings(TrainConfig, config)

@@ -2,11 +2,13 @@
 
 import csv
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, cast
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import Logger
 
 from vae_lab.system.files import write_atomically
 from vae_lab.system.reading import read_history
@@ -46,13 +48,10 @@ class History(pl.Callback):
         step = cast(CountsSteps, pl_module).steps
         terms = {k: v.item() for k, v in trainer.callback_metrics.items() if k.startswith(("train/", "val/"))}
         timing = {"lr": trainer.optimizers[0].param_groups[0]["lr"], "epoch_seconds": self._seconds}
-        values = {"epoch": float(trainer.current_epoch + 1)} | terms | timing
-        self.rows.append({"epoch": values["epoch"], "step": float(step)} | values)
+        self.rows.append({"epoch": float(trainer.current_epoch + 1), "step": float(step)} | terms | timing)
         if trainer.is_global_zero:
             write_history(self.path, self.rows)
-            for logger in trainer.loggers:
-                logger.log_metrics(values, step=step)
-                logger.save()  # so that a dashboard shows the epoch at once
+            log_history(trainer.loggers, self.rows[-1:])
 
 
 class CountsSteps(Protocol):
@@ -63,6 +62,14 @@ class CountsSteps(Protocol):
     """
 
     steps: int
+
+
+def log_history(loggers: Iterable[Logger], rows: Iterable[dict[str, float]]) -> None:
+    """Pass rows of a history to loggers, each at its step; a dashboard shows them at once."""
+    for logger in loggers:
+        for row in rows:
+            logger.log_metrics({key: value for key, value in row.items() if key != "step"}, step=int(row["step"]))
+        logger.save()
 
 
 def write_history(path: Path, rows: list[dict[str, float]]) -> None:

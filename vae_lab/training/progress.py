@@ -25,7 +25,8 @@ def term_text(terms: dict[str, float], prefix: str = "") -> str:
         prefix: start of the names to show, e.g. 'val/'; it is not shown.
     """
     named = ((name, terms.get(prefix + name)) for name in ("loss", "recon", "kl"))
-    return "  ".join(f"{name} {value:.4g}" for name, value in named if value is not None)
+    texts = (f"{name} {value:.4g}" for name, value in named if value is not None)
+    return "  ".join(texts).replace("-", "\N{MINUS SIGN}")
 
 
 class ProgressLine(pl.Callback):

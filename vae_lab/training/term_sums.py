@@ -106,7 +106,8 @@ def why_diverged(means: dict[str, float], epoch: int, steps: int) -> str:
     bad = [name for name, value in means.items() if not math.isfinite(value)]
     if not bad:
         return ""
+    listed = " and ".join([*filter(None, [", ".join(bad[:-1])]), bad[-1]])
     return (
-        f"{' and '.join(bad)} became NaN or infinite in epoch {epoch + 1}, step {steps}; try a smaller lr (lr=3e-4), "
+        f"{listed} became NaN or infinite in epoch {epoch + 1}, step {steps}; try a smaller lr (lr=3e-4), "
         "training.clip=1 or, with a learned σ, a larger beta"
     )

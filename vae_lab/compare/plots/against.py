@@ -75,7 +75,7 @@ def _lines_over(
             line = _line_over(compared, score, axis, (), single)
             lines.append(replace(line, label="single points" if joined else "", joined=False))
         addition = f"; single points also differ in {', '.join(s.name for s in varying)}" if single else ""
-        return lines, varying, addition
+        return lines, varying if joined else (), addition
     # With this many lines, the plot shows points instead, coloured by one setting, and the line of their mean.
     varying = [s for s in varying if len(s.distinct) <= LINES][:1]
     lines = [_line_over(compared, score, axis, varying, g) for g in _grouped(cells, varying).values()]

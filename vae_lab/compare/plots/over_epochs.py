@@ -37,7 +37,8 @@ def curves(compared: Compared, column: str, runs: Sequence[int], averaged: bool)
         status = "" if compared.records[row[0]].finished else f" ({compared.records[row[0]].status})"
         several = f" (mean of {len(row)} runs)" if len(row) > 1 else ""
         band = [sd for _, sd in curve.values()] if several and not axis else None
-        label = compared.label(row[0], seed=not several, settings=varying) + several + status
+        name = compared.label_of(row, varying) if several else compared.label(row[0], settings=varying)
+        label = name + several + status
         lines.append(Line(label, [*curve], [value for value, _ in curve.values()], band=band, runs=tuple(row),
                           style=styles[place[row[0]]], shade=axis.numbers[row[0]] if axis else None,
                           markers=len(curve) < 3, faint=axis is not None))  # fmt: skip

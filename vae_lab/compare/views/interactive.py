@@ -5,32 +5,37 @@ from html import escape
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from vae_lab.figures.plots import PALETTE, HeatMap, Line, Plot
+from vae_lab.figures.plots import BESIDE, LEGEND, PALETTE, HeatMap, Line, Plot, legend_below, legend_names
 
 if TYPE_CHECKING:
     from plotly.basedatatypes import BaseTraceType
 
 _DASHES, _MARKERS = ("solid", "dash", "dot", "dashdot"), ("circle", "square", "triangle-up", "diamond", "x", "cross")
 _SPECIAL = {-1: ("#888888", "dash"), -2: ("#E69F00", "solid"), -3: ("#888888", "solid")}  # a floor, a front, a mean
-LEGEND = 24  # most lines that a legend lists
+_TITLES = 79, 16  # pixels above the axes, and for each line of the subtitle
 
 
 def figure(plot: Plot) -> dict[str, object]:
-    """Return plotly's ``data`` and ``layout``; the ``meta`` of a curve states the runs that it shows."""
+    """Return plotly's ``data`` and ``layout``; the ``meta`` of a curve states the runs that it shows.
+
+    ``legend_letters`` is the length of the longest name of a legend that has to stand below the axes, 0 beside them.
+    """
     import plotly.graph_objects as go
 
     traces = [_heat_map(go, plot, plot.heat_map)] if plot.heat_map else _lines(go, plot)
     named = sum(bool(line.label) and line.shade is None for line in plot.lines)
+    subtitle = _wrapped(plot.subtitle)
     layout = go.Layout(
-        title={"text": _plain(plot.title), "subtitle": {"text": _wrapped(plot.subtitle)}, "x": 0.01, "xanchor": "left"},
+        title={"text": _plain(plot.title), "subtitle": {"text": "<br>".join(subtitle)}, "x": 0.01, "xanchor": "left"},
         xaxis={"title": {"text": _plain(plot.x_label)}, "type": _axis(plot.heat_map, plot.log_x), **_ticks(plot)},
         yaxis={"title": {"text": _plain(plot.y_label)}, "type": _axis(plot.heat_map, plot.log_y)},
         showlegend=1 < named <= LEGEND or any(line.style == -1 for line in plot.lines),
-        legend={"title": {"text": _plain(plot.legend)}},
+        legend={"title": {"text": "<br>".join(_wrapped(plot.legend, 100 if legend_below(plot) else BESIDE))}},
         hovermode="closest",
-        margin={"l": 70, "r": 20, "t": 95, "b": 60},
+        margin={"l": 70, "r": 20, "t": _TITLES[0] + _TITLES[1] * max(1, len(subtitle)), "b": 60},
     )
-    return {"data": [trace.to_plotly_json() for trace in traces], "layout": layout.to_plotly_json()}
+    data = [trace.to_plotly_json() for trace in traces]
+    return {"data": data, "layout": layout.to_plotly_json(), "legend_letters": legend_below(plot)}
 
 
 def _axis(heat: HeatMap | None, log: bool) -> str:
@@ -55,13 +60,13 @@ def _lines(go: ModuleType, plot: Plot) -> "list[BaseTraceType]":
     shades = [line.shade for line in plot.lines if line.shade is not None]
     colours = _colours(plot, sorted(set(shades)))
     traces = []
-    for i, line in enumerate(plot.lines):
-        trace = _line(go, plot, line, i if line.style is None else line.style, colours.get(line.shade))
+    for i, (line, name) in enumerate(zip(plot.lines, legend_names(plot))):
+        trace = _line(go, plot, line, name, i if line.style is None else line.style, colours.get(line.shade))
         traces += [_band(go, line, trace.line.color), trace] if line.band else [trace]
     return traces + ([_colour_bar(go, plot, shades)] if shades else [])
 
 
-def _line(go: ModuleType, plot: Plot, line: Line, style: int, shade: str | None) -> "BaseTraceType":
+def _line(go: ModuleType, plot: Plot, line: Line, name: str, style: int, shade: str | None) -> "BaseTraceType":
     colour, dash = _SPECIAL.get(style, (PALETTE[style % len(PALETTE)], _DASHES[style // len(PALETTE) % len(_DASHES)]))
     consecutive = len(line.x) > 2 and list(line.x) == list(range(1, len(line.x) + 1))
     return go.Scatter(
@@ -71,7 +76,7 @@ def _line(go: ModuleType, plot: Plot, line: Line, style: int, shade: str | None)
         text=[_plain(about) for about in line.about] or None,
         hovertemplate=f"{'%{text}' if line.about else _plain(line.label)}<br>{_bare(plot.x_label)} %{{x:.6~g}}"
         f"<br>{_bare(plot.y_label)} %{{y:.4g}}<extra></extra>",
-        name=_plain(line.label),
+        name=_plain(name),
         mode="lines+markers" if line.joined and line.markers else "lines" if line.joined else "markers",
         line={"color": shade or colour, "dash": "solid" if shade else dash, "width": 1 if line.faint else 1.5},
         opacity=0.6 if line.faint else 1,
@@ -156,7 +161,7 @@ def _rounded(values: Sequence[float | None]) -> list[float | None]:
     return [None if v is None else float(f"{v:.5g}") for v in values]
 
 
-def _wrapped(text: str) -> str:
+def _wrapped(text: str, letters: int = 120) -> list[str]:
     from textwrap import wrap
 
-    return "<br>".join(map(_plain, wrap(text, 120)))
+    return [_plain(line) for line in wrap(text, letters)]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from vae_lab.compare.reading import Record
 from vae_lab.config.node import Node
 from vae_lab.runs.content import CONFIG, ENVIRONMENT, HISTORY, RESULTS
-from vae_lab.system.reading import Damaged, read_json
+from vae_lab.system.reading import Damaged, printable, read_json
 
 _FILES = (CONFIG, RESULTS, HISTORY, ENVIRONMENT, "anomaly_scores.csv")
 _PICTURES = (".png", ".gif", ".pdf", ".svg")
@@ -28,6 +28,7 @@ class RunLinks(TypedDict):
     files: list[str]  # addresses relative to the folder
     figures: list[str]
     typed: str  # the command that trained the run; empty if it is not known
+    begun: str  # the run that it was begun from; empty if it was not
     again: str  # the command that trains it again from its config
     wandb: str  # the W&B run, in words; empty if there is none
     sync: str  # the command that uploads it; empty if it was not offline
@@ -51,6 +52,7 @@ def links_of(record: Record, out: Path) -> RunLinks:
         "files": [_address(name) for name in _FILES if (folder / name).is_file()],
         "figures": [f"figures/{_address(name)}" for name in figures][:_MOST],
         "typed": _command(environment),
+        "begun": _begun(environment),
         "again": shlex.join(repeat[:-1]) + f" {repeat[-1]}" if record.config else "",
         "wandb": wandb,
         "sync": sync,
@@ -71,6 +73,14 @@ def _command(environment: Node) -> str:
     except ValueError:
         return ""
     return shlex.join(words) if words[:2] == ["vae-lab", "train"] else ""
+
+
+def _begun(environment: Node) -> str:
+    for key, what in (("continues", "from"), ("init", "with the weights of")):
+        about = environment.get(key)
+        if isinstance(about, dict):
+            return printable(f"{what} {Path(str(about.get('run'))).name}, after epoch {about.get('epoch')}")
+    return ""
 
 
 def _wandb(record: Record, environment: Node) -> tuple[str, str]:

@@ -47,7 +47,8 @@ function drawTable() {
     const tr = make("tr", { className: row.bad ? "bad" : "" }, about, ...columns().map((c) => cellNode(c, row)));
     return { row, tr, text: Object.values(row.cells).map((c) => c.t).join(" ").toLowerCase() };
   });
-  byId("spread").textContent = state.mode === "seeds"
+  const spread = drawn[state.mode].some((item) => item.text.includes("±"));
+  byId("spread").textContent = !spread ? "" : state.mode === "seeds"
     ? "± is the standard deviation over seeds (n − 1), or for a single run half of its 95 % interval."
     : "± is half of a run's 95 % interval.";
   placeRows();
@@ -192,7 +193,9 @@ function addPlot(section) {
   // The loss curves follow the rows of the table: means over seeds with a band, or single runs.
   const seeds = DATA.plots[`${name} over seeds`] || {};
   const chosen = () => (state.mode === "seeds" && seeds[first.value()]) || tree[first.value()];
-  sections[name] = { div, near: false, panel: () => chosen()[second.value()][third.select.selectedIndex] };
+  const panels = () => chosen()[second.value()];
+  const panel = () => panels()[third.select.selectedIndex];
+  sections[name] = { div, near: false, panel, others: () => panels().filter((other) => other !== panel()), extra: [] };
   first.fill(Object.keys(tree));
   fillSecond();
   new IntersectionObserver((entries) => {
@@ -217,23 +220,43 @@ function chooser(text) { // a select that is hidden while it has fewer than two 
   };
 }
 
-function themed(layout, named, traces) {
+const LEGEND_ROW = 20; // pixels
+
+// Where a plot's legend stands below the axes, the plot is higher by its rows, so that the axes keep their height.
+function legendRows(panel, traces, width, letter) {
+  const named = traces.filter((trace) => trace.name && trace.showlegend !== false).length;
+  if (!panel.layout.showlegend || !named) return 0;
+  const longest = Math.max(...traces.filter((trace) => trace.name).map((trace) => trace.name.length));
+  return Math.ceil(named / Math.max(1, Math.floor(width / (longest * letter + 50)))) + (panel.legend_letters ? panel.layout.legend.title.text.split("<br>").length : 0);
+}
+
+function themed(div, panel, traces) {
+  const { layout } = panel;
+  const named = traces.filter((trace) => trace.name).length;
   const printing = document.documentElement.classList.contains("printing");
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), linecolor: colour("--line") };
   const titled = (of) => ({ ...of.title, font: { size: printing ? 11 : 14 } });
   const narrow = printing || window.innerWidth < 700;
+  const below = narrow || panel.legend_letters > 0;
+  const listed = layout.showlegend && (printing || !(narrow && named > 6)); // a narrow screen has no room for more
+  const title = panel.legend_letters ? { ...layout.legend.title, side: "top" } : { text: "" };
+  const rows = listed && below ? legendRows(panel, traces, (printing ? SHEET.width : div.clientWidth) - 90, printing ? 6 : 7) : 0;
+  const size = printing ? sheetSize(layout, rows)
+    : { autosize: true, margin: { ...layout.margin, b: 70 + LEGEND_ROW * rows } }; // in the height of its div
+  div.style.height = `${size.height || (narrow ? 420 : 520) + LEGEND_ROW * rows}px`;
   return {
-    ...layout, ...(printing ? sheetSize(traces) : {}), paper_bgcolor: colour("--back"), plot_bgcolor: colour("--back"),
+    ...layout, ...size, paper_bgcolor: colour("--back"), plot_bgcolor: colour("--back"),
     font: { color: colour("--text"), size: printing ? 11 : 13 },
     title: { ...layout.title, font: { size: narrow ? 14 : 16 },
       subtitle: { ...layout.title.subtitle, text: narrow && !printing ? "" : layout.title.subtitle.text,
         font: { size: printing ? 10 : 12, color: colour("--dim") } } },
     xaxis: { ...layout.xaxis, ...axis, automargin: true, title: titled(layout.xaxis) },
     yaxis: { ...layout.yaxis, ...axis, automargin: true, title: titled(layout.yaxis) },
-    showlegend: layout.showlegend && (printing || !(narrow && named > 6)), // a narrow screen has no room for a longer legend
-    legend: narrow ? { ...layout.legend, orientation: "h", y: printing ? -0.28 : -0.4, title: { text: "" } } : layout.legend,
+    showlegend: listed,
+    legend: below ? { ...layout.legend, title, orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom",
+      maxheight: LEGEND_ROW * rows + 25 } : layout.legend,
     hoverlabel: { align: "left" },
   };
 }
@@ -241,9 +264,13 @@ function themed(layout, named, traces) {
 function redraw(name) {
   const section = sections[name];
   if (!section || !section.near) return;
-  const panel = section.panel();
+  drawPanel(section.div, name, section.panel());
+}
+
+function drawPanel(div, name, panel) {
   const kept_here = (trace) => name !== "curves" || !kept || !trace.meta || trace.meta.runs.some((run) => kept.has(run));
-  const layout = themed(panel.layout, panel.data.filter((trace) => trace.name).length, panel.data);
+  const traces = panel.data.filter(kept_here);
+  const layout = themed(div, panel, traces);
   layout.uirevision = panel.label + panel.layout.title.text; // plotly keeps the zoom while this value stays the same
-  Plotly.react(section.div, panel.data.filter(kept_here), layout, { responsive: true, displaylogo: false });
+  Plotly.react(div, traces, layout, { responsive: true, displaylogo: false });
 }

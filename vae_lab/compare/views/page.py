@@ -150,7 +150,7 @@ def _grids(compared: Compared, grids: Sequence[PictureGrid], drawable: int) -> s
         f"<p>Shown: {escape(which)}. "
         "Above: decoder means of 30 draws from the prior; runs with the same latent size decode the same draws. "
         "Below: ten test images (upper row), which are the same for all runs on a dataset, and their reconstructions "
-        "(lower row). A picture is enlarged when it is chosen.</p>"
+        '(lower row). <span class="screen">A picture is enlarged when it is chosen.</span></p>'
     )
     return head + '<div class="grids">' + "".join(_grid(compared, grid) for grid in grids) + "</div>"
 

@@ -26,6 +26,7 @@ function aboutRun(run) {
   entry("files", ...links(run.files));
   entry("figures", ...links(run.figures));
   entry("typed", ...command(run.typed));
+  entry("begun", ...(run.begun ? [run.begun] : []));
   entry("to repeat it", ...command(run.again));
   entry("W&B", ...(run.wandb ? [run.wandb, ...command(run.sync)] : []));
   return [make("h3", {}, run.name), list];

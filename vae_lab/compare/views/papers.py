@@ -11,7 +11,7 @@ from vae_lab.compare.protocols import letter
 from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import format_setting
 from vae_lab.compare.views.summary import as_utf8
-from vae_lab.compare.views.table import format_runs
+from vae_lab.compare.views.table import format_runs, has_spread
 from vae_lab.report.rounding import with_error
 from vae_lab.system.files import write_atomically
 
@@ -87,7 +87,7 @@ def _rows(compared: Compared, text: Callable[[str], str], shown: Callable[[Cell 
     best = {score.name: best_cells(compared, score) for score in _scores(compared)}
     rows = []
     for runs in (cell.runs for cell in compared.cells if compared.records[cell.runs[0]].finished):
-        row = [format_setting(s.values[runs[0]]) for s in compared.settings] or [compared.label(runs[0])]
+        row = [format_setting(s.values[runs[0]]) for s in compared.settings] or [compared.label_of(runs)]
         row += [str(len({compared.seed(run) for run in runs}))] if compared.seeded else []
         cells = [_cell(score, compared.value(score, runs), runs in best[score.name]) for score in _scores(compared)]
         rows.append([*map(text, row), *map(shown, cells)])
@@ -108,7 +108,7 @@ def _caption(compared: Compared, mark: str) -> str:
     spread = f"the standard deviation over seeds (n − 1), for a single run {spread}" if compared.seeded else spread
     sentences = [
         f"Scores of {format_runs(finished)}{f': {common}' if common else ''}",
-        f"± is {spread}",
+        *([f"± is {spread}"] if has_spread(compared, scores, [cell.runs for cell in compared.cells]) else []),
         how_marked(compared, compared.show, mark),
     ]
     for score in scores:
@@ -133,7 +133,7 @@ def _tex(text: str) -> str:
 def _tex_cell(cell: Cell | None) -> str:
     if cell is None:
         return "--"
-    number = " \\pm ".join(filter(None, (cell.value, cell.error)))
+    number = " \\pm ".join(filter(None, (cell.value, cell.error))).replace("\N{MINUS SIGN}", "-")  # in mathematics
     number = re.sub(r"e([+-])0*(\d+)", lambda e: rf" \cdot 10^{{{e[1].strip('+')}{e[2]}}}", number)
     number = number.replace("nan", r"\mathrm{NaN}").replace("inf", r"\infty")
     raised = f"^{{\\mathrm{{{cell.protocol}}}}}" if cell.protocol else ""

@@ -105,7 +105,7 @@ def _row(compared: Compared, runs: tuple[int, ...], best: set[str]) -> Row:
     cells |= {
         "seed": {"v": compared.seed(first), "t": format_setting(compared.seed(first))},
         "n": {"v": len(seeds), "t": str(len(seeds)) + (f" ({duplicates} equal runs)" if duplicates else "")},
-        "run": {"v": record.name, "t": record.name if len(runs) == 1 else f"{len(runs)} runs", "title": paths},
+        "run": {"v": record.name, "t": _name(record.name, len(runs), len(seeds)), "title": paths},
         "status": {"v": status, "t": f"{sign} {status}"},
     }
     notes = list(dict.fromkeys(note for run in runs for note in compared.records[run].notes))
@@ -118,6 +118,10 @@ def _row(compared: Compared, runs: tuple[int, ...], best: set[str]) -> Row:
         elif compared.mixed(score, runs):
             cells[f"score:{name}"] = {"v": None, "t": "several protocols"}
     return {"runs": list(runs), "bad": not record.finished, "cells": cells}
+
+
+def _name(folder: str, runs: int, seeds: int) -> str:
+    return folder if runs == 1 else f"{seeds} seeds" if seeds == runs else f"{runs} runs"
 
 
 def _score(score: Score, value: Value, best: bool) -> Cell:

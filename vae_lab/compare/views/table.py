@@ -64,7 +64,7 @@ def format_runs(n: int) -> str:
 
 
 def _names(compared: Compared, settings: Sequence[Setting], cell: Sequence[int]) -> list[str]:
-    return [format_setting(s.values[cell[0]]) for s in settings] or [compared.label(cell[0])]
+    return [format_setting(s.values[cell[0]]) for s in settings] or [compared.label_of(cell)]
 
 
 def _count(compared: Compared, cell: Sequence[int]) -> str:
@@ -95,6 +95,12 @@ def format_score(value: Value) -> str:
     return f"{mean} ± {spread}" if spread else mean
 
 
+def has_spread(compared: Compared, scores: Sequence[Score], cells: Sequence[Sequence[int]]) -> bool:
+    """Whether a value of these scores in these rows is shown with ±."""
+    values = [compared.value(score, tuple(runs)) for score in scores for runs in cells]
+    return any(value is not None and value.spread is not None for value in values)
+
+
 def footnote(score: Score, value: Value) -> str:
     """Return the letter of the value's protocol, after a space; empty if the score has only one protocol."""
     return f" {letter(value.protocol)}" if len(score.protocols) > 1 else ""
@@ -120,7 +126,7 @@ def fitting(
     settings: list[Setting] = []
     chosen: list[Score] = []
     if not compared.settings:
-        left -= max(min(left - SCORE, 3 + max((len(compared.label(cell[0])) for cell in cells), default=0)), NAME)
+        left -= max(min(left - SCORE, 3 + max((len(compared.label_of(cell)) for cell in cells), default=0)), NAME)
     for setting in compared.settings:
         needed = 3 + max([len(setting.name), *(len(format_setting(setting.values[cell[0]])) for cell in cells)])
         if not settings or left - needed >= SCORE:
@@ -167,8 +173,7 @@ def _legend(compared: Compared, fits: Sequence[Score], cells: Sequence[tuple[int
     legend = [how_marked(compared, names)] if marked else []
     if names in ([], [LAST_LOSS]):
         legend = ["no score was computed (metrics=none)" + (", and the loss is that of metrics.csv" if names else "")]
-    values = [compared.value(score, cell) for score in fits for cell in cells]
-    if any(value and value.spread is not None for value in values):
+    if has_spread(compared, fits, cells[:ROWS]):
         interval = "half of the 95 % interval"
         several = any(len(cell) > 1 for cell in cells)
         spread = f"the standard deviation over seeds, for a single run {interval}" if several else interval
