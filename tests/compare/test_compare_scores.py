@@ -113,8 +113,11 @@ def test_a_score_by_which_runs_are_chosen_comes_first():
     directions = {"val/loss": "nats", "val/recon": "nats", "val/kl": "nats", "val/elbo": "nats, higher is better"}
     record = Record(Path("r"), "finished", config=config(), scores=dict.fromkeys(directions, 1.0), meanings=directions)
     assert Compared([record]).show == ["val/elbo", "val/recon", "val/kl"]
+    record.scores["test/active_units"] = 2.0
+    assert Compared([record]).show == ["val/elbo", "val/recon", "val/kl", "active_units"]
     record.scores["test/elbo"] = record.scores["test/fid"] = 2.0
-    assert Compared([record]).show == ["fid", "elbo", "val/elbo"]
+    record.meanings |= {"test/elbo": "higher is better", "test/fid": "lower is better"}
+    assert Compared([record]).show == ["fid", "elbo", "val/elbo", "active_units"]
 
 
 def test_without_any_score_the_last_loss_of_the_validation_images_is_shown():

@@ -118,9 +118,11 @@ def scores_to_show(scores: Sequence[Score], show: list[str] | None) -> list[str]
                     f"show={name}: no run has this score{did_you_mean(name, names)}; scores: {', '.join(names)}"
                 )
         return requested
-    known = [name for name in (*_DEFAULT, *(f"{VALIDATION}{name}" for name in _DEFAULT)) if name in names]
-    chosen = [name for name in known if not name.startswith(VALIDATION)] or known or names
     better = {score.name for score in scores if score.better}
+    of_test = [name for name in _DEFAULT if name in names]
+    of_validation = [name for name in (f"{VALIDATION}{name}" for name in _DEFAULT) if name in names]
+    ranked = better.intersection(of_test)
+    chosen = of_test if ranked else [*of_validation, *of_test] or names  # first the scores by which runs are chosen
     shown = [[name, *({f"{VALIDATION}{name}"} & better)] for name in chosen[:SHOWN]]  # a choice beside its reason
     return [name for names_of_score in shown for name in names_of_score]
 
