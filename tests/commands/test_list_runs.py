@@ -19,7 +19,7 @@ def test_every_run_has_a_row_with_its_state_the_settings_that_differ_and_scores(
     assert listed.status == 0, listed.err
     found = rows(listed.out)
     assert found["run"][1:7] == ["state", "latent_dim", "beta", "seed", "fid", "elbo"]
-    assert found["outputs/sweep/0-job"][1:7] == ["finished", "2", "1", "0", "▸ 12.0", "▸ -12"]
+    assert found["outputs/sweep/0-job"][1:7] == ["finished", "2", "1", "0", "▸ 12.0", "▸ −12"]
     assert found["outputs/sweep/90-interrupted"][1:5] == ["interrupted 3/3", "2", "1", "7"]
     assert found["outputs/sweep/91-failed"][1] == "failed"
     assert found["outputs/sweep/92-damaged"][1] == "damaged"
@@ -63,7 +63,7 @@ def test_at_80_columns_a_run_takes_one_line_with_its_key_settings_and_scores(cli
     monkeypatch.setenv("TERM", "dumb")  # 80 columns, without bold letters
     lines = cli("list").out.splitlines()
     assert lines[0].split() == ["run", "state", "dataset", "model", "latent_dim", "fid", "elbo", "recon"]
-    assert lines[1].split() == ["2026-01-31/09-00-01-…", "finished", "d1", "dense", "3", "101.2", "-101.2", "98.25"]
+    assert lines[1].split() == ["2026-01-31/09-00-01-…", "finished", "d1", "dense", "3", "101.2", "−101.2", "98.25"]
     assert all(len(line) <= 80 for line in lines[:3])
 
 

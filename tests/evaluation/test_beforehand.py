@@ -22,7 +22,10 @@ def no_cache(tmp_path, monkeypatch):
 REFUSED = {
     "features=inception features.weights=missing.pth metrics=fid": "features.weights=missing.pth: no such file",
     "metrics=loss_terms metrics.loss_terms=5": "loss_terms is a metric and has settings of its own, no value; type",
-    "metrics=loss_terms metrics.loss_terms._target_=vae_lab.figures.curves.Curves": "is not a metric",
+    "metrics=loss_terms metrics.loss_terms._target_=vae_lab.figures.curves.Curves": "no such key; there are none",
+    "metrics=loss_terms ~metrics.loss_terms.draws metrics.loss_terms._target_=vae_lab.figures.curves.Curves": (
+        "is not a metric"
+    ),
     "metrics=none figures=curves figures.curves._target_=vae_lab.metrics.fid.FID": "is not a figure",
     "metrics=none figures=samples figures.samples.rows=0": "figures.samples.rows=0: must be greater than 0",
     "metrics=none figures=samples figures.samples._target_=vae_lab.nets.dense.Dense": "samples.columns: no such key",

@@ -150,7 +150,7 @@ def test_a_command_that_is_shown_is_only_ours(tmp_path, command, shown):
 def test_a_run_is_shown_in_one_line(run):
     loaded = vae_lab.load_run(run)
     assert repr(loaded).startswith(f"Run({str(run)!r}, finished: dense, elbo/sigma on digits, latent_dim=2, ")
-    assert repr(loaded).endswith("2 epochs, seed 0; fid 276, elbo -37.04, loss 37.19)")
+    assert repr(loaded).endswith("2 epochs, seed 0; fid 276, elbo −37.04, loss 37.19)")
     assert "\n" not in repr(loaded)
     assert repr(loaded.data) == "Dataset(digits: 100 train, 144 val, 360 test; images of 1×8×8)"
     assert repr(loaded.job) == "Job(SingleLevel, ELBO, 2,516 parameters)"

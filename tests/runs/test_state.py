@@ -85,3 +85,13 @@ def test_a_saved_config_is_the_one_that_was_written(tmp_path):
     for damaged in ("lr: [1", "just text", "accelerator: 3"):
         (tmp_path / "config.yaml").write_text(damaged)
         assert state.saved_config(tmp_path) is None
+
+
+def test_settings_that_an_option_has_gained_do_not_count_with_their_earlier_value():
+    before = {"accelerator": {}, "metrics": {"loss_terms": {"_target_": "x"}}, "sampler": {"lr": 0.1}}
+    now = {"accelerator": {}, "metrics": {"loss_terms": {"_target_": "x", "draws": 1}},
+           "sampler": {"lr": 0.1, "fresh_codes": False, "halve_every": None}}  # fmt: skip
+    assert state.identity(before) == state.identity(now)
+    assert now["metrics"]["loss_terms"]["draws"] == 1  # the config itself is not changed
+    now["metrics"]["loss_terms"]["draws"] = 5
+    assert state.identity(before) != state.identity(now)

@@ -82,7 +82,8 @@ def _check_component(path: str, node: Node) -> None:
             continue
         if key not in parameters and not accepts_any:
             known = [name for name in parameters if name != "self"]
-            raise UserError(f"{path}.{key}: no such key{did_you_mean(str(key), known)}; known: {', '.join(known)}")
+            listed = f"known: {', '.join(known)}" if known else "there are none"
+            raise UserError(f"{path}.{key}: no such key{did_you_mean(str(key), known)}; {listed}")
         is_component = isinstance(value, Mapping) and "_target_" in value
         if key in hints and (not is_component or _is_plain(hints[key])):
             _check_value(f"{path}.{key}", value, hints[key])

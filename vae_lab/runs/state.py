@@ -4,7 +4,7 @@ This module does not import torch, so that sweeps can be planned without waiting
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,6 +24,15 @@ _EARLIER = {
     "classifier": True,
     "continues": None,
     "init": None,
+}
+# Settings that options have gained, with the values that do what was done before; they do not count with these values.
+_ADDED = {
+    ("metrics", "loss_terms", "draws"): 1,
+    ("model", "net", "dense_relu"): True,
+    ("model", "net", "symmetric"): False,
+    ("objective", "discriminator_steps"): 1,
+    ("sampler", "fresh_codes"): False,
+    ("sampler", "halve_every"): None,
 }
 
 
@@ -112,8 +121,21 @@ def identity(config: Node) -> str:
     if kept["classifier"] == "auto":
         kept["classifier"] = True  # as in earlier sweeps; what auto leaves out, vae-lab evaluate adds
     kept["figures"] = {name: node for name, node in (config.get("figures") or {}).items() if name != "style"}
+    for path, earlier in _ADDED.items():
+        kept = _without(kept, path, earlier)
     accelerator = {key: value for key, value in config["accelerator"].items() if key != "kind"}
     return json.dumps({**kept, "accelerator": accelerator}, sort_keys=True, default=str)
+
+
+def _without(node: Node, path: Sequence[str], value: object) -> Node:
+    """The node without the entry at a path, if it is there and has this value; the node itself is not changed."""
+    key, *rest = path
+    inner = node.get(key)
+    if rest and isinstance(inner, dict):
+        return {**node, key: _without(inner, rest, value)}
+    if not rest and key in node and inner == value:
+        return {name: one for name, one in node.items() if name != key}
+    return node
 
 
 def saved_config(folder: Path) -> Node | None:
