@@ -52,7 +52,7 @@ class FID(ImageMetric):
         more = {**line, "floor": _FLOOR.format(n) + (_SPLIT_FLOOR if line else "")}
         results = ImageScores("fid", generated, extractor, n, bootstrap=bootstrap_protocol(self.bootstrap), **more)
         if not line:
-            results.scores.notes.append(f"No fid_infinity: {n} images are too few; a line over 1/n needs {enough}.")
+            results.scores.notes.append(f"No fid_infinity: {n} images are too few to extrapolate; {enough} are needed.")
         real = generated.features("test", n)
         reference = Reference(real)
         for source, floor in results.sources:
