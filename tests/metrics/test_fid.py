@@ -248,7 +248,10 @@ def test_one_image_more_than_features_is_enough():
 
 @pytest.mark.parametrize(
     ("n", "notes"),
-    [(4 * F - 1, [f"No fid_infinity: {4 * F - 1} images are too few to extrapolate; {4 * F} are needed."]), (4 * F, [])],
+    [
+        (4 * F - 1, [f"No fid_infinity: {4 * F - 1} images are too few to extrapolate; {4 * F} are needed."]),
+        (4 * F, []),
+    ],
 )
 def test_too_few_images_for_a_line_give_a_note_instead_of_a_number(n, notes):
     scores = FID(n, bootstrap=2)(trained())
