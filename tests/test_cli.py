@@ -30,7 +30,7 @@ def test_version(program):
 
 def test_command_help_lists_every_option_and_number(cli):
     from vae_lab.config.help import groups
-    from vae_lab.config.schema import TrainConfig
+    from vae_lab.config.settings import TrainConfig
 
     text = cli("train", "--help").out
     assert all(option in text for found in groups().values() for option in found)

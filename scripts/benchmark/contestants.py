@@ -6,7 +6,7 @@ from pathlib import Path
 
 from environments import BOLTS, DISENT, PYTHAE, Package, python_of
 
-from vae_lab.config.schema import TrainConfig
+from vae_lab.config.settings import TrainConfig
 
 WORKERS = Path(__file__).parent / "workers"
 

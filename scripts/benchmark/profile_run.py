@@ -32,7 +32,7 @@ PARTS = (
     ("training: Lightning and bookkeeping", ("training_epoch_loop.py", "vae_lab/training/lit.py")),
     ("data", ("make_data", "vae_lab/data/")),
     ("networks and the trial of the objective", ("make_job", "_try_objective")),
-    ("config", ("hydra", "omegaconf", "pydantic", "vae_lab/config/schema.py")),
+    ("config", ("hydra", "omegaconf", "pydantic", "vae_lab/config/schema.py", "vae_lab/config/settings.py")),
     ("the rest", ("",)),
 )
 

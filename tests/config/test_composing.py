@@ -9,7 +9,7 @@ from conftest import BARE, TINY
 from vae_lab.config import composing
 from vae_lab.config.composing import composer, split_words, vary_of
 from vae_lab.config.references import NotPlain
-from vae_lab.config.schema import SweepConfig
+from vae_lab.config.settings import SweepConfig
 from vae_lab.errors import UserError
 
 

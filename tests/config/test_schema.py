@@ -5,7 +5,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from vae_lab.config.conf import CONF
-from vae_lab.config.schema import EvaluateConfig, SampleConfig, SweepConfig, TrainConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import EvaluateConfig, SampleConfig, SweepConfig, TrainConfig
 from vae_lab.config.weights import resolve_weights
 from vae_lab.errors import UserError
 

@@ -4,7 +4,7 @@ from conftest import TINY
 
 import vae_lab
 from vae_lab.config.composing import composer
-from vae_lab.config.schema import SweepConfig
+from vae_lab.config.settings import SweepConfig
 from vae_lab.errors import UserError
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from vae_lab.commands.train import train
 from vae_lab.config.composing import composer
-from vae_lab.config.schema import SweepConfig
+from vae_lab.config.settings import SweepConfig
 from vae_lab.stack.together import together
 from vae_lab.sweep.jobs import Outcome, SweepJob
 from vae_lab.sweep.work import carry_out

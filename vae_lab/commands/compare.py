@@ -10,7 +10,8 @@ from vae_lab.compare import write_comparison
 from vae_lab.compare.folders import resolve
 from vae_lab.config.node import Node
 from vae_lab.config.paths import expanded
-from vae_lab.config.schema import CompareConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import CompareConfig
 from vae_lab.runs.folders import is_run
 
 

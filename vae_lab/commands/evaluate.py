@@ -9,7 +9,8 @@ from vae_lab.commands.evaluate_jobs import evaluate_jobs
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
-from vae_lab.config.schema import EvaluateConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import EvaluateConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler

@@ -35,9 +35,9 @@ def evaluate_jobs(
     # Whatever stands in the place of results.json was meant to be one, and is named when it cannot be read.
     finished = [run for run in runs if status_of(run) == "finished" or os.path.lexists(run / RESULTS)]
     left_out = [run.name for run in runs if run not in finished]
-    command = sweep_command(sweep)
     if not finished:
-        raise UserError(f"run={sweep}: none of its {len(runs)} runs is finished; type {command or 'its command'} again")
+        again = sweep_command(sweep) or "its command"
+        raise UserError(f"run={sweep}: none of its {len(runs)} runs is finished; type {again} again")
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     started, reasons = time.monotonic(), {}
     for number, run in enumerate(finished, 1):

@@ -12,7 +12,8 @@ from vae_lab.config.composing import key_of
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
-from vae_lab.config.schema import FiguresConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import FiguresConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.drawing import Drawn, draw
 from vae_lab.evaluation.fitting import earlier_fit

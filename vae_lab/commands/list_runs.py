@@ -19,7 +19,8 @@ from vae_lab.compare.scores import Score
 from vae_lab.compare.settings import format_setting
 from vae_lab.compare.views.table import format_runs, visible
 from vae_lab.config.node import Node
-from vae_lab.config.schema import ListConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import ListConfig
 from vae_lab.report.rounding import with_error
 from vae_lab.runs.content import CONFIG
 from vae_lab.runs.state import is_in_use

@@ -12,7 +12,8 @@ from vae_lab.config.devices import device_for
 from vae_lab.config.names import slug
 from vae_lab.config.node import Node
 from vae_lab.config.paths import expanded
-from vae_lab.config.schema import SampleConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import SampleConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import Word, y_text
 from vae_lab.evaluation.fitting import at_hand, sampler_name

@@ -14,7 +14,8 @@ from torch import Tensor
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
-from vae_lab.config.schema import ScoreConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import ScoreConfig
 from vae_lab.data.dataset import Dataset
 from vae_lab.data.given_images import GivenImages
 from vae_lab.errors import UserError

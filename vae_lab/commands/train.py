@@ -12,7 +12,8 @@ from vae_lab.config.devices import device_for
 from vae_lab.config.hydra_errors import explain
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
-from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import TrainConfig
 from vae_lab.config.shortages import NO_ROOM
 from vae_lab.config.trust import trusted
 from vae_lab.data.dataset import Dataset

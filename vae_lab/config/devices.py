@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from vae_lab.config.schema import Accelerator
+from vae_lab.config.settings import Accelerator
 from vae_lab.errors import UserError
 
 

@@ -165,16 +165,17 @@ def _defaults(primary: Node) -> Iterator[tuple[str, str | None]]:
 
 
 def _fields(command: str) -> Iterator[tuple[str, str]]:
-    from vae_lab.config import schema
+    from vae_lab.config.schema import SCHEMAS
+    from vae_lab.config.settings import SweepConfig, Training
 
-    fields = dict(schema.SCHEMAS[command].model_fields)
+    fields = dict(SCHEMAS[command].model_fields)
     if command == "train":
-        fields |= schema.SweepConfig.model_fields
+        fields |= SweepConfig.model_fields
     for name, field in fields.items():
         if field.description:
             yield name, field.description
         elif name == "training":
-            for part, inner in schema.Training.model_fields.items():
+            for part, inner in Training.model_fields.items():
                 yield f"training.{part}", inner.description or ""
 
 

@@ -16,7 +16,8 @@ from vae_lab.config.composing import key_of, naming_the_word, settle_classifier
 from vae_lab.config.conf import CONF
 from vae_lab.config.hydra_errors import register_resolvers
 from vae_lab.config.node import Node
-from vae_lab.config.schema import SCHEMAS, SweepConfig, check_settings
+from vae_lab.config.schema import SCHEMAS, check_settings
+from vae_lab.config.settings import SweepConfig
 from vae_lab.config.weights import settle_weights
 from vae_lab.config.words import SWEEP_KEYS, refuse_unreadable
 from vae_lab.errors import UserError

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
-from vae_lab.config.schema import TrainConfig
+from vae_lab.config.settings import TrainConfig
 from vae_lab.errors import UserError
 from vae_lab.runs.network_settings import differing
 from vae_lab.runs.run import Run

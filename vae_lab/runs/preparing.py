@@ -12,7 +12,8 @@ from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.reads import kinds_accepted, name_of, refuse_what_is_not_read
-from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import TrainConfig
 from vae_lab.config.shortages import shortage
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError

@@ -17,7 +17,7 @@ from vae_lab.config.composing import key_of
 from vae_lab.config.conf import CONF
 from vae_lab.config.help import groups
 from vae_lab.config.node import Node
-from vae_lab.config.schema import TrainConfig
+from vae_lab.config.settings import TrainConfig
 from vae_lab.errors import UserError
 from vae_lab.system.reading import read_yaml
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vae_lab.config.node import Node
-from vae_lab.config.schema import TrainConfig, check
+from vae_lab.config.schema import check
+from vae_lab.config.settings import TrainConfig
 from vae_lab.config.trust import Untrusted, refuse_untrusted, trusting
 from vae_lab.errors import NoSuchModule, UserError
 from vae_lab.runs import content

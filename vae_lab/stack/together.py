@@ -154,7 +154,7 @@ def _score(job: SweepJob, run: "ActiveRun") -> Outcome:
 def _advise(jobs: Sequence[SweepJob]) -> None:
     """Print that another launcher is faster, if the jobs train on a CPU."""
     from vae_lab.config.devices import device_for
-    from vae_lab.config.schema import Accelerator
+    from vae_lab.config.settings import Accelerator
     from vae_lab.errors import UserError
 
     try:

@@ -10,7 +10,8 @@ from vae_lab.config.hydra_errors import explain
 from vae_lab.config.make import make
 from vae_lab.config.names import fitting
 from vae_lab.config.node import Node
-from vae_lab.config.schema import SweepConfig, TrainConfig, check, check_settings
+from vae_lab.config.schema import check, check_settings
+from vae_lab.config.settings import SweepConfig, TrainConfig
 from vae_lab.config.trust import targets_in, trusting
 from vae_lab.config.words import refuse_unreadable
 from vae_lab.errors import UserError

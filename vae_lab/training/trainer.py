@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins import CheckpointIO
 
 from vae_lab.config.devices import device_for
-from vae_lab.config.schema import TrainConfig
+from vae_lab.config.settings import TrainConfig
 from vae_lab.system.memory import keep_freed_memory
 from vae_lab.training.checkpoints import AtomicCheckpointIO, Checkpoint, checkpoints
 from vae_lab.training.history import History
