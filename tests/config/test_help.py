@@ -2,11 +2,11 @@ import pytest
 import yaml
 
 from vae_lab.commands.starting import STARTS
-from vae_lab.config import schema
+from vae_lab.config import settings
 from vae_lab.config.conf import CONF
 from vae_lab.config.help import command_help, groups, known_keys, options, overview
 
-SCHEMAS = {"train": schema.TrainConfig, "evaluate": schema.EvaluateConfig, "sample": schema.SampleConfig}
+SCHEMAS = {"train": settings.TrainConfig, "evaluate": settings.EvaluateConfig, "sample": settings.SampleConfig}
 
 
 def test_the_overview_shows_every_command():
@@ -69,4 +69,4 @@ def test_an_option_that_speaks_of_the_whole_config_adds_its_keys_as_they_are_typ
 
 def test_numbers_at_the_top_of_train_are_fields_of_its_schema():
     primary = yaml.safe_load((CONF / "train.yaml").read_text())
-    assert set(primary) - {"defaults", "hydra"} <= {*schema.TrainConfig.model_fields, *schema.SweepConfig.model_fields}
+    assert set(primary) - {"defaults", "hydra"} <= {*settings.TrainConfig.model_fields, *settings.SweepConfig.model_fields}
