@@ -69,4 +69,5 @@ def test_an_option_that_speaks_of_the_whole_config_adds_its_keys_as_they_are_typ
 
 def test_numbers_at_the_top_of_train_are_fields_of_its_schema():
     primary = yaml.safe_load((CONF / "train.yaml").read_text())
-    assert set(primary) - {"defaults", "hydra"} <= {*settings.TrainConfig.model_fields, *settings.SweepConfig.model_fields}
+    fields = {*settings.TrainConfig.model_fields, *settings.SweepConfig.model_fields}
+    assert set(primary) - {"defaults", "hydra"} <= fields
