@@ -208,6 +208,24 @@ class SpatialArchitecture(Protocol):
         """A network [N, channels, H', W'] -> [N, *out_shape], with H', W' as the encoder's for that image size."""
 
 
+class LevelArchitecture(Protocol):
+    """Networks between the levels of a hierarchy; level 0 is the lowest, next to the example."""
+
+    levels: int
+
+    def upward(self, in_shape: Shape, level: int, x_shape: Shape) -> nn.Module:
+        """A network [N, *in_shape] -> [N, *out_shape] to the features of a level; it has the attribute ``out_shape``.
+
+        Its input is an example of shape ``x_shape``, or the features or the codes of the level below.
+        """
+
+    def downward(self, in_shape: Shape, out_shape: Shape, level: int) -> nn.Module:
+        """A network [N, *in_shape] -> [N, *out_shape] from codes of the level above to the features of a level."""
+
+    def output(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
+        """A network [N, *in_shape] -> [N, *out_shape] from codes of level 0 to the likelihood's parameters."""
+
+
 class Model(Protocol):
     """How latent variables are structured; it has no loss. Implementations are ``nn.Module``s.
 
