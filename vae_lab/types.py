@@ -162,7 +162,8 @@ class Sampler(Protocol):
     """A distribution over codes, fitted after training: an ``nn.Module`` whose state_dict holds all fitted numbers.
 
     ``takes`` names the codes that it can be fitted to: 'real' (vectors [N, D]; codes of another shape are flattened for
-    it) or 'discrete' (long [N, ...], in their own shape).
+    it) or 'discrete' (long [N, ...], in their own shape). The optional attribute ``tempered = False`` says that a
+    temperature of its noise changes nothing.
     """
 
     about: dict[str, Any]  # entries for the protocol: components chosen, steps, the score of the fit

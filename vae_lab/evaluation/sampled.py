@@ -6,8 +6,9 @@ from torch import Tensor
 
 from vae_lab.config.make import make_all
 from vae_lab.config.node import Node
+from vae_lab.evaluation.draws import decoded_draws
 from vae_lab.evaluation.scoring import Scoring
-from vae_lab.evaluation.trained import PRIOR, Evaluation, decoded_draws
+from vae_lab.evaluation.trained import PRIOR, Evaluation
 from vae_lab.scores import Extractor, Scores
 from vae_lab.types import Sampler
 
