@@ -12,7 +12,7 @@ import torch
 from vae_lab.scores import Generated, Trained, needs_of
 from vae_lab.types import Latents, T
 
-QUIET = {"conditional"}  # metrics for which one of these is missing do not concern the run and get no note
+QUIET = {"conditional", "hierarchy"}  # metrics for which one of these is missing do not concern the run and get no note
 
 
 def missing(part: object, generated: Generated) -> tuple[str, str] | None:
@@ -72,6 +72,11 @@ def _conditional(generated: Generated) -> str:
     return "" if cast(Trained, generated).model.conditional else "the model is not conditional"
 
 
+def _hierarchy(generated: Generated) -> str:
+    several = len(cast(Trained, generated).model.latent_shapes) > 1
+    return "" if several else "the model has one level of latents"
+
+
 def _posterior(generated: Generated) -> str:
     return "" if cast(Trained, generated).objective.variational else "this objective trains no q(z|x)"
 
@@ -113,6 +118,7 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "features": _features,  # There is a network in whose features images are compared.
     "factors": _factors,  # The factors of variation are known.
     "conditional": _conditional,  # The model reads labels or attributes.
+    "hierarchy": _hierarchy,  # The model has several levels of latents.
     "posterior": _posterior,  # The objective trains q(z|x).
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.
