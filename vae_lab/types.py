@@ -143,6 +143,35 @@ class Posterior(Protocol):
         """Features [B, F] to (z [K, B, D], log q(z|x) [K, B] or None to derive it from q, q [1, B, D] or None)."""
 
 
+@dataclass
+class Quantized:
+    """Vectors replaced by discrete codes."""
+
+    z: Tensor  # [N, D, ...], the vectors of the codes, with the gradient of the input
+    codes: Tensor  # long [N, ...], or [N, ..., depth] of a residual quantizer
+    losses: dict[str, Tensor]  # each [N], summed over positions and dimensions
+
+
+class Quantizer(Protocol):
+    """A map of vectors to discrete codes: an ``nn.Module``."""
+
+    codes: int  # K, the number of codes
+    dims: int  # D, the number of dimensions of a vector
+    depth: int  # codes per position
+
+    def quantize(self, h: Tensor) -> Quantized:
+        """Vectors [N, D, ...] to codes."""
+
+    def learn(self, h: Tensor, codes: Tensor, noise: Noise) -> None:
+        """Update running state after a training step, by the vectors that have chosen these codes.
+
+        The state is assigned and never changed in place.
+        """
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """Codes [N, ...], or [N, ..., depth] of a residual quantizer, to their vectors [N, D, ...]."""
+
+
 Encode = Callable[[Tensor], Normal]  # inputs u [M, *x_shape] to q(z|u), [M, D]
 
 

@@ -100,6 +100,7 @@ class TrainConfig(_Schema):
     model: Node
     posterior: Node | None = None  # earlier versions have it under model, and N(0, I) as prior
     prior: Node | None = None
+    quantizer: Node | None = None
     objective: Node
     likelihood: Node
     beta_schedule: Node

@@ -54,8 +54,8 @@ def _non_defaults(config: Node, many: str) -> list[str]:
 
 
 def _model_options(config: Node) -> list[str]:
-    """The posterior and the prior if they are not the defaults, and ``conditional``; only what the model reads."""
-    chosen = {group: config.get("choices", {}).get(group) for group in ("posterior", "prior")}
+    """What the model reads of posterior, prior and quantizer, unless it is the default, and ``conditional``."""
+    chosen = {group: config.get("choices", {}).get(group) for group in ("posterior", "prior", "quantizer")}
     shown = [
         f"{option} {group}"
         for group, option in chosen.items()
