@@ -18,7 +18,7 @@ PACKAGE = Path(vae_lab.__file__).parent
 FLOORS = [
     {"errors", "functional", "schedules", "types", "version"},
     {"config", "examples", "likelihoods", "nets", "noise", "priors", "system"},
-    {"data", "inference", "posteriors", "samplers", "scores", "training"},
+    {"data", "inference", "posteriors", "quantizers", "samplers", "scores", "training"},
     {"features", "figures", "metrics", "models", "objectives", "report"},
     {"evaluation"},
     {"runs"},

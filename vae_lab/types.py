@@ -147,6 +147,35 @@ class Posterior(Protocol):
         """Features [B, F] to (z [K, B, D], log q(z|x) [K, B] or None to derive it from q, q [1, B, D] or None)."""
 
 
+@dataclass
+class Quantized:
+    """Vectors replaced by discrete codes."""
+
+    z: Tensor  # [N, D, ...], the vectors of the codes, with the gradient of the input
+    codes: Tensor  # long [N, ...], or [N, ..., depth] of a residual quantizer
+    losses: dict[str, Tensor]  # each [N], summed over positions and dimensions
+
+
+class Quantizer(Protocol):
+    """A map of vectors to discrete codes: an ``nn.Module``."""
+
+    codes: int  # K, the number of codes
+    dims: int  # D, the number of dimensions of a vector
+    depth: int  # codes per position
+
+    def quantize(self, h: Tensor) -> Quantized:
+        """Vectors [N, D, ...] to codes."""
+
+    def learn(self, h: Tensor, codes: Tensor, noise: Noise) -> None:
+        """Update running state after a training step, by the vectors that have chosen these codes.
+
+        The state is assigned and never changed in place.
+        """
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """Codes [N, ...], or [N, ..., depth] of a residual quantizer, to their vectors [N, D, ...]."""
+
+
 Encode = Callable[[Tensor], Normal]  # inputs u [M, *x_shape] to q(z|u), [M, D]
 
 
@@ -167,7 +196,8 @@ class Sampler(Protocol):
 
     ``takes`` names the codes that it can be fitted to: 'real' (vectors [N, D]; codes of another shape are flattened for
     it) or 'discrete' (long [N, ...], in their own shape). Where an optional attribute ``fresh_codes`` is true, ``fit``
-    receives a fourth argument: the Gaussians q(z|x), :class:`Normal` of [N, D], from which the codes were drawn.
+    receives a fourth argument: the Gaussians q(z|x), :class:`Normal` of [N, D], from which the codes were drawn. The
+    optional attribute ``tempered = False`` says that a temperature of its noise changes nothing.
     """
 
     about: dict[str, Any]  # entries for the protocol: components chosen, steps, the score of the fit
@@ -211,6 +241,24 @@ class SpatialArchitecture(Protocol):
 
     def grid_decoder(self, channels: int, out_shape: Shape) -> nn.Module:
         """A network [N, channels, H', W'] -> [N, *out_shape], with H', W' as the encoder's for that image size."""
+
+
+class LevelArchitecture(Protocol):
+    """Networks between the levels of a hierarchy; level 0 is the lowest, next to the example."""
+
+    levels: int
+
+    def upward(self, in_shape: Shape, level: int, x_shape: Shape) -> nn.Module:
+        """A network [N, *in_shape] -> [N, *out_shape] to the features of a level; it has the attribute ``out_shape``.
+
+        Its input is an example of shape ``x_shape``, or the features or the codes of the level below.
+        """
+
+    def downward(self, in_shape: Shape, out_shape: Shape, level: int) -> nn.Module:
+        """A network [N, *in_shape] -> [N, *out_shape] from codes of the level above to the features of a level."""
+
+    def output(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
+        """A network [N, *in_shape] -> [N, *out_shape] from codes of level 0 to the likelihood's parameters."""
 
 
 class Model(Protocol):

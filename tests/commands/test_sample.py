@@ -55,3 +55,26 @@ def test_an_empty_folder_is_filled(cli, run_copy, tmp_path):
     assert cli(*WORDS).status == 0
     assert len(list((tmp_path / "pngs").iterdir())) == 4
     assert np.load(tmp_path / "new" / "n4-seed0.npy").shape == (4, 1, 8, 8)
+
+
+def test_a_temperature_is_in_the_names_and_scales_the_codes(cli, run_copy, tmp_path):
+    assert cli("sample", "run=run", "n=64", "temperature=0.1").status == 0
+    assert cli("sample", "run=run", "n=64").status == 0
+    cool, usual = (np.load(tmp_path / f"run/samples/n64-seed0{scale}.npy") for scale in ("-t0.1", ""))
+    assert 0 < cool.std(0).mean() < usual.std(0).mean()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["temperature=-1"], "temperature=-1: must be greater than or equal to 0; type temperature=0.7"),
+        (["temperature=[0.5,-1]"], "temperature.1=-1: must be greater than or equal to 0"),
+        (["temperature=[0.5,1]"], "temperature has 2 entries, and this model has 1 level of latents; type one number"),
+        (["temperature=0.5", "sampler=aggregate"], "which a temperature does not change; type temperature=1"),
+    ],
+)
+def test_a_temperature_that_means_nothing_is_refused(cli, run_copy, tmp_path, words, message):
+    ended = cli("sample", "run=run", "n=4", *words)
+    assert ended.status == 2
+    assert message in ended.err
+    assert not list((tmp_path / "run").glob("samples/*"))

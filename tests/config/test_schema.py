@@ -161,6 +161,7 @@ def test_evaluate_and_sample_have_separate_schemas():
         "n": 4,
         "seed": 0,
         "y": None,
+        "temperature": 1.0,
         "out": None,
         "dir": None,
         "accelerator": ACCELERATOR,

@@ -8,7 +8,8 @@ from vae_lab.data.dataset import Dataset
 from vae_lab.data.sprites import Sprites
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import as_in_training, in_turn, typed_y, unconditional
-from vae_lab.evaluation.trained import Evaluation, decoded_draws
+from vae_lab.evaluation.draws import decoded_draws
+from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Examples
 from vae_lab.metrics.loss_terms import LossTermScores
 from vae_lab.noise import SeededNoise

@@ -16,7 +16,8 @@ from vae_lab.config.composing import composer
 from vae_lab.config.help import groups
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
-from vae_lab.evaluation.trained import Evaluation, decoded_draws
+from vae_lab.evaluation.draws import decoded_draws
+from vae_lab.evaluation.trained import Evaluation
 from vae_lab.inference import at_the_means, has_means
 from vae_lab.metrics.common.image_terms import image_terms
 from vae_lab.runs.build import make_data, make_job

@@ -9,8 +9,8 @@ from vae_lab.schedules import Capacity, Constant, Linear
 from vae_lab.training.job import Job
 
 
-def elbo(k2=1.0, samples=1, estimator="B", schedule=None, free_bits=0.0, min_rate=0.0) -> ELBO:
-    return ELBO(1.0, k2, samples, estimator, schedule or Constant(), free_bits, min_rate)
+def elbo(k2=1.0, samples=1, estimator="B", schedule=None, free_bits=0.0, min_rate=0.0, **more) -> ELBO:
+    return ELBO(1.0, k2, samples, estimator, schedule or Constant(), free_bits, min_rate, **more)
 
 
 def with_kl(*per_dimension: list[list[float]]):
@@ -45,6 +45,12 @@ def test_free_bits_floor_the_batch_mean_of_each_dimension(free_bits, expected):
 def test_free_bits_floor_each_dimension_of_each_level():
     model = with_kl([[0.2], [0.0]], [[3.0, 0.0], [1.0, 0.0]])
     assert counted(model, free_bits=0.5) == pytest.approx(0.5 + 2 + 0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize(("free_bits", "expected"), [(0.5, 0.5 + 2.2), (1, 1 + 2.2), (3, 3 + 3)])
+def test_free_bits_per_level_floor_the_sum_of_each_level(free_bits, expected):
+    model = with_kl([[0.1, 0.3], [0.1, 0.3]], [[3.0, 0.2], [1.0, 0.2]])
+    assert counted(model, free_bits=free_bits, free_bits_per="level") == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("min_rate", "expected"), [(0, 5.1), (5, 5.1), (5.5, 5.5), (30, 30)])

@@ -35,7 +35,7 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
     """Write ``<out>/n<n>-seed<seed>.npy`` and a readable version: a ``.png`` grid of images, or a ``.txt`` of tokens.
 
     For images, the array is float32 [n, C, H, W] in [0, 1]. With ``y=7`` the names end in ``-y7``; of L labels, example
-    i has label i modulo L. With a sampler, the names end in the name of the sampler.
+    i has label i modulo L. With a sampler, the names end in the name of the sampler; with a temperature, in ``-t0.7``.
 
     Args:
         config: the resolved config of the command.
@@ -53,7 +53,7 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
     if settings.y is not None:
         run.conditions(settings.y)  # refuses a wrong y before a sampler is fitted
     title, source, sampler = _source(settings, run, config, console, sampler_typed)
-    examples = run.sample(settings.n, settings.seed, settings.y, sampler or "prior")
+    examples = run.sample(settings.n, settings.seed, settings.y, sampler or "prior", settings.temperature)
     files.write(examples, lambda file: _grid_png(examples, run, settings.y, title, source, file))
     console.print(files.written(len(examples)), markup=False, highlight=False, soft_wrap=True)
 
@@ -64,11 +64,17 @@ def _source(
     """The title and the source of the examples, for the grid, and the fitted sampler (None: the prior)."""
     name, title, device = sampler_name(config), title_of(run.config), device_for(settings.accelerator)
     run.job.to(device)
+    scale = "" if settings.temperature == 1 else f", temperature {_numbers(settings.temperature)}"
     if not name:
-        return title, PRIOR, None
+        return title, PRIOR + scale, None
     evaluation = Evaluation(run.job, run.data, run.config["seed"], device, progress=tracker(console))
     sampler, _ = at_hand(evaluation, name, run.path, settings.sampler if sampler_typed else None)
-    return f"{title}, sampler={name}", source_of(sampler), sampler
+    return f"{title}, sampler={name}", source_of(sampler) + scale, sampler
+
+
+def _numbers(temperature: float | list[float]) -> str:
+    """``0.7``, or ``0.7,1`` of several levels."""
+    return f"{temperature:g}" if isinstance(temperature, float) else ",".join(f"{one:g}" for one in temperature)
 
 
 class _Files:
@@ -78,7 +84,8 @@ class _Files:
         self.values = values_from(run.environment.get("values"))
         self.folder = expanded(settings.out) if settings.out else run.path / "samples"
         condition = "" if settings.y is None else f"y{slug(y_text(settings.y))}"
-        stem = "-".join(part for part in (f"n{settings.n}-seed{settings.seed}", condition, sampler) if part)
+        scale = "" if settings.temperature == 1 else f"t{_numbers(settings.temperature)}"
+        stem = "-".join(part for part in (f"n{settings.n}-seed{settings.seed}", condition, scale, sampler) if part)
         suffix = {"images": ".png", "tokens": ".txt"}.get(self.values.kind)
         self.array = self.folder / f"{stem}.npy"
         self.view = self.folder / f"{stem}{suffix}" if suffix else None

@@ -1,6 +1,7 @@
 """Which groups and numbers of the config a model reads, and the refusal of choices that it would ignore.
 
-A model reads what its constructor has a parameter for: ``latent_dim``, ``posterior``, ``prior``, ``conditional``.
+A model reads what its constructor has a parameter for: ``latent_dim``, ``posterior``, ``prior``,
+``quantizer``, ``conditional``.
 """
 
 import inspect
@@ -16,7 +17,7 @@ from vae_lab.config.renamed import current
 from vae_lab.config.trust import locate
 from vae_lab.errors import UserError
 
-KEYS = ("latent_dim", "posterior", "prior", "conditional")
+KEYS = ("latent_dim", "posterior", "prior", "quantizer", "conditional")
 
 
 @cache

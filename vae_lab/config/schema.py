@@ -62,14 +62,23 @@ def check_settings(schema: type[SchemaT], config: Node) -> SchemaT:
 
 
 def _first_problem(error: ValidationError, schema: type[BaseModel], config: Node) -> str:
-    problem = error.errors()[0]
-    path = ".".join(str(part) for part in problem["loc"] if part not in ("int", "float", "str"))
+    first, *others = error.errors()
+    # A value of several possible types has one problem per type. The longest place is of the type that fits best.
+    problem = max(
+        [first, *(one for one in others if one["loc"][0] == first["loc"][0])], key=lambda one: len(one["loc"])
+    )
+    path = ".".join(str(part) for part in problem["loc"] if problem["type"] == "extra_forbidden" or _is_key(part))
     if problem["type"] == "extra_forbidden":
         known = _known_keys(schema, [str(part) for part in problem["loc"][:-1]])
         return f"{path}: no such key{did_you_mean(str(problem['loc'][-1]), known)}; known: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"{path} is missing; type {path}=…"
     return f"{path}={shown(problem['input'])}: {reason(problem)}{_advice(schema, path)}"
+
+
+def _is_key(part: str | int) -> bool:
+    """Whether a part of a place is a key or an index, and not pydantic's name of one of several types."""
+    return isinstance(part, int) or (part.isidentifier() and part not in ("int", "float", "str"))
 
 
 def _advice(schema: type[BaseModel], path: str) -> str:

@@ -3,8 +3,9 @@
 Each class is the schema of the primary config of a command. :mod:`vae_lab.config.schema` checks configs against them.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import MinLen
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from vae_lab.config.node import Node
@@ -97,6 +98,7 @@ class TrainConfig(Settings):
     model: Node
     posterior: Node | None = None  # earlier versions have it under model, and N(0, I) as prior
     prior: Node | None = None
+    quantizer: Node | None = None
     objective: Node
     likelihood: Node
     initialisation: Node = Field(default_factory=dict)  # earlier versions have torch's initial weights
@@ -196,6 +198,11 @@ class SampleConfig(Settings):
     y: int | float | str | list[int | float | str] | None = Field(
         description="for a conditional run: name or number of a label, several as [0,1,2], or values of all attributes",
         examples=[7],
+    )
+    temperature: NonNegativeFloat | Annotated[list[NonNegativeFloat], MinLen(1)] = Field(
+        description="factor of the noise of the codes; below 1, samples are more typical and differ less; a list gives "
+        "one per level of a hierarchy, the top level first",
+        examples=[0.7],
     )
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")

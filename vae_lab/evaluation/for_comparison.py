@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from vae_lab.evaluation.trained import Evaluation, decoded_draws, reconstructed
+from vae_lab.evaluation.draws import decoded_draws
+from vae_lab.evaluation.trained import Evaluation, reconstructed
 from vae_lab.figures.reconstructions import spread
 from vae_lab.figures.run_picture import COLUMNS, LARGEST, NAME, SAMPLES, write_picture
 from vae_lab.noise import MovedNoise, SeededNoise

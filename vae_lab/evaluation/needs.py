@@ -13,7 +13,7 @@ from vae_lab.scores import Generated, Trained, needs_of
 from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
-QUIET = frozenset({"conditional", "unconditional"})
+QUIET = frozenset({"conditional", "unconditional", "hierarchy"})
 
 
 def missing(part: object, generated: Generated) -> tuple[str, str] | None:
@@ -110,6 +110,9 @@ def _conditional(generated: Generated) -> str:
 
 def _unconditional(generated: Generated) -> str:
     return "the model is conditional, and noise has no label" if cast(Trained, generated).model.conditional else ""
+def _hierarchy(generated: Generated) -> str:
+    several = len(cast(Trained, generated).model.latent_shapes) > 1
+    return "" if several else "the model has one level of latents"
 
 
 def _posterior(generated: Generated) -> str:
@@ -155,6 +158,7 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "factors": _factors,  # The factors of variation are known.
     "conditional": _conditional,  # The model reads labels or attributes.
     "unconditional": _unconditional,  # The model reads neither labels nor attributes.
+    "hierarchy": _hierarchy,  # The model has several levels of latents.
     "posterior": _posterior,  # The objective trains q(z|x).
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from vae_lab.config.node import Node
+from vae_lab.evaluation.draws import decoded_draws
 from vae_lab.evaluation.scoring import Scoring
-from vae_lab.evaluation.trained import PRIOR, Evaluation, decoded_draws
+from vae_lab.evaluation.trained import PRIOR, Evaluation
 from vae_lab.scores import PARTS, Extractor, Scores, parted
 from vae_lab.types import Sampler
 

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from vae_lab.evaluation.conditions import as_in_training, in_turn, unconditional
+from vae_lab.evaluation.draws import decoded_draws
 from vae_lab.evaluation.scoring import AT_ONCE, Counted, FeaturesFor, Scoring, silent
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features
 from vae_lab.inference import at_the_means, mean_latents, posterior_moments
-from vae_lab.noise import MovedNoise, SeededNoise
 from vae_lab.scores import Conditions, Extractor
 from vae_lab.training.job import Job
-from vae_lab.types import Batch, Model, Noise, Normal, Progress, Sampler
+from vae_lab.types import Batch, Model, Noise, Normal, Progress
 
 PRIOR = "decoder means of draws from the prior"
 
@@ -190,48 +190,3 @@ def reconstructed(model: Model, x: Tensor, y: Tensor | None, noise: Callable[[st
         latents = mean_latents(model, x, y, noise)
         params = latents.params if latents.params is not None else model.decode(latents.z, y)
         return model.likelihood.mean(params)[0]
-
-
-def decoded_draws(
-    model: Model,
-    n: int,
-    device: torch.device,
-    seed: int,
-    purpose: str,
-    size: int = 1000,
-    conditions: Conditions = unconditional,
-    sampler: Sampler | None = None,
-    drawn_on: torch.device | None = None,
-) -> Iterator[Tensor]:
-    """Yield n decoded means of draws from a model's prior or a sampler, [size, *x_shape] at a time.
-
-    They depend on the weights and the arguments alone. A sampler draws the codes of the top level, on the CPU for every
-    device, and the model draws the levels below. The y are the same for every sampler.
-
-    Args:
-        model: the model, on ``device``.
-        n: number of examples.
-        device: where to compute.
-        seed: seed of all draws.
-        purpose: a part of the seed; different purposes give independent draws.
-        size: number of examples drawn at a time.
-        conditions: gives the y of the examples; None for a model that is not conditional.
-        sampler: the sampler that draws the codes of the top level; None: the model's prior.
-        drawn_on: where the draws from the prior are made, since those of a GPU differ from those of a CPU; None:
-            ``device``.
-    """
-    for start in range(0, n, size):
-        key = (seed, "evaluation", purpose, start)
-        y = conditions(start, size, SeededNoise("cpu", *key, "y"))
-        y = None if y is None else y.to(device)
-        with torch.inference_mode():
-            top = () if sampler is None else (_codes_of(sampler, model, size, SeededNoise("cpu", *key)).to(device),)
-            z = model.prior_sample(size, y, MovedNoise(SeededNoise(drawn_on or device, *key), device), top)
-            examples = model.likelihood.mean(model.decode(z, y))[0]
-        yield examples[: n - start]
-
-
-def _codes_of(sampler: Sampler, model: Model, n: int, noise: Noise) -> Tensor:
-    """n codes of the model's top level, [1, n, *shape]; samplers of vectors draw them flattened."""
-    codes = sampler.sample(n, noise)
-    return codes.reshape(1, n, *model.latent_shapes[0])

@@ -60,5 +60,9 @@ class Condition(nn.Module):
         return torch.cat([x, self.picture(self.encoded(y)).unflatten(1, (1, *self.place))], 1)
 
     def beside_code(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """Append y to codes: [K, B, D] -> [K, B, D + y_size]. If y has a single row, all codes get it."""
-        return torch.cat([z, self.encoded(y).expand(*z.shape[:2], -1)], 2)
+        """Append y to codes: [K, B, D, ...] -> [K, B, D + y_size, ...], at every place of a grid.
+
+        If y has a single row, all codes get it.
+        """
+        y = self.encoded(y)
+        return torch.cat([z, y.view(*y.shape, *[1] * (z.ndim - 3)).expand(*z.shape[:2], -1, *z.shape[3:])], 2)

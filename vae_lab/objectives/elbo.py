@@ -9,7 +9,7 @@ logged ``kl``:
 
 - ``free_bits`` λ replaces the KL by Σ_j max(λ, KL_j), where KL_j is the batch mean of the KL of latent dimension j
   (Kingma et al. 2016, arXiv 1606.04934, equation 15). A KL that is known only for a complete level (a flow, estimator
-  A) counts as one dimension.
+  A) counts as one dimension. In a hierarchy λ can be the least rate of each level instead: Σ_l max(λ, KL_l).
 - ``min_rate`` δ replaces the KL by max(δ, KL). Like the δ-VAE (Razavi et al. 2019, arXiv 1901.03416) it aims at a rate
   of at least δ. Departure: the δ-VAE restricts the families of q and p so that no smaller rate is possible; here a
   smaller rate is possible, but does not lower the loss.
@@ -42,8 +42,9 @@ class ELBO(nn.Module):
         estimator: 'B' uses the closed form of the KL, where there is one; 'A' estimates the KL by log q(z|x) − log p(z)
             at the L samples (arXiv 1312.6114, equations 6 and 7).
         schedule: maps (mean KL [], epoch []) to the tensor [] that k2 multiplies; see :mod:`vae_lab.schedules`.
-        free_bits: λ in nats per latent dimension; 0 switches it off.
+        free_bits: λ in nats per latent dimension, or per level; 0 switches it off.
         min_rate: δ in nats per example; 0 switches it off.
+        free_bits_per: whether λ is the least value of the KL of each dimension, or of the sum of each level.
     """
 
     k1: Tensor
@@ -61,14 +62,16 @@ class ELBO(nn.Module):
         samples: PositiveInt,
         estimator: Literal["A", "B"],
         schedule: Callable[[Tensor, Tensor], Tensor],
-        free_bits: NonNegativeFloat = 0.0,  # runs saved by earlier versions omit both
+        free_bits: NonNegativeFloat = 0.0,  # runs saved by earlier versions omit this and what follows
         min_rate: NonNegativeFloat = 0.0,
+        free_bits_per: Literal["dimension", "level"] = "dimension",
     ) -> None:
         super().__init__()
         # These are buffers because jobs that differ in them can be trained as one stack.
         for name, number in {"k1": k1, "k2": k2, "free_bits": free_bits, "min_rate": min_rate}.items():
             self.register_buffer(name, torch.tensor(float(number)), persistent=False)
         self.has_floors = free_bits > 0 or min_rate > 0
+        self.floors_levels = free_bits_per == "level"
         self.samples = samples
         self.sampled_kl = estimator == "A"
         self.schedule = schedule
@@ -84,9 +87,10 @@ class ELBO(nn.Module):
         return loss_terms(loss, elbo_logs(recon, kl, out.offset), out, self.k1)
 
     def _floored(self, out: Pass) -> Tensor:
-        """The mean KL, with λ as the least value of each dimension and δ as that of the sum: []."""
-        per_dimension = (at_least(self.free_bits, part.mean((0, 1))) for part in out.latents.kl)
-        return at_least(self.min_rate, sum_tensors(part.sum() for part in per_dimension))
+        """The mean KL, with λ as the least value of each dimension or level and δ as that of the sum: []."""
+        means = (part.mean((0, 1)) for part in out.latents.kl)
+        parts = (at_least(self.free_bits, mean.sum() if self.floors_levels else mean) for mean in means)
+        return at_least(self.min_rate, sum_tensors(part.sum() for part in parts))
 
 
 def at_least(floor: Tensor, x: Tensor) -> Tensor:

@@ -38,10 +38,11 @@ def _non_defaults(config: Node, many: str) -> list[str]:
     """Those settings that are needed to interpret a figure and do not have their default value."""
     dataset, objective = config["dataset"], config["objective"]
     schedule = config.get("choices", {}).get("beta_schedule")
+    per_level = " per level" if objective.get("free_bits_per") == "level" else ""
     noise = f"noise σ={dataset.get('noise_std', 0):g} on {100 * dataset.get('noise_share', 0):g} %"
     shown = {
         f"{objective.get('samples')} samples": objective.get("samples", 1) > 1,
-        f"free bits {objective.get('free_bits', 0):g}": objective.get("free_bits"),
+        f"free bits {objective.get('free_bits', 0):g}{per_level}": objective.get("free_bits"),
         f"minimum rate {objective.get('min_rate', 0):g}": objective.get("min_rate"),
         f"{schedule} schedule": schedule not in (None, "constant") and has_kl_weight(objective),
         f"lr={config['lr']:g}": config["lr"] != 1e-3,
@@ -53,8 +54,8 @@ def _non_defaults(config: Node, many: str) -> list[str]:
 
 
 def _model_options(config: Node) -> list[str]:
-    """The posterior and the prior if they are not the defaults, and ``conditional``; only what the model reads."""
-    chosen = {group: config.get("choices", {}).get(group) for group in ("posterior", "prior")}
+    """What the model reads of posterior, prior and quantizer, unless it is the default, and ``conditional``."""
+    chosen = {group: config.get("choices", {}).get(group) for group in ("posterior", "prior", "quantizer")}
     shown = [
         f"{option} {group}"
         for group, option in chosen.items()

@@ -15,8 +15,9 @@ from vae_lab.config.trust import trusting
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import DoesNotFit, UserError
 from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
+from vae_lab.evaluation.draws import decoded_draws, temperatures
 from vae_lab.evaluation.fitting import at_hand
-from vae_lab.evaluation.trained import Evaluation, decoded_draws
+from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import values_from
 from vae_lab.report.titles import title_of
 from vae_lab.runs.build import make_data, make_job_of
@@ -120,6 +121,7 @@ class Run:
         seed: int = 0,
         y: Word | Sequence[Word] | None = None,
         sampler: str | Sampler = "prior",
+        temperature: float | Sequence[float] = 1.0,
     ) -> Tensor:
         """Draw n codes from the prior or from another sampler, and return the decoded means.
 
@@ -130,19 +132,27 @@ class Run:
                 attributes; None: drawn as in training. The codes do not depend on y.
             sampler: the name of an option of the group ``sampler``, which is fitted and saved if it has not been yet;
                 or a fitted sampler.
+            temperature: the factor of the noise in z = μ + τ σ ε; several of a hierarchy are one per level, the top
+                level first.
 
         Returns:
             [n, *x_shape] on the CPU: images [n, C, H, W] in [0, 1].
 
         Raises:
-            UserError: the run is not conditional, there is no such label, or there is no such sampler.
+            UserError: the run is not conditional, there is no such label, there is no such sampler, or there are not
+                as many temperatures as levels.
         """
+        scales = temperatures(self.model, temperature)
         device, conditions = next(self.job.parameters()).device, self.conditions(y)
         fitted = None if sampler == "prior" else sampler
         if isinstance(fitted, str):
             with trusting(self.trust):
                 fitted, _ = at_hand(self.evaluation, fitted, self.path)
-        examples = decoded_draws(self.model, n, device, seed, "sample command", conditions=conditions, sampler=fitted)
+        if fitted is not None and scales != [1.0] and not getattr(fitted, "tempered", True):
+            raise UserError("this sampler draws stored codes, which a temperature does not change; type temperature=1")
+        examples = decoded_draws(
+            self.model, n, device, seed, "sample command", conditions=conditions, sampler=fitted, temperature=scales
+        )
         return torch.cat(list(examples)).cpu()
 
     def conditions(self, y: Word | Sequence[Word] | None = None) -> Conditions:

@@ -19,6 +19,7 @@ class Aggregate(Fitted):
 
     label = "the codes of training images"
     takes = ("real", "discrete")
+    tempered = False  # there is no noise whose temperature could be lowered
     codes: Tensor
 
     def build(self, *sizes: int) -> None:

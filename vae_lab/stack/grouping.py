@@ -14,8 +14,8 @@ from vae_lab.training.precision import lightning_name
 # Keys that may differ within a stack: the structure covers networks and loss, each job keeps its own seed and learning
 # rate, and jobs are scored separately.
 _PER_JOB = ("seed", "lr", "scheduler", "epochs", "beta", "k1", "k2", "latent_dim", "conditional", "model", "posterior",
-            "prior", "objective", "likelihood", "initialisation", "beta_schedule", "metrics", "figures", "features",
-            "sampler", "logger", "choices", "resume")  # fmt: skip
+            "prior", "quantizer", "objective", "likelihood", "initialisation", "beta_schedule", "metrics", "figures",
+            "features", "sampler", "logger", "choices", "resume")  # fmt: skip
 
 
 def settings_of(job: SweepJob) -> str:

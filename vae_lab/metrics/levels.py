@@ -1,0 +1,105 @@
+"""The use of each level of a hierarchy of latents: its KL, its active units, and what the levels above it carry alone.
+
+Level 1 is next to the data, level L is the top. KL_i = E KL[q(z_i|z_{>i}, x) ‖ p(z_i|z_{>i})] in nats. For the top k
+levels alone, z_L … z_{L−k+1} are drawn from q and the levels below from p given them, so that ``rate`` is the
+information in those k levels and ``recon`` the error that they leave (as in figure 3 of arXiv 1602.02282 and section 5
+of arXiv 2011.10650).
+
+A unit of the top is active if Var_x(E_q[z_j]) > 0.01 (arXiv 1509.00519, section 5.2). Below the top this variance
+contains the randomness of the level above, so a unit is active there if its mean KL is larger than 0.01 nats.
+"""
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor
+
+from vae_lab.examples import in_words_of
+from vae_lab.scores import Scores, Trained
+
+ACTIVE = 0.01  # variance of the mean at the top, and nats of KL below it
+
+
+class Levels:
+    """KL, active units and the reconstruction from the upper levels alone, for each level of a hierarchy.
+
+    Args:
+        images: number of test examples that are reconstructed from the upper levels.
+        empty: nats; a level with a smaller KL is called empty.
+    """
+
+    needs = ("hierarchy", "posterior")
+
+    def __init__(self, images: PositiveInt = 1000, empty: NonNegativeFloat = 0.1) -> None:
+        self.images, self.empty = images, empty
+
+    def __call__(self, trained: Trained) -> Scores:
+        """Return ``kl_level<i>``, ``active_units_level<i>`` and ``recon_top<k>``, and a note on empty levels."""
+        levels = len(trained.model.latent_shapes)
+        number = {index: levels - index for index in range(levels)}  # latents are listed from the top
+        parts = [trained.kl(level=index).mean(0) for index in range(levels)]
+        kl = [part.sum().item() for part in parts]
+        active = [_active(trained, index, parts[index]) for index in range(levels)]
+        recon = self._recon_of_top(trained)
+        values = {f"kl_level{number[index]}": kl[index] for index in range(levels)}
+        values |= {f"active_units_level{number[index]}": active[index] for index in range(levels)}
+        values |= {f"recon_top{k}": recon[k - 1] for k in range(1, levels)}
+        rows = [
+            {"level": number[index], "kl": kl[index], "active_units": active[index],
+             "rate_of_top": sum(kl[: index + 1]), "recon_of_top": recon[index]}
+            for index in range(levels)
+        ]  # fmt: skip
+        meanings = {f"kl_level{i}": f"KL of level {i} of {levels}, nats per {{one}}" for i in number.values()}
+        meanings |= {f"active_units_level{i}": f"latent dimensions of level {i} in use" for i in number.values()}
+        meanings |= {
+            f"recon_top{k}": f"recon, nats per {{one}}, with the top {k} levels from q and the others from p"
+            for k in range(1, levels)
+        }
+        meanings["kl_level1"] += "; level 1 is next to the data"
+        protocol = {
+            "images": min(self.images, len(trained.data.test)),
+            "split": "test",
+            "draws": "one per example",
+            "active": f"top: variance of the mean above {ACTIVE}; below: mean KL above {ACTIVE} nats",
+            "seed": trained.seed,
+        }
+        notes = _empty_note([number[index] for index in range(levels) if kl[index] < self.empty], levels, self.empty)
+        meanings = in_words_of(trained.data.values, meanings)
+        return Scores(values, {"levels": protocol}, {"levels": rows}, notes, meanings=meanings)
+
+    def _recon_of_top(self, trained: Trained) -> list[float]:
+        """Mean −log p(x|z) less its offset, with the top 1, 2, … L levels from q and the others from p, in nats."""
+        model, noise = trained.model, trained.noise("upper levels")
+        totals, seen = torch.zeros(len(model.latent_shapes), dtype=torch.float64), 0
+        with torch.inference_mode():
+            for batch in trained.data.batches("test", self.images):
+                latents = model.infer(batch.x, batch.y, 1, noise)
+                kept = latents.z if latents.codes is None else latents.codes
+                for k in range(1, len(totals) + 1):
+                    z = model.prior_sample(len(batch.x), batch.y, noise, kept[:k])
+                    log_px = model.likelihood.log_prob(model.decode(z, batch.y).float(), batch.target)
+                    totals[k - 1] -= log_px.double().sum().cpu()
+                seen += len(batch.x)
+        offset = model.likelihood.recon_offset(batch.target[0].numel())
+        return (totals / seen - offset).tolist()
+
+
+def _active(trained: Trained, index: int, kl: Tensor) -> int:
+    """The number of active units of the level with this index, counted from the top."""
+    mu = trained.codes(level=index)[0].mu
+    if index == 0:
+        return int((mu.var(0) > ACTIVE).sum()) if len(mu) > 1 else 0
+    if len(kl) != mu.shape[1]:  # only the sum of the level is known
+        return mu.shape[1] if kl.sum() > ACTIVE else 0
+    return int((kl > ACTIVE).sum())
+
+
+def _empty_note(empty: list[int], levels: int, threshold: float) -> list[str]:
+    if not empty:
+        return []
+    which = ", ".join(map(str, sorted(empty)))
+    one = len(empty) == 1
+    return [
+        f"Level{'' if one else 's'} {which} of {levels} {'is' if one else 'are'} empty (KL below {threshold:g} nats; "
+        "level 1 is next to the data). Try a longer warm-up (beta_schedule=linear beta_schedule.epochs=…), free bits "
+        "per level (objective.free_bits=1 objective.free_bits_per=level) or batch normalisation (model.net.norm=batch)."
+    ]
