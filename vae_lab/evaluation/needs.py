@@ -110,6 +110,8 @@ def _conditional(generated: Generated) -> str:
 
 def _unconditional(generated: Generated) -> str:
     return "the model is conditional, and noise has no label" if cast(Trained, generated).model.conditional else ""
+
+
 def _hierarchy(generated: Generated) -> str:
     several = len(cast(Trained, generated).model.latent_shapes) > 1
     return "" if several else "the model has one level of latents"
