@@ -33,6 +33,7 @@ _ADDED = {
     ("objective", "discriminator_steps"): 1,
     ("sampler", "fresh_codes"): False,
     ("sampler", "halve_every"): None,
+    ("training", "ema"): None,
 }
 
 
