@@ -59,9 +59,8 @@ def decoded_draws(
                 z = drawn_latents(model, rows, y, noise, sampler, (), temperature)
             else:
                 noise = MovedNoise(SeededNoise(drawn_on or device, *key), device)
-                top = _of_sampler(
-                    cast(Sampler | None, sampler), model, size, SeededNoise("cpu", *key), temperature[0], device
-                )
+                tempered = Tempered(SeededNoise("cpu", *key), temperature[0])
+                top = _of_sampler(cast(Sampler | None, sampler), model, size, tempered, device)
                 z = drawn_latents(model, size, y, noise, None, top, temperature)
             examples = model.likelihood.mean(model.decode(z, y))[0]
         yield examples[: n - start]
