@@ -43,7 +43,7 @@ _ADDED = {
 }
 # Metrics and figures that lists such as ``metrics=fast`` have gained. With the settings of their YAML files they do not
 # count: a finished run is not trained again for them, since vae-lab evaluate adds them.
-_GAINED = {"metrics": ("levels",), "figures": ()}
+_GAINED = {"metrics": ("levels",), "figures": ("kl_per_level", "level_draws", "first_levels", "temperatures")}
 
 
 @contextmanager
