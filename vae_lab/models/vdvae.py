@@ -23,6 +23,7 @@ In a conditional model every constant also depends on y, so that the prior is p(
 """
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
@@ -195,7 +196,7 @@ class VDVAE(nn.Module):
         z: list[Tensor] = []
         h: Tensor | None = None
         before = None
-        for level, (grid, block) in enumerate(zip(self.grids, self.p)):
+        for level, (grid, block) in enumerate(zip(self.grids, cast(Sequence[TopDownBlock], self.p))):
             if grid != before:
                 h, before = self._entered(grid, h, n, y), grid
             assert h is not None
