@@ -49,7 +49,7 @@ class IntroVAE(nn.Module):
     matches_prior = True
     introspective = True
     meanings = MEANINGS | {"repulsion": "½ Σ max(0, m − KL) of decoded images, nats per image"}
-    loss_leaves_out = "the terms of decoded images"
+    loss_leaves_out = "decoded images"
 
     def __init__(
         self,

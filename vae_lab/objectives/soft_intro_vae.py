@@ -62,7 +62,7 @@ class SoftIntroVAE(nn.Module):
     matches_prior = True
     introspective = True
     meanings = MEANINGS | {"repulsion": "½ Σ (1/α) exp(α · weighted ELBO of decoded images), nats per image"}
-    loss_leaves_out = "the terms of decoded images"
+    loss_leaves_out = "decoded images"
 
     def __init__(
         self,
