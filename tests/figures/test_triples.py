@@ -15,7 +15,7 @@ def infer(x, y, k, noise):
 
 
 def test_the_rows_are_real_images_their_reconstructions_and_draws_each_with_its_kl():
-    trained = FakeTrained(model=SimpleNamespace(infer=infer))
+    trained = FakeTrained(model=SimpleNamespace(infer=infer, conditional=False))
     figure = Triples(columns=4)(trained)
     assert len(figure.axes) == 3
     x = torch.cat([batch.x for batch in trained.data.batches("test")])

@@ -1,4 +1,4 @@
-"""What the tests of both introspective objectives share: phases, frozen parameters, and the losses as plain formulas."""
+"""What the tests of both introspective objectives share: phases, frozen parameters, and a model as plain formulas."""
 
 import math
 

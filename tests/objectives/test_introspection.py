@@ -126,3 +126,24 @@ def test_a_resumed_run_ends_as_one_that_was_not_interrupted(cli, tmp_path, name)
     for key, value in weights_of(tmp_path / "whole").items():
         assert torch.equal(weights_of(tmp_path / "half")[key], value)
     assert weights_of(tmp_path / "whole")["job.model.likelihood.steps"] == 4 * 3  # once per batch
+
+
+def test_the_last_epoch_counts_as_the_best_since_no_loss_ranks_epochs(cli, tmp_path):
+    """The first two epochs train a VAE, and the loss on real images then rises."""
+    words = ("train", *TINY_RUN, "objective=intro_vae", "model=dense", "model.net.width=16", "latent_dim=3", "lr=1e-2")
+    assert cli(*words, "objective.alpha=20", "objective.vae_epochs=2", "epochs=4", "hydra.run.dir=run").status == 0
+    rows = [float(row["val/loss"]) for row in curves_of(tmp_path / "run")]
+    best, last = (
+        torch.load(tmp_path / "run" / "checkpoints" / f"{which}.ckpt", weights_only=True) for which in ("best", "last")
+    )
+    assert min(rows) < rows[-1]
+    assert best["epoch"] == last["epoch"] == 3
+
+
+@pytest.mark.parametrize("setting", ["training.patience=3", "scheduler=plateau"])
+def test_waiting_for_the_loss_to_fall_is_refused(cli, tmp_path, setting):
+    ended = cli("train", *TINY_RUN, "objective=soft_intro_vae", setting, "hydra.run.dir=run")
+    assert ended.status == 2
+    assert ended.err.count("\n") == 1
+    assert f"{setting} waits for val/loss to fall" in ended.err
+    assert not (tmp_path / "run").exists()

@@ -26,7 +26,7 @@ class Triples:
         real = torch.cat([batch.x for batch in trained.data.batches("test")])[chosen]
         y = trained.data.test.at(chosen)[1]
         rows = {"real": real, "reconstructed": trained.reconstruct(real, y)}
-        rows["drawn"] = next(iter(trained.sample(columns, size=columns, **({} if y is None else {"y": y}))))
+        rows["drawn"] = next(trained.sample(columns, size=columns, y=y if trained.model.conditional else None))
         height, width = trained.data.x_shape[1:]
         high = 3 * 0.66 * height / width
         title = "Real, reconstructed and drawn images; below each its KL (nats)"

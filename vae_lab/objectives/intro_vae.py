@@ -48,6 +48,7 @@ class IntroVAE(nn.Module):
     variational = True
     matches_prior = True
     introspective = True
+    ranks_epochs = False
     meanings = MEANINGS | {"repulsion": "½ Σ max(0, m − KL) of decoded images, nats per image"}
     loss_leaves_out = "decoded images"
 

@@ -61,6 +61,7 @@ class SoftIntroVAE(nn.Module):
     variational = True
     matches_prior = True
     introspective = True
+    ranks_epochs = False
     meanings = MEANINGS | {"repulsion": "½ Σ (1/α) exp(α · weighted ELBO of decoded images), nats per image"}
     loss_leaves_out = "decoded images"
 
