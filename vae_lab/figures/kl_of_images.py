@@ -3,7 +3,6 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vae_lab.figures.plots import wide
 from vae_lab.figures.style import BLUE, GREEN, ORANGE, new_figure
 from vae_lab.scores import Trained
 
@@ -12,6 +11,7 @@ _CURVES = {
     "kl_reconstructions": ("reconstructed", GREEN, "^-."),
     "kl_samples": ("drawn from the prior", ORANGE, "s--"),
 }
+_DECADES = 100  # ratio of the largest to the smallest value from which the axis is logarithmic
 
 
 class KLOfImages:
@@ -37,7 +37,7 @@ class KLOfImages:
             shown += values
             axes.plot([row["epoch"] for row in history], values, style, color=colour, label=label, markersize=4)
         axes.set(xlabel="epoch", ylabel="KL (nats per image)")
-        if wide(shown):
+        if min(shown) > 0 and max(shown) > _DECADES * min(shown):
             axes.set_yscale("log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
