@@ -152,6 +152,7 @@ def _trainer_fit(
         seed=settings.seed,
         clip=settings.training.clip,
         accumulate=settings.training.accumulate,
+        ema=settings.training.ema,
         log_every=settings.training.log_every,
         loss=_loss(settings, job, data, device_for(settings.accelerator), console),
     )
