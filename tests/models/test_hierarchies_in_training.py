@@ -133,6 +133,6 @@ def test_the_nll_is_over_all_levels(model):
     with torch.inference_mode():
         out = run_model(trained.model, batch, step(), 200, densities=True)
     log_w = out.log_px + out.latents.log_p - out.latents.log_q
-    assert nll[0] == pytest.approx(-log_w.mean().item(), abs=0.3)
-    assert nll[1] == pytest.approx(-(log_w.logsumexp(0) - torch.tensor(200.0).log()).mean().item(), abs=0.1)
+    assert nll[0] == pytest.approx(-log_w.mean().item(), abs=1)  # the standard error of 100 images is 0.3
+    assert nll[1] == pytest.approx(-(log_w.logsumexp(0) - torch.tensor(200.0).log()).mean().item(), abs=0.2)
     assert nll[1] < nll[0]
