@@ -1,6 +1,7 @@
 """Takes a run of a model through every metric, figure, sampler and command: each works, or says in one line why not."""
 
 import contextlib
+import csv
 import io
 import json
 import math
@@ -15,13 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from combinations.composing import raw, smaller
-from combinations.trying import wrong_refusal
 from hydra.core.global_hydra import GlobalHydra
 
 import vae_lab
+from combinations.composing import raw, smaller
+from combinations.trying import wrong_refusal
 from vae_lab.cli import _main
-from vae_lab.config.conf import CONF
 from vae_lab.config.help import groups
 from vae_lab.config.make import make
 from vae_lab.config.references import resolved
@@ -31,7 +31,9 @@ from vae_lab.evaluation.trained import Evaluation
 
 BARE = ("logger=none", "metrics=none", "figures=none")
 FEW = {"gmm": ["sampler.components=2"], "flow": ["sampler.epochs=1"], "two_stage": ["sampler.epochs=1"]}
-QUICK = {"samples": 20, "images": 8, "bootstrap": 2, "draws": 2, "votes": 8, "epochs": 1, "max_iter": 5, "train_images": 60}
+QUICK = {"samples": 20, "images": 8, "bootstrap": 2, "draws": 2, "votes": 8, "max_iter": 5, "train_images": 60,
+         "train": 60, "test": 40}  # fmt: skip
+OTHERWISE = {"dci": {"trees": "forest"}}  # boosted trees take a minute
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,13 @@ def judged(group: str, name: str, status: int, out: str, err: str, check: Callab
 
 def commands(words: list[str], slow: bool) -> Iterator[Result]:
     """Every command with the finished run ``run``, and ways to train."""
-    yield command("evaluate", "evaluate", "run=run", "metrics=loss_terms", "figures=reconstructions", check=scored("run"))
+    yield command(
+        "evaluate", "evaluate", "run=run", "metrics=loss_terms", "figures=reconstructions", check=scored("run")
+    )
     yield command("sample", "sample", "run=run", "n=4", "out=drawn", check=array("drawn"))
     yield command("temperature", "sample", "run=run", "n=4", "temperature=0.7", "out=cool", check=array("cool"))
     yield command("score", "score", "images=drawn/n4-seed0.npy", *words[:5], "metrics=label_distribution", "figures=none",
-                  "out=given")  # fmt: skip
+                  "logger=none", "hydra.run.dir=given")  # fmt: skip
     yield command("compare", "compare", "run", "out=compared", check=file("compared/compare.html"))
     yield command("figures", "figures", "run=run", "figures=curves", check=file("run/figures/curves.png"))
     yield loaded()
@@ -135,7 +139,9 @@ def commands(words: list[str], slow: bool) -> Iterator[Result]:
     yield command("from", "train", "from=run", "epochs=3", "hydra.run.dir=more", check=scored("more"))
     yield stacked(words)
     if slow:
-        yield command("compile", "train", *words, *BARE, "compile=true", "epochs=1", "hydra.run.dir=fast", check=scored("fast"))
+        yield command(
+            "compile", "train", *words, *BARE, "compile=true", "epochs=1", "hydra.run.dir=fast", check=scored("fast")
+        )
         yield in_two_processes(words)
 
 
@@ -159,24 +165,27 @@ def resumed(words: list[str]) -> Result:
     config.write_text(config.read_text().replace("epochs: 1\n", "epochs: 2\n"))
 
     def check() -> str:
-        whole, part = (Path(run, "metrics.csv").read_text().splitlines() for run in ("run", "part"))
-        same = [without_seconds(a) == without_seconds(b) for a, b in zip(whole, part, strict=True)]
-        return "" if all(same) else "the curves of the resumed run differ from those of the whole run"
-
-    names = Path("run/metrics.csv").read_text().splitlines()[0].split(",")
-    place = names.index("seconds") if "seconds" in names else None
-
-    def without_seconds(row: str) -> list[str]:
-        return [value for i, value in enumerate(row.split(",")) if i != place]
+        same = curves("part") == curves("run")
+        return "" if same else "the curves of the resumed run differ from those of the whole run"
 
     return command("resume", "train", "resume=part", check=check)
+
+
+def curves(run: str) -> list[dict[str, str]]:
+    """The rows of ``metrics.csv`` without the times."""
+    with Path(run, "metrics.csv").open(encoding="utf-8") as lines:
+        return [{key: value for key, value in row.items() if key != "epoch_seconds"} for row in csv.DictReader(lines)]
 
 
 def stacked(words: list[str]) -> Result:
     """Two jobs train as one stack, or each alone with the same scores."""
     words = [word for word in words if not word.startswith("seed=")]
-    status, out, err = typed("train", "-m", *words, *BARE, "epochs=1", "metrics=loss_terms", "launcher=vectorized", "seed=1,2", "sweep=both")
-    found = [json.loads(path.read_text()).get("stacked") for path in Path("outputs/sweeps/both").glob("*/environment.json")]
+    status, out, err = typed(
+        "train", "-m", *words, *BARE, "epochs=1", "metrics=loss_terms", "launcher=vectorized", "seed=1,2", "sweep=both"
+    )
+    found = [
+        json.loads(path.read_text()).get("stacked") for path in Path("outputs/sweeps/both").glob("*/environment.json")
+    ]
     if status == 0 and found == [2, 2]:
         return Result("command", "stack")
     if status == 0 and len(found) == 2:
@@ -231,7 +240,7 @@ def single(group: str) -> Iterator[tuple[str, Any]]:
     for name, path in groups()[group].items():
         node = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(name)
         if isinstance(node, dict):
-            small = {key: min(value, QUICK[key]) if key in QUICK and type(value) is int else value for key, value in node.items()}
+            small = {key: smaller(value, key, QUICK) for key, value in node.items()} | OTHERWISE.get(name, {})
             yield name, make(resolved(small, raw()))
 
 

@@ -1,5 +1,6 @@
 """Composes the config of a combination from options that Hydra has composed once, each alone, and makes them small."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -56,10 +57,10 @@ def config_of(cell: "Cell") -> Node:
         return cast(Node, OmegaConf.to_container(OmegaConf.create(config), resolve=True))
 
 
-def smaller(node: Any, key: str = "") -> Any:
-    """A copy of a node in which sizes of networks are small."""
+def smaller(node: Any, key: str = "", most: Mapping[str, int] = SMALL) -> Any:
+    """A copy of a node in which numbers of these names are at most so large."""
     if isinstance(node, dict):
-        return {name: smaller(value, name) for name, value in node.items()}
-    if key in SMALL and isinstance(node, list):
-        return [smaller(value, key) for value in node]
-    return min(node, SMALL[key]) if key in SMALL and type(node) is int else node
+        return {name: smaller(value, name, most) for name, value in node.items()}
+    if key in most and isinstance(node, list):
+        return [smaller(value, key, most) for value in node]
+    return min(node, most[key]) if key in most and type(node) is int else node

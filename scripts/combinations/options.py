@@ -15,7 +15,6 @@ from itertools import product
 from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from combinations.composing import model_node, raw
-
 from vae_lab.config.help import groups
 from vae_lab.config.reads import default_of, parameters_of
 from vae_lab.config.trust import locate
@@ -75,7 +74,9 @@ def variants(group: str) -> list[str]:
         hints = get_type_hints(locate(node["_target_"]).__init__)
         literals = {key: get_args(hint) for key, hint in hints.items() if get_origin(hint) is Literal}
         found.append(option)
-        found += [f"{option} {group}.{key}={v}" for key, values in literals.items() for v in values if v != node.get(key)]
+        found += [
+            f"{option} {group}.{key}={v}" for key, values in literals.items() for v in values if v != node.get(key)
+        ]
     return found
 
 
@@ -96,7 +97,11 @@ def cells(model: str, full: bool) -> list[Cell]:
     """The combinations with a model, each once: the full product, or the products of few groups."""
     if full:
         return [*product_of(model, *AXES, "conditional")]
-    several = (("objective", "likelihood", "conditional"), ("posterior", "prior", "conditional"), ("quantizer", "likelihood"))
+    several = (
+        ("objective", "likelihood", "conditional"),
+        ("posterior", "prior", "conditional"),
+        ("quantizer", "likelihood"),
+    )
     return [*dict.fromkeys(cell for axes in several for cell in product_of(model, *axes))]
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.optim import Optimizer
+
 from combinations.composing import config_of
 from combinations.data import tiny
 from combinations.options import Cell
-from torch.optim import Optimizer
-
 from vae_lab.config.make import make
 from vae_lab.config.reads import kinds_accepted
 from vae_lab.data.dataset import Dataset
@@ -67,7 +67,9 @@ def _steps_and_scores(cell: Cell) -> str:
     engine, data = _engine(prepared), prepared.data
     for number, batch in enumerate(data.batches("train", size=8)):
         terms = engine.take(batch, Place(0, number, 2, 1))
-        bad = [f"{phase}/{name}" for phase, one in terms.items() for name, value in one.logs.items() if not finite(value)]
+        bad = [
+            f"{phase}/{name}" for phase, one in terms.items() for name, value in one.logs.items() if not finite(value)
+        ]
         if bad:
             return f"{', '.join(bad)} is not finite after {number + 1} steps"
     return _scored(prepared.job, data)
@@ -91,7 +93,9 @@ def finite(value: torch.Tensor) -> bool:
 def _engine(prepared: Prepared) -> Engine:
     """The training steps of a run, without Lightning."""
     job = prepared.job.train()
-    makers = {phase: job.own_optimizers.get(phase, make(prepared.config["optimizer"])) for phase in job.objective.phases}
+    makers = {
+        phase: job.own_optimizers.get(phase, make(prepared.config["optimizer"])) for phase in job.objective.phases
+    }
     optimizers = {phase: maker(list(job.parameters_of(phase))) for phase, maker in makers.items()}
     phases = [Phase(name, one, list(job.parameters_of(name)), job.repeats(name)) for name, one in optimizers.items()]
 
@@ -103,4 +107,6 @@ def _engine(prepared: Prepared) -> Engine:
     def release(optimizer: Optimizer) -> None:
         job.requires_grad_(True)
 
-    return Engine(job, phases, 0, 0, len(prepared.data.train), torch.device("cpu"), torch.Tensor.backward, None, isolate, release)
+    return Engine(
+        job, phases, 0, 0, len(prepared.data.train), torch.device("cpu"), torch.Tensor.backward, None, isolate, release
+    )
