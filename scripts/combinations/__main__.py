@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from combinations.capabilities import Result, results_of  # noqa: E402
+from combinations.capabilities import results_of  # noqa: E402
 from combinations.options import Cell, all_cells, leaders  # noqa: E402
 from combinations.page import page  # noqa: E402
-from combinations.trying import Outcome, outcome_of  # noqa: E402
+from combinations.trying import Outcome, Result, outcome_of  # noqa: E402
 from vae_lab.config.help import groups  # noqa: E402
 
 AT_ONCE = 50  # combinations that a process takes at a time
@@ -34,9 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", metavar="MODEL", help="models; the page is not written")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument(
-        "--quick", action="store_true", help="without compilation and DDP, half a minute per model each"
-    )
+    parser.add_argument("--quick", action="store_true", help="without compilation and DDP, the slowest")
     parser.add_argument("--kept", type=Path, help="a file with outcomes, which are not tried again; new ones are added")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "combinations.md")
     words = parser.parse_args()

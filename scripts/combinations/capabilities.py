@@ -9,41 +9,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import yaml
 from hydra.core.global_hydra import GlobalHydra
 
 import vae_lab
-from combinations.composing import raw, smaller
-from combinations.trying import wrong_refusal
+from combinations.composing import SMALL, raw, smaller
+from combinations.parts import figures, metrics
+from combinations.trying import Result, wrong_refusal
 from vae_lab.cli import _main
 from vae_lab.config.help import groups
-from vae_lab.config.make import make
-from vae_lab.config.references import resolved
-from vae_lab.errors import UserError, one_line
-from vae_lab.evaluation.needs import missing, without_results
-from vae_lab.evaluation.trained import Evaluation
+from vae_lab.errors import one_line
 
 BARE = ("logger=none", "metrics=none", "figures=none")
-FEW = {"gmm": ["sampler.components=2"], "flow": ["sampler.epochs=1"], "two_stage": ["sampler.epochs=1"]}
-QUICK = {"samples": 20, "images": 8, "bootstrap": 2, "draws": 2, "votes": 8, "max_iter": 5, "train_images": 60,
-         "train": 60, "test": 40}  # fmt: skip
-OTHERWISE = {"dci": {"trees": "forest"}}  # boosted trees take a minute
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a capability of a run does: it works, it says why it does not, or it has a fault."""
-
-    group: str  # 'metric', 'figure', 'sampler' or 'command'
-    name: str
-    refused: str = ""
-    fault: str = ""
+FEW = {"epochs": 1, "components": 2, "steps": 3}  # of the fit of a sampler
 
 
 def images_of_squares(path: Path) -> Path:
@@ -65,8 +46,9 @@ def results_of(words: list[str], folder: Path, slow: bool) -> Iterator[Result]:
         slow: also compile the step, and train in two processes, which takes half a minute each.
     """
     data = images_of_squares(folder / "squares.npz")
-    words = ["dataset=arrays", f"dataset.source.path={data}", "dataset.source.array=images", "dataset.source.labels=labels",
-             "dataset.source.factors=factors", "dataset.limit=60", "batch_size=20", *words, *small_words(words)]  # fmt: skip
+    source = {"path": data, "array": "images", "labels": "labels", "factors": "factors"}
+    of_data = ["dataset=arrays", *(f"dataset.source.{key}={value}" for key, value in source.items())]
+    words = [*of_data, "dataset.limit=60", "batch_size=20", *words, *small_words(words)]
     with contextlib.chdir(folder):
         yield command("train", "train", *words, *BARE, "epochs=2", "hydra.run.dir=run")
         if not (folder / "run" / "results.json").is_file():
@@ -82,8 +64,9 @@ def small_words(words: list[str]) -> list[str]:
     """Words that make the networks and the objective of a run small."""
     chosen = [word for word in words if "." not in word.partition("=")[0] and word.partition("=")[0] in groups()]
     config, found = raw(*chosen), []
-    for group in ("model", "objective", "posterior", "prior", "quantizer"):
-        found += [f"{key}={value}" for key, value in changed(config[group], smaller(config[group]), group)]
+    for group in ("model", "objective", "posterior", "prior", "quantizer", "sampler"):
+        node, most = config[group] or {}, SMALL | (FEW if group == "sampler" else {})
+        found += [f"{key}={value}" for key, value in changed(node, smaller(node, "", most), group)]
     return found
 
 
@@ -130,8 +113,8 @@ def commands(words: list[str], slow: bool) -> Iterator[Result]:
     )
     yield command("sample", "sample", "run=run", "n=4", "out=drawn", check=array("drawn"))
     yield command("temperature", "sample", "run=run", "n=4", "temperature=0.7", "out=cool", check=array("cool"))
-    yield command("score", "score", "images=drawn/n4-seed0.npy", *words[:5], "metrics=label_distribution", "figures=none",
-                  "logger=none", "hydra.run.dir=given")  # fmt: skip
+    of_images = (*words[:5], "metrics=label_distribution", "figures=none", "logger=none", "hydra.run.dir=given")
+    yield command("score", "score", "images=drawn/n4-seed0.npy", *of_images)
     yield command("compare", "compare", "run", "out=compared", check=file("compared/compare.html"))
     yield command("figures", "figures", "run=run", "figures=curves", check=file("run/figures/curves.png"))
     yield loaded()
@@ -179,13 +162,10 @@ def curves(run: str) -> list[dict[str, str]]:
 
 def stacked(words: list[str]) -> Result:
     """Two jobs train as one stack, or each alone with the same scores."""
-    words = [word for word in words if not word.startswith("seed=")]
-    status, out, err = typed(
-        "train", "-m", *words, *BARE, "epochs=1", "metrics=loss_terms", "launcher=vectorized", "seed=1,2", "sweep=both"
-    )
-    found = [
-        json.loads(path.read_text()).get("stacked") for path in Path("outputs/sweeps/both").glob("*/environment.json")
-    ]
+    sweep = ("epochs=1", "metrics=loss_terms", "launcher=vectorized", "seed=1,2", "sweep=both")
+    status, out, err = typed("train", "-m", *words, *BARE, *sweep)
+    environments = Path("outputs/sweeps/both").glob("*/environment.json")
+    found = [json.loads(path.read_text()).get("stacked") for path in environments]
     if status == 0 and found == [2, 2]:
         return Result("command", "stack")
     if status == 0 and len(found) == 2:
@@ -231,57 +211,7 @@ def file(path: str) -> Callable[[], str]:
 def samplers() -> Iterator[Result]:
     """Every sampler, fitted to the codes of the run."""
     for name in groups()["sampler"]:
-        words = ("sample", "run=run", f"sampler={name}", *FEW.get(name, ()), "n=4", f"out=by_{name}")
+        node = raw(f"sampler={name}")["sampler"] or {}
+        few = [f"{key}={value}" for key, value in changed(node, smaller(node, "", SMALL | FEW), "sampler")]
+        words = ("sample", "run=run", f"sampler={name}", *few, "n=4", f"out=by_{name}")
         yield command(name, *words, check=array(f"by_{name}"), group="sampler")
-
-
-def single(group: str) -> Iterator[tuple[str, Any]]:
-    """The metrics or figures of ``conf/`` that are no lists of others, made with small numbers."""
-    for name, path in groups()[group].items():
-        node = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(name)
-        if isinstance(node, dict):
-            small = {key: smaller(value, key, QUICK) for key, value in node.items()} | OTHERWISE.get(name, {})
-            yield name, make(resolved(small, raw()))
-
-
-def metrics(evaluation: Evaluation) -> Iterator[Result]:
-    """Every metric of the run."""
-    for name, metric in single("metrics"):
-        yield tried("metric", name, lambda: missing(metric, evaluation), lambda: scores_of(evaluation, name, metric))
-
-
-def scores_of(evaluation: Evaluation, name: str, metric: Any) -> str:
-    """Compute a metric; what is wrong with its scores."""
-    before = set(evaluation.scores.values)
-    evaluation.run({name: metric})
-    values = {key: value for key, value in evaluation.scores.values.items() if key not in before}
-    bad = [key for key, value in values.items() if not math.isfinite(value)]
-    return f"{', '.join(bad)} is not finite" if bad else ""
-
-
-def figures(evaluation: Evaluation) -> Iterator[Result]:
-    """Every figure of the run, after the metrics whose results some of them show."""
-    computed = {entry.partition("_inception")[0] for entry in evaluation.scores.protocol}
-    for name, figure in single("figures"):
-        lacking = without_results(figure, computed)
-        reason = f"it shows the results of metrics={','.join(lacking)}, which this run does not have" if lacking else ""
-
-        def draw() -> str:
-            drawn = figure(evaluation)
-            return "" if drawn is not None else f"{getattr(figure, 'requires', 'it returns nothing')}"
-
-        yield tried("figure", name, lambda: missing(figure, evaluation) or (reason and ("results", reason)), draw)
-
-
-def tried(group: str, name: str, lacks: Callable[[], Any], run: Callable[[], str]) -> Result:
-    """The result of a metric or a figure, whose reason for not being there is one clause of a note."""
-    try:
-        reason = lacks()
-        if reason:
-            return Result(group, name, refused=reason[1])
-        with torch.inference_mode():
-            return Result(group, name, fault=run())
-    except UserError as why:
-        return Result(group, name, refused=str(why), fault=wrong_refusal(str(why)))
-    except Exception as why:
-        return Result(group, name, fault=one_line(f"{type(why).__name__}: {why}"))

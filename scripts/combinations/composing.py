@@ -16,10 +16,14 @@ from vae_lab.config.weights import WEIGHTS, has_kl_weight, resolve_weights
 if TYPE_CHECKING:
     from combinations.options import Cell
 
-BASE = ["dataset=digits", "likelihood=mse", "dataset.limit=16", "batch_size=8", "epochs=1", "accelerator=cpu", "logger=none",
-        "metrics=none", "figures=none", "compile=false"]  # fmt: skip
-SMALL: dict[str, int] = {"width": 8, "hidden": 8, "depth": 1, "blocks": 1, "components": 3, "pseudo_inputs": 3, "encoder": 8,
-         "decoder": 8, "widths": 8, "channels": 8, "samples": 2}  # fmt: skip
+BASE = [
+    *("dataset=digits", "likelihood=mse", "dataset.limit=16", "batch_size=8", "epochs=1", "accelerator=cpu"),
+    *("logger=none", "metrics=none", "figures=none", "compile=false"),
+]
+SMALL: dict[str, int] = {
+    **dict.fromkeys(("width", "hidden", "encoder", "decoder", "widths", "channels"), 8),
+    **{"depth": 1, "blocks": 1, "layers": 2, "components": 3, "pseudo_inputs": 3, "samples": 2, "heads": 2},
+}
 """The largest value of settings of these names, and of the numbers in their lists."""
 
 

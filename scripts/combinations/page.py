@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from combinations.capabilities import Result
 from combinations.options import choices
-from combinations.trying import Outcome
+from combinations.trying import Outcome, Result
 
 INTRODUCTION = """# What works with what
 
@@ -36,6 +36,10 @@ which train as one; *ddp* is two processes; *load_run* is the function for noteb
 SECTIONS = {"command": COMMANDS, "sampler": "## Samplers\n", "metric": "## Metrics\n", "figure": "## Figures\n"}
 
 
+Entry = Callable[[str, Any], str]  # of a model and a column
+Results = Mapping[str, Sequence[Result]]  # of the runs, by model
+
+
 class Footnotes:
     """The reasons on a page, numbered in the order of their first use."""
 
@@ -51,9 +55,7 @@ class Footnotes:
         return [f"{number}. {reason}" for reason, number in self.numbers.items()]
 
 
-def page(
-    outcomes: Sequence[Outcome], results: Mapping[str, Sequence[Result]], leaders: Sequence[str], minutes: int
-) -> str:
+def page(outcomes: Sequence[Outcome], results: Results, leaders: Sequence[str], minutes: int) -> str:
     """The whole page.
 
     Args:
@@ -140,7 +142,7 @@ def general(outcome: Outcome) -> str:
     return outcome.refused.replace(f"model={outcome.cell.model}", "model=…")
 
 
-def table_of_results(results: Mapping[str, Sequence[Result]], group: str, notes: Footnotes) -> list[str]:
+def table_of_results(results: Results, group: str, notes: Footnotes) -> list[str]:
     """A table of what the runs of each model do: the results of one group."""
     found = {(model, one.name): one for model, several in results.items() for one in several if one.group == group}
     columns = list(dict.fromkeys(name for _, name in found))

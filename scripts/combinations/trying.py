@@ -38,6 +38,16 @@ class Outcome:
         return not self.refused and not self.fault
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a capability of a run does: it works, it says why it does not, or it has a fault."""
+
+    group: str  # 'metric', 'figure', 'sampler' or 'command'
+    name: str
+    refused: str = ""
+    fault: str = ""
+
+
 def outcome_of(cell: Cell) -> Outcome:
     """Try a combination. Everything but a refusal with a way out is a fault."""
     try:

@@ -66,7 +66,7 @@ class GaussianLevels(nn.Module):
         self.decoder = net.output((codes[0][0] + given, *codes[0][1:]), likelihood.params_shape(self.x_shape))
 
     def seen(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """What inference sees of examples [B, *x_shape]: images, with the channel of y; or tokens as one-hot vectors."""
+        """What inference sees of examples [B, *x_shape]: images with the channel of y, or tokens as one-hot vectors."""
         if self.vocabulary:
             return one_hot(x, self.vocabulary).float()
         return self.condition.beside_image(x, y) if self.condition else x
