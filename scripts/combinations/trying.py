@@ -1,6 +1,7 @@
 """Tries a combination: two optimizer steps, the scores of the ELBO and a few samples, in this process."""
 
 import math
+import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from torch.optim import Optimizer
 
 from combinations.composing import config_of
 from combinations.data import tiny
-from combinations.options import Cell
+from combinations.options import READ, Cell, reads
 from vae_lab.config.make import make
 from vae_lab.config.reads import kinds_accepted
 from vae_lab.data.dataset import Dataset
@@ -22,6 +23,8 @@ from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.job import Job
 
 FIXES = ("type ", "leave ", "train ", "install", "choose ", "give ", "add ", "use ", "remove ")  # words of a way out
+
+ADVICE = re.compile(rf"type ({'|'.join(Cell._fields)})=([a-z_]+)")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def outcome_of(cell: Cell) -> Outcome:
         fault = _steps_and_scores(cell)
         return Outcome(cell, fault=fault)
     except UserError as why:
-        return Outcome(cell, refused=str(why), fault=wrong_refusal(str(why)))
+        return Outcome(cell, refused=str(why), fault=wrong_refusal(str(why)) or vain_advice(str(why), cell))
     except Exception as why:
         last = traceback.extract_tb(why.__traceback__)[-1]
         return Outcome(cell, fault=one_line(f"{type(why).__name__}: {why} ({Path(last.filename).name}:{last.lineno})"))
@@ -67,6 +70,17 @@ def wrong_refusal(message: str) -> str:
     if "a trial step failed" in message or not any(way in message for way in FIXES):
         return f"the refusal names no way out: {message}"
     return ""
+
+
+def vain_advice(message: str, cell: Cell) -> str:
+    """Why the first option that a refusal advises changes nothing; empty where it does, or where none is named."""
+    advised = ADVICE.search(message)
+    if not advised:
+        return ""
+    group, option = advised.groups()
+    if group in READ and not reads(cell.model, group):
+        return f"the refusal advises a group that the model does not read: {message}"
+    return f"the refusal advises what is chosen already: {message}" if getattr(cell, group) == option else ""
 
 
 def _steps_and_scores(cell: Cell) -> str:
