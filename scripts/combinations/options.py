@@ -1,17 +1,18 @@
 """Which combinations of options are tried, read from the files of ``conf/`` and from the constructors that they name.
 
 A new YAML file takes part by itself. A combination has one option of each of the groups in :data:`AXES`, and
-``conditional``. Combinations are left out that the program refuses for a known reason or that differ in nothing:
+``conditional``. Those are left out that are refused for a known reason, or that differ in nothing that matters:
 
 * groups that a model does not read keep their default;
 * models of the same class differ in their networks alone, so the full product is tried with one of them, the leader.
-  With each of the others, every objective is tried with every likelihood and ``conditional``, and every posterior with
-  every prior; likewise every quantizer with every likelihood.
+  With the others, every objective is tried with every likelihood, every posterior with every prior, and every quantizer
+  with every likelihood; and all of them with and without ``conditional``;
+* a setting with few values, such as ``objective.gradient=dreg``, is tried with the defaults of the other groups.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import product
+from itertools import chain, product
 from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from combinations.composing import model_node, raw
@@ -53,12 +54,13 @@ def reads(model: str, group: str) -> bool:
     return group in parameters_of(model_node(model)["_target_"])
 
 
-def choices(model: str, group: str) -> Sequence[object]:
-    """The options of a group that are tried with a model; the default comes first."""
-    default = _default(group)
+def choices(model: str, group: str, settings: bool = False) -> Sequence[object]:
+    """The options of a group that are tried with a model, the default first; also with their settings, if asked for."""
     if group in READ and not reads(model, group):
-        return [default]
-    return [False, True] if group == "conditional" else variants(group)
+        return [_default(group)]
+    if group == "conditional":
+        return [False, True]
+    return [option for option in variants(group) if settings or " " not in option]
 
 
 @cache
@@ -94,22 +96,18 @@ def leaders() -> list[str]:
 
 
 def cells(model: str, full: bool) -> list[Cell]:
-    """The combinations with a model, each once: the full product, or the products of few groups."""
-    if full:
-        return [*product_of(model, *AXES, "conditional")]
-    several = (
-        ("objective", "likelihood", "conditional"),
-        ("posterior", "prior", "conditional"),
-        ("quantizer", "likelihood"),
-    )
-    return [*dict.fromkeys(cell for axes in several for cell in product_of(model, *axes))]
+    """The combinations with a model, each once: the full product, or the products of two or three groups."""
+    several = [product_of(model, axis, "conditional", settings=True) for axis in AXES]
+    products = [(*AXES, "conditional")] if full else [AXES[:2], ("posterior", "prior", "conditional"), AXES[1::3]]
+    return [*dict.fromkeys(chain(*several, *(product_of(model, *axes) for axes in products)))]
 
 
-def product_of(model: str, *axes: str) -> Iterator[Cell]:
+def product_of(model: str, *axes: str, settings: bool = False) -> Iterator[Cell]:
     """Every combination of the options of these groups; the others keep their default."""
-    defaults = [choices(model, group) if group in axes else [_default(group)] for group in (*AXES, "conditional")]
-    for options in product(*defaults):
-        yield Cell(model, *options)  # type: ignore[arg-type]
+    groups_of = (*AXES, "conditional")
+    options = [choices(model, group, settings) if group in axes else [_default(group)] for group in groups_of]
+    for chosen in product(*options):
+        yield Cell(model, *chosen)  # type: ignore[arg-type]
 
 
 def all_cells(models: Sequence[str] | None = None) -> list[Cell]:
@@ -118,6 +116,6 @@ def all_cells(models: Sequence[str] | None = None) -> list[Cell]:
     return [cell for model in models or groups()["model"] for cell in cells(model, model in first)]
 
 
-def pairs(model: str) -> list[Cell]:
-    """A selection in which every option of every group occurs once with the defaults of the other groups."""
+def each_option(model: str) -> list[Cell]:
+    """A selection in which every option occurs once with a model, with the defaults of the other groups."""
     return [*dict.fromkeys(cell for axis in (*AXES, "conditional") for cell in product_of(model, axis))]

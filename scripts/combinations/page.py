@@ -19,10 +19,10 @@ One that does not make sense is refused in one line before anything is written. 
 these lines, which stand below.
 
 * The full product of all groups was tried with {leaders}, one of each class of models.
-* With each of the other models, whose classes are the same, every objective was tried with every likelihood and with
-  `conditional=true`, every posterior with every prior, and every quantizer with every likelihood.
+* The other models differ from these in their networks alone. With each of them, every objective was tried with every
+  likelihood, every posterior with every prior, and every option with and without `conditional=true`.
 * Groups that a model does not read (a dash in the tables) are refused unless they have their default.
-* Where a setting of an option has few values, such as `objective.gradient=dreg`, each of them was tried.
+* A setting with few values, such as `objective.gradient=dreg`, was tried with the defaults of the other groups.
 * Images are 8×8 scans of digits with labels; `likelihood=categorical` has phrases of six tokens.
 
 {tried:,} combinations were tried: {works:,} work, {refused:,} are refused, {faults:,} are faults.{minutes}
