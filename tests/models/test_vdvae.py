@@ -79,6 +79,13 @@ def test_levels_go_from_the_smallest_grid_to_the_largest():
     assert [part.shape[0] for part in latents.kl] == [1, 4, 4, 4]  # q of the top does not depend on a sample
 
 
+def test_the_way_up_has_as_many_blocks_as_the_way_down_or_another_number():
+    assert [len(blocks) for blocks in vdvae(blocks=(2, 1)).up] == [1, 2, 1]  # the first is the convolution of images
+    model = vdvae(up_blocks=[0, 3])
+    assert [len(blocks) for blocks in model.up] == [1, 0, 3]
+    assert model.up[2][0].scale == pytest.approx(1 / math.sqrt(3))
+
+
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 7, 9)])
 def test_images_of_any_size_come_out_in_their_size(shape):
     model = vdvae(scales=[2, 3, 32], blocks=[1, 1, 1], latent_dims=[1, 2, 3], shape=shape)
@@ -161,7 +168,9 @@ def test_the_spectral_term_is_a_loss_of_training_alone():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"blocks": [1]}, "2 entries, model.blocks 1 and model.latent_dims 2; type one entry per grid"),
+        ({"blocks": [1]}, "model.blocks has 1 entries and model.scales 2; type one entry per grid in both"),
+        ({"latent_dims": [1, 2, 3]}, "model.latent_dims has 3 entries"),
+        ({"up_blocks": [1]}, "model.up_blocks has 1 entries"),
         ({"scales": [16, 2]}, r"type model.scales=\[2,16\]"),
         ({"scales": [2, 2]}, r"type model.scales=\[2\]"),
         ({"shape": (5,)}, "convolutions need images"),
