@@ -2,6 +2,7 @@
 
 from check_science import (  # noqa: F401
     code_metrics,
+    deep_hierarchies,
     formulas,
     image_metrics,
     importance,
