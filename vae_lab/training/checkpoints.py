@@ -6,15 +6,18 @@ Where the loss of an objective does not say which epoch is best (``Objective.ran
 import shutil
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from vae_lab.system.files import replaced, write_torch
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+AVERAGED = "averaged"  # the entry beside ``state_dict`` that holds the averaged weights of a run with training.ema
 
 
 class Checkpoint(ModelCheckpoint):
@@ -80,6 +83,20 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """Write a checkpoint atomically; see :class:`AtomicCheckpointIO`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_torch(path, checkpoint)
+
+
+def scored_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights in a checkpoint that a run is scored with: their average, where the run keeps one."""
+    return _of_job(content.get(AVERAGED, content["state_dict"]))
+
+
+def trained_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights in a checkpoint that the optimizer steps."""
+    return _of_job(content["state_dict"])
+
+
+def _of_job(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix("job."): value for key, value in state.items()}
 
 
 def is_whole(path: Path) -> bool:
