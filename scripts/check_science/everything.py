@@ -12,6 +12,7 @@ from check_science import (  # noqa: F401
     model_metrics,
     objectives,
     objectives_of_codes,
+    objectives_of_decoded_images,
     posteriors,
     priors,
     samplers,
