@@ -16,4 +16,5 @@ from check_science import (  # noqa: F401
     samplers,
     with_disentanglement_lib,
     with_pythae,
+    with_vector_quantize_pytorch,
 )

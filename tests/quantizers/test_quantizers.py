@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.quantizers import EMA, FSQ, LFQ, Codebook, Cosine, Residual
-from vae_lab.quantizers.ema import RESTARTED
+from vae_lab.quantizers.running_book import RESTARTED
 
 NOISE = SeededNoise("cpu", 0)
 
