@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vae_lab.examples import Data
-from vae_lab.types import Model, Noise, Normal, Objective, Progress
+from vae_lab.types import CodePrior, Model, Noise, Normal, Objective, Progress
 
 Conditions = Callable[[int, int, Noise], Tensor | None]  # (index of the first sample, how many, noise) to their y
 
@@ -128,6 +128,7 @@ class Trained(Generated, Protocol):
     model: Model
     objective: Objective
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
+    prior: CodePrior | None  # the fitted prior of a discrete model's codes; None: the model's own prior
 
     @property
     def conditions(self) -> Conditions:
@@ -135,6 +136,20 @@ class Trained(Generated, Protocol):
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
         """As in :class:`Generated`; a conditional model decodes the rows of ``y`` in turn. z does not depend on y."""
+
+    def latents(
+        self,
+        n: int,
+        noise: Noise,
+        y: Tensor | None = None,
+        top: tuple[Tensor, ...] = (),
+        temperature: Sequence[float] = (1.0,),
+    ) -> tuple[Tensor, ...]:
+        """n draws of z of all levels, each [1, n, ...], from ``prior`` or else from the model's own prior.
+
+        ``top`` holds the uppermost levels, which are kept: [1, n, ...], z or discrete codes; the others are drawn given
+        them. ``temperature`` is one for all levels or one per level.
+        """
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Decoded means of the posterior means: [B, *x_shape] to the same; ``y`` is read by conditional models."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
@@ -223,6 +224,92 @@ class Sampler(Protocol):
         """Switch to evaluation mode."""
 
 
+@dataclass
+class CodeBatch:
+    """Discrete codes of B examples."""
+
+    codes: tuple[Tensor, ...]  # of every level, top first: long [B, ...]
+    y: Tensor | None  # long [B] class labels or float [B, A] attributes, where the model is conditional
+
+
+class CodeSource(Protocol):
+    """The discrete codes of a dataset, encoded anew at every pass: examples that are drawn anew have other codes."""
+
+    shapes: Sequence[Shape]  # of one example's codes, of every level, top first
+    sizes: Sequence[int]  # K of every level
+    y_size: int  # number of classes or attributes that the model is conditional on; 0: none
+    device: torch.device  # where the codes are, and where a network is to be fitted
+    examples: int  # in the training set
+
+    def batches(self, epoch: int, size: int) -> Iterator[CodeBatch]:
+        """The training set in the order and with the noise of an epoch, ``size`` examples at a time."""
+
+    def held_out(self, size: int) -> Iterator[CodeBatch]:
+        """The validation set, the same at every call."""
+
+
+class Unfinished(Protocol):
+    """Where a fit that takes long keeps its state, so that it continues after an interruption."""
+
+    def read(self) -> dict[str, Any] | None:
+        """The last state that was kept; None: the fit starts."""
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Keep a state of tensors and plain values, in the place of the one before."""
+
+
+class CodePrior(Protocol):
+    """p(c|y) of the discrete codes of all levels, fitted after training: an ``nn.Module`` like a :class:`Sampler`.
+
+    p(c|y) = Π_l p(c_l | c_{<l}, y), the top level first. In a run of a discrete model, it takes the place of the
+    model's uniform prior.
+    """
+
+    about: dict[str, Any]
+    takes: Sequence[str]  # ('discrete',)
+    prior_of_codes: bool  # True; an attribute that a :class:`Sampler` does not have
+
+    @property
+    def label(self) -> str:
+        """A short description of the fitted distribution, for protocols and titles."""
+
+    def fit(self, source: CodeSource, noise: Noise, progress: Progress, unfinished: Unfinished) -> None:
+        """Fit every level apart, given the codes of the levels above it, on the device of the source."""
+
+    def sample(
+        self,
+        n: int,
+        noise: Noise,
+        y: Tensor | None = None,
+        top: tuple[Tensor, ...] = (),
+        temperature: Sequence[float] = (1.0,),
+    ) -> tuple[Tensor, ...]:
+        """n draws of the codes of every level, each long [n, ...], for ``model.prior_sample(…, top=codes)``.
+
+        Args:
+            n: number of draws.
+            noise: makes the draws, on the device of the prior.
+            y: their labels [n] or attributes [n, A], for a conditional model.
+            top: codes of the uppermost levels, each [n, ...]; the levels below are drawn given them.
+            temperature: the logits are divided by it; one for all levels or one per level, the top first.
+        """
+
+    def log_prob(self, codes: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
+        """log p(c_l | c_{<l}, y) of the codes of all levels, each long [N, ...]: [N, levels] nats."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All fitted numbers."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """Restore a fit into an instance that was not fitted, whatever the sizes."""
+
+    def eval(self) -> CodePrior:
+        """Switch to evaluation mode."""
+
+    def to(self, device: torch.device) -> CodePrior:
+        """Move to a device."""
+
+
 class Architecture(Protocol):
     """A pair of networks that fit together, through a vector of features."""
 
@@ -266,6 +353,10 @@ class Model(Protocol):
 
     The constructor's parameters say which groups of the config a model reads: ``latent_dim``, ``posterior``, ``prior``
     and ``conditional``. A choice in a group that it does not read is refused.
+
+    A model of discrete codes has the attribute ``code_sizes``: K of every level, top first. Its prior is uniform over
+    codes, and its YAML chooses a :class:`CodePrior` (``override /sampler@_global_.sampler: …``), which is fitted after
+    training and takes the place of that prior.
     """
 
     likelihood: Likelihood

@@ -17,8 +17,7 @@ from vae_lab.config.settings import SampleConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import Word, y_text
 from vae_lab.evaluation.fitting import at_hand, sampler_name
-from vae_lab.evaluation.sampled import source_of
-from vae_lab.evaluation.trained import PRIOR, Evaluation
+from vae_lab.evaluation.trained import PRIOR, Evaluation, source_of
 from vae_lab.examples import Tokens, values_from
 from vae_lab.report.following import tracker
 from vae_lab.report.titles import title_of

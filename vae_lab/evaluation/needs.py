@@ -13,7 +13,7 @@ from vae_lab.scores import Generated, Trained, needs_of
 from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
-QUIET = frozenset({"conditional", "unconditional", "hierarchy"})
+QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes"})
 
 
 def missing(part: object, generated: Generated) -> tuple[str, str] | None:
@@ -117,6 +117,16 @@ def _hierarchy(generated: Generated) -> str:
     return "" if several else "the model has one level of latents"
 
 
+def _codes(generated: Generated) -> str:
+    discrete = getattr(cast(Trained, generated).model, "code_sizes", ())
+    return "" if discrete else "the model has no discrete codes"
+
+
+def _code_prior(generated: Generated) -> str:
+    fitted = cast(Trained, generated).prior is not None
+    return "" if fitted else "no prior was fitted to the codes; type sampler=code_transformer"
+
+
 def _posterior(generated: Generated) -> str:
     return "" if cast(Trained, generated).objective.variational else "this objective trains no q(z|x)"
 
@@ -161,6 +171,8 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "conditional": _conditional,  # The model reads labels or attributes.
     "unconditional": _unconditional,  # The model reads neither labels nor attributes.
     "hierarchy": _hierarchy,  # The model has several levels of latents.
+    "codes": _codes,  # The model has discrete codes.
+    "code_prior": _code_prior,  # A prior was fitted to these codes.
     "posterior": _posterior,  # The objective trains q(z|x).
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.

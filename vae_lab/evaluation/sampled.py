@@ -7,7 +7,7 @@ from torch import Tensor
 from vae_lab.config.node import Node
 from vae_lab.evaluation.draws import decoded_draws
 from vae_lab.evaluation.scoring import Scoring
-from vae_lab.evaluation.trained import PRIOR, Evaluation
+from vae_lab.evaluation.trained import Evaluation, source_of
 from vae_lab.scores import PARTS, Extractor, Scores, parted
 from vae_lab.types import Sampler
 
@@ -30,8 +30,7 @@ class Sampled(Scoring):
         title = f"{evaluation.title}, sampler={name}"
         super().__init__(evaluation.data, evaluation.seed, evaluation.device, title, evaluation.progress)
         self.evaluation, self.fitted, self.about, self.name = evaluation, sampler, about, name
-        labels = evaluation.sampler.removeprefix(PRIOR)  # how a conditional model's labels were drawn
-        self.sampler, self.known = source_of(sampler) + labels, evaluation.scores
+        self.sampler, self.known = source_of(sampler) + evaluation.labels_drawn, evaluation.scores
         if evaluation.scores.protocol.get("samplers", {}).get(name) == about:
             self.scores = _of_sampler(evaluation.scores, name)
         else:  # Scores under this name belong to an earlier fit.
@@ -69,11 +68,6 @@ class Sampled(Scoring):
             scores.add(Scores({}, notes=labels))
             scores.protocol["samplers"] = {**scores.protocol.get("samplers", {}), self.name: self.about}
         return self.evaluation.scores
-
-
-def source_of(sampler: Sampler) -> str:
-    """Return the source of a sampler's images, as a text for protocols and titles."""
-    return f"decoder means of draws from {sampler.label}"
 
 
 def _under_full_names(scores: Scores, name: str) -> Scores:

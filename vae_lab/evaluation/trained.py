@@ -8,16 +8,21 @@ import torch
 from torch import Tensor
 
 from vae_lab.evaluation.conditions import as_in_training, in_turn, unconditional
-from vae_lab.evaluation.draws import decoded_draws
+from vae_lab.evaluation.draws import decoded_draws, drawn_latents
 from vae_lab.evaluation.scoring import AT_ONCE, Counted, FeaturesFor, Scoring, silent
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features
 from vae_lab.inference import at_the_means, mean_latents, posterior_moments
 from vae_lab.scores import Conditions, Extractor
 from vae_lab.training.job import Job
-from vae_lab.types import Batch, Model, Noise, Normal, Progress
+from vae_lab.types import Batch, CodePrior, Model, Noise, Normal, Progress, Sampler
 
 PRIOR = "decoder means of draws from the prior"
+
+
+def source_of(sampler: Sampler | CodePrior) -> str:
+    """Return the source of a sampler's images, as a text for protocols and titles."""
+    return f"decoder means of draws from {sampler.label}"
 
 
 class Evaluation(Scoring):
@@ -29,8 +34,9 @@ class Evaluation(Scoring):
         data, seed, device, title, progress, features: see :class:`Scoring`.
     """
 
-    sampler = PRIOR
+    prior: CodePrior | None = None
     learnt_from = "train"
+    labels_drawn = ""  # how the y of samples are drawn, as the end of a sentence
 
     def __init__(
         self,
@@ -50,9 +56,14 @@ class Evaluation(Scoring):
         if self.model.conditional:
             kind = "attributes" if data.attributes else "labels"
             self.conditioned_on = f"the {data.values.many}' {kind}"
-            self.sampler = f"{PRIOR}, {kind} drawn as in training"
+            self.labels_drawn = f", {kind} drawn as in training"
         self._encodings: dict[tuple[str, int | None], _Encoded] = {}  # by split and n
         self._factor_posteriors: Normal | None = None
+
+    @property
+    def sampler(self) -> str:  # type: ignore[override]
+        """The source of the samples, for protocols."""
+        return (PRIOR if self.prior is None else source_of(self.prior)) + self.labels_drawn
 
     @cached_property
     def conditions(self) -> Conditions:
@@ -66,10 +77,23 @@ class Evaluation(Scoring):
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
         """Yield n decoded means of prior draws; a smaller n gives the first of the same examples.
 
-        A conditional model decodes the rows of y in turn, or y drawn as in training. z does not depend on y.
+        A conditional model decodes the rows of y in turn, or y drawn as in training. z does not depend on y, unless it
+        is drawn from a fitted prior of codes.
         """
         conditions = self.conditions if y is None else in_turn(y)
-        yield from decoded_draws(self.model, n, self.device, self.seed, purpose, size, conditions)
+        yield from decoded_draws(self.model, n, self.device, self.seed, purpose, size, conditions, self.prior)
+
+    def latents(
+        self,
+        n: int,
+        noise: Noise,
+        y: Tensor | None = None,
+        top: tuple[Tensor, ...] = (),
+        temperature: Sequence[float] = (1.0,),
+    ) -> tuple[Tensor, ...]:
+        """Return n draws of z of all levels; see :func:`~vae_lab.evaluation.draws.drawn_latents`."""
+        with torch.inference_mode():
+            return drawn_latents(self.model, n, y, noise, self.prior, top, temperature)
 
     def _generated(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
         if source == "samples":

@@ -62,6 +62,7 @@ class VQVAE(nn.Module):
         features, height, width = cast(Shape, self.encoder.out_shape)
         norm = [nn.GroupNorm(1, features)] if normalize else []
         self.to_code = nn.Sequential(*norm, nn.Conv2d(features, book.dims, 1))
+        self.code_sizes = (book.codes,)
         self.latent_shapes = ((height, width, *([book.depth] if book.depth > 1 else [])),)
         given = y_size if conditional else 0
         self.decoder = net.grid_decoder(book.dims + given, likelihood.params_shape(self.x_shape))
