@@ -1,11 +1,12 @@
 """Quantizers of the package vector-quantize-pytorch, given our codebooks and the same vectors.
 
 Conventions differ in what does not matter for a method, and numbers are scaled accordingly: the package's losses are
-means over vectors and dimensions, ours sums; its LFQ counts the bits of a code from the other end; its trained codebook
-has one loss with one weight for both terms, which is ours with β = 1, and whose value is half of our sum. It smooths the
-usage of codes by ``eps``, which is 0 here, and passes gradients by a rotation, which is switched off. Restarts of dead
-codes are random in both and are not compared. The package updates a codebook that all depths of a residual quantizer
-share once per depth, so that deeper codes weigh more; here it is given the residuals of all depths at once, as ours is.
+means over vectors and dimensions, ours sums; its LFQ counts the bits of a code from the other end; its trained
+codebook has one loss with one weight for both terms, which is ours with β = 1, and whose value is half of our sum. It
+smooths the usage of codes by ``eps``, which is 0 here, and passes gradients by a rotation, which is switched off.
+Restarts of dead codes are random in both and are not compared. The package updates a codebook that all depths of a
+residual quantizer share once per depth, so that deeper codes weigh more; here it is given the residuals of all depths
+at once, as ours is.
 """
 
 import importlib

@@ -20,7 +20,6 @@ training, so that the KL is the constant Σ_i log K_i · positions_i.
 [(1, 5, 7, 7), (1, 5, 14, 14)]
 """
 
-import math
 from collections.abc import Sequence
 from typing import cast
 
