@@ -14,6 +14,7 @@ import yaml
 from helpers import curves_of, scores_of
 
 import vae_lab
+from vae_lab.config.composing import composer
 from vae_lab.config.renamed import MOVED, current
 from vae_lab.runs.state import identity, saved_config
 
@@ -99,6 +100,32 @@ def test_a_sweep_of_the_same_words_finds_its_jobs_finished(cli, old, tmp_path):
     ended = cli("train", "-m", *words)
     assert ended.status == 0, ended.err
     assert "2 finished" in ended.out
+
+
+OF_EARLIER = json.loads((OLD / "configs.json").read_text())
+
+
+def test_words_compose_a_config_of_the_same_identity_as_when_they_were_typed_first():
+    """``configs.json`` has what the words composed before hierarchies and discrete codes were added.
+
+    Otherwise a key that an option gains, or a metric that a list gains, would train all jobs of earlier sweeps again.
+    """
+    with composer([]) as compose:
+        for words, earlier in OF_EARLIER.items():
+            now = compose(words.split())
+            assert now != earlier  # or the file would test nothing
+            assert json.loads(identity(now)) == json.loads(identity(earlier)), words
+
+
+def test_what_earlier_versions_could_not_do_is_another_job():
+    with composer([]) as compose:
+        usual = identity(compose([]))
+        for word in ("objective.free_bits_per=level", "metrics.levels.images=10", "posterior=iaf", "prior=vamp"):
+            assert identity(compose([word])) != usual, word
+        discrete = {
+            identity(compose(["model=vq_vae", *word])) for word in ([], ["quantizer=fsq"], ["quantizer.codes=8"])
+        }
+        assert len(discrete) == 3
 
 
 def test_they_are_compared(cli, old):

@@ -6,10 +6,13 @@ This module does not import torch, so that sweeps can be planned without waiting
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 
+from vae_lab.config.conf import CONF
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
 from vae_lab.runs.content import CONFIG, FAILURE, HISTORY, RESULTS, config_of, failure_in
@@ -18,6 +21,8 @@ from vae_lab.system.reading import Damaged, read_history
 
 _LOCK = ".lock"
 _WITHOUT_EFFECT = ("data_dir", "choices", "logger", "resume")  # top-level keys that change no score and no figure
+# Groups that a model reads stand in its own node, too; where it does not read them, they change nothing.
+_WITHIN_MODEL = ("posterior", "prior", "quantizer")
 # What configs of earlier versions, which lack these keys, stand for.
 _EARLIER = {
     "initialisation": {"_target_": "vae_lab.nets.initialisation.Initialisation", "output_bias": "default"},
@@ -31,9 +36,13 @@ _ADDED = {
     ("model", "net", "dense_relu"): True,
     ("model", "net", "symmetric"): False,
     ("objective", "discriminator_steps"): 1,
+    ("objective", "free_bits_per"): "dimension",
     ("sampler", "fresh_codes"): False,
     ("sampler", "halve_every"): None,
 }
+# Metrics and figures that lists such as ``metrics=fast`` have gained. With the settings of their YAML files they do not
+# count: a finished run is not trained again for them, since vae-lab evaluate adds them.
+_GAINED = {"metrics": ("levels",), "figures": ()}
 
 
 @contextmanager
@@ -117,11 +126,13 @@ def identity(config: Node) -> str:
 
     Figures are the same whatever their style is: ``vae-lab figures`` draws them again in another one.
     """
-    kept = _EARLIER | {key: value for key, value in config.items() if key not in _WITHOUT_EFFECT}
+    less = (*_WITHOUT_EFFECT, *_WITHIN_MODEL)
+    kept = _EARLIER | {key: value for key, value in config.items() if key not in less}
     if kept["classifier"] == "auto":
         kept["classifier"] = True  # as in earlier sweeps; what auto leaves out, vae-lab evaluate adds
     kept["figures"] = {name: node for name, node in (config.get("figures") or {}).items() if name != "style"}
-    for path, earlier in _ADDED.items():
+    gained = {(group, name): _settings(group, name) for group, names in _GAINED.items() for name in names}
+    for path, earlier in (_ADDED | gained).items():
         kept = _without(kept, path, earlier)
     accelerator = {key: value for key, value in config["accelerator"].items() if key != "kind"}
     return json.dumps({**kept, "accelerator": accelerator}, sort_keys=True, default=str)
@@ -136,6 +147,12 @@ def _without(node: Node, path: Sequence[str], value: object) -> Node:
     if not rest and key in node and inner == value:
         return {name: one for name, one in node.items() if name != key}
     return node
+
+
+@cache
+def _settings(group: str, name: str) -> object:
+    """The settings of an option of metrics or figures, as its YAML file has them."""
+    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))[name]
 
 
 def saved_config(folder: Path) -> Node | None:
