@@ -13,7 +13,7 @@ from vae_lab.scores import Generated, Trained, needs_of
 from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
-QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes", "tempered"})
+QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes"})
 
 
 def missing(part: object, generated: Generated) -> tuple[str, str] | None:
@@ -127,13 +127,6 @@ def _code_prior(generated: Generated) -> str:
     return "" if fitted else "no prior was fitted to the codes; type sampler=code_transformer"
 
 
-def _tempered(generated: Generated) -> str:
-    trained = cast(Trained, generated)
-    if not _codes(trained):
-        return _code_prior(trained)
-    return "" if not _hierarchy(trained) else "temperatures of one level of Gaussians only scale z"
-
-
 def _posterior(generated: Generated) -> str:
     return "" if cast(Trained, generated).objective.variational else "this objective trains no q(z|x)"
 
@@ -180,7 +173,6 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "hierarchy": _hierarchy,  # The model has several levels of latents.
     "codes": _codes,  # The model has discrete codes.
     "code_prior": _code_prior,  # A prior was fitted to these codes.
-    "tempered": _tempered,  # There are several levels, or a fitted prior of codes, for which a temperature matters.
     "posterior": _posterior,  # The objective trains q(z|x).
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.
