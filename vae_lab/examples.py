@@ -279,6 +279,9 @@ class Data(Protocol):
         ``mixed``: in a fixed random order instead of the stored one.
         """
 
+    def epoch(self, number: int, size: int) -> Iterator[Batch]:
+        """The training examples in the order of an epoch, with its draw of black and white pixels; no added noise."""
+
     def clean(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
         """n unchanged examples of a split or the pool by a fixed draw, [size, *x_shape] at a time; images in [0, 1]."""
 

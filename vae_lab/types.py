@@ -235,11 +235,20 @@ class CodeBatch:
 class CodeSource(Protocol):
     """The discrete codes of a dataset, encoded anew at every pass: examples that are drawn anew have other codes."""
 
-    shapes: Sequence[Shape]  # of one example's codes, of every level, top first
-    sizes: Sequence[int]  # K of every level
-    y_size: int  # number of classes or attributes that the model is conditional on; 0: none
     device: torch.device  # where the codes are, and where a network is to be fitted
     examples: int  # in the training set
+
+    @property
+    def shapes(self) -> Sequence[Shape]:
+        """The shape of one example's codes, of every level, top first."""
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """K of every level."""
+
+    @property
+    def y_size(self) -> int:
+        """Number of classes or attributes that the model is conditional on; 0: none."""
 
     def batches(self, epoch: int, size: int) -> Iterator[CodeBatch]:
         """The training set in the order and with the noise of an epoch, ``size`` examples at a time."""

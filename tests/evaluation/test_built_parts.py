@@ -4,7 +4,7 @@ import pytest
 
 from vae_lab.config.trust import trusting
 from vae_lab.errors import UserError
-from vae_lab.evaluation.parts import figures_of, images_only, metrics_of
+from vae_lab.evaluation.parts import figures_of, of_samplers, metrics_of
 from vae_lab.figures.curves import Curves
 from vae_lab.metrics.loss_terms import LossTermScores
 
@@ -28,7 +28,7 @@ def test_entries_set_to_null_are_left_out():
 
 
 def test_only_those_of_images_are_kept_for_a_sampler():
-    assert list(images_only(metrics_of({"metrics": {"terms": {"_target_": TERMS}, "fid": {"_target_": FID}}}))) == [
+    assert list(of_samplers(metrics_of({"metrics": {"terms": {"_target_": TERMS}, "fid": {"_target_": FID}}}))) == [
         "fid"
     ]
 

@@ -12,9 +12,10 @@ from vae_lab.config.node import Node
 from vae_lab.config.schema import check
 from vae_lab.config.settings import EvaluateConfig
 from vae_lab.errors import UserError
+from vae_lab.evaluation.fitting import put_own_prior
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
-from vae_lab.evaluation.parts import figures_of, images_only, metrics_of
+from vae_lab.evaluation.parts import figures_of, metrics_of, of_samplers
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.following import tracker
 from vae_lab.report.loggers import LogContext, close, upload_advice
@@ -72,6 +73,7 @@ def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console
     loggers = [make(run.config["logger"], context)] if run.config["logger"] else []
     failed = True
     try:
+        put_own_prior(evaluation, run.config, run.path)
         draw_for_comparison(evaluation, run.path)
         scoring = score_sampler if settings.sampler else score
         scoring(evaluation, config, run.path, loggers, run.steps_done)
@@ -84,7 +86,7 @@ def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console
 def _refuse_what_no_sampler_changes(settings: EvaluateConfig, config: Node) -> None:
     parts = {"metrics": metrics_of(config), "figures": figures_of(config)}
     requested = [f"{group}={','.join(chosen)}" for group, chosen in parts.items() if chosen]
-    if settings.sampler and requested and not any(map(images_only, parts.values())):
+    if settings.sampler and requested and not any(map(of_samplers, parts.values())):
         raise UserError(
             f"{' '.join(requested)}: none of it depends on the sampler; type metrics=fid, or leave sampler= out"
         )

@@ -16,8 +16,8 @@ from vae_lab.config.schema import check
 from vae_lab.config.settings import FiguresConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.drawing import Drawn, draw
-from vae_lab.evaluation.fitting import earlier_fit
-from vae_lab.evaluation.parts import figures_named, figures_of, images_only, style_of
+from vae_lab.evaluation.fitting import earlier_fit, put_own_prior
+from vae_lab.evaluation.parts import figures_named, figures_of, of_samplers, style_of
 from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Data
@@ -64,8 +64,9 @@ def _draw(folder: Path, settings: FiguresConfig, typed: Collection[str], named: 
         nodes = {"figures": _with_settings_of(run.config["figures"] or {}, settings.figures, typed)}
         plots, style = figures_of(nodes), style_of(nodes)
         evaluation = _evaluation(run, settings, console)
+        put_own_prior(evaluation, run.config, run.path)
         drawn = draw(evaluation, plots, style, run.path, named=named)
-        plots = images_only(plots)
+        plots = of_samplers(plots)
         for name, sampled in _samplers(evaluation, run) if plots else ():
             more = Drawn(notes=[f"No figures of sampler={name}: {sampled}."]) if isinstance(sampled, str) else (
                 draw(sampled, plots, style, run.path, suffix=f"_{name}", named=named)

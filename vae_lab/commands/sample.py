@@ -16,7 +16,7 @@ from vae_lab.config.schema import check
 from vae_lab.config.settings import SampleConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import Word, y_text
-from vae_lab.evaluation.fitting import at_hand, sampler_name
+from vae_lab.evaluation.fitting import at_hand, put_own_prior, sampler_name
 from vae_lab.evaluation.trained import PRIOR, Evaluation, source_of
 from vae_lab.examples import Tokens, values_from
 from vae_lab.report.following import tracker
@@ -25,7 +25,7 @@ from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished
 from vae_lab.system.files import write_atomically
 from vae_lab.system.unfinished import unfinished
-from vae_lab.types import Sampler
+from vae_lab.types import CodePrior, Sampler
 
 GRID = 1024  # largest number of images in a grid
 
@@ -59,14 +59,16 @@ def sample(config: Node, console: Console, sampler_typed: bool = True) -> None:
 
 def _source(
     settings: SampleConfig, run: Run, config: Node, console: Console, sampler_typed: bool
-) -> tuple[str, str, Sampler | None]:
+) -> tuple[str, str, Sampler | CodePrior | None]:
     """The title and the source of the examples, for the grid, and the fitted sampler (None: the prior)."""
     name, title, device = sampler_name(config), title_of(run.config), device_for(settings.accelerator)
     run.job.to(device)
     scale = "" if settings.temperature == 1 else f", temperature {_numbers(settings.temperature)}"
-    if not name:
-        return title, PRIOR + scale, None
     evaluation = Evaluation(run.job, run.data, run.config["seed"], device, progress=tracker(console))
+    evaluation.history = run.history
+    if not name:
+        put_own_prior(evaluation, run.config, run.path)
+        return title, (PRIOR if evaluation.prior is None else source_of(evaluation.prior)) + scale, evaluation.prior
     sampler, _ = at_hand(evaluation, name, run.path, settings.sampler if sampler_typed else None)
     return f"{title}, sampler={name}", source_of(sampler) + scale, sampler
 

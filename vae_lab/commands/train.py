@@ -102,7 +102,7 @@ def _resumed(prepared: Prepared) -> str:
 def _carry_out(run: ActiveRun, console: Console, note: str = "") -> Scores:
     try:
         print_plan(console, run.title, run.data, run.environment, run.notes)
-        for line in (note, run.began, run.own_classifier[1]):
+        for line in (note, run.began, run.own_classifier[1], run.plan_of_prior):
             print_plainly(console, line)
         trainer = _trainer_fit(run.settings, run.config, run.run_dir, console, run.data, run.job, run.loggers)
         scores = run.score(console, trainer.strategy.root_device)

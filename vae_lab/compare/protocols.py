@@ -38,11 +38,13 @@ _METRICS = {
     **dict.fromkeys(("mmd", "mutual_information", "marginal_kl"), "aggregate_posterior"),
     "near_copies": "novelty",
     "active_units": "latent_use",
+    "rate_fitted": "bound",
+    "rate_uniform": "bound",
     "probe_accuracy_few": "probe",
     "knn_accuracy": "probe",
     "knn_accuracy_few": "probe",
 }
-_NOT_METRICS = {"checkpoint", "images", "samplers"}  # entries of a protocol that describe the run, not a score
+_NOT_METRICS = {"checkpoint", "images", "prior", "samplers"}  # entries of a protocol that describe the run, not a score
 _SUFFIXES = ("_inception", "")  # of the network that computes the features
 
 
@@ -110,7 +112,7 @@ def samplers(records: Sequence[Record]) -> list[str | None]:
 def _sources(protocol: Node) -> Iterator[str]:
     fitted = tuple(f"_{sampler}" for sampler in fitted_samplers(protocol))
     for name, part in protocol.items():
-        if isinstance(part, dict) and "sampler" in part and name != "samplers" and not name.endswith(fitted):
+        if isinstance(part, dict) and "sampler" in part and name not in _NOT_METRICS and not name.endswith(fitted):
             yield str(part["sampler"])
 
 

@@ -211,6 +211,14 @@ class Dataset(pl.LightningDataModule):
         order = EpochOrder(len(part), size, 0, shuffle=False, mixed=mixed)
         yield from Batches(part, order, self.corruption, self.device)
 
+    def epoch(self, number: int, size: int) -> Iterator[Batch]:
+        """Yield the training examples in the order of an epoch, drawn black or white anew, without added noise."""
+        part = self._received["train"]
+        order = EpochOrder(len(part), size, self.seed, shuffle=True)
+        order.set_epoch(number)
+        unnoised = Corruption(len(part), self.seed, self.binarize, noise_std=0.0, noise_share=0.0)
+        yield from Batches(part, order, unnoised, self.device)
+
     def clean(self, split: str, n: int | None = None, size: int = 1000) -> Iterator[Tensor]:
         """Yield n unchanged examples of a split or of the 'pool', [size, *x_shape] at a time.
 

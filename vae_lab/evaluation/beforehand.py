@@ -11,6 +11,8 @@ import torch
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.data.cache import Unwritable, refuse_unwritable
+from vae_lab.evaluation.draws import is_code_prior
+from vae_lab.evaluation.fitting import refuse_other_codes, sampler_name
 from vae_lab.evaluation.needs import QUIET, note_without_results, usable, without_results
 from vae_lab.evaluation.parts import figures_named, figures_of, metrics_of
 from vae_lab.evaluation.trained import Evaluation
@@ -33,14 +35,16 @@ def try_scores(config: Node, job: Job, data: Data) -> list[str]:
         Notes about metrics and figures that will be left out, and about a cache that cannot be written to.
 
     Raises:
-        UserError: a metric, a figure, the sampler or the feature network cannot be built, or a classifier that the user
-            asked for could not be saved.
+        UserError: a metric, a figure, the sampler or the feature network cannot be built, the sampler is for codes of
+            another kind, or a classifier that the user asked for could not be saved.
     """
     metrics, figures = metrics_of(config), figures_of(config)
-    if config.get("sampler"):
-        make(config["sampler"])
     trial = _Beforehand(job, data, config["seed"], torch.device("cpu"), features=make(config["features"]))
     trial.required = config.get("classifier", True) is True
+    if config.get("sampler"):
+        sampler = make(config["sampler"])
+        refuse_other_codes(sampler, trial.model, sampler_name(config) or "")
+        trial.prior = sampler if is_code_prior(sampler) else None
     named = figures_named(config)
     drawable, notes = usable(figures, trial, "figure ", () if named else QUIET)
     left_out = [*usable(metrics, trial)[1], *notes]

@@ -5,7 +5,7 @@ from pathlib import Path
 from vae_lab.config.node import Node
 from vae_lab.evaluation.drawing import draw
 from vae_lab.evaluation.fitting import fitted, sampler_name
-from vae_lab.evaluation.parts import figures_named, figures_of, images_only, metrics_of, style_of
+from vae_lab.evaluation.parts import figures_named, figures_of, metrics_of, of_samplers, style_of
 from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation
@@ -31,7 +31,7 @@ def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: 
     name = sampler_name(config)
     if name is None:
         return evaluation.scores
-    metrics, figures = images_only(metrics_of(config)), images_only(figures_of(config))
+    metrics, figures = of_samplers(metrics_of(config)), of_samplers(figures_of(config))
     sampled = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)
     sampled.run(metrics)
     draw(sampled, figures, style_of(config), run_dir, loggers, step, f"_{name}", figures_named(config))

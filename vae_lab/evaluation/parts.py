@@ -45,9 +45,13 @@ def style_of(config: Node) -> Style:
     return make(node) if node else Style()
 
 
-def images_only(parts: dict[str, Any]) -> dict[str, Any]:
-    """Return those metrics or figures that look at generated images alone."""
-    return {name: part for name, part in parts.items() if getattr(part, "of_images", False)}
+def of_samplers(parts: dict[str, Any]) -> dict[str, Any]:
+    """Return those metrics or figures that depend on the sampler: of generated images, and of a prior over codes."""
+    return {
+        name: part
+        for name, part in parts.items()
+        if getattr(part, "of_images", False) or "code_prior" in getattr(part, "needs", ())
+    }
 
 
 def _built(config: Node, group: str, fits: Callable[[object], bool]) -> dict[str, Any]:

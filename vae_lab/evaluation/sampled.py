@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from vae_lab.config.node import Node
-from vae_lab.evaluation.draws import decoded_draws
+from vae_lab.evaluation.draws import decoded_draws, is_code_prior
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation, source_of
 from vae_lab.scores import PARTS, Extractor, Scores, parted
-from vae_lab.types import Sampler
+from vae_lab.types import CodePrior, Sampler
 
 
 class Sampled(Scoring):
@@ -26,10 +26,12 @@ class Sampled(Scoring):
 
     learnt_from = "train"
 
-    def __init__(self, evaluation: Evaluation, sampler: Sampler, about: Node, name: str) -> None:
+    def __init__(self, evaluation: Evaluation, sampler: Sampler | CodePrior, about: Node, name: str) -> None:
         title = f"{evaluation.title}, sampler={name}"
         super().__init__(evaluation.data, evaluation.seed, evaluation.device, title, evaluation.progress)
         self.evaluation, self.fitted, self.about, self.name = evaluation, sampler, about, name
+        self.model, self.objective = evaluation.model, evaluation.objective
+        self.prior = sampler if is_code_prior(sampler) else None
         self.sampler, self.known = source_of(sampler) + evaluation.labels_drawn, evaluation.scores
         if evaluation.scores.protocol.get("samplers", {}).get(name) == about:
             self.scores = _of_sampler(evaluation.scores, name)

@@ -76,8 +76,10 @@ def print_scores(
         say(f"floor: the score of {_reference(floors)}")
     for protocol, names in _protocols(scores).items():
         say(f"{', '.join(names)}: {protocol}")
-    for name, about in scores.protocol.get("samplers", {}).items():
-        say(f"sampler={name}: {about['sampler']}, fitted to {about['codes']} in {about['seconds']:.3g} s")
+    own = {"prior": scores.protocol["prior"]} if "prior" in scores.protocol else {}
+    fits = own | {f"sampler={name}": about for name, about in scores.protocol.get("samplers", {}).items()}
+    for name, about in fits.items():
+        say(f"{name}: {about['sampler']}, fitted to {about['codes']} in {about['seconds']:.3g} s")
     if same:
         say(f"{same} score{'s' if same > 1 else ''} as before")
     print_notes(console, (note for note in scores.notes if note not in printed))

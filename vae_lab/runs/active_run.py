@@ -13,6 +13,7 @@ from rich.console import Console
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.errors import UserError
+from vae_lab.evaluation.fitting import budget_of_prior, put_own_prior
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.own_classifier import users_in, why_without
@@ -113,8 +114,16 @@ class ActiveRun:
 
         return why_without(settings.classifier, users_in(self.config), self.data, seconds, device)
 
+    @property
+    def plan_of_prior(self) -> str:
+        """What will be fitted to the codes of a discrete model after training, and how long it takes; else empty."""
+        device = device_for(self.settings.accelerator)
+        return budget_of_prior(self.config, self.job.model, self.data, device, self.settings.epochs)
+
     def score(self, console: Console, device: torch.device) -> Scores:
         """Compute the config's metrics and figures with the best weights, and the sampler's if the config has one.
+
+        A prior over the codes of a discrete model is fitted first.
 
         They are saved in the run folder and sent to the loggers.
 
@@ -131,8 +140,11 @@ class ActiveRun:
         evaluation.without_classifier, _ = self.own_classifier
         evaluation.scores.protocol["checkpoint"] = checkpoint
         evaluation.scores.notes.extend(notes)
+        put_own_prior(evaluation, self.config, self.run_dir)
         draw_for_comparison(evaluation, self.run_dir)
-        score(evaluation, self.config, self.run_dir, self.loggers, step)
+        scores = score(evaluation, self.config, self.run_dir, self.loggers, step)
+        if evaluation.prior is not None:
+            return scores
         return score_sampler(evaluation, self.config, self.run_dir, self.loggers, step)
 
     def hold(self) -> None:

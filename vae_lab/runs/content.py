@@ -88,6 +88,8 @@ def results_of(folder: Path) -> Results | None:
             raise damaged(path, "protocol.samplers: must be a mapping")
         for name, about in samplers.items():
             _checked(path, about, FitRecord, f"protocol.samplers.{name}")
+        if "prior" in results.protocol:
+            _checked(path, results.protocol["prior"], FitRecord, "protocol.prior")
     except Damaged as why:
         raise why.advised(f"remove it and type vae-lab train resume={folder} to score the run again") from why
     return results

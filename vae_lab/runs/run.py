@@ -15,8 +15,8 @@ from vae_lab.config.trust import trusting
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import DoesNotFit, UserError
 from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
-from vae_lab.evaluation.draws import decoded_draws, temperatures
-from vae_lab.evaluation.fitting import at_hand
+from vae_lab.evaluation.draws import decoded_draws, is_code_prior, temperatures
+from vae_lab.evaluation.fitting import at_hand, put_own_prior
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import values_from
 from vae_lab.report.titles import title_of
@@ -26,7 +26,7 @@ from vae_lab.runs.weights import load_scored
 from vae_lab.scores import Conditions, Scores
 from vae_lab.system.reading import steps_in
 from vae_lab.training.job import Job
-from vae_lab.types import Model, Sampler
+from vae_lab.types import CodePrior, Model, Sampler
 
 
 @dataclass(repr=False)
@@ -113,14 +113,17 @@ class Run:
         """The argument of metrics and figures, as in ``FID()(run.evaluation)``."""
         device = torch.device("cpu")
         title = title_of(self.config, self.data.values.many)
-        return Evaluation(self.job, self.data, self.config["seed"], device, title, self.history)
+        evaluation = Evaluation(self.job, self.data, self.config["seed"], device, title, self.history)
+        with trusting(self.trust):
+            put_own_prior(evaluation, self.config, self.path, fit=False)
+        return evaluation
 
     def sample(
         self,
         n: int,
         seed: int = 0,
         y: Word | Sequence[Word] | None = None,
-        sampler: str | Sampler = "prior",
+        sampler: str | Sampler | CodePrior = "prior",
         temperature: float | Sequence[float] = 1.0,
     ) -> Tensor:
         """Draw n codes from the prior or from another sampler, and return the decoded means.
@@ -129,11 +132,13 @@ class Run:
             n: the number of examples.
             seed: the seed of the draws.
             y: for a conditional run: a label (its name or number), several labels that alternate, or the values of all
-                attributes; None: drawn as in training. The codes do not depend on y.
+                attributes; None: drawn as in training. The codes do not depend on y, unless they are
+                drawn from a fitted prior of codes.
             sampler: the name of an option of the group ``sampler``, which is fitted and saved if it has not been yet;
-                or a fitted sampler.
-            temperature: the factor of the noise in z = μ + τ σ ε; several of a hierarchy are one per level, the top
-                level first.
+                or a fitted sampler. The default is the prior, which for a discrete model is the one that was fitted to
+                its codes.
+            temperature: the factor of the noise in z = μ + τ σ ε, or the divisor of the logits of discrete codes;
+                several of a hierarchy are one per level, the top level first.
 
         Returns:
             [n, *x_shape] on the CPU: images [n, C, H, W] in [0, 1].
@@ -144,16 +149,28 @@ class Run:
         """
         scales = temperatures(self.model, temperature)
         device, conditions = next(self.job.parameters()).device, self.conditions(y)
-        fitted = None if sampler == "prior" else sampler
-        if isinstance(fitted, str):
-            with trusting(self.trust):
-                fitted, _ = at_hand(self.evaluation, fitted, self.path)
+        fitted = self._sampler(sampler)
+        self.job.to(device)  # self.evaluation moves it to the CPU
+        if is_code_prior(fitted):
+            fitted.to(device)
         if fitted is not None and scales != [1.0] and not getattr(fitted, "tempered", True):
             raise UserError("this sampler draws stored codes, which a temperature does not change; type temperature=1")
         examples = decoded_draws(
             self.model, n, device, seed, "sample command", conditions=conditions, sampler=fitted, temperature=scales
         )
         return torch.cat(list(examples)).cpu()
+
+    def _sampler(self, named: str | Sampler | CodePrior) -> Sampler | CodePrior | None:
+        """The sampler of this name; None for the prior of the model itself."""
+        if not isinstance(named, str):
+            return named
+        with trusting(self.trust):
+            if named != "prior":
+                return at_hand(self.evaluation, named, self.path)[0]
+            if self.config.get("sampler"):  # a model without one needs no data here
+                put_own_prior(self.evaluation, self.config, self.path)
+                return self.evaluation.prior
+        return None
 
     def conditions(self, y: Word | Sequence[Word] | None = None) -> Conditions:
         """The labels or attributes of generated examples: those given, or otherwise drawn as in training.

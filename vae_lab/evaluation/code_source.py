@@ -1,0 +1,65 @@
+"""The discrete codes of a trained model's examples, to which a prior over codes is fitted."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+
+from vae_lab.examples import Data
+from vae_lab.noise import SeededNoise
+from vae_lab.types import Batch, CodeBatch, Model, Shape
+
+
+class EncodedCodes:
+    """Codes of the training and the validation set, encoded anew at every pass: a :class:`vae_lab.types.CodeSource`.
+
+    With ``dataset.binarize=dynamic``, and with a stochastic posterior, an example has other codes in every epoch.
+
+    Args:
+        model: a model of discrete codes in evaluation mode, on the device of the data.
+        data: the dataset.
+        epochs: number of epochs that the model was trained for; those of the fit are counted after them, so that
+            examples are drawn anew.
+        seed: of the noise of the posterior.
+    """
+
+    def __init__(self, model: Model, data: Data, epochs: int, seed: int) -> None:
+        self.model, self.data, self.after, self.seed = model, data, epochs, seed
+        self.device = data.device
+        self.examples = len(data.train)
+
+    @property
+    def shapes(self) -> Sequence[Shape]:
+        """The shape of one example's codes, of every level."""
+        return self.model.latent_shapes
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """K of every level."""
+        return code_sizes(self.model)
+
+    @property
+    def y_size(self) -> int:
+        """Number of classes or attributes of a conditional model, otherwise 0."""
+        return self.data.y_size if self.model.conditional else 0
+
+    def batches(self, epoch: int, size: int) -> Iterator[CodeBatch]:
+        """Yield the codes of the training set in the order of an epoch."""
+        return self._encoded(self.data.epoch(self.after + epoch, size), epoch)
+
+    def held_out(self, size: int) -> Iterator[CodeBatch]:
+        """Yield the codes of the validation set."""
+        return self._encoded(self.data.batches("val", size=size), -1)
+
+    def _encoded(self, batches: Iterable[Batch], epoch: int) -> Iterator[CodeBatch]:
+        for number, batch in enumerate(batches):
+            noise = SeededNoise(self.device, self.seed, "codes of priors", epoch, number)
+            with torch.no_grad():
+                latents = self.model.infer(batch.x, batch.y, 1, noise)
+            assert latents.codes is not None
+            yield CodeBatch(tuple(codes[0] for codes in latents.codes), batch.y if self.model.conditional else None)
+
+
+def code_sizes(model: Model) -> Sequence[int]:
+    """K of every level of a model of discrete codes, top first; empty for other models."""
+    sizes: Sequence[int] = getattr(model, "code_sizes", ())
+    return sizes
