@@ -53,6 +53,8 @@ OTHERS = {
                                 "objective.piwae=true"],
     "a derivative in the loss": ["model=dense", "objective=rae_gp"],
     "weight normalisation": ["model=resnet", "model.net.channels=[4,8]", "model.net.hidden=16"],
+    "averaged weights": ["model=infogan", "model.net.channels=[4,8]", "model.net.hidden=16", "training.ema=0.9",
+                         "training.accumulate=4", "epochs=2"],
     "batch normalisation": ["model=infogan", "model.net.channels=[4,8]", "model.net.hidden=16"],
 }  # fmt: skip
 

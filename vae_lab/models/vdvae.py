@@ -23,9 +23,10 @@ In a conditional model every constant also depends on y, so that the prior is p(
 """
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
-from pydantic import PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.errors import UserError
@@ -35,6 +36,7 @@ from vae_lab.nets.bottleneck import Bottlenecks
 from vae_lab.nets.condition import Condition
 from vae_lab.nets.grids import from_grid, grid_size, resized, to_grid
 from vae_lab.nets.resizing import image_size
+from vae_lab.nets.spectral import SpectralNorms
 from vae_lab.nets.top_down import TopDownBlock, bounded_normal
 from vae_lab.types import Latents, Likelihood, Noise, Normal, Shape
 
@@ -52,6 +54,8 @@ class VDVAE(nn.Module):
         blocks: number of blocks, and so of levels, on each grid.
         latent_dims: channels of the latents of a level on each grid.
         residual_posterior: whether q is predicted relative to p.
+        spectral: λ of the spectral regularisation of all convolutions (:mod:`vae_lab.nets.spectral`), which training
+            adds to the loss as the term ``spectral``; 0 switches it off.
         conditional: whether inference and all of the generative model also receive the label or the attributes.
         y_size: number of classes or attributes; 0 if the dataset has none.
 
@@ -72,6 +76,7 @@ class VDVAE(nn.Module):
         blocks: list[PositiveInt],
         latent_dims: list[PositiveInt],
         residual_posterior: bool = False,
+        spectral: NonNegativeFloat = 0.0,
         conditional: bool = False,
         y_size: int = 0,
     ) -> None:
@@ -99,6 +104,9 @@ class VDVAE(nn.Module):
             net.activated(), *from_grid(width, width, image, scales[0]),
             net.activated(), nn.Conv2d(width, out_channels, 3, padding=1),
         )  # fmt: skip
+
+        convolutions = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)]
+        self.spectral = SpectralNorms(convolutions, spectral) if spectral else None
 
     def infer(self, x: Tensor, y: Tensor | None, k: int, noise: Noise, densities: bool = False) -> Latents:
         """Draw every level for images x [B, C, H, W], each [K, B, D, H', W'], the top level first.
@@ -128,6 +136,8 @@ class VDVAE(nn.Module):
 
         z, h = self._descend(len(x), y, draw)
         latents = Latents(z=z, kl=tuple(kl), q=tuple(q), params=_over(self.decoder, h))
+        if self.spectral and self.training:
+            latents.aux["spectral"] = self.spectral().expand(len(x))
         if densities:
             latents.log_q, latents.log_p = torch.stack(log_q).sum(0), torch.stack(log_p).sum(0)
         return latents
@@ -186,7 +196,7 @@ class VDVAE(nn.Module):
         z: list[Tensor] = []
         h: Tensor | None = None
         before = None
-        for level, (grid, block) in enumerate(zip(self.grids, self.p)):
+        for level, (grid, block) in enumerate(zip(self.grids, cast(Sequence[TopDownBlock], self.p))):
             if grid != before:
                 h, before = self._entered(grid, h, n, y), grid
             assert h is not None
