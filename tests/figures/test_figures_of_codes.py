@@ -115,8 +115,8 @@ def test_usage_has_a_panel_for_each_level_with_its_scores(trained):
 
 
 def test_every_code_is_decoded_with_the_most_frequent_ones_around_it(trained):
-    model, arrays = trained.model, trained.scores.arrays
-    orders = [np.argsort(-np.array(arrays[f"code_counts_level{level}"]), kind="stable") for level in (2, 1)]
+    model, uses = trained.model, trained.scores.arrays["code_use"]
+    orders = [np.argsort(-np.array(use["counts"]), kind="stable") for use in uses]
     grid = [torch.full((1, 1, *shape), int(order[0])) for order, shape in zip(orders, model.latent_shapes)]
     for place in ("everywhere", "centre"):
         figure = CodesAlone(place=place, columns=8)(trained)

@@ -40,7 +40,7 @@ def test_the_perplexity_is_that_of_the_whole_test_set():
     assert found.values == {
         "perplexity": pytest.approx(4), "codes_used": 0.5, "code_nats": pytest.approx(3 * math.log(4)),
     }  # fmt: skip
-    assert found.arrays["code_counts"] == [15, 15, 15, 15, 0, 0, 0, 0]
+    assert found.arrays["code_use"] == [{"of": "", "perplexity": pytest.approx(4), "counts": [15] * 4 + [0] * 4}]
     (note,) = found.notes
     assert note.startswith("The model uses 4 of 8 codes on the test images; the others are dead.")
 

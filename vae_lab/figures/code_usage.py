@@ -5,7 +5,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vae_lab.figures.style import BLUE, GREY, new_figure
-from vae_lab.metrics.codes import COUNTS, in_words
 from vae_lab.scores import Trained
 
 
@@ -17,22 +16,20 @@ class CodeUsage:
 
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the metric ``codes`` was not computed."""
-        found = {key: part for key, part in trained.scores.arrays.items() if key.startswith(COUNTS)}
-        counts = {key.removeprefix(COUNTS): np.array(part) for key, part in found.items()}
-        if not counts:
+        uses = trained.scores.arrays.get("code_use")
+        if not uses:
             return None
-        values, rows = trained.scores.values, -(-len(counts) // 2)
+        rows = -(-len(uses) // 2)
         title = f"Codes of all {len(trained.data.test):,} test {trained.data.values.many}, by how often they occur"
         figure = new_figure(7.2, 2.8 * rows, title, trained.title)
-        panels = figure.subplots(rows, min(2, len(counts)), squeeze=False)
-        for axes in panels.flat[len(counts) :]:
+        panels = figure.subplots(rows, min(2, len(uses)), squeeze=False)
+        for axes in panels.flat[len(uses) :]:
             axes.remove()
-        for axes, (name, numbers) in zip(panels.flat, counts.items()):
-            used = round(values[f"test/codes_used{name}"] * len(numbers))
-            label = in_words(name)
-            text = f"{used:,} of {len(numbers):,} used, perplexity {values[f'test/perplexity{name}']:.1f}"
-            axes.set_title(f"{label}: {text}" if label else text)
-            _bars(axes, numbers / numbers.sum())
+        for axes, use in zip(panels.flat, uses):
+            counts = np.array(use["counts"])
+            text = f"{(counts > 0).sum():,} of {len(counts):,} used, perplexity {use['perplexity']:.1f}"
+            axes.set_title(f"{use['of']}: {text}" if use["of"] else text)
+            _bars(axes, counts / counts.sum())
         for axes in panels[:, 0]:
             axes.set_ylabel("share of positions (%)")
         return figure

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from vae_lab.figures.image_grids import image_grid, label_row, show
 from vae_lab.figures.style import new_figure
-from vae_lab.metrics.codes import COUNTS
 from vae_lab.scores import Trained
 
 
@@ -83,9 +82,8 @@ class CodesAlone:
 
 
 def _by_frequency(trained: Trained, index: int) -> Tensor:
-    """The codes of a level, the most frequent first; empty if they were not counted."""
-    levels = len(trained.model.latent_shapes)
-    key = f"{COUNTS}{f'_level{levels - index}' if levels > 1 else ''}"
-    arrays = trained.scores.arrays
-    counts = torch.tensor(arrays.get(key) or arrays.get(f"{key}_depth1") or [])
-    return counts.argsort(descending=True, stable=True)
+    """The codes of a level, the most frequent first; empty if they were not counted. Of several depths, the first."""
+    uses, levels = trained.scores.arrays.get("code_use") or [], len(trained.model.latent_shapes)
+    part = f"level {levels - index}" if levels > 1 else ""
+    counts: list[int] = next((use["counts"] for use in uses if use["of"].startswith(part)), [])
+    return torch.tensor(counts).argsort(descending=True, stable=True)

@@ -10,6 +10,7 @@ independent, so that a good prior needs less.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pydantic import NonNegativeFloat
@@ -18,7 +19,6 @@ from torch import Tensor
 from vae_lab.examples import in_words_of
 from vae_lab.scores import Scores, Trained
 
-COUNTS = "code_counts"  # the beginning of the names of arrays with the counts of codes
 COLLAPSED = 0.1  # nats per position; a level with less has nearly the same codes for all examples
 
 
@@ -52,6 +52,11 @@ class Use:
         return torch.special.entr(p).sum().exp().item()
 
     @property
+    def row(self) -> dict[str, Any]:
+        """The counts with the scores, for figures."""
+        return {"of": in_words(self.name), "perplexity": self.perplexity, "counts": self.counts.tolist()}
+
+    @property
     def words(self) -> str:
         """The level and the depth in words, as the beginning of a sentence."""
         return in_words(self.name).capitalize() or "The model"
@@ -73,7 +78,7 @@ class Codes:
     def __call__(self, trained: Trained) -> Scores:
         """Return ``perplexity``, ``codes_used`` and ``code_nats``, each with ``_level<i>`` and ``_depth<j>``.
 
-        The array ``code_counts`` holds how often each code occurs.
+        The rows of the array ``code_use`` hold how often each code of a level occurs.
         """
         uses, positions = code_uses(trained), trained.model.latent_shapes
         values = {f"perplexity{use.name}": use.perplexity for use in uses}
@@ -92,7 +97,7 @@ class Codes:
             "codes": {use.name.removeprefix("_") or "all": len(use.counts) for use in uses},
             "positions": [list(shape) for shape in positions],
         }
-        arrays = {f"{COUNTS}{use.name}": use.counts.tolist() for use in uses}
+        arrays = {"code_use": [use.row for use in uses]}
         meanings = in_words_of(trained.data.values, meanings)
         return Scores(values, {"codes": protocol}, arrays, self._notes(trained, uses), meanings=meanings)
 
