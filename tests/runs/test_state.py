@@ -6,6 +6,7 @@ import sys
 import pytest
 import yaml
 
+from vae_lab.config.composing import composer
 from vae_lab.errors import UserError
 from vae_lab.runs import state
 
@@ -95,3 +96,16 @@ def test_settings_that_an_option_has_gained_do_not_count_with_their_earlier_valu
     assert now["metrics"]["loss_terms"]["draws"] == 1  # the config itself is not changed
     now["metrics"]["loss_terms"]["draws"] = 5
     assert state.identity(before) != state.identity(now)
+
+
+def test_what_the_default_lists_have_gained_does_not_count():
+    """A figure or metric that a list gains must be named in ``state._GAINED``, or earlier sweeps would run again."""
+    with composer(["dataset=digits"]) as compose:
+        now = compose([])
+    figures = {"reconstructions", "samples", "class_samples", "curves", "latent_space", "kl_per_dimension",
+               "label_shares", "novelty", "nll_bounds", "denoising", "ood_roc", "typical", "noise_to_digit"}  # fmt: skip
+    metrics = {"loss_terms", "val_loss_terms", "latent_use", "fid", "label_distribution", "conditional_accuracy"}
+    before = {**now, "figures": {name: now["figures"][name] for name in figures},
+              "metrics": {name: now["metrics"][name] for name in metrics}}  # fmt: skip
+    assert state.identity(before) == state.identity(now)
+    assert len(before["figures"]) < len(now["figures"])

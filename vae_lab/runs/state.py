@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -45,9 +46,10 @@ _ADDED = {
 # Metrics and figures that lists such as ``metrics=fast`` have gained. With the settings of their YAML files they do not
 # count: a finished run is not trained again for them, since vae-lab evaluate adds them.
 _GAINED = {
-    "metrics": ("levels", "code_bound"),
-    "figures": ("kl_of_images", "triples", "kl_per_level", "level_draws", "first_levels", "temperatures"),
-}
+    "metrics": ("levels", "codes", "code_bound"),
+    "figures": ("temperatures", "neighbours", "class_temperatures", "top_fixed", "level_draws", "first_levels",
+                "code_maps", "codes_alone", "code_usage", "kl_of_images", "triples", "kl_per_level"),
+}  # fmt: skip
 
 
 @contextmanager
@@ -154,6 +156,7 @@ def _without(node: Node, path: Sequence[str], value: object) -> Node:
     return node
 
 
+@cache
 @cache
 def _settings(group: str, name: str) -> object:
     """The settings of an option of metrics or figures, as its YAML file has them."""
