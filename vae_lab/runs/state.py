@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
-from functools import cache
 from pathlib import Path
 
 import yaml
@@ -156,7 +155,6 @@ def _without(node: Node, path: Sequence[str], value: object) -> Node:
     return node
 
 
-@cache
 @cache
 def _settings(group: str, name: str) -> object:
     """The settings of an option of metrics or figures, as its YAML file has them."""
