@@ -4,7 +4,7 @@ import pytest
 
 from vae_lab.config.trust import trusting
 from vae_lab.errors import UserError
-from vae_lab.evaluation.parts import figures_of, of_samplers, metrics_of
+from vae_lab.evaluation.parts import figures_of, metrics_of, of_samplers
 from vae_lab.figures.curves import Curves
 from vae_lab.metrics.loss_terms import LossTermScores
 

@@ -32,7 +32,7 @@ def silent(steps, _):
 
 
 class Codes:
-    """Codes of 200 examples of two classes; in class 1 each code is the one before it plus 1, from a code of the top."""
+    """Codes of 200 examples of two classes; in class 1 each code is the one before it plus 1, on both levels."""
 
     y_size, device, examples = 2, torch.device("cpu"), 200
 
@@ -211,5 +211,5 @@ def test_nothing_is_drawn_by_a_global_generator(name):
 
 
 def test_a_loss_that_is_nan_is_reported():
-    with pytest.raises(UserError, match="sampler.lr=1e\\+30: the loss became NaN or infinite"):
+    with pytest.raises(UserError, match=r"sampler.lr=1e\+30: the loss became NaN or infinite"):
         fitted("pixelcnn", lr=1e30)
