@@ -13,6 +13,8 @@ its final value; their losses are therefore comparable between epochs.
 >>> [warm_up(kl, torch.tensor(epoch)).item() for epoch in (0.0, 2.5, 10.0, float("inf"))]
 [0.0, 5.0, 20.0, 20.0]
 
+A schedule with the attribute ``warms_up = True`` multiplies the KL by a weight that rises to 1.
+
 The settings of a schedule are buffers, because jobs that differ in them can be trained as one stack. Checkpoints do not
 contain them.
 """
@@ -51,6 +53,7 @@ class Linear(_Schedule):
         epochs: T, the length of the warm-up in epochs.
     """
 
+    warms_up = True
     epochs: Tensor
 
     def __init__(self, epochs: PositiveFloat) -> None:
@@ -77,6 +80,7 @@ class Cyclical(_Schedule):
     [0.0, 10.0, 20.0, 20.0, 0.0, 20.0]
     """
 
+    warms_up = True
     epochs: Tensor
     period: Tensor
     ratio: Tensor

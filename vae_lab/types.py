@@ -415,13 +415,19 @@ class Objective(Protocol):
     """A loss to minimise: an ``nn.Module`` that holds no networks of the model.
 
     ``phases`` maps each phase to prefixes of the names of the parameters that it updates, ``model.…`` or
-    ``objective.…``; :data:`INFERENCE` and :data:`GENERATION` stand for the prefixes that the model declares.
+    ``objective.…``; :data:`INFERENCE` and :data:`GENERATION` stand for the prefixes that the model declares. Phase
+    'model' is there in every objective: its terms are those of validation and test, and in it the likelihood observes
+    the batch.
 
     Optional attributes: ``optimizers``, {phase: parameters to an optimizer}, where a phase brings its own optimizer;
     ``repeats``, {phase: number of optimizer steps per batch}, where a phase takes more than one;
     ``stackable = False`` where the loss cannot be differentiated under vmap, so that its jobs train one by one;
     ``batch_terms``, names of logged terms whose value depends on the number of examples that they are computed from,
-    and ``batch_size``, that number in validation and test; ``meanings``, {term: its meaning in a few words}.
+    and ``batch_size``, that number in validation and test; ``meanings``, {term: its meaning in a few words};
+    ``ranks_epochs = False`` where the validation loss does not say which epoch is best, so that the last one is kept;
+    ``loss_leaves_out``, what the logged ``loss`` lacks of the one that is minimised, in a few words; ``introspective =
+    True`` where the encoder is trained on decoded images, too, whose KL is logged as ``kl_reconstructions`` and
+    ``kl_samples``.
     """
 
     phases: Mapping[str, Sequence[str]]

@@ -77,6 +77,26 @@ def test_a_stopped_stack_continues_where_it_was(tmp_path):
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
+def test_each_job_keeps_its_own_average_when_others_leave_and_when_a_stack_continues(tmp_path):
+    words = [*DENSE, "optimizer=sgd", "training.ema=0.9"]
+    each = [f"seed={i} lr=1e-5 epochs={epochs}" for i, epochs in enumerate((1, 3, 3))]
+    alone, stopped = (jobs_of(tmp_path / where, words, each) for where in ("alone", "stack"))
+    train_alone(alone)
+    for job in stopped:
+        job.config["logger"] = {"_target_": f"{stacked_runs.__name__}.Stopping"}
+    Stopping.at = 80  # of 90
+    with pytest.raises(KeyboardInterrupt):
+        train_together(stopped)
+    assert train_together(stopped)[1] == ["0"]  # it is through, and only left to be scored
+    for job, other in zip(stopped, alone):
+        ours, theirs = (
+            torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["averaged"]
+            for folder in (job.folder, other.folder)
+        )
+        torch.testing.assert_close(ours, theirs)
+        same_curves(job, other, rel=1e-5)
+
+
 def test_a_job_whose_loss_is_no_number_fails_and_leaves_the_others_as_they_are(tmp_path):
     words = [*DENSE, "optimizer=sgd", "epochs=2"]
     healthy = ["lr=1e-5 beta=1", "lr=1e-5 beta=2", "lr=1e-5 beta=3"]

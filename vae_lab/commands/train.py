@@ -140,7 +140,7 @@ def _trainer_fit(
     loggers: list[Logger],
 ) -> pl.Trainer:
     """Train to the last epoch, starting from the last checkpoint if there is one."""
-    callbacks = [ProgressLine(console), *callbacks_of(settings, run_dir)]
+    callbacks = [ProgressLine(console), *callbacks_of(settings, run_dir, job)]
     trainer = make_trainer(settings, run_dir, callbacks, loggers, _strategy(settings.accelerator.strategy, job))
     make_scheduler, interval = settings.scheduler.make, settings.scheduler.interval
     lit = LitJob(
@@ -152,6 +152,7 @@ def _trainer_fit(
         seed=settings.seed,
         clip=settings.training.clip,
         accumulate=settings.training.accumulate,
+        ema=settings.training.ema,
         log_every=settings.training.log_every,
         loss=_loss(settings, job, data, device_for(settings.accelerator), console),
     )

@@ -22,6 +22,12 @@ class Training(Settings):
 
     clip: PositiveFloat | None = Field(description="largest norm of the gradient; null: no clipping", examples=[1.0])
     accumulate: PositiveInt = Field(description="batches per optimizer step", examples=[4])
+    ema: PositiveFloat | None = Field(
+        None,  # earlier versions do not have this field
+        lt=1,
+        description="decay of the moving average of the weights, which validation and scores then use; null: none",
+        examples=[0.999],
+    )
     patience: PositiveInt | None = Field(
         description="stop after this many epochs without a better val/loss", examples=[5]
     )

@@ -13,7 +13,7 @@ from vae_lab.scores import Generated, Trained, needs_of
 from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
-QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes"})
+QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes", "introspective"})
 
 
 def missing(part: object, generated: Generated) -> tuple[str, str] | None:
@@ -131,6 +131,11 @@ def _posterior(generated: Generated) -> str:
     return "" if cast(Trained, generated).objective.variational else "this objective trains no q(z|x)"
 
 
+def _introspective(generated: Generated) -> str:
+    introspective = getattr(cast(Trained, generated).objective, "introspective", False)
+    return "" if introspective else "this objective does not train the encoder on decoded images"
+
+
 def _gaussian(generated: Generated) -> str:
     latents = _trial(cast(Trained, generated))
     one_gaussian = len(latents.q) == 1 and latents.q[0] is not None
@@ -174,6 +179,7 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "codes": _codes,  # The model has discrete codes.
     "code_prior": _code_prior,  # A prior was fitted to these codes.
     "posterior": _posterior,  # The objective trains q(z|x).
+    "introspective": _introspective,  # The objective logs the KL of decoded images.
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.
     "likelihood": _likelihood,  # log p(x|z) is a log-likelihood of the test examples.

@@ -14,19 +14,25 @@ logged ``kl``:
   of at least δ. Departure: the δ-VAE restricts the families of q and p so that no smaller rate is possible; here a
   smaller rate is possible, but does not lower the loss.
 
+``kl_balance`` lets all levels of a hierarchy learn from the start (NVAE; Vahdat & Kautz 2020, arXiv 2007.03898,
+appendix A): while the weight of the KL rises, the KL is Σ_l γ_l KL_l, where γ_l is proportional to KL_l per latent
+dimension and has the mean 1. No gradient flows through γ, so that a level that already has much KL pays more for it
+than an empty one. After the warm-up, and in validation and test, every γ is 1.
+
 >>> from vae_lab.schedules import Linear
 >>> beta_vae = ELBO(k1=1, k2=4, samples=1, estimator="B", schedule=Linear(epochs=10))  # warm-up to β = 4
 
 See :mod:`vae_lab.objectives.terms` for an example of the model, the batch and the step with which it is called.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
+from vae_lab.errors import UserError
 from vae_lab.objectives.one_gaussian import with_sampled_kl
 from vae_lab.objectives.terms import Pass, elbo_logs, loss_terms, mean_kl, mean_recon, run_model, sum_tensors
 from vae_lab.types import Batch, LossTerms, Model, Step
@@ -45,6 +51,10 @@ class ELBO(nn.Module):
         free_bits: λ in nats per latent dimension, or per level; 0 switches it off.
         min_rate: δ in nats per example; 0 switches it off.
         free_bits_per: whether λ is the least value of the KL of each dimension, or of the sum of each level.
+        kl_balance: whether the levels of a hierarchy are weighted by γ during the warm-up of the KL.
+
+    Raises:
+        UserError: ``kl_balance`` with a schedule without warm-up, or with the estimator A, which has no KL per level.
     """
 
     k1: Tensor
@@ -65,12 +75,18 @@ class ELBO(nn.Module):
         free_bits: NonNegativeFloat = 0.0,  # runs saved by earlier versions omit this and what follows
         min_rate: NonNegativeFloat = 0.0,
         free_bits_per: Literal["dimension", "level"] = "dimension",
+        kl_balance: bool = False,
     ) -> None:
         super().__init__()
+        if kl_balance and not getattr(schedule, "warms_up", False):
+            raise UserError("objective.kl_balance=true weighs the levels during the warm-up of the KL, and this "
+                            "schedule has none; type beta_schedule=linear")  # fmt: skip
+        if kl_balance and estimator == "A":
+            raise UserError("objective.kl_balance=true needs the KL of every level; type objective.estimator=B")
         # These are buffers because jobs that differ in them can be trained as one stack.
         for name, number in {"k1": k1, "k2": k2, "free_bits": free_bits, "min_rate": min_rate}.items():
             self.register_buffer(name, torch.tensor(float(number)), persistent=False)
-        self.has_floors = free_bits > 0 or min_rate > 0
+        self.floors_kl, self.balances = free_bits > 0 or min_rate > 0, kl_balance
         self.floors_levels = free_bits_per == "level"
         self.samples = samples
         self.sampled_kl = estimator == "A"
@@ -82,15 +98,43 @@ class ELBO(nn.Module):
         if self.sampled_kl:
             out = with_sampled_kl(out)
         recon, kl = mean_recon(out), mean_kl(out)
-        counted = self._floored(out) if self.has_floors else kl
+        counted = self._counted(out, step.epoch) if self.floors_kl or self.balances else kl
         loss = self.k1 * recon + self.k2 * self.schedule(counted, step.epoch)
         return loss_terms(loss, elbo_logs(recon, kl, out.offset), out, self.k1)
 
-    def _floored(self, out: Pass) -> Tensor:
+    def _counted(self, out: Pass, epoch: Tensor) -> Tensor:
         """The mean KL, with λ as the least value of each dimension or level and δ as that of the sum: []."""
-        means = (part.mean((0, 1)) for part in out.latents.kl)
-        parts = (at_least(self.free_bits, mean.sum() if self.floors_levels else mean) for mean in means)
-        return at_least(self.min_rate, sum_tensors(part.sum() for part in parts))
+        means = [part.mean((0, 1)) for part in out.latents.kl]
+        levels = [at_least(self.free_bits, mean.sum() if self.floors_levels else mean).sum() for mean in means]
+        total = sum_tensors(levels)
+        if self.balances:
+            balanced = balanced_kl(levels, [mean.numel() for mean in means])
+            total = torch.where(self._warms_up(epoch), balanced, total)
+        return at_least(self.min_rate, total)
+
+    def _warms_up(self, epoch: Tensor) -> Tensor:
+        """Whether the schedule's weight is still below its final value: []."""
+        one = torch.ones_like(epoch)
+        return self.schedule(one, epoch) < self.schedule(one, torch.full_like(epoch, torch.inf))
+
+
+def balanced_kl(levels: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
+    """Σ_l γ_l KL_l with γ_l ∝ (|KL_l| + 0.01)/size_l of mean 1, through which no gradient flows: [].
+
+    The 0.01 nats are those of the authors' code; with them an empty level has a weight, too.
+
+    Args:
+        levels: mean KL of each level, each [], in nats.
+        sizes: number of latent dimensions of each level.
+
+    Raises:
+        UserError: there is a single level.
+    """
+    if len(levels) == 1:
+        raise UserError("objective.kl_balance=true weighs the levels of a hierarchy, and this model has one level; "
+                        "type objective.kl_balance=false")  # fmt: skip
+    per_dimension = torch.stack([(kl.detach().abs() + 0.01) / size for kl, size in zip(levels, sizes)])
+    return (per_dimension / per_dimension.mean() * torch.stack(list(levels))).sum()
 
 
 def at_least(floor: Tensor, x: Tensor) -> Tensor:

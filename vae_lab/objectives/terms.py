@@ -32,7 +32,7 @@ from torch import Tensor
 
 from vae_lab.errors import UserError
 from vae_lab.inference import at_the_means, has_means
-from vae_lab.types import Batch, Latents, LossTerms, Model, Step
+from vae_lab.types import Batch, Latents, Likelihood, LossTerms, Model, Step
 
 
 @dataclass
@@ -52,7 +52,8 @@ def run_model(
     """Infer k latents per example, decode them, and compute log p(target|z).
 
     In training mode the likelihood also updates its running state (``Likelihood.observe``), after it has scored the
-    batch under the state of earlier batches.
+    batch under the state of earlier batches. It does so in phase 'model' only, once per batch, however many phases run
+    the model.
 
     Args:
         model: in training or evaluation mode.
@@ -72,7 +73,7 @@ def run_model(
     params = latents.params if latents.params is not None else model.decode(latents.z, batch.y)
     params = params.float()  # in mixed precision, a sum over pixels would be rounded to 8 bits
     scored = _scored(model, params.detach(), batch.target) if model.training else None
-    if model.training:
+    if model.training and step.phase == "model":
         model.likelihood.observe(params, batch.target)
     log_px = model.likelihood.log_prob(params, batch.target)
     return Pass(latents, params, log_px, model.likelihood.recon_offset(math.prod(batch.target.shape[1:])), scored)
@@ -80,8 +81,14 @@ def run_model(
 
 def _scored(model: Model, params: Tensor, target: Tensor) -> Tensor | None:
     """Log p(target|z) under the likelihood's state, [K, B]; None if ``log_prob`` does not fit the state to a batch."""
-    score = getattr(model.likelihood, "scored_log_prob", None)
-    return None if score is None else cast(Tensor, score(params, target))
+    fits = hasattr(model.likelihood, "scored_log_prob")
+    return scored_log_prob(model.likelihood, params, target) if fits else None
+
+
+def scored_log_prob(likelihood: Likelihood, params: Tensor, target: Tensor) -> Tensor:
+    """Log p(target|z) with the likelihood's running state, which the targets do not change: [K, B] nats."""
+    score = getattr(likelihood, "scored_log_prob", likelihood.log_prob)
+    return cast(Tensor, score(params, target))
 
 
 def infer_means(model: Model, batch: Batch, step: Step) -> Latents:
@@ -92,7 +99,8 @@ def infer_means(model: Model, batch: Batch, step: Step) -> Latents:
             trains.
     """
     if model.kl_trains_prior:
-        raise UserError("this objective has no KL term that would train the prior; type prior=standard")
+        instead = "objective=elbo" if len(model.latent_shapes) > 1 else "prior=standard"
+        raise UserError(f"this objective has no KL term that would train the prior; type {instead}")
     latents = at_the_means(model, batch.x, batch.y, step.noise)
     if not has_means(model, latents):
         raise UserError("this objective needs a posterior with a mean; type posterior=diagonal or objective=elbo")

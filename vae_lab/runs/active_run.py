@@ -138,6 +138,8 @@ class ActiveRun:
         seed, follow = self.settings.seed, tracker(console)
         evaluation = Evaluation(self.job, self.data, seed, device, self.title, history, follow, features)
         evaluation.without_classifier, _ = self.own_classifier
+        if self.settings.training.ema:
+            checkpoint["weights"] = f"moving average, decay {self.settings.training.ema:g}"
         evaluation.scores.protocol["checkpoint"] = checkpoint
         evaluation.scores.notes.extend(notes)
         put_own_prior(evaluation, self.config, self.run_dir)

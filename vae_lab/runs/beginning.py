@@ -3,8 +3,9 @@
 ``from=R`` is for more epochs. The new run has the weights, the state of the optimizers, the epoch and the step of R's
 last checkpoint; noise, the order of the data and the schedules of the objective are functions of the seed and the step,
 so they go on as they would have. The learning rate is what its schedule, made for all epochs of the new run, gives at
-this epoch. The best epoch and the patience are counted anew. The rows of R's metrics.csv are the first of the new
-run, so that its curves show the whole course. R itself is only read.
+this epoch. With ``training.ema``, the averaged weights of R are continued, too; ``init=R`` begins with them, since
+they are what R was scored with. The best epoch and the patience are counted anew. The rows of R's metrics.csv are the
+first of the new run, so that its curves show the whole course. R itself is only read.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from vae_lab.runs.network_settings import differing
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_run
 from vae_lab.system.reading import steps_in
-from vae_lab.training.checkpoints import last_checkpoint
+from vae_lab.training.checkpoints import AVERAGED, last_checkpoint, scored_weights, trained_weights
 from vae_lab.training.job import Job
 
 OF_MODEL = "model."
@@ -69,13 +70,15 @@ def _continued(settings: TrainConfig, config: Node, job: Job, path: str) -> Begi
     theirs, ours = (node["optimizer"].get("_target_") for node in (run.config, config))
     if theirs != ours:
         raise UserError(f"from={path}: its optimizer is {theirs}, not {ours}; init={path} takes its weights alone")
-    state = _states(content)
+    state = trained_weights(content)
     _refuse_difference(f"from={path}", state, dict(job.state_dict()), _differing(run, config, job))
     job.load_state_dict(state)
     history = [row for row in run.history if row["epoch"] <= done]
     step = steps_in(history)
     optimizers, schedulers = _at_epoch(settings, config, job, content, (done, step), run.config["lr"])
     content |= {"optimizer_states": optimizers, "lr_schedulers": schedulers, "callbacks": {}}
+    if not settings.training.ema:
+        content.pop(AVERAGED, None)
     rows = f"the first {len(history)} rows of metrics.csv are those of that run"
     about = {"run": path, "run_id": run.environment["run_id"], "epoch": done, "step": step, "history": rows}
     sentence = f"Begins from epoch {done} of {path}, which stays as it is; epochs={settings.epochs} counts all epochs"
@@ -84,7 +87,7 @@ def _continued(settings: TrainConfig, config: Node, job: Job, path: str) -> Begi
 
 def _initialised(job: Job, config: Node, path: str) -> Beginning:
     run, content = _read(path, "init")
-    state, own = _states(content), job.state_dict()
+    state, own = scored_weights(content), job.state_dict()
     model = {key: value for key, value in state.items() if key.startswith(OF_MODEL)}
     ours = {key: value for key, value in own.items() if key.startswith(OF_MODEL)}
     _refuse_difference(f"init={path}", model, ours, _differing(run, config, job, of_objective=False))
@@ -103,10 +106,6 @@ def _read(path: str, key: str) -> tuple[Run, dict[str, Any]]:
         return run, torch.load(checkpoint, map_location="cpu", weights_only=True)
     except Exception as why:  # torch raises many types of exception for a wrong archive
         raise UserError(f"{key}={path}: {checkpoint} is not a checkpoint of a run; choose another run") from why
-
-
-def _states(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {key.removeprefix("job."): value for key, value in content["state_dict"].items()}
 
 
 def _differing(run: Run, config: Node, job: Job, of_objective: bool = True) -> dict[str, tuple[str, str]]:

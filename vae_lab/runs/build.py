@@ -14,7 +14,7 @@ from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.examples import ImageBytes, Tokens, Values
 from vae_lab.nets.initialisation import begin_at
-from vae_lab.training.checkpoints import is_whole
+from vae_lab.training.checkpoints import is_whole, scored_weights
 from vae_lab.training.job import Job
 from vae_lab.types import Shape
 
@@ -79,7 +79,9 @@ def make_job_of(run_dir: Path, config: Node, x_shape: Shape, y_size: int, values
 
 
 def load_weights(job: Job, checkpoint: Path) -> int:
-    """Load the weights of a checkpoint into the job, and return the epoch of the checkpoint, counted from 1.
+    """Load the weights to score of a checkpoint, and return the epoch of the checkpoint, counted from 1.
+
+    They are the averaged weights of a run with ``training.ema``.
 
     Raises:
         UserError: the file is missing, is damaged, or holds the weights of another model.
@@ -88,8 +90,7 @@ def load_weights(job: Job, checkpoint: Path) -> int:
         raise UserError(f"{checkpoint} is truncated or corrupt")
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        state = {key.removeprefix("job."): value for key, value in content["state_dict"].items()}
-        job.load_state_dict(state)
+        job.load_state_dict(scored_weights(content))
         return int(content["epoch"]) + 1
     except FileNotFoundError as why:
         raise UserError(f"{checkpoint} is missing; the run has no weights to load") from why

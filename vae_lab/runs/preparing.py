@@ -177,9 +177,30 @@ def _try_parts(settings: TrainConfig, config: Node, data: Dataset, job: Job) -> 
             f"objective={name_of(config, 'objective')} takes {job.repeats(repeated)} optimizer steps per batch, and "
             "accumulation takes less than one; type training.accumulate=1"
         )
+    if not job.ranks_epochs:
+        _refuse_ranking(settings, config)
     for make_optimizer in (make(config["optimizer"]), *job.own_optimizers.values()):
         _try_optimizer(settings, make_optimizer)
     return try_scores(config, job, data)
+
+
+def _refuse_ranking(settings: TrainConfig, config: Node) -> None:
+    """Refuse what waits for the validation loss to fall, for an objective whose loss does not rank epochs.
+
+    Raises:
+        UserError: names the setting.
+    """
+    make_scheduler = make(settings.scheduler.make) if settings.scheduler.make else None
+    waiting = {
+        f"training.patience={settings.training.patience}": settings.training.patience,
+        f"scheduler={name_of(config, 'scheduler')}": getattr(make_scheduler, "func", None) is ReduceLROnPlateau,
+    }
+    for setting, waits in waiting.items():
+        if waits:
+            raise UserError(
+                f"{setting} waits for val/loss to fall, and that of objective={name_of(config, 'objective')} does not "
+                f"say which epoch is best; type {setting.partition('=')[0]}={'null' if '.' in setting else 'none'}"
+            )
 
 
 def _try_objective(config: Node, job: Job, data: Dataset) -> None:

@@ -88,7 +88,7 @@ class Run:
 
     @cached_property
     def job(self) -> Job:
-        """The model and the objective, with the weights that were scored: those of the epoch of lowest val/loss."""
+        """The model and the objective, with the weights that were scored: those of ``best.ckpt``."""
         values = values_from(self.environment.get("values"))
         x_shape, y_size = tuple(self.environment["x_shape"]), self.environment.get("y_size", 0)
         with trusting(self.trust):

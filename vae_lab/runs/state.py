@@ -39,6 +39,7 @@ _ADDED = {
     ("objective", "free_bits_per"): "dimension",
     ("sampler", "fresh_codes"): False,
     ("sampler", "halve_every"): None,
+    ("training", "ema"): None,
 }
 # Metrics and figures that lists such as ``metrics=fast`` have gained. With the settings of their YAML files they do not
 # count: a finished run is not trained again for them, since vae-lab evaluate adds them.

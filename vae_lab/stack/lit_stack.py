@@ -16,9 +16,10 @@ from vae_lab.stack.member import Member
 from vae_lab.stack.optimizer import State
 from vae_lab.stack.stacked_job import Draws, Stack, StackBatch
 from vae_lab.stack.writing import BackgroundCheckpointIO
-from vae_lab.training.checkpoints import to_continue
+from vae_lab.training.checkpoints import AVERAGED, to_continue
 from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.term_sums import TermSums, why_diverged
+from vae_lab.training.weight_average import WeightAverage
 from vae_lab.types import Group, LossTerms, Step
 
 
@@ -47,6 +48,7 @@ class LitStack(pl.LightningModule):
         self.phases, self.images = list(run.job.objective.phases), len(run.data.train)
         steps = run.settings.training
         self.clip, self.accumulate, self.log_every = steps.clip, steps.accumulate, steps.log_every
+        self.average = WeightAverage(steps.ema, self.stack.values) if steps.ema else None
         self.train_terms, self.val_terms = TermSums(), TermSums()
         self.steps = 0  # optimizer steps so far, of each phase
         self._asked: dict[tuple[str, bool, int], Asked] = {}  # draws by phase, training or not, images of a batch
@@ -77,6 +79,7 @@ class LitStack(pl.LightningModule):
             clip=None if clip is None else lambda phase: stacked.clip(phase.param_groups[0]["params"], clip),
             isolate=self.toggle_optimizer,
             release=self.untoggle_optimizer,
+            average=self.average,
         )
 
     def _phase(self, name: str, optimizer: LightningOptimizer) -> Phase:
@@ -123,7 +126,8 @@ class LitStack(pl.LightningModule):
             self._asked[kind] = self.stack.asked(batch.of(0), step, noise, training)
         noises = [SeededNoise(self.stack_device, seed, *key) for seed in self.seeds]
         of_seeds = [drawn(noise, self._asked[kind]) for noise in noises]
-        return self.stack.call(batch, step, self._stacked_draws(of_seeds), training)
+        averaged = self.average.values() if self.average and not training else None
+        return self.stack.call(batch, step, self._stacked_draws(of_seeds), training, averaged)
 
     def _stacked_draws(self, of_seeds: list[list[Tensor]]) -> Draws:
         if len(of_seeds) == 1:
@@ -185,6 +189,8 @@ class LitStack(pl.LightningModule):
         assert self._saving is not None
         place = self.members.index(self._saving)
         checkpoint["state_dict"] = self.stack.state_of(place)
+        if self.average:
+            checkpoint[AVERAGED] = self.stack.state_of(place, self.average.values())
         self._saving.dump_to(checkpoint, place)
 
     def on_load_checkpoint(self, checkpoint: State) -> None:
@@ -194,6 +200,9 @@ class LitStack(pl.LightningModule):
         if len({saved["epoch"] for saved in checkpoints}) > 1 or len(checkpoints) < len(paths):
             raise RuntimeError("the jobs' checkpoints are of different epochs")
         self.stack.load([saved["state_dict"] for saved in checkpoints])
+        if self.average:
+            averages = [saved.get(AVERAGED, saved["state_dict"]) for saved in checkpoints]
+            self.average.load({name: torch.stack([saved[name] for saved in averages]) for name in averages[0]})
         for member, saved in zip(self.members, checkpoints):
             member.load(saved)
         by_phase = zip(*(saved["optimizer_states"] for saved in checkpoints))
@@ -209,6 +218,8 @@ class LitStack(pl.LightningModule):
         if leaving and kept:
             places = torch.tensor(kept, device=self.device)
             self.stack.keep(places)
+            if self.average:
+                self.average.keep(places)
             for optimizer in self.trainer.optimizers:
                 stacked.keep(optimizer, places)
             for sums in (self.train_terms, self.val_terms):

@@ -31,7 +31,7 @@ class Member:
         own, scheduler = run.job.own_optimizers, make(make_scheduler) if make_scheduler else None
         phases = run.job.objective.phases
         self.rates = {phase: LearningRate(own.get(phase, make_optimizer), scheduler) for phase in phases}
-        self.callbacks = callbacks_of(run.settings, run.run_dir)
+        self.callbacks = callbacks_of(run.settings, run.run_dir, run.job)
         # A TrainerOfOne, once there is a trainer. Callbacks take it for a pl.Trainer, which no type can express.
         self.view: Any = None
         self.has_left = False  # whether it has left the stack, because it is finished or has failed

@@ -31,12 +31,13 @@ def most_that_fit(run: Prepared) -> int | None:
 def bytes_of(run: Prepared, device: torch.device) -> int:
     """Return the bytes that one job of a stack needs in training, measured on one step.
 
-    Counted per parameter: its weight, its gradient, the optimizer's state, the copy that is needed to apply different
-    learning rates, and the copies that wait to be written to checkpoints. Activations count twice, because the backward
-    pass holds no more than that in addition.
+    Counted per parameter: its weight, its gradient, its average, the optimizer's state, the copy that is needed to
+    apply different learning rates, and the copies that wait to be written to checkpoints. Activations count twice,
+    because the backward pass holds no more than that in addition.
     """
     job = deepcopy(run.job).to(device).train()
-    kept = 4 + 2 * numbers_kept(make(run.config["optimizer"]))
+    averaged = run.settings.training.ema is not None
+    kept = 4 + 2 * averaged + 2 * numbers_kept(make(run.config["optimizer"]))
     weights = sum(p.nbytes for p in job.parameters())
     held: dict[int, int] = {}
     known = {p.untyped_storage().data_ptr() for p in job.parameters()}

@@ -87,7 +87,13 @@ class Stack:
         prefixes = tuple(f"job.{prefix}" for prefix in self.module.job.prefixes(phase))
         return [p for name, p in self.parameters.items() if name.startswith(prefixes)]
 
-    def call(self, batch: StackBatch, step: Step, draws: Draws, training: bool) -> LossTerms:
+    def values(self) -> Named:
+        """Return all parameters and buffers as they are now."""
+        return {**self.parameters, **self.buffers}
+
+    def call(
+        self, batch: StackBatch, step: Step, draws: Draws, training: bool, values: Named | None = None
+    ) -> LossTerms:
         """Return the losses [J] and the terms, each [J]; in training, keep the buffers that the forward pass assigns.
 
         Args:
@@ -95,6 +101,7 @@ class Stack:
             step: where in training this is; its noise is not used.
             draws: the draws of noise, in the order in which the step requests them.
             training: whether the jobs are in training mode, else in evaluation mode.
+            values: the parameters and buffers to use; None: those of the stack.
         """
         self.module.train(training)
         same = batch.target is batch.x
@@ -111,7 +118,7 @@ class Stack:
         of_batch = 0 if batch.per_job else None
         of_draws = [0 if per_job else None for _, per_job in draws]
         dims = (0, of_batch, of_batch, None if batch.y is None else of_batch, of_draws)
-        given = ({**self.parameters, **self.buffers}, batch.x, batch.target, batch.y, [drawn for drawn, _ in draws])
+        given = (values or self.values(), batch.x, batch.target, batch.y, [drawn for drawn, _ in draws])
         loss, logs, assigned = torch.vmap(call_one, in_dims=dims)(*given)
         if training:
             self.buffers.update({name: new.detach() for name, new in assigned.items()})
@@ -128,12 +135,17 @@ class Stack:
 
     def values_of(self, place: int) -> Named:
         """Return the parameters and buffers of one job, sharing memory with the stack."""
-        return {name: value[place].detach() for name, value in {**self.parameters, **self.buffers}.items()}
+        return {name: value[place].detach() for name, value in self.values().items()}
 
-    def state_of(self, place: int) -> Named:
-        """Return one job's part of a checkpoint as a copy: saving a slice would write the whole stack to the file."""
-        values = self.values_of(place)
-        return {name: values[name].clone() for name in self.saved}
+    def state_of(self, place: int, values: Named | None = None) -> Named:
+        """Return one job's part of a checkpoint as a copy: saving a slice would write the whole stack to the file.
+
+        Args:
+            place: the place of the job.
+            values: the parameters and buffers to save; None: those of the stack.
+        """
+        values = values or self.values()
+        return {name: values[name][place].detach().clone() for name in self.saved}
 
     def load(self, states: Sequence[Named]) -> None:
         """Load the checkpoint of each job."""

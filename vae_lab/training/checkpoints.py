@@ -1,17 +1,23 @@
-"""Checkpoints of a run: ``best.ckpt`` has the lowest val/loss, ``last.ckpt`` is written after every epoch."""
+"""Checkpoints of a run: ``best.ckpt`` has the lowest val/loss, ``last.ckpt`` is written after every epoch.
+
+Where the loss of an objective does not say which epoch is best (``Objective.ranks_epochs``), that is the last one.
+"""
 
 import shutil
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from vae_lab.system.files import replaced, write_torch
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+AVERAGED = "averaged"  # the entry beside ``state_dict`` that holds the averaged weights of a run with training.ema
 
 
 class Checkpoint(ModelCheckpoint):
@@ -23,13 +29,15 @@ class Checkpoint(ModelCheckpoint):
     Args:
         folder: folder of the checkpoints.
         name: name of the file, without its suffix.
-        monitor: metric whose lowest value selects the epoch to keep; None keeps the last epoch.
+        monitor: metric that selects the epoch to keep; None keeps the last epoch.
+        mode: whether its lowest ('min') or its highest ('max') value does.
     """
 
-    def __init__(self, folder: Path, name: str, monitor: str | None = None) -> None:
+    def __init__(self, folder: Path, name: str, monitor: str | None = None, mode: str = "min") -> None:
         super().__init__(
-            folder, name, monitor=monitor, save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False
-        )
+            folder, name, monitor=monitor, mode=mode, save_top_k=1, save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )  # fmt: skip
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state of the callback, with the paths of the present folder."""
@@ -42,12 +50,17 @@ class Checkpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
 
 
-def checkpoints(folder: Path) -> list[Checkpoint]:
+def checkpoints(folder: Path, ranked: bool = True) -> list[Checkpoint]:
     """The callbacks that write ``best.ckpt`` and ``last.ckpt``.
 
     ``best`` comes first, because the state in ``last.ckpt`` must include the result of ``best`` for the same epoch.
+
+    Args:
+        folder: folder of the checkpoints.
+        ranked: whether the epoch with the lowest val/loss is the best one; otherwise the last one counts as the best.
     """
-    return [Checkpoint(folder, "best", monitor="val/loss"), Checkpoint(folder, "last")]
+    best = Checkpoint(folder, "best", "val/loss") if ranked else Checkpoint(folder, "best", "epoch", mode="max")
+    return [best, Checkpoint(folder, "last")]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -70,6 +83,20 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """Write a checkpoint atomically; see :class:`AtomicCheckpointIO`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_torch(path, checkpoint)
+
+
+def scored_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights in a checkpoint that a run is scored with: their average, where the run keeps one."""
+    return _of_job(content.get(AVERAGED, content["state_dict"]))
+
+
+def trained_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights in a checkpoint that the optimizer steps."""
+    return _of_job(content["state_dict"])
+
+
+def _of_job(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix("job."): value for key, value in state.items()}
 
 
 def is_whole(path: Path) -> bool:

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_lab.noise import SeededNoise
+from vae_lab.training.weight_average import WeightAverage
 from vae_lab.types import Batch, LossTerms, Step
 
 
@@ -120,6 +121,7 @@ class Engine:
         clip: clips the gradients of an optimizer's parameters; None: they are not clipped.
         isolate, release: called with the phase's optimizer before and after each phase if there are several phases.
             ``isolate`` disables the gradients of all other parameters, and ``release`` enables them again.
+        average: the average of the weights, which moves once all phases have stepped; None: there is none.
     """
 
     loss: Callable[[Batch, Step], LossTerms]
@@ -132,6 +134,7 @@ class Engine:
     clip: OptimizerHook | None
     isolate: OptimizerHook
     release: OptimizerHook
+    average: WeightAverage | None = None
 
     def take(self, batch: Batch, at: Place) -> dict[str, LossTerms]:
         """Train on one batch.
@@ -155,6 +158,8 @@ class Engine:
                 terms_of_phases[phase.name] = terms
             if len(self.phases) > 1:
                 self.release(phase.optimizer)
+        if at.last and self.average is not None:
+            self.average.update(at.steps_after)
         return terms_of_phases
 
     def _step(self, phase: Phase, batch: Batch, at: Place, step: Step) -> LossTerms:

@@ -75,6 +75,11 @@ class Job(nn.Module):
         return int(getattr(self.objective, "repeats", {}).get(phase, 1))
 
     @property
+    def ranks_epochs(self) -> bool:
+        """Whether the epoch with the lowest validation loss is the best one."""
+        return bool(getattr(self.objective, "ranks_epochs", True))
+
+    @property
     def stackable(self) -> bool:
         """Whether the loss can be differentiated under vmap, so that several jobs can train as one stack."""
         return bool(getattr(self.objective, "stackable", True))

@@ -2,21 +2,24 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from vae_lab.errors import RunFailed
 from vae_lab.noise import SeededNoise
+from vae_lab.training.checkpoints import AVERAGED, scored_weights
 from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.job import Job
 from vae_lab.training.precision import Float16, clip_gradients
 from vae_lab.training.term_sums import TermSums, why_diverged
+from vae_lab.training.weight_average import WeightAverage, tensors_of
 from vae_lab.types import Batch, Group, LossTerms, Step
 
 
@@ -36,6 +39,7 @@ class LitJob(pl.LightningModule):
         seed: seed of all noise in training.
         clip: largest norm of a gradient; None: gradients are not clipped.
         accumulate: batches per optimizer step.
+        ema: decay of the average of the weights, with which validation computes the objective; None: no average.
         log_every: optimizer steps between two points of the ``step/…`` curves.
         loss: computes the loss in training in place of the job, e.g. its compiled equivalent.
     """
@@ -54,6 +58,7 @@ class LitJob(pl.LightningModule):
         accumulate: int,
         log_every: int,
         loss: Callable[[Batch, Step], LossTerms] | None = None,
+        ema: float | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -62,7 +67,9 @@ class LitJob(pl.LightningModule):
         self.scheduler_interval = scheduler_interval
         self.images = images
         self.seed, self.clip, self.accumulate, self.log_every = seed, clip, accumulate, log_every
-        self.loss = loss
+        self.loss, self.ema = loss, ema
+        self.average: WeightAverage | None = None
+        self._saved_average: dict[str, Tensor] = {}  # of the checkpoint from which training continues
         self.train_terms, self.val_terms = TermSums(), TermSums()
         self.recent: dict[str, float] = {}  # terms since the last point of the curves
         self.steps = 0  # optimizer steps so far, of each phase
@@ -82,6 +89,9 @@ class LitJob(pl.LightningModule):
             for name, optimizer in zip(self.job.objective.phases, self._optimizers())
         ]
         precision = self.trainer.precision_plugin
+        if self.ema is not None:
+            self.average = WeightAverage(self.ema, tensors_of(self.job))
+            self.average.load(self._saved_average)
         clip = None if self.clip is None else partial(clip_gradients, largest=self.clip, precision=precision)
         plain = self.trainer.world_size == 1 and not isinstance(precision, Float16)
         self.engine = Engine(
@@ -96,7 +106,17 @@ class LitJob(pl.LightningModule):
             clip=clip,
             isolate=self.toggle_optimizer,
             release=self.untoggle_optimizer,
+            average=self.average,
         )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save the averaged weights beside the trained ones."""
+        if self.average is not None:
+            checkpoint[AVERAGED] = self.average.state_of(self)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the averaged weights of the checkpoint from which training continues."""
+        self._saved_average = scored_weights(checkpoint)
 
     def training_step(self, group: Group, group_idx: int) -> None:
         """Train on several batches in a row, with the same result as one call for each."""
@@ -131,7 +151,9 @@ class LitJob(pl.LightningModule):
         """Compute the objective with every schedule at its final value, so that epochs are comparable."""
         noise = SeededNoise(self.device, self.seed, "val", batch_idx, self.global_rank)
         forever = torch.tensor(float("inf"), device=self.device)
-        terms = self.job(batch, Step(torch.zeros_like(forever), forever, noise, "model", self.images))
+        step = Step(torch.zeros_like(forever), forever, noise, "model", self.images)
+        weights = self.average.values() if self.average else {}  # in place of the trained ones
+        terms = functional_call(self.job, weights, (batch, step))
         self.val_terms.add({"model": terms}, len(batch.x))
 
     def on_validation_epoch_end(self) -> None:

@@ -16,6 +16,7 @@ from vae_lab.config.settings import TrainConfig
 from vae_lab.system.memory import keep_freed_memory
 from vae_lab.training.checkpoints import AtomicCheckpointIO, Checkpoint, checkpoints
 from vae_lab.training.history import History
+from vae_lab.training.job import Job
 from vae_lab.training.precision import lightning_name, precision_of
 from vae_lab.training.progress import ProgressLine
 
@@ -67,13 +68,13 @@ def make_trainer(
     )
 
 
-def callbacks_of(settings: TrainConfig, run_dir: Path) -> list[Callback]:
+def callbacks_of(settings: TrainConfig, run_dir: Path, job: Job) -> list[Callback]:
     """The callbacks that write a run's history and checkpoints, and that stop it early if ``patience`` is set."""
     stopping = settings.training.patience
     return [
         History(run_dir / "metrics.csv"),
         *([EarlyStopping("val/loss", patience=stopping)] if stopping else []),
-        *checkpoints(run_dir / "checkpoints"),
+        *checkpoints(run_dir / "checkpoints", job.ranks_epochs),
     ]
 
 
