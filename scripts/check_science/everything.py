@@ -3,6 +3,7 @@
 from check_science import (  # noqa: F401
     code_metrics,
     deep_hierarchies,
+    discrete_codes,
     formulas,
     image_metrics,
     importance,
@@ -12,9 +13,11 @@ from check_science import (  # noqa: F401
     model_metrics,
     objectives,
     objectives_of_codes,
+    objectives_of_decoded_images,
     posteriors,
     priors,
     samplers,
     with_disentanglement_lib,
     with_pythae,
+    with_vector_quantize_pytorch,
 )

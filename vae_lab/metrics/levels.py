@@ -40,18 +40,18 @@ class Levels:
         number = {index: levels - index for index in range(levels)}  # latents are listed from the top
         parts = [trained.kl(level=index).mean(0) for index in range(levels)]
         kl = [part.sum().item() for part in parts]
-        active = [_active(trained, index, parts[index]) for index in range(levels)]
+        units = {} if _discrete(trained) else {i: _active(trained, index, parts[index]) for index, i in number.items()}
         recon = self._recon_of_top(trained)
         values = {f"kl_level{number[index]}": kl[index] for index in range(levels)}
-        values |= {f"active_units_level{number[index]}": active[index] for index in range(levels)}
+        values |= {f"active_units_level{i}": active for i, active in units.items()}
         values |= {f"recon_top{k}": recon[k - 1] for k in range(1, levels)}
         rows = [
-            {"level": number[index], "kl": kl[index], "active_units": active[index],
+            {"level": i, "kl": kl[index], **({"active_units": units[i]} if units else {}),
              "rate_of_top": sum(kl[: index + 1]), "recon_of_top": recon[index]}
-            for index in range(levels)
+            for index, i in number.items()
         ]  # fmt: skip
         meanings = {f"kl_level{i}": f"KL of level {i} of {levels}, nats per {{one}}" for i in number.values()}
-        meanings |= {f"active_units_level{i}": f"latent dimensions of level {i} in use" for i in number.values()}
+        meanings |= {f"active_units_level{i}": f"latent dimensions of level {i} in use" for i in units}
         meanings |= {
             f"recon_top{k}": f"recon, nats per {{one}}, with the top {k} levels from q and the others from p"
             for k in range(1, levels)
@@ -61,9 +61,10 @@ class Levels:
             "images": min(self.images, len(trained.data.test)),
             "split": "test",
             "draws": "one per example",
-            "active": f"top: variance of the mean above {ACTIVE}; below: mean KL above {ACTIVE} nats",
             "seed": trained.seed,
         }
+        if units:
+            protocol["active"] = f"top: variance of the mean above {ACTIVE}; below: mean KL above {ACTIVE} nats"
         notes = _empty_note([number[index] for index in range(levels) if kl[index] < self.empty], levels, self.empty)
         meanings = in_words_of(trained.data.values, meanings)
         return Scores(values, {"levels": protocol}, {"levels": rows}, notes, meanings=meanings)
@@ -77,12 +78,17 @@ class Levels:
                 latents = model.infer(batch.x, batch.y, 1, noise)
                 kept = latents.z if latents.codes is None else latents.codes
                 for k in range(1, len(totals) + 1):
-                    z = model.prior_sample(len(batch.x), batch.y, noise, kept[:k])
+                    z = trained.latents(len(batch.x), noise, batch.y, kept[:k])
                     log_px = model.likelihood.log_prob(model.decode(z, batch.y).float(), batch.target)
                     totals[k - 1] -= log_px.double().sum().cpu()
                 seen += len(batch.x)
         offset = model.likelihood.recon_offset(batch.target[0].numel())
         return (totals / seen - offset).tolist()
+
+
+def _discrete(trained: Trained) -> bool:
+    """Whether the model has discrete codes, which have no active units; :mod:`vae_lab.metrics.codes` has their use."""
+    return bool(getattr(trained.model, "code_sizes", ()))
 
 
 def _active(trained: Trained, index: int, kl: Tensor) -> int:
