@@ -3,6 +3,7 @@
 from check_science import (  # noqa: F401
     code_metrics,
     formulas,
+    hierarchies,
     image_metrics,
     importance,
     likelihood_draws,

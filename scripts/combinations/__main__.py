@@ -70,13 +70,12 @@ def _tried(pool: ProcessPoolExecutor, models: list[str], kept: dict[str, Any], q
     cells = [cell for cell in all_cells(models) if json.dumps(cell) not in kept["outcomes"]]
     parts = [cells[start : start + AT_ONCE] for start in range(0, len(cells), AT_ONCE)]
     runs = [model for model in models if model not in kept["results"]]
-    futures = [pool.submit(_results, model, not quick) for model in runs]
     for number, part in enumerate(pool.map(_outcomes, parts), 1):
         kept["outcomes"] |= {json.dumps(one.cell): (one.refused, one.fault) for one in part}
         print(f"{min(number * AT_ONCE, len(cells)):,} of {len(cells):,} combinations", end="\r", flush=True)
         yield
-    for model, future in zip(runs, futures):
-        kept["results"][model] = [asdict(one) for one in future.result()]
+    for model, found in zip(runs, pool.map(_results, runs, [not quick and model in leaders() for model in runs])):
+        kept["results"][model] = [asdict(one) for one in found]
         print(f"runs of model={model}          ", flush=True)
         yield
 

@@ -31,7 +31,8 @@ COMMANDS = """## Commands and ways to train
 
 Each model was trained for two epochs on 180 drawn images of 9×9 with labels and known factors. *resume* continues a run
 that was stopped, with the same curves as an undisturbed one; *stack* is two jobs of a sweep with `launcher=vectorized`,
-which train as one; *ddp* is two processes; *load_run* is the function for notebooks.
+which train as one; *load_run* is the function for notebooks. *compile* (`compile=true`) and *ddp* (two processes) were
+tried with one model of each class.
 """
 SECTIONS = {"command": COMMANDS, "sampler": "## Samplers\n", "metric": "## Metrics\n", "figure": "## Figures\n"}
 

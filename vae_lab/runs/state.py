@@ -37,13 +37,14 @@ _ADDED = {
     ("model", "net", "symmetric"): False,
     ("objective", "discriminator_steps"): 1,
     ("objective", "free_bits_per"): "dimension",
+    ("objective", "kl_balance"): False,
     ("sampler", "fresh_codes"): False,
     ("sampler", "halve_every"): None,
     ("training", "ema"): None,
 }
 # Metrics and figures that lists such as ``metrics=fast`` have gained. With the settings of their YAML files they do not
 # count: a finished run is not trained again for them, since vae-lab evaluate adds them.
-_GAINED = {"metrics": ("levels",), "figures": ()}
+_GAINED = {"metrics": ("code_bound", "levels"), "figures": ("kl_of_images", "triples")}
 
 
 @contextmanager
