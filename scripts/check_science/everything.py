@@ -2,6 +2,8 @@
 
 from check_science import (  # noqa: F401
     code_metrics,
+    deep_hierarchies,
+    discrete_codes,
     formulas,
     hierarchies,
     image_metrics,
@@ -12,9 +14,11 @@ from check_science import (  # noqa: F401
     model_metrics,
     objectives,
     objectives_of_codes,
+    objectives_of_decoded_images,
     posteriors,
     priors,
     samplers,
     with_disentanglement_lib,
     with_pythae,
+    with_vector_quantize_pytorch,
 )
