@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from combinations.options import choices
+from combinations.options import all_cells, choices
 from combinations.trying import Outcome, Result
 
 INTRODUCTION = """# What works with what
@@ -25,7 +25,8 @@ these lines, which stand below.
 * A setting with few values, such as `objective.gradient=dreg`, was tried with the defaults of the other groups.
 * Images are 8×8 scans of digits with labels; `likelihood=categorical` has phrases of six tokens.
 
-{tried:,} combinations were tried: {works:,} work, {refused:,} are refused, {faults:,} are faults.{minutes}
+{tried:,} of {all:,} such combinations were tried{short}: {works:,} work, {refused:,} are refused, {faults:,} are
+faults.{minutes}
 """
 COMMANDS = """## Commands and ways to train
 
@@ -69,8 +70,10 @@ def page(outcomes: Sequence[Outcome], results: Results, leaders: Sequence[str], 
     refused = [one for one in outcomes if one.refused and not one.fault]
     took = f" This took {minutes} minutes on one core." if minutes else ""
     works = sum(one.works for one in outcomes)
-    text = INTRODUCTION.format(leaders=listed(leaders), tried=len(outcomes), works=works, refused=len(refused),
-                               faults=len(faults), minutes=took)  # fmt: skip
+    tried, possible = len(outcomes), max(len(outcomes), len(all_cells()))
+    short = " (each option with each model, and of the others a random choice)" if tried < possible else ""
+    text = INTRODUCTION.format(leaders=listed(leaders), tried=tried, all=possible, short=short, works=works,
+                               refused=len(refused), faults=len(faults), minutes=took)  # fmt: skip
     parts = [text, "## Objectives\n", *table(outcomes, ["objective"], notes)]
     parts += ["", "## Likelihoods, posteriors, priors, quantizers, labels\n"]
     parts += table(outcomes, ["likelihood", "conditional"], notes)
