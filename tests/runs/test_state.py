@@ -6,6 +6,7 @@ import sys
 import pytest
 import yaml
 
+from vae_lab.config.conf import CONF
 from vae_lab.errors import UserError
 from vae_lab.runs import state
 
@@ -95,3 +96,12 @@ def test_settings_that_an_option_has_gained_do_not_count_with_their_earlier_valu
     assert now["metrics"]["loss_terms"]["draws"] == 1  # the config itself is not changed
     now["metrics"]["loss_terms"]["draws"] = 5
     assert state.identity(before) != state.identity(now)
+
+
+def test_a_metric_of_the_user_and_changed_settings_of_a_new_one_count():
+    usual = {"accelerator": {}, "metrics": {"loss_terms": {"_target_": "x"}}}
+    levels = yaml.safe_load((CONF / "metrics" / "levels.yaml").read_text())
+    assert state.identity(usual) == state.identity({**usual, "metrics": {**usual["metrics"], **levels}})
+    levels["levels"]["images"] = 7
+    for more in (levels, {"mine": {"_target_": "mylab.Mine"}}, {"fid": {"_target_": "y"}}):
+        assert state.identity(usual) != state.identity({**usual, "metrics": {**usual["metrics"], **more}}), more
