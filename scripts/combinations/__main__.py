@@ -74,11 +74,12 @@ def main() -> int:
 def _tried(pool: Executor, models: list[str], kept: dict[str, Any], quick: bool, until: float) -> Iterator[None]:
     """Try what is not kept yet, and add it, until a time; yields after each part.
 
-    First comes every option once with every model, then the runs of the models, then everything else.
+    First comes every option once with every model, then the runs of the models, of each class one at first, and then
+    everything else.
     """
     first = [cell for model in models for cell in each_option(model)]
     yield from _tried_cells(pool, first, kept)
-    runs = [model for model in models if model not in kept["results"]]
+    runs = sorted((model for model in models if model not in kept["results"]), key=lambda name: name not in leaders())
     for model, found in zip(runs, pool.map(_results, runs, [not quick and model in leaders() for model in runs])):
         kept["results"][model] = [asdict(one) for one in found]
         print(f"runs of model={model}", flush=True)
