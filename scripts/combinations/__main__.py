@@ -28,6 +28,8 @@ from combinations.page import page  # noqa: E402
 from combinations.trying import Outcome, Result, outcome_of  # noqa: E402
 from vae_lab.config.help import groups  # noqa: E402
 
+# Runs of other kinds than those of the models with their defaults.
+KINDS = ("conditional=true", "objective=ae", "objective=soft_intro_vae", "posterior=iaf prior=mixture")
 AT_ONCE = 25  # combinations that a process takes at a time
 
 
@@ -79,7 +81,8 @@ def _tried(pool: Executor, models: list[str], kept: dict[str, Any], quick: bool,
     """
     first = [cell for model in models for cell in each_option(model)]
     yield from _tried_cells(pool, first, kept)
-    runs = sorted((model for model in models if model not in kept["results"]), key=lambda name: name not in leaders())
+    runs = sorted(models, key=lambda name: name not in leaders())
+    runs = [run for run in [*runs, *(f"dense {kind}" for kind in KINDS)] if run not in kept["results"]]
     for model, found in zip(runs, pool.map(_results, runs, [not quick and model in leaders() for model in runs])):
         kept["results"][model] = [asdict(one) for one in found]
         print(f"runs of model={model}", flush=True)
@@ -110,7 +113,7 @@ def _outcomes(cells: list[Cell]) -> list[Outcome]:
 
 def _results(model: str, slow: bool) -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
-        return list(results_of([f"model={model}"], Path(folder), slow))
+        return list(results_of(f"model={model}".split(), Path(folder), slow))
 
 
 if __name__ == "__main__":

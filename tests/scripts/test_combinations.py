@@ -108,17 +108,17 @@ def test_the_page_has_reasons_as_footnotes_and_joins_models_that_are_alike():
     results = {"dense": [Result("metric", "fid"), Result("metric", "nll", refused="no density")]}
     text = page(outcomes, results, ["dense"], 0)
     assert "| cnn, dense | works | 1 |" in text
-    assert "These work with every model: `fid`." in text
+    assert "These work with all of them: `fid`." in text
     assert "1. no; type it" in text
     assert "2. no density" in text
-    assert "2 work, 2 are refused, 0 are\nfaults." in text
+    assert "2 work, 2 are refused, 0 are faults." in text
     broken = page([dataclasses.replace(outcomes[0], fault="NaN")], {}, ["dense"], 0)
     assert "**fault**" in broken
 
 
 def test_the_page_of_the_repository_has_every_model_and_no_fault():
     text = (ROOT / "docs" / "combinations.md").read_text(encoding="utf-8")
-    assert " 0 are\nfaults." in text
+    assert " 0 are faults." in text
     assert "**fault**" not in text
     rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
     named = {name for row in rows for name in row.removeprefix("| ").split(", ")}
