@@ -6,6 +6,7 @@ from check_science import (  # noqa: F401
     deep_hierarchies,
     discrete_codes,
     formulas,
+    hierarchies,
     image_metrics,
     importance,
     likelihood_draws,

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from vae_lab.config.composing import composer
+from vae_lab.config.conf import CONF
 from vae_lab.errors import UserError
 from vae_lab.runs import state
 
@@ -99,7 +100,7 @@ def test_settings_that_an_option_has_gained_do_not_count_with_their_earlier_valu
 
 
 def test_what_the_default_lists_have_gained_does_not_count():
-    """A figure or metric that a list gains must be named in ``state._GAINED``, or earlier sweeps would run again."""
+    """Otherwise earlier sweeps would run again."""
     with composer(["dataset=digits"]) as compose:
         now = compose([])
     figures = {"reconstructions", "samples", "class_samples", "curves", "latent_space", "kl_per_dimension", "typical",
@@ -109,3 +110,12 @@ def test_what_the_default_lists_have_gained_does_not_count():
               "metrics": {name: now["metrics"][name] for name in metrics}}  # fmt: skip
     assert state.identity(before) == state.identity(now)
     assert len(before["figures"]) < len(now["figures"])
+
+
+def test_a_metric_of_the_user_and_changed_settings_of_a_new_one_count():
+    usual = {"accelerator": {}, "metrics": {"loss_terms": {"_target_": "x"}}}
+    levels = yaml.safe_load((CONF / "metrics" / "levels.yaml").read_text())
+    assert state.identity(usual) == state.identity({**usual, "metrics": {**usual["metrics"], **levels}})
+    levels["levels"]["images"] = 7
+    for more in (levels, {"mine": {"_target_": "mylab.Mine"}}, {"fid": {"_target_": "y"}}):
+        assert state.identity(usual) != state.identity({**usual, "metrics": {**usual["metrics"], **more}}), more
