@@ -2,6 +2,7 @@
 
 from check_science import (  # noqa: F401
     code_metrics,
+    deep_hierarchies,
     discrete_codes,
     formulas,
     image_metrics,
@@ -12,6 +13,7 @@ from check_science import (  # noqa: F401
     model_metrics,
     objectives,
     objectives_of_codes,
+    objectives_of_decoded_images,
     posteriors,
     priors,
     samplers,

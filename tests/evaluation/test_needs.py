@@ -38,6 +38,8 @@ NEEDS = {
     "figures": {
         "class_samples": ("conditional", "images"),
         "noise_to_digit": ("images", "unconditional"),
+        "kl_of_images": ("introspective",),
+        "triples": ("images", "introspective"),
         **dict.fromkeys(["samples", "reconstructions", "denoising", "novelty", "typical"], ("images",)),
         **dict.fromkeys(["curves", "kl_per_dimension", "label_shares", "latent_space", "nll_bounds", "ood_roc"], ()),
     },
@@ -76,7 +78,8 @@ def black_and_white(n: int = 12) -> Examples:
 def run(likelihood=None, images: Examples | None = None, **more) -> FakeTrained:
     """Return a run of one level that has every other capability, except those that the arguments change."""
     model = small_model(likelihood or Bernoulli(), **({"conditional": True, "y_size": 3} | more)).eval()
-    return FakeTrained(images or black_and_white(), model=model, classifier=FakeExtractor())
+    objective = SimpleNamespace(variational=True, introspective=True)
+    return FakeTrained(images or black_and_white(), model=model, objective=objective, classifier=FakeExtractor())
 
 
 def holding(values) -> FakeTrained:
@@ -100,6 +103,12 @@ def left_out() -> FakeTrained:
 def without_posterior() -> FakeTrained:
     made = run()
     made.objective = SimpleNamespace(variational=False)
+    return made
+
+
+def of_another_objective() -> FakeTrained:
+    made = run()
+    made.objective = SimpleNamespace(variational=True)
     return made
 
 
@@ -153,6 +162,7 @@ LACKING = {
     "unconditional": [(run, "the model is conditional, and noise has no label")],
     "hierarchy": [(run, "the model has one level of latents")],
     "posterior": [(without_posterior, "this objective trains no q(z|x)")],
+    "introspective": [(of_another_objective, "this objective does not train the encoder on decoded images")],
     "gaussian": [
         (lambda: run(posterior=FlowPosterior), NOT_GAUSSIAN),
         (lambda: inferring(lambda latents: {"z": latents.z * 2, "q": latents.q * 2}), NOT_GAUSSIAN),

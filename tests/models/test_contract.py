@@ -29,6 +29,8 @@ NO_DISCRETE_CODES = {
     "dip_vae_i": DISCRETE,
     "dip_vae_ii": DISCRETE,
     "info_vae": _COMPARES,
+    "intro_vae": "objective=intro_vae needs real codes",
+    "soft_intro_vae": "objective=soft_intro_vae needs real codes",
     "iwae": "needs the densities of the latents, which this model does not have",
     "wae": _COMPARES,
 }

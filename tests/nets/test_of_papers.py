@@ -8,6 +8,7 @@ from vae_lab.errors import UserError
 from vae_lab.nets.batch_norm import BatchNorm
 from vae_lab.nets.dcgan import DCGAN
 from vae_lab.nets.mlp import MLP
+from vae_lab.nets.pooled_resnet import PooledResNet
 from vae_lab.nets.resizing import down, halvings, up
 from vae_lab.nets.resnet import ResNet
 from vae_lab.nets.sigma_cnn import SigmaCNN
@@ -22,6 +23,8 @@ NETS = {
     "dcgan of the RAE": DCGAN(2, symmetric=True, dense_relu=False),
     "sigma_cnn": SigmaCNN(2),
     "resnet": ResNet([4, 8, 8], 16),
+    "pooled_resnet": PooledResNet([4, 8]),
+    "pooled_resnet without norm": PooledResNet([4, 8], norm="none"),
     "resnet without norm": ResNet([4, 8], 16, weight_norm=False),
 }
 
@@ -59,8 +62,14 @@ def test_shapes_match_and_every_parameter_learns(net, shape):
         ),
         # the code of σ-VAE: 32, 64, 128, and the reverse in the decoder
         (SigmaCNN(32), (1, 28, 28), 20, (320 + 32_832 + 204_928, 131_712 + 294_976 + 73_760 + 801)),
+        # the code of Soft-IntroVAE: 5×5 to 64; 64-128 with a 1×1; 128-128; two numbers per normalised channel
+        (
+            PooledResNet([64, 128]), (1, 28, 28), 32,
+            (1600 + 128 + 73_728 + 147_456 + 8192 + 512 + 2 * 147_456 + 512,
+             33 * 6272 + 2 * 147_456 + 512 + 73_728 + 36_864 + 8192 + 256 + 2 * 36_864 + 256 + 1601),
+        ),
     ],
-    ids=["higgins", "kim_mnih", "tomczak", "zhao", "tolstikhin", "rybkin"],
+    ids=["higgins", "kim_mnih", "tomczak", "zhao", "tolstikhin", "rybkin", "daniel"],
 )  # fmt: skip
 def test_parameters_are_as_many_as_by_hand(net, shape, latent_dim, expected):
     halves = net.encoder(shape), net.decoder(latent_dim, shape)
@@ -99,7 +108,7 @@ def test_weight_norm_separates_length_per_output():
     assert lengths.shape == (1, 4, 1, 1)
 
 
-@pytest.mark.parametrize("net", [DCGAN(2), Strided([2, 2, 2, 2], 4), ResNet([2, 2, 2, 2], 4)])
+@pytest.mark.parametrize("net", [DCGAN(2), Strided([2, 2, 2, 2], 4), ResNet([2, 2, 2, 2], 4), PooledResNet([2] * 4)])
 def test_an_image_too_small_to_be_halved_so_often_is_refused(net):
     with pytest.raises(UserError, match=r"images of 4×9 cannot be halved 4 times .* type model=cnn"):
         net.encoder((1, 4, 9))

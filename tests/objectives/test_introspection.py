@@ -1,5 +1,6 @@
 """Tests of what both introspective objectives share."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -138,6 +139,8 @@ def test_the_last_epoch_counts_as_the_best_since_no_loss_ranks_epochs(cli, tmp_p
     )
     assert min(rows) < rows[-1]
     assert best["epoch"] == last["epoch"] == 3
+    protocol = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["protocol"]
+    assert protocol["checkpoint"] == {"which": "last epoch", "epoch": 4}
 
 
 @pytest.mark.parametrize("setting", ["training.patience=3", "scheduler=plateau"])

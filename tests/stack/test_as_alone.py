@@ -20,6 +20,10 @@ OF = {
     "factor_vae, 3 steps": (["objective=factor_vae", "objective.width=10", "objective.depth=2",
                              "objective.discriminator_steps=3"],
                             [f"{w} objective.gamma={n}" for w, n in zip(WEIGHTS, (1, 20, 35))]),
+    "soft_intro_vae": (["objective=soft_intro_vae"],
+                       [f"{w} objective.beta_neg={n}" for w, n in zip(WEIGHTS, (4, 16, 64))]),
+    "intro_vae": (["objective=intro_vae", "likelihood=sigma"],
+                  [f"{w} objective.margin={n} objective.vae_epochs={n % 2}" for w, n in zip(WEIGHTS, (4, 21, 8))]),
 }  # fmt: skip
 
 

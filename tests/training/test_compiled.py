@@ -108,7 +108,8 @@ def test_without_a_compiler_it_is_refused_or_left_out(monkeypatch):
 
 
 OBJECTIVES = ["elbo", "elbo objective.free_bits=0.1", "iwae", "iwae objective.gradient=dreg", "info_vae", "wae",
-              "beta_tcvae", "factor_vae", "dip_vae_i", "dip_vae_ii", "ae", "rae_l2", "rae_gp"]  # fmt: skip
+              "beta_tcvae", "factor_vae", "dip_vae_i", "dip_vae_ii", "ae", "rae_l2", "rae_gp",
+              "soft_intro_vae", "intro_vae"]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -30,7 +30,21 @@ _PER_LIKELIHOOD = {"test/loss", "test/recon", "val/loss", "val/recon"}
 # found, the protocols of all metrics of the run count.
 _METRICS = {
     **dict.fromkeys(
-        ("loss", "recon", "kl", "elbo", "rate", "distortion", "bits_per_dim", "iwae_bound", "sigma"), "loss_terms"
+        (
+            "loss",
+            "recon",
+            "kl",
+            "elbo",
+            "rate",
+            "distortion",
+            "bits_per_dim",
+            "iwae_bound",
+            "sigma",
+            "kl_reconstructions",
+            "kl_samples",
+            "repulsion",
+        ),
+        "loss_terms",
     ),
     **dict.fromkeys(("mi", "tc", "dimension_kl", "off_diagonal", "diagonal", "mmd_rbf"), "batch_terms"),
     **dict.fromkeys(("precision", "recall", "density", "coverage"), "prdc"),

@@ -9,6 +9,8 @@ A unit of the top is active if Var_x(E_q[z_j]) > 0.01 (arXiv 1509.00519, section
 contains the randomness of the level above, so a unit is active there if its mean KL is larger than 0.01 nats.
 """
 
+import math
+
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
@@ -91,11 +93,12 @@ def _discrete(trained: Trained) -> bool:
 
 def _active(trained: Trained, index: int, kl: Tensor) -> int:
     """The number of active units of the level with this index, counted from the top."""
-    mu = trained.codes(level=index)[0].mu
     if index == 0:
+        mu = trained.codes()[0].mu
         return int((mu.var(0) > ACTIVE).sum()) if len(mu) > 1 else 0
-    if len(kl) != mu.shape[1]:  # only the sum of the level is known
-        return mu.shape[1] if kl.sum() > ACTIVE else 0
+    width = math.prod(trained.model.latent_shapes[index])
+    if len(kl) != width:  # only the sum of the level is known
+        return width if kl.sum() > ACTIVE else 0
     return int((kl > ACTIVE).sum())
 
 

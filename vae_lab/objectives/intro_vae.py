@@ -80,7 +80,7 @@ class IntroVAE(nn.Module):
         seen = returned(model, batch, step, out, trains_images=trains_decoder)
         weight = after(self.vae_epochs, step) * self.k2 * self.alpha
         if trains_decoder:
-            return LossTerms(bound + weight * seen.kl.mean(), {})
+            return loss_terms(bound + weight * seen.kl.mean(), {}, out)
         repulsion = (self.margin - seen.kl).clamp(min=0).mean()
         logs = {"loss": weighted_bound(out, recon, self.k1, self.k2), **elbo_logs(recon, kl, out.offset)}
         return loss_terms(bound + weight * repulsion, {**logs, **seen.logs(), "repulsion": repulsion}, out)

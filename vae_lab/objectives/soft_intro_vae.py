@@ -94,7 +94,7 @@ class SoftIntroVAE(nn.Module):
         again = second_recon(model, seen, trains_codes=not trains_decoder)
         on = after(self.vae_epochs, step)
         if trains_decoder:
-            return LossTerms(bound + on * self._attraction(seen, again), {})
+            return loss_terms(bound + on * self._attraction(seen, again), {}, out)
         repulsion = self._repulsion(seen, again)
         logs = {"loss": weighted_bound(out, recon, self.k1, self.k2), **elbo_logs(recon, kl, out.offset)}
         return loss_terms(bound + on * repulsion, {**logs, **seen.logs(), "repulsion": repulsion}, out)

@@ -1,4 +1,4 @@
-"""The weights that a run is scored with: those of the lowest val/loss or, if they are lost, those of the last epoch."""
+"""The weights that a run is scored with: ``best.ckpt`` or, if it is lost, those of the last epoch."""
 
 from pathlib import Path
 
@@ -17,13 +17,14 @@ def load_best_or_last(job: Job, run_dir: Path) -> tuple[Node, list[str]]:
     """
     best, last = (run_dir / "checkpoints" / name for name in (BEST, LAST))
     if is_whole(best) or not is_whole(last):
-        return {"which": "best val/loss", "epoch": load_weights(job, best)}, []
+        which = "best val/loss" if job.ranks_epochs else "last epoch"
+        return {"which": which, "epoch": load_weights(job, best)}, []
     epoch = load_weights(job, last)
     note = (
         f"{BEST} was {'damaged' if best.exists() else 'missing'}, so the scores are those of the last epoch, {epoch}, "
         "and not of the epoch of the lowest val/loss"
     )
-    return {"which": "last epoch", "epoch": epoch, "file": LAST}, [note]
+    return {"which": "last epoch", "epoch": epoch, "file": LAST}, [note] if job.ranks_epochs else []
 
 
 def load_scored(job: Job, run_dir: Path, protocol: Node, finished: bool) -> None:
