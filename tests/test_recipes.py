@@ -74,7 +74,7 @@ AUTHORS = {
     "chen_2018": {"metrics": {"mig_integral": {"_target_": "MIGIntegral"}}, "beta": 6, "batch_size": 2048},
 }  # fmt: skip
 # These start from torch's own weights, as their code does, or admit another start.
-OF_TORCH = {"burgess_2018", "higgins_2017", "kingma_2016", "rybkin_2021", "sohn_2015"}
+OF_TORCH = {"burgess_2018", "higgins_2017", "kingma_2016", "oord_2017", "razavi_2019", "rybkin_2021", "sohn_2015"}
 
 
 def test_every_recipe_is_here():
