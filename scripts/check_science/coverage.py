@@ -7,7 +7,7 @@ import yaml
 
 from check_science.checks import Check
 
-GROUPS = ("objective", "likelihood", "posterior", "prior", "sampler", "metrics", "beta_schedule")
+GROUPS = ("objective", "likelihood", "posterior", "prior", "quantizer", "sampler", "metrics", "beta_schedule")
 
 
 def options(conf: Path) -> set[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from check_science import (  # noqa: F401
     code_metrics,
+    deep_hierarchies,
+    discrete_codes,
     formulas,
     image_metrics,
     importance,
@@ -17,4 +19,5 @@ from check_science import (  # noqa: F401
     samplers,
     with_disentanglement_lib,
     with_pythae,
+    with_vector_quantize_pytorch,
 )

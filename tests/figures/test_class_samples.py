@@ -27,7 +27,7 @@ def test_rows_are_classes_and_a_column_has_one_z():
     assert [text.get_text() for text in figure.axes[0].texts] == ["class0", "class1", "class2"]
     heights = [text.xy[1] for text in figure.axes[0].texts]
     assert heights == [4.5, 13.5, 22.5]  # the middle of each row
-    assert "one z per column" in figure.get_suptitle()
+    assert "the same noise in each column" in figure.get_suptitle()
     assert "fake model" in figure.get_suptitle()
 
 

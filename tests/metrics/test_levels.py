@@ -55,3 +55,24 @@ def test_below_the_top_a_unit_is_active_by_its_kl(trained):
     for level, index in ((2, 1), (1, 2)):
         kl = trained.kl(level=index).mean(0)
         assert active[f"active_units_level{level}"] == int((kl > 0.01).sum())
+
+
+def test_codes_have_no_active_units_and_the_levels_below_are_drawn_from_the_fitted_prior():
+    with composer(["model=vq_vae_2", *WORDS[3:]]) as compose:
+        config = compose([])
+    data = make_data(config)
+    job = make_job(config, data.x_shape, data.y_size, data.values).eval()
+    trained = Evaluation(job, data, 0, torch.device("cpu"))
+    kept = []
+
+    class Zeros:
+        def sample(self, n, noise, y=None, top=(), temperature=(1.0,)):
+            kept.append(len(top))
+            shapes = trained.model.latent_shapes[len(top) :]
+            return (*top, *(torch.zeros(n, *shape, dtype=torch.long) for shape in shapes))
+
+    trained.prior = Zeros()
+    found = Levels(images=20)(trained)
+    assert not [name for name in found.values if name.startswith("active_units")]
+    assert kept == [1, 2]
+    assert "active" not in found.protocol["levels"]

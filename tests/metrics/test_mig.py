@@ -47,3 +47,10 @@ def test_bins_are_of_equal_width():
     bunched = np.array([0.0, 0.1, 0.2, 1.0])[values]  # three values fall into the first of two bins
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert information_gaps(bunched, values, 2) == pytest.approx([entropy / np.log(4)])
+
+
+def test_codes_that_differ_by_less_than_a_bin_of_float32_have_bins_all_the_same():
+    """The means of a model that hardly uses its latents, in which NumPy finds no room for 20 edges in float32."""
+    values = np.repeat([[0], [1]], 50, 0)
+    codes = np.where(values, np.nextafter(np.float32(1), np.float32(2)), np.float32(1)).astype(np.float32)
+    assert information_gaps(codes, values, bins=20) == pytest.approx([1])

@@ -13,8 +13,11 @@ TOKENS = ("dataset=phrases", "likelihood=categorical", "dataset.limit=16", "batc
 SMALLER = {
     "dcgan": ["model.net.width=4"],
     "infogan": ["model.net.hidden=16"],
+    "vdvae": ["model.net.width=8", "model.net.middle=4"],
+    "nvae": ["model.net.width=8", "model.net.middle=4", "model.blocks=[2,1]", "model.spectral=0.1",
+             "beta_schedule=linear", "beta_schedule.epochs=3", "objective.kl_balance=true"],
     "mlp": ["model.net.encoder=[16]", "model.net.decoder=[16]"],
-}
+}  # fmt: skip
 OWN = list(groups()["model"])
 OTHERS = ["two_level", "top_down", "grid_codes", "token_mlp", "token_dense"]
 POINTS = "point_codes"  # without its own run of the whole program, since it differs from the others in few places

@@ -189,7 +189,7 @@ def test_runs_of_other_structures_are_compared(cli, trained):
     assert page.count('alt="samples') == 2  # of the other two
 
 
-@pytest.mark.parametrize("model", OTHERS)
+@pytest.mark.parametrize("model", [*OTHERS, "nvae"])
 def test_an_interrupted_run_continues_with_the_same_numbers(cli, tmp_path, model):
     words = [word for word in words_of(model) if not word.startswith("epochs")]
     assert cli("train", *words, "epochs=2", *BARE, "hydra.run.dir=whole").status == 0
@@ -202,7 +202,7 @@ def test_an_interrupted_run_continues_with_the_same_numbers(cli, tmp_path, model
     assert curves_of(tmp_path / "part") == curves_of(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("model", OTHERS)
+@pytest.mark.parametrize("model", [*OTHERS, "nvae"])
 def test_two_jobs_train_as_one_stack_as_they_do_alone(cli, tmp_path, model):
     words = ["-m", *words_of(model), "logger=none", "metrics=loss_terms", "figures=none", "beta=1,2"]
     for launcher in ("sequence", "vectorized"):
@@ -235,6 +235,10 @@ def test_two_jobs_train_as_one_stack_as_they_do_alone(cli, tmp_path, model):
         ("token_mlp", ["likelihood=mse"], "likelihood=mse is for images, and dataset=phrases holds tokens"),
         ("token_mlp", ["model=cnn"], "model=cnn is for images, and dataset=phrases holds tokens; type model=dense"),
         ("token_mlp", ["dataset=digits", "model=cnn"], "likelihood=categorical is for tokens, and dataset=digits"),
+        ("cnn", ["beta_schedule=linear", "objective.kl_balance=true"], "objective.kl_balance=true weighs the levels"),
+        ("nvae", ["beta_schedule=constant"], "objective.kl_balance=true weighs the levels during the warm-up of the"),
+        ("nvae", ["model.blocks=[1]"], "model.blocks has 1 entries and model.scales 2; type one entry"),
+        ("vdvae", ["objective=beta_tcvae"], "objective=beta_tcvae needs one level of latents"),
         ("grid_codes", ["objective=beta_tcvae"], f"objective=beta_tcvae {DISCRETE}"),
         ("grid_codes", ["objective=dip_vae_i"], f"objective=dip_vae_i {DISCRETE}"),
         ("grid_codes", ["objective=factor_vae"], "objective=factor_vae needs real codes, and those of this model are"),

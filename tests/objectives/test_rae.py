@@ -8,7 +8,7 @@ from vae_lab.nets.cnn import CNN
 from vae_lab.nets.resnet import ResNet
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.rae import RAE, squared_jacobian, squared_weights
-from vae_lab.types import Step
+from vae_lab.types import Batch, Step
 
 PENALTIES = ["l2", "gradient"]
 
@@ -164,3 +164,9 @@ def test_l2_counts_every_network_that_decodes_and_neither_prior_nor_likelihood()
     model.generation = ("p1.", "p0.", "prior.", "likelihood.")
     expected = model["p1"].weight.square().sum() + model["p0"].weight.square().sum()
     torch.testing.assert_close(squared_weights(model), expected)
+
+
+def test_the_gradient_penalty_refuses_tokens_whose_mean_has_no_gradient():
+    tokens = torch.zeros(2, 6, dtype=torch.long)
+    with pytest.raises(UserError, match="tokens has no gradient; type objective=rae_l2"):
+        RAE(0.2, 3.0, "gradient")(small_model(), Batch(tokens, tokens, None), step())

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from vae_lab.errors import UserError
 from vae_lab.noise import SeededNoise
 from vae_lab.quantizers import EMA, FSQ, LFQ, Codebook, Cosine, Residual
-from vae_lab.quantizers.ema import RESTARTED
+from vae_lab.quantizers.running_book import RESTARTED
 
 NOISE = SeededNoise("cpu", 0)
 
@@ -95,14 +95,20 @@ def test_running_means_follow_their_equations_after_the_choice():
     assert quantizer.book is not book
 
 
-def test_a_code_that_nothing_chooses_keeps_its_vector():
-    quantizer = made(EMA, 2, 2, restart_below=0.0)
-    quantizer.book = torch.tensor([[0.0, 0.0], [9.0, 9.0]])
+@pytest.mark.parametrize("kind", [EMA, Cosine])
+def test_a_code_that_nothing_chooses_keeps_its_vector(kind):
+    """Also after so many steps that its running number and sum have vanished."""
+    quantizer = made(kind, 2, 2, decay=0.5, restart_below=0.0)
+    quantizer.book = torch.tensor([[-1.0, 0.0], [0.6, 0.8]])
     quantizer.sums = quantizer.book.clone()
     h = 0.1 * vectors(10, 2)
-    for _ in range(20):
-        quantizer.learn(h, quantizer.quantize(h).codes, NOISE)
-    torch.testing.assert_close(quantizer.book[1], torch.tensor([9.0, 9.0]))
+    for _ in range(200):
+        quantizer.learn(h, torch.zeros(10, dtype=torch.long), NOISE)
+    torch.testing.assert_close(quantizer.book[1], torch.tensor([0.6, 0.8]))
+    assert quantizer.usage[1] < 1e-30
+    quantizer.learn(h, torch.ones(10, dtype=torch.long), NOISE)
+    expected = h.mean(0) if kind is EMA else F.normalize(F.normalize(h, dim=1).sum(0), dim=0)
+    torch.testing.assert_close(quantizer.book[1], expected)
 
 
 @pytest.mark.parametrize("kind", [EMA, Cosine])
@@ -134,6 +140,15 @@ def test_the_cosine_ignores_the_length():
     torch.testing.assert_close(a.losses["commitment"], b.losses["commitment"])
     quantizer.learn(h, a.codes, NOISE)
     torch.testing.assert_close(quantizer.book.norm(dim=1), torch.ones(7))
+
+
+def test_directions_follow_the_running_sums_of_unit_vectors():
+    quantizer, h = made(Cosine, 3, 4, decay=0.9, restart_below=0.0), vectors(40, 4)
+    sums, codes = quantizer.sums, quantizer.quantize(h).codes
+    quantizer.learn(h, codes, NOISE)
+    for k in range(3):
+        expected = 0.9 * sums[k] + 0.1 * F.normalize(h[codes == k], dim=1).sum(0)
+        torch.testing.assert_close(quantizer.book[k], F.normalize(expected, dim=0))
 
 
 @pytest.mark.parametrize("levels", [[3], [4], [5, 4], [8, 6, 5]])

@@ -12,9 +12,9 @@ from vae_lab.config.node import Node
 from vae_lab.config.schema import check
 from vae_lab.config.settings import EvaluateConfig
 from vae_lab.errors import UserError
-from vae_lab.evaluation.fitting import put_own_prior
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
+from vae_lab.evaluation.own_prior import put_own_prior
 from vae_lab.evaluation.parts import figures_of, metrics_of, of_samplers
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.following import tracker

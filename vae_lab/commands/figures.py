@@ -16,7 +16,8 @@ from vae_lab.config.schema import check
 from vae_lab.config.settings import FiguresConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.drawing import Drawn, draw
-from vae_lab.evaluation.fitting import earlier_fit, put_own_prior
+from vae_lab.evaluation.fitting import earlier_fit
+from vae_lab.evaluation.own_prior import put_own_prior
 from vae_lab.evaluation.parts import figures_named, figures_of, of_samplers, style_of
 from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.trained import Evaluation

@@ -16,7 +16,8 @@ from vae_lab.config.schema import check
 from vae_lab.config.settings import SampleConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import Word, y_text
-from vae_lab.evaluation.fitting import at_hand, put_own_prior, sampler_name
+from vae_lab.evaluation.fitting import at_hand, sampler_name
+from vae_lab.evaluation.own_prior import put_own_prior
 from vae_lab.evaluation.trained import PRIOR, Evaluation, source_of
 from vae_lab.examples import Tokens, values_from
 from vae_lab.report.following import tracker

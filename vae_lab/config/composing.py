@@ -60,7 +60,7 @@ class Composer:
 
     def of_sweep(self, keys: list[str]) -> Node:
         """Return the given keys of the config that the fixed words compose."""
-        plain = cast(Node, OmegaConf.to_container(self._of(())[0]))
+        plain = cast(Node, OmegaConf.to_container(self.raw(())[0]))
         return {key: plain[key] for key in keys if key in plain}
 
     def __call__(self, job: list[str]) -> Node:
@@ -70,7 +70,7 @@ class Composer:
             UserError: k1, k2 and beta contradict each other.
             HydraException, OmegaConfBaseException: a word names an unknown key or option.
         """
-        composed, raw, choices = self._of(tuple(word for word in job if not _sets_a_value(word)))
+        composed, raw, choices = self.raw(tuple(word for word in job if not _sets_a_value(word)))
         values = dict(self._value_of(word) for word in job if _sets_a_value(word))
         typed = {key_of(word) for word in [*self.fixed, *job]}
         try:
@@ -86,7 +86,7 @@ class Composer:
             self._parsed[word] = override.key_or_group, override.value()
         return self._parsed[word]
 
-    def _of(self, choosing: tuple[str, ...]) -> tuple[DictConfig, Node, Node]:
+    def raw(self, choosing: tuple[str, ...]) -> tuple[DictConfig, Node, Node]:
         """Return the config that these words compose, the same as plain mappings, not resolved, and the choices."""
         if choosing not in self._composed:
             words = [*self.fixed, *choosing]

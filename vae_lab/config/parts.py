@@ -60,11 +60,11 @@ def _without_class(path: str, node: object) -> str:
 
 def _components(node: object, path: str = "") -> Iterator[tuple[str, Node]]:
     """Yield every mapping with a ``_target_``, with its dotted path."""
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield path, dict(node)
-        for key, value in node.items():
-            yield from _components(value, f"{path}.{key}" if path else str(key))
+    if isinstance(node, Mapping) and "_target_" in node:
+        yield path, dict(node)
+    inside = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inside:
+        yield from _components(value, f"{path}.{key}" if path else str(key))
 
 
 def _check_component(path: str, node: Node) -> None:

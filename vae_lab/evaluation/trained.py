@@ -57,7 +57,7 @@ class Evaluation(Scoring):
             kind = "attributes" if data.attributes else "labels"
             self.conditioned_on = f"the {data.values.many}' {kind}"
             self.labels_drawn = f", {kind} drawn as in training"
-        self._encodings: dict[tuple[str, int | None], _Encoded] = {}  # by split and n
+        self._encodings: dict[tuple[str, int | None, int], _Encoded] = {}  # by split, n and level
         self._factor_posteriors: Normal | None = None
 
     @property
@@ -77,8 +77,8 @@ class Evaluation(Scoring):
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
         """Yield n decoded means of prior draws; a smaller n gives the first of the same examples.
 
-        A conditional model decodes the rows of y in turn, or y drawn as in training. z does not depend on y, unless it
-        is drawn from a fitted prior of codes.
+        A conditional model decodes the rows of y in turn, or y drawn as in training. z depends on y only if its prior
+        does.
         """
         conditions = self.conditions if y is None else in_turn(y)
         yield from decoded_draws(self.model, n, self.device, self.seed, purpose, size, conditions, self.prior)
@@ -111,27 +111,30 @@ class Evaluation(Scoring):
 
         ``level`` counts from the top.
         """
-        encoded = self._encoded(split, n)
-        return encoded.levels[level], encoded.labels
+        encoded = self._encoded(split, n, level)
+        return encoded.moments, encoded.labels
 
     def kl(self, split: str = "test", n: int | None = None, level: int | None = None) -> Tensor:
         """Return KL[q(z|x) ‖ p(z)] of the same examples in nats: [n, D] in closed form, else an estimate, [n, 1].
 
         ``level`` None: the KL of all levels, concatenated.
         """
-        kl = self._encoded(split, n).kl
+        kl = self._encoded(split, n, 0).kl
         return torch.cat(kl, 1) if level is None else kl[level]
 
-    def _encoded(self, split: str, n: int | None) -> "_Encoded":
-        """The moments, KL and labels of n examples of a split, computed once."""
-        if (split, n) not in self._encodings:
-            parts = [self._encode(batch.x, batch.y) for batch in self._shown_batches(split, n)]
-            self._encodings[split, n] = _Encoded(
-                levels=[_joined([levels[i] for levels, _, _ in parts]) for i in range(len(parts[0][0]))],
-                kl=[torch.cat([kl[i] for _, kl, _ in parts]) for i in range(len(parts[0][1]))],
+    def _encoded(self, split: str, n: int | None, level: int) -> "_Encoded":
+        """The KL and the labels of n examples of a split and the moments of one level, computed once.
+
+        Scores need the moments of the top alone; those of a deep hierarchy would fill the memory.
+        """
+        if (split, n, level) not in self._encodings:
+            parts = [self._encode(batch.x, batch.y, level) for batch in self._shown_batches(split, n)]
+            self._encodings[split, n, level] = _Encoded(
+                moments=_joined([moments for moments, _, _ in parts]),
+                kl=[] if level else [torch.cat([kl[i] for _, kl, _ in parts]) for i in range(len(parts[0][1]))],
                 labels=None if self.data.attributes else _joined_labels([y for _, _, y in parts]),
             )
-        return self._encodings[split, n]
+        return self._encodings[split, n, level]
 
     def code_draws(self) -> Tensor:
         """Return one code of the top level per training example, to which samplers are fitted: [N, *shape], on the CPU.
@@ -174,25 +177,25 @@ class Evaluation(Scoring):
             ):
                 x = self.data.values.ready(factors.stored[index], self.device)
                 y = None if targets is None else targets[index].to(self.device)
-                parts.append(self._encode(x, y)[0][0])
+                parts.append(self._encode(x, y, 0)[0])
             self._factor_posteriors = _joined(parts)
         return self._factor_posteriors
 
-    def _encode(self, x: Tensor, y: Tensor | None) -> "tuple[list[Normal], list[Tensor], Tensor | None]":
-        """The moments and the KL of every level, flattened to [B, D], and y, on the CPU."""
+    def _encode(self, x: Tensor, y: Tensor | None, level: int) -> "tuple[Normal, list[Tensor], Tensor | None]":
+        """The moments of a level and the KL of every level, flattened to [B, D], and y, on the CPU."""
         with torch.inference_mode():
             moments, latents = posterior_moments(self.model, x, y, self.noise)
-            kl = [part.mean(0).flatten(1).cpu() for part in latents.kl]
-            levels = [Normal(q.mu.flatten(1).cpu(), q.log_var.flatten(1).cpu()) for q in moments]
-            return levels, kl, None if y is None else y.cpu()
+            kl = [] if level else [part.mean(0).flatten(1).cpu() for part in latents.kl]
+            q = Normal(moments[level].mu.flatten(1).cpu(), moments[level].log_var.flatten(1).cpu())
+            return q, kl, None if y is None else y.cpu()
 
 
 @dataclass
 class _Encoded:
-    """The result of inference for n examples, on the CPU, top level first."""
+    """The result of inference for n examples, on the CPU."""
 
-    levels: list[Normal]  # each [n, D]
-    kl: list[Tensor]  # each [n, D] or [n, 1]
+    moments: Normal  # of one level, [n, D]
+    kl: list[Tensor]  # of every level, top level first, each [n, D] or [n, 1]; empty with moments below the top
     labels: Tensor | None  # [n]
 
 

@@ -1,4 +1,7 @@
-"""Samples of every class: one row per class, with the same z in all rows of a column."""
+"""Samples of every class: one row per class, with the same noise in all rows of a column.
+
+The latents of a column are the same, too, unless the model's prior depends on the label.
+"""
 
 import torch
 from matplotlib.figure import Figure
@@ -10,10 +13,10 @@ from vae_lab.scores import Trained
 
 
 class ClassSamples:
-    """Shows which properties (slant, stroke, size, …) z determines when the label changes.
+    """Shows which properties (slant, stroke, size, …) stay when the label changes.
 
     Args:
-        columns: number of draws of z.
+        columns: number of draws.
         rows: largest number of classes shown; the first ones are taken.
     """
 
@@ -31,7 +34,7 @@ class ClassSamples:
         of_class = [trained.sample(self.columns, "class samples", y=torch.tensor([c])) for c in range(len(classes))]
         images = torch.cat([block for blocks in of_class for block in blocks])
         height, width = images.shape[2:]
-        title = "Samples of each class: one row per label, one z per column"
+        title = "Samples of each class: one row per label, the same noise in each column"
         high = 0.55 * len(classes) * height / width
         figure = new_figure(0.55 * self.columns + 1, high + 0.2, title, trained.title, pictures=high)
         axes = figure.subplots()

@@ -5,6 +5,8 @@ al. 2016, arXiv 1509.00519, section 5.2). In a hierarchy this definition is used
 below is active if its KL_j > 0.01.
 """
 
+import math
+
 import torch
 from pydantic import PositiveFloat
 from torch import Tensor
@@ -59,7 +61,7 @@ class LatentUse:
 
         The means of these levels inherit the randomness of the level above, so their variance does not indicate use.
         """
-        kl, width = trained.kl(level=level).mean(0), trained.codes(level=level)[0].mu.shape[1]
+        kl, width = trained.kl(level=level).mean(0), math.prod(trained.model.latent_shapes[level])
         return kl > self.threshold if len(kl) == width else torch.full((width,), bool(kl.sum() > self.threshold))
 
 

@@ -9,6 +9,8 @@ A unit of the top is active if Var_x(E_q[z_j]) > 0.01 (arXiv 1509.00519, section
 contains the randomness of the level above, so a unit is active there if its mean KL is larger than 0.01 nats.
 """
 
+import math
+
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
@@ -38,18 +40,18 @@ class Levels:
         number = {index: levels - index for index in range(levels)}  # latents are listed from the top
         parts = [trained.kl(level=index).mean(0) for index in range(levels)]
         kl = [part.sum().item() for part in parts]
-        active = [_active(trained, index, parts[index]) for index in range(levels)]
+        units = {} if _discrete(trained) else {i: _active(trained, index, parts[index]) for index, i in number.items()}
         recon = self._recon_of_top(trained)
         values = {f"kl_level{number[index]}": kl[index] for index in range(levels)}
-        values |= {f"active_units_level{number[index]}": active[index] for index in range(levels)}
+        values |= {f"active_units_level{i}": active for i, active in units.items()}
         values |= {f"recon_top{k}": recon[k - 1] for k in range(1, levels)}
         rows = [
-            {"level": number[index], "kl": kl[index], "active_units": active[index],
+            {"level": i, "kl": kl[index], **({"active_units": units[i]} if units else {}),
              "rate_of_top": sum(kl[: index + 1]), "recon_of_top": recon[index]}
-            for index in range(levels)
+            for index, i in number.items()
         ]  # fmt: skip
         meanings = {f"kl_level{i}": f"KL of level {i} of {levels}, nats per {{one}}" for i in number.values()}
-        meanings |= {f"active_units_level{i}": f"latent dimensions of level {i} in use" for i in number.values()}
+        meanings |= {f"active_units_level{i}": f"latent dimensions of level {i} in use" for i in units}
         meanings |= {
             f"recon_top{k}": f"recon, nats per {{one}}, with the top {k} levels from q and the others from p"
             for k in range(1, levels)
@@ -59,9 +61,10 @@ class Levels:
             "images": min(self.images, len(trained.data.test)),
             "split": "test",
             "draws": "one per example",
-            "active": f"top: variance of the mean above {ACTIVE}; below: mean KL above {ACTIVE} nats",
             "seed": trained.seed,
         }
+        if units:
+            protocol["active"] = f"top: variance of the mean above {ACTIVE}; below: mean KL above {ACTIVE} nats"
         notes = _empty_note([number[index] for index in range(levels) if kl[index] < self.empty], levels, self.empty)
         meanings = in_words_of(trained.data.values, meanings)
         return Scores(values, {"levels": protocol}, {"levels": rows}, notes, meanings=meanings)
@@ -75,7 +78,7 @@ class Levels:
                 latents = model.infer(batch.x, batch.y, 1, noise)
                 kept = latents.z if latents.codes is None else latents.codes
                 for k in range(1, len(totals) + 1):
-                    z = model.prior_sample(len(batch.x), batch.y, noise, kept[:k])
+                    z = trained.latents(len(batch.x), noise, batch.y, kept[:k])
                     log_px = model.likelihood.log_prob(model.decode(z, batch.y).float(), batch.target)
                     totals[k - 1] -= log_px.double().sum().cpu()
                 seen += len(batch.x)
@@ -83,13 +86,19 @@ class Levels:
         return (totals / seen - offset).tolist()
 
 
+def _discrete(trained: Trained) -> bool:
+    """Whether the model has discrete codes, which have no active units; :mod:`vae_lab.metrics.codes` has their use."""
+    return bool(getattr(trained.model, "code_sizes", ()))
+
+
 def _active(trained: Trained, index: int, kl: Tensor) -> int:
     """The number of active units of the level with this index, counted from the top."""
-    mu = trained.codes(level=index)[0].mu
     if index == 0:
+        mu = trained.codes()[0].mu
         return int((mu.var(0) > ACTIVE).sum()) if len(mu) > 1 else 0
-    if len(kl) != mu.shape[1]:  # only the sum of the level is known
-        return mu.shape[1] if kl.sum() > ACTIVE else 0
+    width = math.prod(trained.model.latent_shapes[index])
+    if len(kl) != width:  # only the sum of the level is known
+        return width if kl.sum() > ACTIVE else 0
     return int((kl > ACTIVE).sum())
 
 

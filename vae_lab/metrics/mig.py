@@ -53,7 +53,8 @@ def information_gaps(codes: np.ndarray, values: np.ndarray, bins: int) -> np.nda
     """
     from sklearn.metrics import mutual_info_score
 
-    binned = [np.digitize(z, np.histogram_bin_edges(z, bins)[:-1]) for z in codes.T]
+    # In float64, in which there are edges between all codes that differ in float32.
+    binned = [np.digitize(z, np.histogram_bin_edges(z, bins)[:-1]) for z in codes.T.astype(np.float64)]
     information = np.array([[mutual_info_score(v, z) for z in (*binned, np.zeros(len(v)))] for v in values.T])
     entropy = np.array([mutual_info_score(v, v) for v in values.T])
     ordered = np.sort(information, axis=1)

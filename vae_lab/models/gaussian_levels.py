@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from vae_lab.errors import UserError
 from vae_lab.functional import log_normal, reparameterize
@@ -33,6 +34,7 @@ class GaussianLevels(nn.Module):
         latent_dims: dimensions of the code at each level, the lowest level first; channels, where codes are grids.
         features: shapes of the features from which the Gaussians of each level are computed, the lowest level first.
         condition: adds the label or the attributes of each example; None for a model without condition.
+        vocabulary: number of tokens; 0 if the examples do not consist of tokens.
     """
 
     deterministic = False
@@ -46,9 +48,11 @@ class GaussianLevels(nn.Module):
         latent_dims: Sequence[int],
         features: Sequence[Shape],
         condition: Condition | None,
+        vocabulary: int,
     ) -> None:
         super().__init__()
         self.x_shape, self.likelihood, self.condition = tuple(x_shape), likelihood, condition
+        self.vocabulary = vocabulary
         self.conditional = condition is not None
         self.levels = len(latent_dims)
         self.standard_prior = self.levels == 1
@@ -60,6 +64,12 @@ class GaussianLevels(nn.Module):
         self.p = nn.ModuleList(GaussianHead(shape, dim) for shape, dim in zip(features[:-1], latent_dims))
         given = condition.y_size if condition else 0
         self.decoder = net.output((codes[0][0] + given, *codes[0][1:]), likelihood.params_shape(self.x_shape))
+
+    def seen(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """What inference sees of examples [B, *x_shape]: images with the channel of y, or tokens as one-hot vectors."""
+        if self.vocabulary:
+            return one_hot(x, self.vocabulary).float()
+        return self.condition.beside_image(x, y) if self.condition else x
 
     def prior_of(self, level: int, above: Tensor) -> Normal:
         """p(z_i|z_{i+1}) for codes of the level above, [K, B, ...]; both moments are [K, B, ...]."""
@@ -90,6 +100,13 @@ class GaussianLevels(nn.Module):
             prior = self.prior_of(level, z[-1])
             z.append(reparameterize(prior.mu, prior.log_var, noise.normal(*prior.mu.shape)))
         return tuple(z)
+
+
+def shape_seen(x_shape: Shape, condition: Condition | None, vocabulary: int) -> Shape:
+    """The shape of what inference sees of one example (:meth:`GaussianLevels.seen`)."""
+    if vocabulary:
+        return (*x_shape, vocabulary)
+    return condition.seen_shape if condition else tuple(x_shape)
 
 
 def kl_normals(q: Normal, p: Normal) -> Tensor:

@@ -21,7 +21,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.functional import kl_normal, log_normal, reparameterize
-from vae_lab.models.gaussian_levels import GaussianLevels, check_levels
+from vae_lab.models.gaussian_levels import GaussianLevels, check_levels, shape_seen
 from vae_lab.nets.condition import Condition
 from vae_lab.nets.gaussian_head import GaussianHead
 from vae_lab.types import Latents, LevelArchitecture, Likelihood, Noise, Normal, Shape
@@ -37,6 +37,7 @@ class Hierarchical(GaussianLevels):
         latent_dims: dimensions of the code at each level, the lowest level first; channels, where codes are grids.
         conditional: whether inference and the decoder also receive the label or the attributes of each example.
         y_size: number of classes or attributes; 0 if the dataset has none.
+        vocabulary: number of tokens; 0 if the examples do not consist of tokens.
 
     Raises:
         UserError: ``latent_dims`` has another number of levels than the networks.
@@ -52,10 +53,11 @@ class Hierarchical(GaussianLevels):
         latent_dims: list[PositiveInt],
         conditional: bool = False,
         y_size: int = 0,
+        vocabulary: int = 0,
     ) -> None:
         check_levels(net, latent_dims)
         condition = Condition(tuple(x_shape), y_size) if conditional else None
-        shape = seen = condition.seen_shape if condition else tuple(x_shape)
+        shape = seen = shape_seen(tuple(x_shape), condition, vocabulary)
         up: list[nn.Module] = []
         heads: list[GaussianHead] = []
         features: list[Shape] = []
@@ -64,7 +66,7 @@ class Hierarchical(GaussianLevels):
             features.append(cast(Shape, up[-1].out_shape))
             heads.append(GaussianHead(features[-1], dim))
             shape = heads[-1].out_shape  # the next level is inferred from codes and not from features
-        super().__init__(net, likelihood, x_shape, latent_dims, features, condition)
+        super().__init__(net, likelihood, x_shape, latent_dims, features, condition, vocabulary)
         self.kl_trains_prior = self.levels > 1
         self.up, self.q = nn.ModuleList(up), nn.ModuleList(heads)
 
@@ -78,7 +80,7 @@ class Hierarchical(GaussianLevels):
             noise: the source of the samples.
             densities: also compute log q(z|x) and log p(z), [K, B].
         """
-        h = (self.condition.beside_image(x, y) if self.condition else x).unsqueeze(0)
+        h = self.seen(x, y).unsqueeze(0)
         z: list[Tensor] = []
         q: list[Normal] = []
         for up, head in zip(self.up, self.q):

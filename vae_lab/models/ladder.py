@@ -24,7 +24,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.functional import kl_normal, log_normal, reparameterize
-from vae_lab.models.gaussian_levels import GaussianLevels, check_levels, kl_normals
+from vae_lab.models.gaussian_levels import GaussianLevels, check_levels, kl_normals, shape_seen
 from vae_lab.nets.condition import Condition
 from vae_lab.nets.gaussian_head import GaussianHead
 from vae_lab.types import Latents, LevelArchitecture, Likelihood, Noise, Normal, Shape
@@ -40,6 +40,7 @@ class Ladder(GaussianLevels):
         latent_dims: dimensions of the code at each level, the lowest level first; channels, where codes are grids.
         conditional: whether inference and the decoder also receive the label or the attributes of each example.
         y_size: number of classes or attributes; 0 if the dataset has none.
+        vocabulary: number of tokens; 0 if the examples do not consist of tokens.
 
     Raises:
         UserError: ``latent_dims`` has another number of levels than the networks.
@@ -56,17 +57,18 @@ class Ladder(GaussianLevels):
         latent_dims: list[PositiveInt],
         conditional: bool = False,
         y_size: int = 0,
+        vocabulary: int = 0,
     ) -> None:
         check_levels(net, latent_dims)
         condition = Condition(tuple(x_shape), y_size) if conditional else None
-        shape = seen = condition.seen_shape if condition else tuple(x_shape)
+        shape = seen = shape_seen(tuple(x_shape), condition, vocabulary)
         up: list[nn.Module] = []
         features: list[Shape] = []
         for level in range(net.levels):
             up.append(net.upward(shape, level, seen))
             shape = cast(Shape, up[-1].out_shape)
             features.append(shape)
-        super().__init__(net, likelihood, x_shape, latent_dims, features, condition)
+        super().__init__(net, likelihood, x_shape, latent_dims, features, condition, vocabulary)
         self.up = nn.ModuleList(up)
         self.q = nn.ModuleList(GaussianHead(shape, dim) for shape, dim in zip(features, latent_dims))
 
@@ -99,7 +101,7 @@ class Ladder(GaussianLevels):
 
     def _estimates(self, x: Tensor, y: Tensor | None) -> tuple[list[Normal], Normal]:
         """μ̂_i and σ̂_i² of the levels below the top, the lowest first, and of the top; each [1, B, ...]."""
-        h, estimates = self.condition.beside_image(x, y) if self.condition else x, []
+        h, estimates = self.seen(x, y), []
         for up, head in zip(self.up, self.q):
             h = up(h)
             estimate = head(h)

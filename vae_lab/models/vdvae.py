@@ -22,11 +22,11 @@ In a conditional model every constant also depends on y, so that the prior is p(
 [(4, 6, 5, 1, 1), (4, 6, 3, 14, 14), (4, 6, 3, 14, 14)]
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.errors import UserError
@@ -53,6 +53,7 @@ class VDVAE(nn.Module):
         scales: how many times smaller than the image each grid is, rounded up; the largest grid first.
         blocks: number of blocks, and so of levels, on each grid.
         latent_dims: channels of the latents of a level on each grid.
+        up_blocks: number of residual blocks on the way up on each grid; None: as many as on the way down.
         residual_posterior: whether q is predicted relative to p.
         spectral: λ of the spectral regularisation of all convolutions (:mod:`vae_lab.nets.spectral`), which training
             adds to the loss as the term ``spectral``; 0 switches it off.
@@ -60,7 +61,7 @@ class VDVAE(nn.Module):
         y_size: number of classes or attributes; 0 if the dataset has none.
 
     Raises:
-        UserError: the three lists differ in length, or a grid is larger than the one before.
+        UserError: the lists differ in length, or a grid is larger than the one before.
     """
 
     deterministic = standard_prior = False
@@ -75,13 +76,15 @@ class VDVAE(nn.Module):
         scales: list[PositiveInt],
         blocks: list[PositiveInt],
         latent_dims: list[PositiveInt],
+        up_blocks: list[NonNegativeInt] | None = None,
         residual_posterior: bool = False,
         spectral: NonNegativeFloat = 0.0,
         conditional: bool = False,
         y_size: int = 0,
     ) -> None:
         super().__init__()
-        _check_grids(scales, blocks, latent_dims)
+        up_blocks = list(blocks) if up_blocks is None else list(up_blocks)
+        _check_grids(scales, {"blocks": blocks, "latent_dims": latent_dims, "up_blocks": up_blocks})
         self.x_shape, self.likelihood, self.conditional = tuple(x_shape), likelihood, conditional
         self.residual_posterior = residual_posterior
         self.kl_trains_prior = not residual_posterior  # a residual q contains p, so that recon trains it too
@@ -93,7 +96,8 @@ class VDVAE(nn.Module):
 
         channels = self.condition.seen_shape[0] if self.condition else self.x_shape[0]
         entry = nn.Sequential(*to_grid(channels, width, image, scales[0]))
-        ups = (nn.Sequential(*(net.residual(size, total) for _ in range(n))) for size, n in zip(self.sizes, blocks))
+        above = sum(up_blocks)
+        ups = (nn.Sequential(*(net.residual(size, above) for _ in range(n))) for size, n in zip(self.sizes, up_blocks))
         self.up = nn.ModuleList([entry, *ups])
         self.q = nn.ModuleList(net.block(2 * width, 2 * latent_dims[g], self.sizes[g]) for g in self.grids)
         self.start = nn.ParameterList(nn.Parameter(torch.zeros(width, *size)) for size in self.sizes)
@@ -228,12 +232,13 @@ def _log_density(z: Tensor, normal: Normal) -> Tensor:
     return log_normal(z, normal.mu, normal.log_var).flatten(2).sum(2)
 
 
-def _check_grids(scales: Sequence[int], blocks: Sequence[int], latent_dims: Sequence[int]) -> None:
-    if not len(scales) == len(blocks) == len(latent_dims):
-        raise UserError(
-            f"model.scales has {len(scales)} entries, model.blocks {len(blocks)} and model.latent_dims "
-            f"{len(latent_dims)}; type one entry per grid in all three"
-        )
+def _check_grids(scales: Sequence[int], of_grids: Mapping[str, Sequence[int]]) -> None:
+    for name, numbers in of_grids.items():
+        if len(numbers) != len(scales):
+            raise UserError(
+                f"model.{name} has {len(numbers)} entries and model.scales {len(scales)}; type one entry per grid in "
+                "both"
+            )
     if list(scales) != sorted(set(scales)):
         typed = ",".join(map(str, sorted(set(scales))))
         raise UserError(f"model.scales: each grid is smaller than the one before; type model.scales=[{typed}]")

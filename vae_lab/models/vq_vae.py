@@ -15,12 +15,12 @@ the uniform prior: with it, recon − log p(c) is the bound that is worth report
 (torch.Size([1, 5, 4, 7, 7]), torch.Size([1, 5, 7, 7]), 135.86)
 """
 
-import math
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from vae_lab.models.discrete_codes import log_uniform, quantized, uniform_kl, vectors_of
 from vae_lab.nets.condition import Condition
 from vae_lab.types import Latents, Likelihood, Noise, Quantizer, Shape, SpatialArchitecture
 
@@ -76,17 +76,15 @@ class VQVAE(nn.Module):
 
         In training, the quantizer's running state is updated after the codes are chosen.
         """
-        h = self.to_code(self.encoder(self.condition.beside_image(x, y) if self.condition else x)).float()
-        found = self._quantizer.quantize(h)
-        if self.training:
-            self._quantizer.learn(h, found.codes, noise)
+        h = self.to_code(self.encoder(self.condition.beside_image(x, y) if self.condition else x))
+        found = quantized(self._quantizer, h, noise, self.training)
         z, codes = (part.expand(k, *part.shape) for part in (found.z, found.codes))
-        kl = torch.full((1, *found.codes.shape), math.log(self._quantizer.codes), device=x.device)
+        kl = uniform_kl(found.codes, self._quantizer)
         return Latents(z=(z,), kl=(kl,), q=(None,), aux=found.losses, codes=(codes,))
 
     def log_prior(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
         """log p(c) = −log K · positions of the uniform prior: [K, B] nats."""
-        nats = -math.log(self._quantizer.codes) * math.prod(self.latent_shapes[0])
+        nats = log_uniform(self.latent_shapes[0], self._quantizer)
         return torch.full(z[0].shape[:2], nats, device=z[0].device)
 
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Tensor:
@@ -100,8 +98,5 @@ class VQVAE(nn.Module):
 
         Vectors are returned unchanged.
         """
-        if top and top[0].is_floating_point():
-            return top
-        uniform = noise.uniform(1, n, *self.latent_shapes[0])
-        codes = top[0] if top else (uniform * self._quantizer.codes).long()
-        return (self._quantizer.embed(codes.flatten(0, 1)).unflatten(0, codes.shape[:2]),)
+        shape = (1, n, *self.latent_shapes[0])
+        return (vectors_of(top[0] if top else None, self._quantizer, shape, noise),)

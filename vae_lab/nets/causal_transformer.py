@@ -1,8 +1,9 @@
 """A causal transformer over a grid of codes (arXiv 1706.03762, with normalisation before each part).
 
-The input at position t is the embedding of the code at t − 1, in the order of rows, plus embeddings of row and column
-of t and the map of the levels above at t. At the first position, a start token takes the place of the code; with y, it
-is the class token.
+The input at position t is the embedding of the code at t − 1, in the order of rows, plus embeddings of the row and the
+column of t and the map of the levels above at t. A masked convolution adds the codes around t, of which it sees those
+above and to the left: attention alone would have to find them by the embeddings of places, which takes epochs. A token
+comes first, to which all positions attend; with y, it is the class token.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vae_lab.errors import UserError
 from vae_lab.nets.causal_codes import CausalCodes
 from vae_lab.nets.code_grid import CodeGrid
+
+REACH = 2  # rows and columns that the input of a position sees
+PAD = (REACH, REACH, REACH, 0)  # left, right, above and below
 
 
 class CausalBlock(nn.Module):
@@ -44,6 +47,22 @@ class CausalBlock(nn.Module):
         return x + self.mlp(self.norm_mlp(x))
 
 
+class Neighbourhood(nn.Conv2d):
+    """A convolution that sees the :data:`REACH` rows above and the codes to the left: [N, C, H, W] to the same."""
+
+    mask: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, (REACH + 1, 2 * REACH + 1))
+        mask = torch.ones(REACH + 1, 2 * REACH + 1)
+        mask[REACH, REACH:] = 0  # the position itself, and those to its right
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of a padded grid [N, C, H + REACH, W + 2 REACH]."""
+        return F.conv2d(x, self.weight * self.mask, self.bias)
+
+
 class CausalTransformer(CausalCodes):
     """A stack of :class:`CausalBlock`.
 
@@ -52,45 +71,48 @@ class CausalTransformer(CausalCodes):
         channels: width of all layers.
         layers: number of blocks.
         heads: attention heads, a divisor of ``channels``.
-
-    Raises:
-        UserError: ``heads`` does not divide ``channels``.
     """
 
     def __init__(
         self, grid: CodeGrid, above: Sequence[CodeGrid], y_size: int, channels: int, layers: int, heads: int
     ) -> None:
-        if channels % heads:
-            raise UserError(f"sampler.heads={heads} does not divide sampler.width={channels}; type sampler.heads=4")
         super().__init__(grid, above, y_size, channels)
         self.start = nn.Parameter(torch.zeros(channels))
         self.rows = nn.Parameter(torch.randn(grid.height, 1, channels) * 0.1)
         self.columns = nn.Parameter(torch.randn(grid.width, channels) * 0.1)
+        self.neighbours = Neighbourhood(channels)
         self.blocks = nn.ModuleList(CausalBlock(channels, heads) for _ in range(layers))
 
     def features(self, vectors: Tensor, of_y: Tensor | None, of_top: Tensor | None) -> Tensor:
         """See :meth:`CausalCodes.features`."""
-        first = self._first(vectors, of_y)
-        earlier = torch.cat([first, vectors.flatten(1, 2)[:, :-1]], 1)  # [N, T, C]
-        x = earlier + self._places(of_top)[:, : earlier.shape[1]]
+        near = self.neighbours(F.pad(vectors.movedim(-1, 1), PAD)).flatten(2).movedim(1, 2)  # [N, T, C]
+        before = F.pad(vectors.flatten(1, 2), (0, 0, 1, -1))
+        x = torch.cat([self._token(near, of_y), near + before + self._places(of_top)[:, : near.shape[1]]], 1)
         for block in self.blocks:
             x = block(x)
-        return x.view_as(vectors)
+        return x[:, 1:].reshape(vectors.shape)
 
     def in_turn(self, codes: Tensor, top: Sequence[Tensor], y: Tensor | None) -> Iterator[Tensor]:
         """See :meth:`CausalCodes.in_turn`; keys and values of earlier positions are kept."""
         places = self._places(self.context.map(top))
         pasts: list[list[Tensor]] = [[] for _ in self.blocks]
-        vector = self._first(places.expand(len(codes), -1, -1), self.context.vector(y))
+        x = self._token(places.expand(len(codes), -1, -1), self.context.vector(y))
+        for block, past in zip(self.blocks, pasts):
+            x = block(x, past)
+        before, places = torch.zeros_like(x), places.unsqueeze(2)
+        seen = x.new_zeros(len(codes), x.shape[2], self.grid.height + REACH, self.grid.width + 2 * REACH)
         for t in range(self.grid.positions):
-            x = vector + places[:, t : t + 1]
+            row, column = divmod(t, self.grid.width)
+            window = seen[:, :, row : row + REACH + 1, column : column + 2 * REACH + 1]
+            x = self.neighbours(window).flatten(2).movedim(1, 2) + before + places[:, t]
             for block, past in zip(self.blocks, pasts):
                 x = block(x, past)
             yield x[:, 0]
-            vector = self.embed(codes.flatten(1, 2)[:, t : t + 1])
+            before = self.embed(codes[:, row, column]).unsqueeze(1)
+            seen[:, :, row + REACH, column + REACH] = before[:, 0]
 
-    def _first(self, like: Tensor, of_y: Tensor | None) -> Tensor:
-        """The token at the first position, [N, 1, C]."""
+    def _token(self, like: Tensor, of_y: Tensor | None) -> Tensor:
+        """The token before the first position, [N, 1, C]."""
         start = self.start.expand(len(like), 1, -1)
         return start if of_y is None else start + of_y.unsqueeze(1)
 

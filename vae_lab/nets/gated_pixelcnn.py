@@ -7,7 +7,8 @@ the codes depend on: y and the levels above. Only the first layer of the horizon
 (mask A): the others read features that do not contain its code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -39,15 +40,21 @@ class GatedLayer(nn.Module):
 
     def forward(self, v: Tensor, h: Tensor, s: Tensor | None) -> tuple[Tensor, Tensor]:
         """The outputs of the vertical and the horizontal stack, [N, C, H, W] each."""
-        reach = self.reach
-        above = self.vertical(F.pad(v, (reach, reach, reach, 0)))
-        left = self.horizontal(F.pad(h[..., :-1] if self.first else h, (reach + self.first, 0)))
-        left = left + self.down(F.pad(above, (0, 0, 1, -1)))
-        if self.given is not None:
-            of_v, of_h = self.given(s).chunk(2, 1)
-            above, left = above + of_v, left + of_h
-        new_v, new_h = v + self.across(_gated(above)), self.out(_gated(left))
-        return new_v, new_h if self.first else h + new_h  # the first input contains the position's own code
+        new_v, rows = self.of_rows(v, s)
+        return new_v, self.of_row(h, self.down(F.pad(rows, (0, 0, 1, -1))), s)
+
+    def of_rows(self, v: Tensor, s: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The output of the vertical stack, [N, C, H, W], and its values before the gate, [N, 2C, H, W]."""
+        rows = self.vertical(F.pad(v, (self.reach, self.reach, self.reach, 0)))
+        given = rows if self.given is None else rows + self.given(s)[:, : rows.shape[1]]
+        return v + self.across(_gated(given)), rows
+
+    def of_row(self, h: Tensor, above: Tensor, s: Tensor | None) -> Tensor:
+        """The output of the horizontal stack, from what the rows above contribute, [N, 2C, H, W]."""
+        left = self.horizontal(F.pad(h[..., :-1] if self.first else h, (self.reach + self.first, 0))) + above
+        left = left if self.given is None else left + self.given(s)[:, left.shape[1] :]
+        new_h: Tensor = self.out(_gated(left))
+        return new_h if self.first else h + new_h  # the first input contains the position's own code
 
 
 def _gated(x: Tensor) -> Tensor:
@@ -80,6 +87,43 @@ class GatedPixelCNN(CausalCodes):
         for layer in self.layers:
             v, h = layer(v, h, s)
         return h.movedim(1, -1)
+
+    def in_turn(self, codes: Tensor, top: Sequence[Tensor], y: Tensor | None) -> Iterator[Tensor]:
+        """See :meth:`CausalCodes.in_turn`; the vertical stack is computed once per row."""
+        s = joined(self.context.vector(y), self.context.map(top))
+        for row in range(self.grid.height):
+            above, here = self._contributions(codes, row, s), slice(row, row + 1)
+            for column in range(self.grid.width):
+                h = self._input(codes, here)
+                for layer, contribution in zip(self._layers, above, strict=True):
+                    h = layer.of_row(h, contribution, _rows(s, here))
+                yield h[:, :, 0, column]
+
+    def _contributions(self, codes: Tensor, row: int, s: Tensor | None) -> list[Tensor]:
+        """What the rows above a row contribute to the horizontal stack of each layer, [N, 2C, 1, W]."""
+        v = self._input(codes, slice(0, row))
+        found = []
+        for layer in self._layers:
+            if row == 0:
+                rows = v.new_zeros(len(v), 2 * v.shape[1], 1, v.shape[3])
+            else:
+                v, rows = layer.of_rows(v, _rows(s, slice(0, row)))
+            found.append(layer.down(rows[:, :, -1:]))
+        return found
+
+    def _input(self, codes: Tensor, rows: slice) -> Tensor:
+        """The vectors of the codes of some rows with their places, [N, C, rows, W]."""
+        vectors: Tensor = self.embed(codes[:, rows])
+        return vectors.movedim(-1, 1) + self.places[:, rows]
+
+    @property
+    def _layers(self) -> list[GatedLayer]:
+        return cast(list[GatedLayer], [*self.layers])
+
+
+def _rows(s: Tensor | None, rows: slice) -> Tensor | None:
+    """The rows of a map, unless it is the same everywhere."""
+    return s if s is None or s.shape[2] == 1 else s[:, :, rows]
 
 
 def joined(of_y: Tensor | None, of_top: Tensor | None) -> Tensor | None:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vae_lab.errors import UserError
 from vae_lab.nets.causal_codes import CausalCodes
 from vae_lab.nets.code_grid import CodeGrid
 from vae_lab.nets.gated_pixelcnn import GatedLayer, joined
@@ -49,9 +48,6 @@ class PixelSNAIL(CausalCodes):
         layers: gated layers in a block.
         kernel: odd size of the convolutions.
         heads: attention heads, a divisor of ``channels``.
-
-    Raises:
-        UserError: ``heads`` does not divide ``channels``.
     """
 
     def __init__(
@@ -65,8 +61,6 @@ class PixelSNAIL(CausalCodes):
         kernel: int,
         heads: int,
     ) -> None:
-        if channels % heads:
-            raise UserError(f"sampler.heads={heads} does not divide sampler.width={channels}; type sampler.heads=4")
         super().__init__(grid, above, y_size, channels)
         given = bool(above or y_size)
         self.places = nn.Parameter(torch.randn(channels, grid.height, grid.width) * 0.1)

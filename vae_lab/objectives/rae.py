@@ -25,6 +25,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from vae_lab.errors import UserError
 from vae_lab.nets.effective import effective_parameters
 from vae_lab.objectives.terms import loss_terms, mean_recon, run_model, sum_tensors
 from vae_lab.types import Batch, LossTerms, Model, Step
@@ -59,7 +60,13 @@ class RAE(nn.Module):
         self.penalty = penalty
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
-        """The loss on one batch. It logs recon, half_z2 (½‖z‖²) and penalty_l2 or penalty_gradient."""
+        """The loss on one batch. It logs recon, half_z2 (½‖z‖²) and penalty_l2 or penalty_gradient.
+
+        Raises:
+            UserError: the penalty is that of gradients, and the examples are tokens.
+        """
+        if self.penalty == "gradient" and not batch.target.is_floating_point():
+            raise UserError("objective=rae_gp: the mean of p(x|z) of tokens has no gradient; type objective=rae_l2")
         out = run_model(model, batch, step, k=1, deterministic=True)
         recon, z = mean_recon(out), out.latents.z
         half_z2 = 0.5 * sum_tensors(part.square().sum() / len(batch.x) for part in z)

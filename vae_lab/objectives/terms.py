@@ -99,7 +99,8 @@ def infer_means(model: Model, batch: Batch, step: Step) -> Latents:
             trains.
     """
     if model.kl_trains_prior:
-        raise UserError("this objective has no KL term that would train the prior; type prior=standard")
+        instead = "objective=elbo" if len(model.latent_shapes) > 1 else "prior=standard"
+        raise UserError(f"this objective has no KL term that would train the prior; type {instead}")
     latents = at_the_means(model, batch.x, batch.y, step.noise)
     if not has_means(model, latents):
         raise UserError("this objective needs a posterior with a mean; type posterior=diagonal or objective=elbo")

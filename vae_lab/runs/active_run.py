@@ -13,10 +13,10 @@ from rich.console import Console
 from vae_lab.config.devices import device_for
 from vae_lab.config.make import make
 from vae_lab.errors import UserError
-from vae_lab.evaluation.fitting import budget_of_prior, put_own_prior
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.own_classifier import users_in, why_without
+from vae_lab.evaluation.own_prior import budget_of_prior, put_own_prior
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.following import tracker
 from vae_lab.report.loggers import LogContext, close

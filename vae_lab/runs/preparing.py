@@ -232,6 +232,11 @@ def _try_objective(config: Node, job: Job, data: Dataset) -> None:
         raise UserError(
             f"{options}: a trial step failed ({reason}), so these do not work together; HYDRA_FULL_ERROR=1 shows where"
         ) from why
+    if job.model.deterministic and job.objective.samples > 1:
+        raise UserError(
+            f"objective.samples={job.objective.samples}: the codes of model={name_of(config, 'model')} are "
+            "deterministic, so that further samples repeat the first; type objective.samples=1"
+        )
     job.zero_grad(set_to_none=True)
     job.train()
 

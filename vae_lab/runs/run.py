@@ -16,7 +16,8 @@ from vae_lab.data.dataset import Dataset
 from vae_lab.errors import DoesNotFit, UserError
 from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
 from vae_lab.evaluation.draws import decoded_draws, is_code_prior, temperatures
-from vae_lab.evaluation.fitting import at_hand, put_own_prior
+from vae_lab.evaluation.fitting import at_hand
+from vae_lab.evaluation.own_prior import put_own_prior
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import values_from
 from vae_lab.report.titles import title_of

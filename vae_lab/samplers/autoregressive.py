@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vae_lab.errors import UserError
 from vae_lab.nets.causal_codes import CausalCodes
 from vae_lab.nets.code_grid import CodeGrid
 from vae_lab.samplers.fitted import Fitted
@@ -126,6 +127,16 @@ class Autoregressive(Fitted):
                 logits = network.head(h, flat[:, t])[:, d]
                 flat[:, t, d] = inverted(logits, uniform[:, t, d], scale)
         return codes.view(len(codes), *grid.shape)
+
+
+def refuse_heads(heads: int, width: int) -> None:
+    """Refuse a number of attention heads that does not divide the width of the layers.
+
+    Raises:
+        UserError: names both.
+    """
+    if width % heads:
+        raise UserError(f"sampler.heads={heads} does not divide sampler.width={width}; type sampler.heads=1")
 
 
 def inverted(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:

@@ -6,7 +6,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from vae_lab.nets.causal_transformer import CausalTransformer
 from vae_lab.nets.code_grid import CodeGrid
-from vae_lab.samplers.autoregressive import Autoregressive
+from vae_lab.samplers.autoregressive import Autoregressive, refuse_heads
 from vae_lab.samplers.prior_training import PriorTraining
 
 
@@ -18,6 +18,9 @@ class CodeTransformer(Autoregressive):
         width: features of each position.
         heads: attention heads, a divisor of ``width``.
         epochs, batch_size, lr, weight_decay, patience: see :class:`~vae_lab.samplers.prior_training.PriorTraining`.
+
+    Raises:
+        UserError: ``heads`` does not divide ``width``.
     """
 
     label = "a causal transformer over codes"
@@ -33,6 +36,7 @@ class CodeTransformer(Autoregressive):
         weight_decay: NonNegativeFloat = 0.01,
         patience: PositiveInt = 3,
     ) -> None:
+        refuse_heads(heads, width)
         super().__init__(PriorTraining(epochs, batch_size, lr, weight_decay, patience))
         self.layers, self.width, self.heads = layers, width, heads
 

@@ -1,9 +1,8 @@
 """A prior over codes with a gated PixelCNN for each level; see :mod:`vae_lab.nets.gated_pixelcnn`."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Literal
 
-from annotated_types import Ge, Predicate
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from vae_lab.nets.code_grid import CodeGrid
@@ -11,13 +10,7 @@ from vae_lab.nets.gated_pixelcnn import GatedPixelCNN
 from vae_lab.samplers.autoregressive import Autoregressive
 from vae_lab.samplers.prior_training import PriorTraining
 
-
-def is_odd(size: int) -> bool:
-    """Whether a kernel has a middle."""
-    return size % 2 == 1
-
-
-Odd = Annotated[int, Ge(3), Predicate(is_odd)]
+Kernel = Literal[3, 5, 7]
 
 
 class PixelCNN(Autoregressive):
@@ -26,7 +19,7 @@ class PixelCNN(Autoregressive):
     Args:
         layers: number of gated layers; a position sees ``layers`` · ⌊``kernel`` / 2⌋ columns to each side.
         width: channels of both stacks.
-        kernel: odd size of the convolutions.
+        kernel: size of the convolutions.
         epochs, batch_size, lr, weight_decay, patience: see :class:`~vae_lab.samplers.prior_training.PriorTraining`.
     """
 
@@ -36,7 +29,7 @@ class PixelCNN(Autoregressive):
         self,
         layers: PositiveInt = 8,
         width: PositiveInt = 64,
-        kernel: Odd = 3,
+        kernel: Kernel = 3,
         epochs: PositiveInt = 10,
         batch_size: PositiveInt = 128,
         lr: PositiveFloat = 2e-3,

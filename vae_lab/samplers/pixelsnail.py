@@ -6,8 +6,8 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from vae_lab.nets.code_grid import CodeGrid
 from vae_lab.nets.pixelsnail import PixelSNAIL as Network
-from vae_lab.samplers.autoregressive import Autoregressive
-from vae_lab.samplers.pixelcnn import Odd
+from vae_lab.samplers.autoregressive import Autoregressive, refuse_heads
+from vae_lab.samplers.pixelcnn import Kernel
 from vae_lab.samplers.prior_training import PriorTraining
 
 
@@ -18,9 +18,12 @@ class PixelSNAIL(Autoregressive):
         blocks: number of blocks, each with one layer of attention.
         layers: gated layers in a block.
         width: channels of all layers.
-        kernel: odd size of the convolutions.
+        kernel: size of the convolutions.
         heads: attention heads, a divisor of ``width``.
         epochs, batch_size, lr, weight_decay, patience: see :class:`~vae_lab.samplers.prior_training.PriorTraining`.
+
+    Raises:
+        UserError: ``heads`` does not divide ``width``.
     """
 
     label = "a PixelSNAIL over codes"
@@ -30,7 +33,7 @@ class PixelSNAIL(Autoregressive):
         blocks: PositiveInt = 2,
         layers: PositiveInt = 4,
         width: PositiveInt = 64,
-        kernel: Odd = 3,
+        kernel: Kernel = 3,
         heads: PositiveInt = 4,
         epochs: PositiveInt = 10,
         batch_size: PositiveInt = 128,
@@ -38,6 +41,7 @@ class PixelSNAIL(Autoregressive):
         weight_decay: NonNegativeFloat = 0.01,
         patience: PositiveInt = 3,
     ) -> None:
+        refuse_heads(heads, width)
         super().__init__(PriorTraining(epochs, batch_size, lr, weight_decay, patience))
         self.blocks, self.layers, self.width, self.kernel, self.heads = blocks, layers, width, kernel, heads
 

@@ -1,0 +1,173 @@
+"""Writes ``docs/combinations.md``: what works with which model, and in one line why something does not."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from combinations.options import choices
+from combinations.trying import Outcome, Result
+
+INTRODUCTION = """# What works with what
+
+Every objective, likelihood, posterior, prior, quantizer and `conditional=true` can be typed with every model, and every
+metric, figure, sampler and command with every run. `make check-combinations` tries them and writes this page; models
+that a new file in `conf/model` adds appear by themselves. The tests try a selection: each option once with every model,
+and `make test-slow` more of them.
+
+A combination *works* if a small network takes two optimizer steps, and its scores and its samples are finite numbers.
+One that does not make sense is refused in one line before anything is written. The numbers in the tables refer to
+these lines, which stand below.
+
+* The full product of all groups was tried with {leaders}, one of each class of models.
+* The other models differ from these in their networks alone. With each of them, every objective was tried with every
+  likelihood, every posterior with every prior, and every option with and without `conditional=true`.
+* Groups that a model does not read (a dash in the tables) are refused unless they have their default.
+* A setting with few values, such as `objective.gradient=dreg`, was tried with the defaults of the other groups.
+* Images are 8×8 scans of digits with labels; `likelihood=categorical` has phrases of six tokens.
+
+{tried:,} combinations were tried: {works:,} work, {refused:,} are refused, {faults:,} are faults.{minutes}
+"""
+COMMANDS = """## Commands and ways to train
+
+Each model was trained for two epochs on 180 drawn images of 9×9 with labels and known factors. *resume* continues a run
+that was stopped, with the same curves as an undisturbed one; *stack* is two jobs of a sweep with `launcher=vectorized`,
+which train as one; *ddp* is two processes; *load_run* is the function for notebooks.
+"""
+SECTIONS = {"command": COMMANDS, "sampler": "## Samplers\n", "metric": "## Metrics\n", "figure": "## Figures\n"}
+
+
+Entry = Callable[[str, Any], str]  # of a model and a column
+Results = Mapping[str, Sequence[Result]]  # of the runs, by model
+
+
+class Footnotes:
+    """The reasons on a page, numbered in the order of their first use."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def __call__(self, reason: str) -> str:
+        """The number of a reason."""
+        return str(self.numbers.setdefault(reason, len(self.numbers) + 1))
+
+    def lines(self) -> list[str]:
+        """All of them, as a list of the page."""
+        return [f"{number}. {reason}" for reason, number in self.numbers.items()]
+
+
+def page(outcomes: Sequence[Outcome], results: Results, leaders: Sequence[str], minutes: int) -> str:
+    """The whole page.
+
+    Args:
+        outcomes: of all combinations.
+        results: what the runs of each model do.
+        leaders: the models with which the full product was tried.
+        minutes: how long it took.
+    """
+    notes, faults = Footnotes(), [one for one in outcomes if one.fault]
+    refused = [one for one in outcomes if one.refused and not one.fault]
+    took = f" This took {minutes} minutes on one core." if minutes else ""
+    works = sum(one.works for one in outcomes)
+    text = INTRODUCTION.format(leaders=listed(leaders), tried=len(outcomes), works=works, refused=len(refused),
+                               faults=len(faults), minutes=took)  # fmt: skip
+    parts = [text, "## Objectives\n", *table(outcomes, ["objective"], notes)]
+    parts += ["", "## Likelihoods, posteriors, priors, quantizers, labels\n"]
+    parts += table(outcomes, ["likelihood", "conditional"], notes)
+    parts += ["", *table(outcomes, ["posterior", "prior", "quantizer"], notes)]
+    for group, heading in SECTIONS.items():
+        parts += ["", heading, *table_of_results(results, group, notes)]
+    parts += ["", "## Reasons\n", "`…` stands for the model or another choice of the combination.", "", *notes.lines()]
+    return "\n".join(parts) + "\n"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as options in a sentence."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def table(outcomes: Sequence[Outcome], axes: Sequence[str], notes: Footnotes) -> list[str]:
+    """A table of options of some groups by model. Models with the same row share one."""
+    of_cell: dict[tuple[str, str, object], list[Outcome]] = defaultdict(list)
+    for one in outcomes:
+        for axis in axes:
+            of_cell[one.cell.model, axis, bare(getattr(one.cell, axis))].append(one)
+    columns = [(axis, option) for axis in axes for option in options_of(outcomes, axis)]
+
+    def entry(model: str, column: tuple[str, object]) -> str:
+        axis, option = column
+        found = of_cell.get((model, axis, option), [])
+        return summary(found, axis, notes) if found and (axis not in READ or len(choices(model, axis)) > 1) else "–"
+
+    heads = [f"{option}" if axis != "conditional" else "conditional" for axis, option in columns]
+    return rows(heads, columns, models_in(outcomes), entry)
+
+
+READ = ("posterior", "prior", "quantizer")
+
+
+def options_of(outcomes: Sequence[Outcome], axis: str) -> list[object]:
+    """The options of a group that were tried, without settings; of ``conditional``, only true."""
+    found = dict.fromkeys(bare(getattr(one.cell, axis)) for one in outcomes)
+    return [option for option in found if option is not False]
+
+
+def bare(option: object) -> object:
+    """An option without the settings that are typed with it."""
+    return option.partition(" ")[0] if isinstance(option, str) else option
+
+
+def models_in(outcomes: Iterable[Outcome]) -> list[str]:
+    """The models that were tried, in the order of the alphabet."""
+    return sorted({one.cell.model for one in outcomes})
+
+
+def summary(outcomes: Sequence[Outcome], axis: str, notes: Footnotes) -> str:
+    """``works``, or that some combinations of a cell work, with the reasons of the others."""
+    reasons = dict.fromkeys(general(one) for one in outcomes if one.refused and not one.fault)
+    faults = dict.fromkeys(f"**fault**: {one.cell.words}: {one.fault}" for one in outcomes if one.fault)
+    own = [reason for reason in reasons if belongs(reason, axis, outcomes)]
+    numbers = ", ".join(notes(reason) for reason in [*own, *faults])
+    if not numbers:
+        return "works"
+    return f"works, but {numbers}" if any(one.works for one in outcomes) else numbers
+
+
+def belongs(reason: str, axis: str, outcomes: Sequence[Outcome]) -> bool:
+    """Whether a reason is to be given in the columns of a group: all of the cell is refused, or the reason names it."""
+    return not any(one.works for one in outcomes) or f"{axis}=" in reason or axis == "objective"
+
+
+def general(outcome: Outcome) -> str:
+    """The reason of a refusal without the name of the model."""
+    return outcome.refused.replace(f"model={outcome.cell.model}", "model=…")
+
+
+def table_of_results(results: Results, group: str, notes: Footnotes) -> list[str]:
+    """A table of what the runs of each model do: the results of one group."""
+    found = {(model, one.name): one for model, several in results.items() for one in several if one.group == group}
+    columns = list(dict.fromkeys(name for _, name in found))
+
+    def entry(model: str, name: str) -> str:
+        one = found.get((model, name))
+        if one is None:
+            return "–"
+        if one.fault:
+            return notes(f"**fault**: model={model}: {one.name}: {one.fault}")
+        return notes(one.refused) if one.refused else "works"
+
+    # Most names are the same for all models: those are listed, and the others have a column.
+    same = [name for name in columns if all(entry(model, name) == "works" for model in results)]
+    other = [name for name in columns if name not in same]
+    lines = [f"These work with every model: {listed(same)}.", ""] if same else []
+    return lines + (rows(other, other, list(results), entry) if other else [])
+
+
+def rows(
+    heads: Sequence[str], columns: Sequence, models: Sequence[str], entry: Callable[[str, object], str]
+) -> list[str]:
+    """The lines of a table; models whose entries are the same are in one row."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for model in models:
+        alike.setdefault(tuple(entry(model, column) for column in columns), []).append(model)
+    lines = ["| " + " | ".join(["model", *heads]) + " |", "|---" * (len(columns) + 1) + "|"]
+    return lines + ["| " + " | ".join([", ".join(names), *entries]) + " |" for entries, names in alike.items()]

@@ -1,0 +1,77 @@
+"""A codebook of running means, with restarts of codes that are not used (arXiv 1711.00937, appendix A.1).
+
+With n_k the number of vectors that chose code k in a batch and Σ_k their sum,
+
+    N_k ← γ N_k + (1 − γ) n_k,   m_k ← γ m_k + (1 − γ) Σ_k,
+
+and e_k follows from both. N starts at 1 and m at e. A code that has not been chosen for so long that N_k has almost
+vanished keeps its vector.
+
+A code that is chosen far less than the mean code is dead. It is restarted at a random vector of the batch, with the
+usage of the mean code times ``RESTARTED``.
+"""
+
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Lt
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+
+from vae_lab.quantizers.book import embedded
+from vae_lab.types import Noise
+
+RESTARTED = 0.3  # N_k of a restarted code, as a share of the mean usage
+VANISHED = 1e-5  # N_k below which a vector is kept, since m_k / N_k would be a ratio of rounding errors
+Share = Annotated[float, Ge(0), Lt(1)]
+
+
+class RunningBook(nn.Module):
+    """The state of such a codebook; a subclass says which vectors are averaged, and how e_k follows from their sums.
+
+    Args:
+        book: the initial code vectors, [K, D].
+        commitment: β.
+        decay: γ.
+        restart_below: codes with less than this share of the mean usage are restarted; 0 switches it off.
+    """
+
+    book: Tensor
+    usage: Tensor
+    sums: Tensor
+
+    def __init__(self, book: Tensor, commitment: NonNegativeFloat, decay: Share, restart_below: Share) -> None:
+        super().__init__()
+        self.codes, self.dims = book.shape
+        self.commitment, self.decay, self.restart_below = commitment, decay, restart_below
+        self.depth: PositiveInt = 1
+        self.register_buffer("book", book)
+        self.register_buffer("usage", torch.ones(self.codes))  # N
+        self.register_buffer("sums", book.clone())  # m
+
+    def averaged(self, h: Tensor) -> Tensor:
+        """The vectors that are averaged, one per row, from vectors [N, D, ...]: [M, D]."""
+        raise NotImplementedError
+
+    def centres(self, usage: Tensor, sums: Tensor) -> Tensor:
+        """The code vectors [K, D] from N [K] and m [K, D]."""
+        raise NotImplementedError
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """The vectors of codes: long [N, ...] to [N, D, ...]."""
+        return embedded(codes, self.book)
+
+    def learn(self, h: Tensor, codes: Tensor, noise: Noise) -> None:
+        """Update the code vectors by the vectors [N, D, ...] of a batch, which have chosen these codes [N, ...]."""
+        rows = self.averaged(h.detach())
+        one_hot = nn.functional.one_hot(codes.flatten(), self.codes).to(rows.dtype)
+        usage = torch.lerp(one_hot.sum(0), self.usage, self.decay)
+        sums = torch.lerp(one_hot.T @ rows, self.sums, self.decay)
+        # Candidates are drawn in every step, so that the draws of a step do not depend on its values.
+        candidates = rows[(noise.uniform(self.codes) * len(rows)).long()]
+        mean = len(rows) / self.codes
+        dead = usage < self.restart_below * mean
+        self.usage = torch.where(dead, torch.full_like(usage, RESTARTED * mean), usage)
+        self.sums = torch.where(dead.unsqueeze(1), candidates * (RESTARTED * mean), sums)
+        kept = (self.usage < VANISHED).unsqueeze(1)
+        self.book = torch.where(kept, self.book, self.centres(self.usage, self.sums))
