@@ -46,6 +46,8 @@ SMALLER = {
     "override /model: mlp": ["model.net.encoder=[8]", "model.net.decoder=[8]"],
     "override /model: dcgan": ["model.net.width=4"],
     "override /model: infogan": ["model.net.hidden=16"],
+    "override /model: vdvae": ["model.net.width=8", "model.net.middle=4"],
+    "override /model: nvae": ["model.net.width=8", "model.net.middle=4"],
     "override /objective: factor_vae": ["objective.width=16"],
     "override /dataset: sprites": [
         "dataset.val_share=0.001", "dataset.source.orientations=2", "dataset.source.positions=2",
