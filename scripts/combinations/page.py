@@ -147,10 +147,8 @@ def belongs(reason: str, axis: str, outcomes: Sequence[Outcome]) -> bool:
 
 def general(reason: str, model: str) -> str:
     """A reason without the names that the row and the column have already."""
-    reason = re.sub(
-        rf"^(model={model}|objective=\w+|sampler=\w+)\b", lambda word: word[0].partition("=")[0] + "=…", reason
-    )
-    return re.sub(r"this model has \d+", "this model has several", reason.replace(f"model={model} ", "model=… "))
+    reason = re.sub(r"^(objective|sampler)=\w+", r"\1=…", reason.replace(f"model={model} ", "model=… "))
+    return re.sub(r"this model has \d+", "this model has several", reason)
 
 
 def table_of_results(results: Results, group: str, notes: Footnotes) -> list[str]:
