@@ -60,13 +60,21 @@ AUTHORS = {
     },
     "kim_mnih_2018": {"initialisation": {"_target_": "Glorot"}},
     "kingma_welling_2013": {"initialisation": {"_target_": "NormalWeights", "std": 0.1}},
+    "sonderby_2016": {
+        "epochs": 2000, "batch_size": 256, "lr": 2e-4,
+        "training": {"clip": 4},
+        "beta_schedule": {"epochs": 200},
+        "optimizer": {"eps": 1e-4},
+        "model": {"latent_dims": [64, 32, 16, 8, 4],
+                  "net": {"widths": [512, 256, 128, 64, 32], "depth": 2, "slope": 0.01, "norm": "batch"}},
+    },
     "tolstikhin_2018": {"initialisation": {"_target_": "NormalWeights", "std": 0.01}},
     "tomczak_2018": {"initialisation": {"_target_": "He"}},
     "zhao_2017": {"initialisation": {"_target_": "Glorot", "output_bias": "default"}},
     "chen_2018": {"metrics": {"mig_integral": {"_target_": "MIGIntegral"}}, "beta": 6, "batch_size": 2048},
 }  # fmt: skip
 # These start from torch's own weights, as their code does, or admit another start.
-OF_TORCH = {"burgess_2018", "higgins_2017", "kingma_2016", "rybkin_2021", "sohn_2015"}
+OF_TORCH = {"burgess_2018", "higgins_2017", "kingma_2016", "oord_2017", "razavi_2019", "rybkin_2021", "sohn_2015"}
 
 
 def test_every_recipe_is_here():
