@@ -10,7 +10,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-.PHONY: help install train test test-slow fuzz torture check-science benchmark damage surroundings house check format clean
+.PHONY: help install train test test-slow fuzz torture check-science check-combinations benchmark damage surroundings house check format clean
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -33,6 +33,9 @@ torture: install  ## kill every command at random moments and check that nothing
 
 check-science: install  ## compare losses, densities and scores with independent computations; ARGS="--only iwae fid"
 	$(BIN)/python scripts/check_science $(if $(filter file,$(origin ARGS)),,$(ARGS))
+
+check-combinations: install  ## try every combination of options and all a run can do; updates docs/combinations.md; ARGS="--only cnn"
+	$(BIN)/python scripts/combinations $(if $(filter file,$(origin ARGS)),,$(ARGS))
 
 benchmark: install  ## measure speed and update docs/performance.md; ARGS="--quick" takes a short measurement only
 	$(BIN)/python scripts/benchmark $(if $(filter file,$(origin ARGS)),,$(ARGS))

@@ -1,6 +1,7 @@
 """Tests that imports point in one direction, and that only certain parts of the package import large libraries."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -58,6 +59,16 @@ def own(path: Path) -> set[str]:
     return {name for name in names if name in MODULES} - {module_of(path)}
 
 
+def test_the_table_of_the_readme_has_every_room_on_its_floor():
+    lines = (PACKAGE.parent / "README.md").read_text(encoding="utf-8").splitlines()
+    named = {
+        re.sub(r"/|\.py", "", name): int(row[1])
+        for row in (re.split(r" ?\| ?", line) for line in lines if re.match(r"\| \d \| `", line))
+        for name in re.findall(r"`(.+?)`", row[2])
+    }
+    assert named == FLOOR
+
+
 def room(module: str) -> str:
     return module.split(".")[0]
 
@@ -100,7 +111,7 @@ def test_pictures_are_drawn_in_one_place():
 
 
 def test_networks_and_losses_import_no_tools():
-    inner = {"likelihoods", "models", "nets", "noise", "objectives", "posteriors", "priors"}
+    inner = {"likelihoods", "models", "nets", "noise", "objectives", "posteriors", "priors", "quantizers"}
     tools = {"hydra", "omegaconf", "pytorch_lightning", "wandb", "matplotlib", "rich", "sklearn", "yaml"}
     assert inner & users_of(*tools) == set()
 

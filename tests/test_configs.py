@@ -47,6 +47,8 @@ SMALLER = {
     "override /model: mlp": ["model.net.encoder=[8]", "model.net.decoder=[8]"],
     "override /model: dcgan": ["model.net.width=4"],
     "override /model: infogan": ["model.net.hidden=16"],
+    "override /model: vdvae": ["model.net.width=8", "model.net.middle=4"],
+    "override /model: nvae": ["model.net.width=8", "model.net.middle=4"],
     "override /model: vq_vae": [  # and vq_vae_2
         "model.net.width=8", "quantizer.codes=8", "quantizer.dims=4", "sampler.width=16", "sampler.epochs=1",
     ],

@@ -2,9 +2,11 @@
 
 from check_science import (  # noqa: F401
     code_metrics,
+    code_priors,
     deep_hierarchies,
     discrete_codes,
     formulas,
+    hierarchies,
     image_metrics,
     importance,
     likelihood_draws,

@@ -6,12 +6,14 @@ package makes them void; remove the file then.
 
 import argparse
 import json
+import math
 import os
+import random
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,14 @@ sys.path.insert(0, str(ROOT / "scripts"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from combinations.capabilities import results_of  # noqa: E402
-from combinations.options import Cell, all_cells, leaders  # noqa: E402
+from combinations.options import Cell, all_cells, each_option, leaders  # noqa: E402
 from combinations.page import page  # noqa: E402
 from combinations.trying import Outcome, Result, outcome_of  # noqa: E402
 from vae_lab.config.help import groups  # noqa: E402
 
-AT_ONCE = 50  # combinations that a process takes at a time
+# Runs of other kinds than those of the models with their defaults.
+KINDS = ("conditional=true", "objective=ae", "objective=soft_intro_vae", "posterior=iaf prior=mixture")
+AT_ONCE = 25  # combinations that a process takes at a time
 
 
 def main() -> int:
@@ -35,6 +39,9 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="MODEL", help="models; the page is not written")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--quick", action="store_true", help="without compilation and DDP, the slowest")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after so long; the page says how far it got"
+    )
     parser.add_argument("--kept", type=Path, help="a file with outcomes, which are not tried again; new ones are added")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "combinations.md")
     words = parser.parse_args()
@@ -44,11 +51,12 @@ def main() -> int:
     models, started = words.only or list(groups()["model"]), time.perf_counter()
     with tempfile.TemporaryDirectory() as cache, ProcessPoolExecutor(words.processes) as pool:
         os.environ["VAE_LAB_CACHE"] = cache
-        for _ in _tried(pool, models, kept, words.quick):
+        for _ in _tried(pool, models, kept, words.quick, started + 60 * words.minutes):
             kept["seconds"] = kept.get("seconds", 0) + time.perf_counter() - started
             started = time.perf_counter()
             if words.kept:
                 words.kept.write_text(json.dumps(kept))
+        pool.shutdown(cancel_futures=True)  # those that the time was too short for
     outcomes = [Outcome(Cell(*json.loads(cell)), *found) for cell, found in kept["outcomes"].items()]
     results = {model: [Result(**one) for one in found] for model, found in kept["results"].items()}
     if not words.only:
@@ -65,19 +73,37 @@ def main() -> int:
     return int(bool(faults))
 
 
-def _tried(pool: ProcessPoolExecutor, models: list[str], kept: dict[str, Any], quick: bool) -> Iterator[None]:
-    """Try what is not kept yet, and add it; yields after each part."""
-    cells = [cell for cell in all_cells(models) if json.dumps(cell) not in kept["outcomes"]]
+def _tried(pool: Executor, models: list[str], kept: dict[str, Any], quick: bool, until: float) -> Iterator[None]:
+    """Try what is not kept yet, and add it, until a time; yields after each part.
+
+    First comes every option once with every model, then the runs of the models, of each class one at first, and then
+    everything else.
+    """
+    first = [cell for model in models for cell in each_option(model)]
+    yield from _tried_cells(pool, first, kept)
+    runs = sorted(models, key=lambda name: name not in leaders())
+    runs = [run for run in [*runs, *(f"dense {kind}" for kind in KINDS)] if run not in kept["results"]]
+    for model, found in zip(runs, pool.map(_results, runs, [not quick and model in leaders() for model in runs])):
+        kept["results"][model] = [asdict(one) for one in found]
+        print(f"runs of model={model}", flush=True)
+        yield
+        if time.perf_counter() > until:
+            return
+    others = all_cells(models)
+    random.Random(0).shuffle(others)
+    for _ in _tried_cells(pool, others, kept):
+        yield
+        if time.perf_counter() > until:
+            return
+
+
+def _tried_cells(pool: Executor, cells: list[Cell], kept: dict[str, Any]) -> Iterator[None]:
+    """Try combinations that are not kept yet, and add their outcomes; yields after each part."""
+    cells = [cell for cell in cells if json.dumps(cell) not in kept["outcomes"]]
     parts = [cells[start : start + AT_ONCE] for start in range(0, len(cells), AT_ONCE)]
-    runs = [model for model in models if model not in kept["results"]]
-    futures = [pool.submit(_results, model, not quick) for model in runs]
     for number, part in enumerate(pool.map(_outcomes, parts), 1):
         kept["outcomes"] |= {json.dumps(one.cell): (one.refused, one.fault) for one in part}
-        print(f"{min(number * AT_ONCE, len(cells)):,} of {len(cells):,} combinations", end="\r", flush=True)
-        yield
-    for model, future in zip(runs, futures):
-        kept["results"][model] = [asdict(one) for one in future.result()]
-        print(f"runs of model={model}          ", flush=True)
+        print(f"{min(number * AT_ONCE, len(cells)):,} of {len(cells):,} combinations", flush=True)
         yield
 
 
@@ -87,7 +113,7 @@ def _outcomes(cells: list[Cell]) -> list[Outcome]:
 
 def _results(model: str, slow: bool) -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
-        return list(results_of([f"model={model}"], Path(folder), slow))
+        return list(results_of(f"model={model}".split(), Path(folder), slow))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Writes ``docs/combinations.md``: what works with which model, and in one line why something does not."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from combinations.options import choices
+from combinations.options import all_cells, choices
 from combinations.trying import Outcome, Result
 
 INTRODUCTION = """# What works with what
@@ -18,20 +19,23 @@ A combination *works* if a small network takes two optimizer steps, and its scor
 One that does not make sense is refused in one line before anything is written. The numbers in the tables refer to
 these lines, which stand below.
 
-* The full product of all groups was tried with {leaders}, one of each class of models.
-* The other models differ from these in their networks alone. With each of them, every objective was tried with every
+* The full product of all groups is tried with one model of each class:
+  {leaders}.
+* The other models differ from these in their networks alone. With each of them, every objective is tried with every
   likelihood, every posterior with every prior, and every option with and without `conditional=true`.
 * Groups that a model does not read (a dash in the tables) are refused unless they have their default.
-* A setting with few values, such as `objective.gradient=dreg`, was tried with the defaults of the other groups.
+* A setting with few values, such as `objective.gradient=dreg`, is tried with the defaults of the other groups.
 * Images are 8×8 scans of digits with labels; `likelihood=categorical` has phrases of six tokens.
 
-{tried:,} combinations were tried: {works:,} work, {refused:,} are refused, {faults:,} are faults.{minutes}
+{tried:,} of {all:,} such combinations were tried{short}.
+{works:,} work, {refused:,} are refused, {faults:,} are faults.{minutes}
 """
 COMMANDS = """## Commands and ways to train
 
-Each model was trained for two epochs on 180 drawn images of 9×9 with labels and known factors. *resume* continues a run
+Each model is trained for two epochs on drawn images of 9×9 with labels and known factors. *resume* continues a run
 that was stopped, with the same curves as an undisturbed one; *stack* is two jobs of a sweep with `launcher=vectorized`,
-which train as one; *ddp* is two processes; *load_run* is the function for notebooks.
+which train as one; *load_run* is the function for notebooks. *compile* (`compile=true`) and *ddp* (two processes) are
+tried with one model of each class. A row with further words is a run with these options.
 """
 SECTIONS = {"command": COMMANDS, "sampler": "## Samplers\n", "metric": "## Metrics\n", "figure": "## Figures\n"}
 
@@ -68,14 +72,18 @@ def page(outcomes: Sequence[Outcome], results: Results, leaders: Sequence[str], 
     refused = [one for one in outcomes if one.refused and not one.fault]
     took = f" This took {minutes} minutes on one core." if minutes else ""
     works = sum(one.works for one in outcomes)
-    text = INTRODUCTION.format(leaders=listed(leaders), tried=len(outcomes), works=works, refused=len(refused),
-                               faults=len(faults), minutes=took)  # fmt: skip
+    tried, possible = len(outcomes), max(len(outcomes), len(all_cells()))
+    short = " (each option with each model, and of the others a random choice)" if tried < possible else ""
+    text = INTRODUCTION.format(leaders=listed(leaders), tried=tried, all=possible, short=short, works=works,
+                               refused=len(refused), faults=len(faults), minutes=took)  # fmt: skip
     parts = [text, "## Objectives\n", *table(outcomes, ["objective"], notes)]
     parts += ["", "## Likelihoods, posteriors, priors, quantizers, labels\n"]
     parts += table(outcomes, ["likelihood", "conditional"], notes)
     parts += ["", *table(outcomes, ["posterior", "prior", "quantizer"], notes)]
     for group, heading in SECTIONS.items():
         parts += ["", heading, *table_of_results(results, group, notes)]
+        if group == "command" and (untried := [name for name in models_in(outcomes) if name not in results]):
+            parts.append(f"Runs of these models were not tried: {listed(untried)}.")
     parts += ["", "## Reasons\n", "`…` stands for the model or another choice of the combination.", "", *notes.lines()]
     return "\n".join(parts) + "\n"
 
@@ -123,7 +131,7 @@ def models_in(outcomes: Iterable[Outcome]) -> list[str]:
 
 def summary(outcomes: Sequence[Outcome], axis: str, notes: Footnotes) -> str:
     """``works``, or that some combinations of a cell work, with the reasons of the others."""
-    reasons = dict.fromkeys(general(one) for one in outcomes if one.refused and not one.fault)
+    reasons = dict.fromkeys(general(one.refused, one.cell.model) for one in outcomes if one.refused and not one.fault)
     faults = dict.fromkeys(f"**fault**: {one.cell.words}: {one.fault}" for one in outcomes if one.fault)
     own = [reason for reason in reasons if belongs(reason, axis, outcomes)]
     numbers = ", ".join(notes(reason) for reason in [*own, *faults])
@@ -137,9 +145,12 @@ def belongs(reason: str, axis: str, outcomes: Sequence[Outcome]) -> bool:
     return not any(one.works for one in outcomes) or f"{axis}=" in reason or axis == "objective"
 
 
-def general(outcome: Outcome) -> str:
-    """The reason of a refusal without the name of the model."""
-    return outcome.refused.replace(f"model={outcome.cell.model}", "model=…")
+def general(reason: str, model: str) -> str:
+    """A reason without the names that the row and the column have already."""
+    reason = re.sub(
+        rf"^(model={model}|objective=\w+|sampler=\w+)\b", lambda word: word[0].partition("=")[0] + "=…", reason
+    )
+    return re.sub(r"this model has \d+", "this model has several", reason.replace(f"model={model} ", "model=… "))
 
 
 def table_of_results(results: Results, group: str, notes: Footnotes) -> list[str]:
@@ -153,12 +164,12 @@ def table_of_results(results: Results, group: str, notes: Footnotes) -> list[str
             return "–"
         if one.fault:
             return notes(f"**fault**: model={model}: {one.name}: {one.fault}")
-        return notes(one.refused) if one.refused else "works"
+        return notes(general(one.refused, model)) if one.refused else "works"
 
     # Most names are the same for all models: those are listed, and the others have a column.
     same = [name for name in columns if all(entry(model, name) == "works" for model in results)]
     other = [name for name in columns if name not in same]
-    lines = [f"These work with every model: {listed(same)}.", ""] if same else []
+    lines = [f"These work with all of them: {listed(same)}.", ""] if same else []
     return lines + (rows(other, other, list(results), entry) if other else [])
 
 

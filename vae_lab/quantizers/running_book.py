@@ -19,6 +19,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.quantizers.book import embedded
+from vae_lab.quantizers.processes import counted, of_the_first, summed
 from vae_lab.types import Noise
 
 RESTARTED = 0.3  # N_k of a restarted code, as a share of the mean usage
@@ -62,14 +63,17 @@ class RunningBook(nn.Module):
         return embedded(codes, self.book)
 
     def learn(self, h: Tensor, codes: Tensor, noise: Noise) -> None:
-        """Update the code vectors by the vectors [N, D, ...] of a batch, which have chosen these codes [N, ...]."""
+        """Update the code vectors by the vectors [N, D, ...] of a batch, which have chosen these codes [N, ...].
+
+        With several processes, the batch is that of all of them.
+        """
         rows = self.averaged(h.detach())
         one_hot = nn.functional.one_hot(codes.flatten(), self.codes).to(rows.dtype)
-        usage = torch.lerp(one_hot.sum(0), self.usage, self.decay)
-        sums = torch.lerp(one_hot.T @ rows, self.sums, self.decay)
+        usage = torch.lerp(summed(one_hot.sum(0)), self.usage, self.decay)
+        sums = torch.lerp(summed(one_hot.T @ rows), self.sums, self.decay)
         # Candidates are drawn in every step, so that the draws of a step do not depend on its values.
-        candidates = rows[(noise.uniform(self.codes) * len(rows)).long()]
-        mean = len(rows) / self.codes
+        candidates = of_the_first(rows[(noise.uniform(self.codes) * len(rows)).long()])
+        mean = counted(len(rows), rows.device) / self.codes
         dead = usage < self.restart_below * mean
         self.usage = torch.where(dead, torch.full_like(usage, RESTARTED * mean), usage)
         self.sums = torch.where(dead.unsqueeze(1), candidates * (RESTARTED * mean), sums)

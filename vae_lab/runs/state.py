@@ -37,13 +37,25 @@ _ADDED = {
     ("model", "net", "symmetric"): False,
     ("objective", "discriminator_steps"): 1,
     ("objective", "free_bits_per"): "dimension",
+    ("objective", "kl_balance"): False,
     ("sampler", "fresh_codes"): False,
     ("sampler", "halve_every"): None,
     ("training", "ema"): None,
 }
-# Metrics and figures that lists such as ``metrics=fast`` have gained. With the settings of their YAML files they do not
-# count: a finished run is not trained again for them, since vae-lab evaluate adds them.
-_GAINED = {"metrics": ("levels",), "figures": ()}
+# The options of metrics and figures of the version in which these lists were last complete. An option that is not among
+# them does not count with the settings of its YAML file, because lists such as ``metrics=fast`` may have gained it: a
+# finished run is not trained again for it, since vae-lab evaluate adds it.
+_COUNTING = {
+    "metrics": {
+        *("aggregate_posterior", "anomaly", "beta_vae_metric", "conditional_accuracy", "dci", "denoising", "fid"),
+        *("factor_vae_score", "inception_score", "kid", "label_distribution", "latent_use", "loss_terms", "mig"),
+        *("mig_integral", "nll", "novelty", "ood", "prdc", "probe", "sap", "val_fid", "val_loss_terms"),
+    },
+    "figures": {
+        *("class_samples", "curves", "denoising", "kl_per_dimension", "label_shares", "latent_space", "nll_bounds"),
+        *("noise_to_digit", "novelty", "ood_roc", "reconstructions", "samples", "typical"),
+    },
+}
 
 
 @contextmanager
@@ -128,13 +140,15 @@ def identity(config: Node) -> str:
     Figures are the same whatever their style is: ``vae-lab figures`` draws them again in another one.
     """
     less = (*_WITHOUT_EFFECT, *_WITHIN_MODEL)
-    kept = _EARLIER | {key: value for key, value in config.items() if key not in less}
+    kept: Node = _EARLIER | {key: value for key, value in config.items() if key not in less}
     if kept["classifier"] == "auto":
         kept["classifier"] = True  # as in earlier sweeps; what auto leaves out, vae-lab evaluate adds
     kept["figures"] = {name: node for name, node in (config.get("figures") or {}).items() if name != "style"}
-    gained = {(group, name): _settings(group, name) for group, names in _GAINED.items() for name in names}
-    for path, earlier in (_ADDED | gained).items():
+    for path, earlier in _ADDED.items():
         kept = _without(kept, path, earlier)
+    for group, counting in _COUNTING.items():
+        nodes = (kept.get(group) or {}).items()
+        kept[group] = {name: node for name, node in nodes if name in counting or node != _settings(group, name)}
     accelerator = {key: value for key, value in config["accelerator"].items() if key != "kind"}
     return json.dumps({**kept, "accelerator": accelerator}, sort_keys=True, default=str)
 
@@ -152,8 +166,9 @@ def _without(node: Node, path: Sequence[str], value: object) -> Node:
 
 @cache
 def _settings(group: str, name: str) -> object:
-    """The settings of an option of metrics or figures, as its YAML file has them."""
-    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))[name]
+    """The settings of an option of metrics or figures, as its YAML file has them; False if there is no such file."""
+    path = CONF / group / f"{name}.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))[name] if path.is_file() else False
 
 
 def saved_config(folder: Path) -> Node | None:
