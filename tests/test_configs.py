@@ -38,8 +38,8 @@ RUNS = [
     if (group, option) not in OF_SWEEPS and not (group == "experiment" and option in SWEEPING)
 ]
 OF_SOME_RUNS = {
-    "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage", "kl_of_images", "top_fixed",
-    "triples",
+    "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage", "first_levels", "kl_of_images",
+    "kl_per_level", "level_draws", "top_fixed", "triples",
 }  # fmt: skip
 FIGURES_OF = {
     "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS,
