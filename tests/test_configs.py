@@ -37,9 +37,12 @@ RUNS = [
     for option in found
     if (group, option) not in OF_SWEEPS and not (group == "experiment" and option in SWEEPING)
 ]
-OF_SOME_MODELS = {"class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage", "top_fixed"}
+OF_SOME_RUNS = {
+    "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage", "first_levels", "kl_of_images",
+    "kl_per_level", "level_draws", "top_fixed", "triples",
+}  # fmt: skip
 FIGURES_OF = {
-    "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_MODELS,
+    "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS,
     "images": {"samples", "label_shares", "novelty", "neighbours"},
 }
 # Overrides that make the networks and data of an experiment small, by a line that its YAML contains.

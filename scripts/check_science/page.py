@@ -105,11 +105,11 @@ def page(rows: list[Row]) -> str:
 INTRODUCTION = """# Agreement with independent computations
 
 This page is written by `make check-science`, which takes about three minutes of one core. Every objective, likelihood,
-posterior, prior, quantizer, sampler, schedule and score that `conf/` offers is compared with a second computation of its
-definition, written independently of the package: distributions of torch and SciPy, loops over pairs, dimensions and
-pixels, full Jacobians, quadrature, models whose likelihood is known (probabilistic PCA), and other packages. The files
-in `scripts/check_science/` hold these computations with their papers and equations. A new option in `conf/` without a
-row here fails a test.
+posterior, prior, quantizer, sampler, schedule and score that `conf/` offers is compared with a second computation of
+its definition, written independently of the package: distributions of torch and SciPy, loops over pairs, dimensions
+and pixels, full Jacobians, quadrature, models whose likelihood is known (probabilistic PCA), and other packages. The
+files in `scripts/check_science/` hold these computations with their papers and equations. A new option in `conf/`
+without a row here fails a test.
 
 Everything is computed in double precision on small random models and images. An *exact* row shows the largest relative
 difference over its cases: the largest absolute difference of two arrays, divided by the largest absolute value of the
@@ -131,8 +131,8 @@ NOTES = """## Notes
   described in `scripts/check_science/factor_grids.py`.
 - vector-quantize-pytorch's losses are means over vectors and dimensions, ours are sums, and the numbers are scaled
   accordingly. Its LFQ counts bits from the other end. Its trained codebook has one weight for both terms of the loss,
-  which is ours with β = 1. It is run without its smoothing of usage (`eps=0`) and its rotation of gradients. Restarts of
-  dead codes are random in both and are not compared. The package updates a codebook that all depths of a residual
+  which is ours with β = 1. It is run without its smoothing of usage (`eps=0`) and its rotation of gradients. Restarts
+  of dead codes are random in both and are not compared. The package updates a codebook that all depths of a residual
   quantizer share once per depth; it is given the residuals of all depths at once, as ours is.
 - A statistical row is expected to be more than 3 standard errors away once in 370 rows. The seeds are those with which
   the rows were written.
