@@ -37,15 +37,21 @@ RUNS = [
     for option in found
     if (group, option) not in OF_SWEEPS and not (group == "experiment" and option in SWEEPING)
 ]
+OF_SOME_MODELS = {"class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage", "top_fixed"}
 FIGURES_OF = {
-    "default": set(groups()["figures"]) - {"default", "images", "none", "class_samples"},
-    "images": {"samples", "label_shares", "novelty"},
+    "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_MODELS,
+    "images": {"samples", "label_shares", "novelty", "neighbours"},
 }
 # Overrides that make the networks and data of an experiment small, by a line that its YAML contains.
 SMALLER = {
     "override /model: mlp": ["model.net.encoder=[8]", "model.net.decoder=[8]"],
     "override /model: dcgan": ["model.net.width=4"],
     "override /model: infogan": ["model.net.hidden=16"],
+    "override /model: vdvae": ["model.net.width=8", "model.net.middle=4"],
+    "override /model: nvae": ["model.net.width=8", "model.net.middle=4"],
+    "override /model: vq_vae": [  # and vq_vae_2
+        "model.net.width=8", "quantizer.codes=8", "quantizer.dims=4", "sampler.width=16", "sampler.epochs=1",
+    ],
     "override /objective: factor_vae": ["objective.width=16"],
     "override /dataset: sprites": [
         "dataset.val_share=0.001", "dataset.source.orientations=2", "dataset.source.positions=2",

@@ -19,6 +19,20 @@ AUTHORS = {
         "initialisation": {"_target_": "Glorot", "output_bias": "data"},
         "optimizer": {"betas": [0.99, 0.999], "eps": 1e-4},
     },
+    "child_2021": {
+        "model": {"blocks": [22, 11, 6, 3, 1], "up_blocks": [12, 7, 7, 4, 3], "latent_dims": [16] * 5,
+                  "net": {"width": 384, "middle": 0.25 * 384}},
+        "optimizer": {"lr": 2e-4, "betas": [0.9, 0.9], "weight_decay": 0.01},
+        "training": {"clip": 200 * 32 * 32 * 3, "ema": 0.9999},
+        "epochs": round(1_000_000 * 32 / 45_000),
+    },
+    "vahdat_2020": {
+        "model": {"blocks": [10, 5], "latent_dims": [20, 20], "residual_posterior": True, "spectral": 1e-2,
+                  "net": {"width": 32 * 2 * 2, "squeeze_excitation": True}},
+        "objective": {"kl_balance": True, "schedule": {"_target_": "Linear", "epochs": 0.3 * 400}},
+        "optimizer": {"_target_": "Adamax", "lr": 1e-2, "eps": 1e-3, "weight_decay": 3e-4},
+        "scheduler": {"make": {"_target_": "CosineAnnealingLR", "T_max": 400, "eta_min": 1e-4}},
+    },
     "dai_wipf_2019": {
         "initialisation": {"_target_": "NormalWeights", "std": 0.02},
         "sampler": {"width": 1024, "depth": 3, "epochs": 800, "batch_size": 64, "lr": 1e-4, "halve_every": 300,
@@ -46,13 +60,21 @@ AUTHORS = {
     },
     "kim_mnih_2018": {"initialisation": {"_target_": "Glorot"}},
     "kingma_welling_2013": {"initialisation": {"_target_": "NormalWeights", "std": 0.1}},
+    "sonderby_2016": {
+        "epochs": 2000, "batch_size": 256, "lr": 2e-4,
+        "training": {"clip": 4},
+        "beta_schedule": {"epochs": 200},
+        "optimizer": {"eps": 1e-4},
+        "model": {"latent_dims": [64, 32, 16, 8, 4],
+                  "net": {"widths": [512, 256, 128, 64, 32], "depth": 2, "slope": 0.01, "norm": "batch"}},
+    },
     "tolstikhin_2018": {"initialisation": {"_target_": "NormalWeights", "std": 0.01}},
     "tomczak_2018": {"initialisation": {"_target_": "He"}},
     "zhao_2017": {"initialisation": {"_target_": "Glorot", "output_bias": "default"}},
     "chen_2018": {"metrics": {"mig_integral": {"_target_": "MIGIntegral"}}, "beta": 6, "batch_size": 2048},
 }  # fmt: skip
 # These start from torch's own weights, as their code does, or admit another start.
-OF_TORCH = {"burgess_2018", "higgins_2017", "kingma_2016", "rybkin_2021", "sohn_2015"}
+OF_TORCH = {"burgess_2018", "higgins_2017", "kingma_2016", "oord_2017", "razavi_2019", "rybkin_2021", "sohn_2015"}
 
 
 def test_every_recipe_is_here():

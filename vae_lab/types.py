@@ -408,6 +408,7 @@ class Model(Protocol):
         """All weights and buffers."""
 
 
+KL_OF_LEVEL = "kl_level"  # before the number of a level, 1 next to the data: a logged term, and a score
 INFERENCE, GENERATION = "<inference>", "<generation>"  # in ``Objective.phases``: the model's prefixes of that role
 
 

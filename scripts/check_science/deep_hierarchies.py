@@ -18,7 +18,7 @@ SPECTRAL = "the sum of the largest singular values by NumPy, gradient u vᵀ (ar
 
 
 @check("objective", "elbo", "loss, KL balance", "gradient, KL balance",
-       reference="the equation, with torch.distributions, loops over levels (arXiv 2007.03898, appendix A)")  # fmt: skip
+       reference="the equation, with torch.distributions, in loops (arXiv 2007.03898, appendix A)")  # fmt: skip
 def balanced_levels() -> Iterator[Found]:
     """Three levels, within a warm-up of ten epochs and after it."""
     for epoch in (3.0, 12.0):

@@ -2,6 +2,7 @@
 
 from check_science import (  # noqa: F401
     code_metrics,
+    code_priors,
     deep_hierarchies,
     discrete_codes,
     formulas,

@@ -16,13 +16,14 @@ KINDS = {
     "likelihood": "Likelihoods",
     "posterior": "Posteriors",
     "prior": "Priors",
+    "quantizer": "Quantizers",
     "sampler": "Samplers",
     "beta_schedule": "Schedules",
     "metrics": "Scores",
     "formula": "Formulas and intervals",
 }
 PACKAGES = ("vae-lab", "torch", "numpy", "scipy", "scikit-learn", "torchmetrics", "torch-fidelity", "mpmath", "pythae",
-            "disentanglement_lib")  # fmt: skip
+            "disentanglement_lib", "vector-quantize-pytorch")  # fmt: skip
 HEADER = "| option | quantity | reference | cases | difference | allowed | |\n|---|---|---|---:|---:|---:|---|"
 
 
@@ -104,7 +105,7 @@ def page(rows: list[Row]) -> str:
 INTRODUCTION = """# Agreement with independent computations
 
 This page is written by `make check-science`, which takes about three minutes of one core. Every objective, likelihood,
-posterior, prior, sampler, schedule and score that `conf/` offers is compared with a second computation of its
+posterior, prior, quantizer, sampler, schedule and score that `conf/` offers is compared with a second computation of its
 definition, written independently of the package: distributions of torch and SciPy, loops over pairs, dimensions and
 pixels, full Jacobians, quadrature, models whose likelihood is known (probabilistic PCA), and other packages. The files
 in `scripts/check_science/` hold these computations with their papers and equations. A new option in `conf/` without a
@@ -117,8 +118,9 @@ shows their distance in standard errors (SE), which may be at most 3. All draws 
 
 NOTES = """## Notes
 
-- *pythae* and *disentanglement_lib* are compared where they are installed:
-  `pip install --no-deps pythae==0.1.2 disentanglement_lib`.
+- *pythae*, *disentanglement_lib* and *vector-quantize-pytorch* are compared where they are installed:
+  `pip install --no-deps pythae==0.1.2 disentanglement_lib`, and
+  `pip install --no-deps vector-quantize-pytorch==1.32.0 einops einx frozendict loguru torch-einops-utils`.
 - The gradient is that of the loss to all parameters of the model. `loss` leaves out the constants that `recon` leaves
   out (`likelihood=mse`: D/2 · log π).
 - pythae's importance-weighted losses are numbers whose gradient is that of the bound, so that only gradients are
@@ -127,6 +129,11 @@ NOTES = """## Notes
   `number_gradient_estimates` and averages over `number_samples`, and is compared with the two exchanged.
 - disentanglement_lib is given the same points, or each draws its own points with 20 seeds. The synthetic codes are
   described in `scripts/check_science/factor_grids.py`.
+- vector-quantize-pytorch's losses are means over vectors and dimensions, ours are sums, and the numbers are scaled
+  accordingly. Its LFQ counts bits from the other end. Its trained codebook has one weight for both terms of the loss,
+  which is ours with β = 1. It is run without its smoothing of usage (`eps=0`) and its rotation of gradients. Restarts of
+  dead codes are random in both and are not compared. The package updates a codebook that all depths of a residual
+  quantizer share once per depth; it is given the residuals of all depths at once, as ours is.
 - A statistical row is expected to be more than 3 standard errors away once in 370 rows. The seeds are those with which
   the rows were written.
 """

@@ -221,3 +221,15 @@ def test_a_metric_may_be_switched_off(composed):
 def test_no_object_stands_in_the_place_of_a_number(composed, path):
     told = refusal(composed, path, {"_target_": "builtins.print"})
     assert told.startswith(f"{path}={{'_target_': 'builtins.print'}}: must be a valid ")
+
+
+def test_parts_in_a_list_are_checked_like_others(composed):
+    ema = {"_target_": "vae_lab.quantizers.EMA"}
+    levels = {"_target_": "vae_lab.nets.grid_levels.GridLevels", "width": 8, "depths": [1, 1], "blocks": 1}
+    model = {"_target_": "vae_lab.models.vq_vae_2.VQVAE2", "net": levels}
+    check(TrainConfig, changed(composed, "model", {**model, "quantizer": [{**ema, "codes": 8}, ema]}))
+    message = refusal(composed, "model", {**model, "quantizer": [ema, {**ema, "code": 8}]})
+    assert message.startswith("model.quantizer.1.code: no such key (did you mean 'codes'?)")
+    message = refusal(composed, "model", {**model, "quantizer": [{**ema, "codes": -1}, ema]})
+    assert message.startswith("model.quantizer.0.codes=-1: must be greater than 0")
+    refusal(composed, "model", {**model, "quantizer": [{"_target_": "os.system"}, ema]})

@@ -94,3 +94,17 @@ def test_panels_stand_below_each_other_where_the_width_has_no_room():
 @pytest.mark.parametrize(("value", "spec", "shown"), [(-1.5, ".2f", "−1.50"), (2, "g", "2"), (-1e-9, "g", "−1e−09")])
 def test_numbers_have_the_minus_sign_of_the_axes(value, spec, shown):
     assert number(value, spec) == shown
+
+
+@pytest.mark.parametrize("dpi", [72, 80, 110, 150])
+def test_a_title_of_settings_does_not_leave_the_figure(dpi):
+    settings = (
+        "dense, soft_intro_vae/mse on mnist, latent_dim=32, β=1, β_neg=128, 4 epochs as a VAE, 20000 training images, "
+        "9 epochs, seed 0"
+    )
+    with drawn_in(Style(dpi=dpi)):
+        figure = new_figure(7.8, 3.1, "Images", settings)
+    figure.canvas.draw()
+    extent = figure._suptitle.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= 7.8 * dpi

@@ -39,6 +39,15 @@ def test_with_all_levels_from_q_the_reconstruction_is_that_of_the_elbo(trained):
     assert set(found.values) >= {"recon_top1", "recon_top2"}
 
 
+def test_the_rate_of_the_top_is_the_kl_of_these_levels(trained):
+    found = Levels(images=10)(trained)
+    kl = [found.values[f"kl_level{i}"] for i in (3, 2, 1)]
+    assert [found.values[f"rate_top{k}"] for k in (1, 2)] == pytest.approx([kl[0], kl[0] + kl[1]])
+    assert "rate_top3" not in found.values  # it is ``kl``
+    assert found.meanings["rate_top1"] == "KL of the top level alone, nats per image"
+    assert found.meanings["recon_top2"].endswith("with the top 2 levels from q and the others from p")
+
+
 def test_levels_below_the_threshold_are_called_empty(trained):
     kl = Levels(images=10, empty=0)(trained)
     assert not kl.notes

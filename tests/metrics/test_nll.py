@@ -21,6 +21,7 @@ class LinearGaussian:
     """Probabilistic PCA, x = W z + b + σ ε: log p(x) and the posterior are known. ``wide`` and ``off`` spoil q."""
 
     x_shape, latent_dim = (1, 4, 4), 2
+    latent_shapes = ((2,),)
     likelihood = SimpleNamespace(
         discrete=False,
         log_prob=lambda params, x: Normal(params, SIGMA).log_prob(x).flatten(2).sum(2),
@@ -115,6 +116,17 @@ def test_small_chunks_give_the_same_within_error(monkeypatch):
     cut = NLL(samples=1000)(fake).values["nll"]
     assert whole != cut
     assert whole == pytest.approx(cut, abs=0.02)
+
+
+def test_a_model_with_many_latents_gets_fewer_samples_at_a_time(monkeypatch):
+    monkeypatch.setattr(nll, "CPU_VALUES", 16 * 100)
+    fake, seen = linear(n=2), []
+    infer = fake.model.infer
+    fake.model.infer = lambda x, y, k, *more, **named: seen.append(k * len(x)) or infer(x, y, k, *more, **named)
+    NLL(samples=100)(fake)
+    fake.model.latent_shapes = ((30,), (2, 5, 5))  # 80 latents, five times as many as pixels
+    NLL(samples=100)(fake)
+    assert seen == [100, 100, *[20] * 10]
 
 
 @pytest.mark.parametrize("values", [16 * 7, 16 * 300, 16 * 2000])

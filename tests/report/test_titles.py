@@ -25,6 +25,9 @@ def test_the_title_of_a_plain_run_has_model_objective_data_and_numbers():
         (["k1=0.5", "k2=0.25"], "k1=0.5, k2=0.25"),
         (["dataset.binarize=static"], "static binarisation"),
         (["lr=1e-2"], "lr=0.01"),
+        (["objective=soft_intro_vae", "objective.beta_neg=64"], "β_neg=64"),
+        (["objective=soft_intro_vae", "objective.vae_epochs=3"], "3 epochs as a VAE"),
+        (["objective=intro_vae", "objective.margin=90"], "margin 90"),
     ],
 )
 def test_settings_other_than_the_default_are_stated(words, told):

@@ -6,6 +6,7 @@ import sys
 import pytest
 import yaml
 
+from vae_lab.config.composing import composer
 from vae_lab.config.conf import CONF
 from vae_lab.errors import UserError
 from vae_lab.runs import state
@@ -96,6 +97,19 @@ def test_settings_that_an_option_has_gained_do_not_count_with_their_earlier_valu
     assert now["metrics"]["loss_terms"]["draws"] == 1  # the config itself is not changed
     now["metrics"]["loss_terms"]["draws"] = 5
     assert state.identity(before) != state.identity(now)
+
+
+def test_what_the_default_lists_have_gained_does_not_count():
+    """Otherwise earlier sweeps would run again."""
+    with composer(["dataset=digits"]) as compose:
+        now = compose([])
+    figures = {"reconstructions", "samples", "class_samples", "curves", "latent_space", "kl_per_dimension", "typical",
+               "label_shares", "novelty", "nll_bounds", "denoising", "ood_roc", "noise_to_digit"}  # fmt: skip
+    metrics = {"loss_terms", "val_loss_terms", "latent_use", "fid", "label_distribution", "conditional_accuracy"}
+    before = {**now, "figures": {name: now["figures"][name] for name in figures},
+              "metrics": {name: now["metrics"][name] for name in metrics}}  # fmt: skip
+    assert state.identity(before) == state.identity(now)
+    assert len(before["figures"]) < len(now["figures"])
 
 
 def test_a_metric_of_the_user_and_changed_settings_of_a_new_one_count():

@@ -21,7 +21,7 @@ class GridCodes(nn.Module):
         self.x_shape, self.likelihood = tuple(x_shape), likelihood
         self.encoder = net.grid_encoder(self.x_shape)
         features, height, width = self.encoder.out_shape
-        self.latent_shapes = ((height, width),)
+        self.latent_shapes, self.code_sizes = ((height, width),), (codes,)
         self.book = nn.Parameter(torch.randn(codes, features))
         self.decoder = net.grid_decoder(features, likelihood.params_shape(self.x_shape))
 

@@ -14,7 +14,8 @@ from vae_lab.types import Architecture, Latents, Likelihood, Noise, Normal, Shap
 class TopDown(Generative):
     """In q(z₁|z₂, x), the encoder's estimate and p(z₁|z₂) are weighted by precision (arXiv 1602.02282, equation 17)."""
 
-    conditional = deterministic = standard_prior = kl_trains_prior = False
+    conditional = deterministic = standard_prior = False
+    kl_trains_prior = False  # q(z₁|z₂, x) contains p(z₁|z₂), so that the reconstruction trains it, too
     inference = ("encoder.", "d1.", "q2.")
     generation = ("p1.", "decoder.", "likelihood.")
 

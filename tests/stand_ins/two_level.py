@@ -47,7 +47,8 @@ class Generative(nn.Module):
 class TwoLevel(Generative):
     """The KL of z₂ has a closed form given z₁; that of z₁ is log q − log p at the samples, since p needs z₂."""
 
-    conditional = deterministic = standard_prior = kl_trains_prior = False
+    conditional = deterministic = standard_prior = False
+    kl_trains_prior = True  # inference does not use p(z₁|z₂), so that the reconstruction does not train it
     inference = ("encoder.", "q1.", "q2.")
     generation = ("p1.", "decoder.", "likelihood.")
 

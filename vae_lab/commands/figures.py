@@ -65,7 +65,11 @@ def _draw(folder: Path, settings: FiguresConfig, typed: Collection[str], named: 
         nodes = {"figures": _with_settings_of(run.config["figures"] or {}, settings.figures, typed)}
         plots, style = figures_of(nodes), style_of(nodes)
         evaluation = _evaluation(run, settings, console)
-        put_own_prior(evaluation, run.config, run.path)
+        if not put_own_prior(evaluation, run.config, run.path, fit=False):
+            raise UserError(
+                f"run={folder}: the prior of its codes in {run.path / 'samplers'} is missing or belongs to other "
+                f"weights; type vae-lab evaluate run={folder}"
+            )
         drawn = draw(evaluation, plots, style, run.path, named=named)
         plots = of_samplers(plots)
         for name, sampled in _samplers(evaluation, run) if plots else ():

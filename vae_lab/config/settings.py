@@ -206,8 +206,8 @@ class SampleConfig(Settings):
         examples=[7],
     )
     temperature: NonNegativeFloat | Annotated[list[NonNegativeFloat], MinLen(1)] = Field(
-        description="factor of the noise of the codes; below 1, samples are more typical and differ less; a list gives "
-        "one per level of a hierarchy, the top level first",
+        description="factor of the noise of the codes, or divisor of the logits of discrete ones; below 1, samples are "
+        "more typical and differ less; a list gives one per level of a hierarchy, the top level first",
         examples=[0.7],
     )
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")

@@ -13,7 +13,7 @@ from vae_lab.scores import Generated, Trained, needs_of
 from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
-QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes", "introspective"})
+QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective"})
 
 
 def missing(part: object, generated: Generated) -> tuple[str, str] | None:
@@ -122,6 +122,10 @@ def _codes(generated: Generated) -> str:
     return "" if discrete else "the model has no discrete codes"
 
 
+def _continuous(generated: Generated) -> str:
+    return "" if _codes(generated) else "the codes of the model are discrete"
+
+
 def _code_prior(generated: Generated) -> str:
     fitted = cast(Trained, generated).prior is not None
     return "" if fitted else "no prior was fitted to the codes; type sampler=code_transformer"
@@ -177,6 +181,7 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "unconditional": _unconditional,  # The model reads neither labels nor attributes.
     "hierarchy": _hierarchy,  # The model has several levels of latents.
     "codes": _codes,  # The model has discrete codes.
+    "continuous": _continuous,  # The model has real codes.
     "code_prior": _code_prior,  # A prior was fitted to these codes.
     "posterior": _posterior,  # The objective trains q(z|x).
     "introspective": _introspective,  # The objective logs the KL of decoded images.

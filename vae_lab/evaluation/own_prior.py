@@ -13,8 +13,8 @@ from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.evaluation.code_source import EncodedCodes
 from vae_lab.evaluation.draws import is_code_prior
-from vae_lab.evaluation.fitting import fitted, sampler_name
-from vae_lab.evaluation.saved_fits import OWN, path_of
+from vae_lab.evaluation.fitting import earlier_fit, fitted, sampler_name
+from vae_lab.evaluation.saved_fits import OWN
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Data
 from vae_lab.report.following import clock
@@ -23,7 +23,7 @@ from vae_lab.samplers.prior_budget import estimated_seconds
 from vae_lab.types import CodePrior, Model
 
 
-def put_own_prior(evaluation: Evaluation, config: Node, run_dir: Path, fit: bool = True) -> None:
+def put_own_prior(evaluation: Evaluation, config: Node, run_dir: Path, fit: bool = True) -> bool:
     """Put the prior over codes that a run's config chooses in the place of the model's uniform prior.
 
     It is fitted first if it has not been. Nothing is done where the config chooses another sampler, or none.
@@ -34,16 +34,21 @@ def put_own_prior(evaluation: Evaluation, config: Node, run_dir: Path, fit: bool
         run_dir: its folder.
         fit: whether a prior that is not there is fitted; if not, the model keeps its uniform prior.
 
+    Returns:
+        Whether the prior is now the one that the config chooses.
+
     Raises:
         UserError: the saved file is damaged.
     """
     node = config.get("sampler")
     if not node or not is_code_prior(make(node)):
-        return
-    if fit or path_of(run_dir, OWN).exists():
-        prior, about = fitted(evaluation, node, OWN, run_dir)
-        evaluation.prior = cast(CodePrior, prior)
-        evaluation.scores.protocol[OWN] = evaluation.fresh.protocol[OWN] = about
+        return True
+    found = fitted(evaluation, node, OWN, run_dir) if fit else earlier_fit(evaluation, OWN, run_dir)
+    if found is None:
+        return False
+    evaluation.prior = cast(CodePrior, found[0])
+    evaluation.scores.protocol[OWN] = evaluation.fresh.protocol[OWN] = found[1]
+    return True
 
 
 def budget_of_prior(config: Node, model: Model, data: Data, device: torch.device, epochs: int) -> str:

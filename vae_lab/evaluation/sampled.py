@@ -1,15 +1,16 @@
 """Scores the images of a sampler fitted to a model's codes; they are kept next to the scores of the model's prior."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor
 
 from vae_lab.config.node import Node
-from vae_lab.evaluation.draws import decoded_draws, is_code_prior
+from vae_lab.evaluation.draws import decoded_draws, drawn_latents, is_code_prior
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation, source_of
-from vae_lab.scores import PARTS, Extractor, Scores, parted
-from vae_lab.types import CodePrior, Sampler
+from vae_lab.scores import PARTS, Conditions, Extractor, Scores, parted
+from vae_lab.types import CodePrior, Noise, Sampler
 
 
 class Sampled(Scoring):
@@ -52,6 +53,23 @@ class Sampled(Scoring):
     def extractor(self) -> Extractor | None:  # type: ignore[override]
         """The extractor of the evaluation, which may have been loaded already."""
         return self.evaluation.extractor
+
+    @property
+    def conditions(self) -> Conditions:
+        """The y of samples, as for the evaluation."""
+        return self.evaluation.conditions
+
+    def latents(
+        self,
+        n: int,
+        noise: Noise,
+        y: Tensor | None = None,
+        top: tuple[Tensor, ...] = (),
+        temperature: Sequence[float] = (1.0,),
+    ) -> tuple[Tensor, ...]:
+        """Return n draws of z of all levels from a prior over codes; see :meth:`Evaluation.latents`."""
+        with torch.inference_mode():
+            return drawn_latents(self.model, n, y, noise, self.prior, top, temperature)
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000) -> Iterator[Tensor]:
         """Yield n decoded means of the sampler's draws; a smaller n gives the first of the same images."""

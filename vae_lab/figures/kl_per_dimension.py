@@ -62,7 +62,7 @@ def _bars(axes: Axes, kl: np.ndarray, active: np.ndarray, rule: str) -> None:
         axes.axhline(0, color="black", lw=0.8)
     step = -(-len(kl) // _LABELS)
     axes.set_xticks(places[::step], [str(index) for index in order[::step]], rotation=90 if len(kl) > 20 else 0)
-    which = f"latent dimension: index in z, from 0{f'; one in {step} is named' if step > 1 else ''}"
+    which = "latent dimension: index in z, from 0" + (f"\n(one in {step} is named)" if step > 1 else "")
     axes.set(xlabel=which + ("\n(below 0: an estimate from samples)" if negative else ""))
     axes.set_xlim(-0.6, len(kl) - 0.4)
     axes.legend(frameon=False, loc="upper right")

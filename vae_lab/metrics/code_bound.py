@@ -72,8 +72,8 @@ class CodeBound:
             assert latents.codes is not None
             params = latents.params if latents.params is not None else model.decode(latents.z, batch.y)
             y = batch.y if model.conditional else None
-            recon.append(-model.likelihood.log_prob(params.float(), batch.target)[0].double().cpu())
-            rates.append(-prior.log_prob(tuple(codes[0] for codes in latents.codes), y).double().cpu())
+            recon.append(-model.likelihood.log_prob(params.float(), batch.target)[0].cpu().double())
+            rates.append(-prior.log_prob(tuple(codes[0] for codes in latents.codes), y).cpu().double())
             no_bound = no_bound or model.likelihood.no_likelihood(batch.target)
         return torch.cat(recon), torch.cat(rates), no_bound
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vae_lab.examples import in_words_of
 from vae_lab.scores import Scores, Trained
+from vae_lab.types import KL_OF_LEVEL
 
 ACTIVE = 0.01  # variance of the mean at the top, and nats of KL below it
 
@@ -30,33 +31,38 @@ class Levels:
     """
 
     needs = ("hierarchy", "posterior")
+    topic = "Latent space"
 
     def __init__(self, images: PositiveInt = 1000, empty: NonNegativeFloat = 0.1) -> None:
         self.images, self.empty = images, empty
 
     def __call__(self, trained: Trained) -> Scores:
-        """Return ``kl_level<i>``, ``active_units_level<i>`` and ``recon_top<k>``, and a note on empty levels."""
+        """Return ``kl_level<i>``, ``active_units_level<i>``, ``rate_top<k>`` and ``recon_top<k>``.
+
+        A note says which levels are empty.
+        """
         levels = len(trained.model.latent_shapes)
         number = {index: levels - index for index in range(levels)}  # latents are listed from the top
         parts = [trained.kl(level=index).mean(0) for index in range(levels)]
         kl = [part.sum().item() for part in parts]
         units = {} if _discrete(trained) else {i: _active(trained, index, parts[index]) for index, i in number.items()}
         recon = self._recon_of_top(trained)
-        values = {f"kl_level{number[index]}": kl[index] for index in range(levels)}
+        values = {f"{KL_OF_LEVEL}{i}": kl[index] for index, i in number.items()}
         values |= {f"active_units_level{i}": active for i, active in units.items()}
+        values |= {f"rate_top{k}": sum(kl[:k]) for k in range(1, levels)}
         values |= {f"recon_top{k}": recon[k - 1] for k in range(1, levels)}
         rows = [
             {"level": i, "kl": kl[index], **({"active_units": units[i]} if units else {}),
              "rate_of_top": sum(kl[: index + 1]), "recon_of_top": recon[index]}
             for index, i in number.items()
         ]  # fmt: skip
-        meanings = {f"kl_level{i}": f"KL of level {i} of {levels}, nats per {{one}}" for i in number.values()}
+        meanings = {f"{KL_OF_LEVEL}{i}": f"KL of level {i} of {levels}, nats per {{one}}" for i in number.values()}
         meanings |= {f"active_units_level{i}": f"latent dimensions of level {i} in use" for i in units}
-        meanings |= {
-            f"recon_top{k}": f"recon, nats per {{one}}, with the top {k} levels from q and the others from p"
-            for k in range(1, levels)
-        }
-        meanings["kl_level1"] += "; level 1 is next to the data"
+        for k in range(1, levels):
+            top = f"the top {k} levels" if k > 1 else "the top level"
+            meanings[f"rate_top{k}"] = f"KL of {top} alone, nats per {{one}}"
+            meanings[f"recon_top{k}"] = f"recon, nats per {{one}}, with {top} from q and the others from p"
+        meanings[f"{KL_OF_LEVEL}1"] += "; level 1 is next to the data"
         protocol = {
             "images": min(self.images, len(trained.data.test)),
             "split": "test",

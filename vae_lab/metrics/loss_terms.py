@@ -26,7 +26,7 @@ from pydantic import PositiveInt
 from vae_lab.examples import in_words_of
 from vae_lab.metrics.common.resampling import LEVEL
 from vae_lab.scores import Scores, Trained, differing_loss
-from vae_lab.types import Objective, Step
+from vae_lab.types import KL_OF_LEVEL, Objective, Step
 
 _INTERVAL = f"{100 * LEVEL:.0f} % of the mean over {{}} draws of the latents, by the t distribution; the same examples"
 _AT_ONCE = 1000  # examples in a batch, or fewer if the objective has parts of another size
@@ -101,7 +101,8 @@ class LossTermScores:
                     of_draw[name] += float(value) * len(batch.x)
             no_bound = no_bound or likelihood.no_likelihood(batch.target)
         examples = len(getattr(trained.data, self.split))
-        return [{name: total / examples for name, total in of_draw.items()} for of_draw in sums], no_bound
+        kept = [name for name in sums[0] if not name.startswith(KL_OF_LEVEL)]  # the metric ``levels`` has these
+        return [{name: of_draw[name] / examples for name in kept} for of_draw in sums], no_bound
 
 
 def _intervals(values: dict[str, float], rows: list[dict[str, float]]) -> dict[str, tuple[float, float]]:

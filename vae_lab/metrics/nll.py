@@ -18,7 +18,7 @@ from vae_lab.functional import log_mean_exp
 from vae_lab.scores import Scores, Trained
 from vae_lab.types import Batch, Model, Noise
 
-CPU_VALUES, GPU_VALUES = 1_000_000, 32_000_000  # decoder outputs in memory at a time; 4 MB fit into a CPU's cache
+CPU_VALUES, GPU_VALUES = 1_000_000, 32_000_000  # outputs or latents in memory at a time; 4 MB fit into a CPU's cache
 LOW_ESS = 10  # with fewer effective samples, the bound of an example is loose
 
 
@@ -62,7 +62,8 @@ class NLL:
 
     def _log_weights(self, trained: Trained, n: int) -> Iterator[Tensor]:
         """Yield log w [K, b] in float64 for b examples at a time, so that memory is bounded for every K and n."""
-        rows = max(1, (GPU_VALUES if trained.device.type == "cuda" else CPU_VALUES) // math.prod(trained.data.x_shape))
+        largest = max(math.prod(trained.data.x_shape), sum(map(math.prod, trained.model.latent_shapes)))
+        rows = max(1, (GPU_VALUES if trained.device.type == "cuda" else CPU_VALUES) // largest)
         chunks = [min(rows, self.samples - start) for start in range(0, self.samples, rows)]
         size = max(1, rows // self.samples)  # examples at a time
         groups = [len(part) for part in torch.arange(n).split(1000) for part in part.split(size)]

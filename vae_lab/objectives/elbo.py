@@ -9,7 +9,7 @@ logged ``kl``:
 
 - ``free_bits`` λ replaces the KL by Σ_j max(λ, KL_j), where KL_j is the batch mean of the KL of latent dimension j
   (Kingma et al. 2016, arXiv 1606.04934, equation 15). A KL that is known only for a complete level (a flow, estimator
-  A) counts as one dimension. In a hierarchy λ can be the least rate of each level instead: Σ_l max(λ, KL_l).
+  A) counts as one dimension. In a hierarchy λ can be the minimum rate of each level instead: Σ_l max(λ, KL_l).
 - ``min_rate`` δ replaces the KL by max(δ, KL). Like the δ-VAE (Razavi et al. 2019, arXiv 1901.03416) it aims at a rate
   of at least δ. Departure: the δ-VAE restricts the families of q and p so that no smaller rate is possible; here a
   smaller rate is possible, but does not lower the loss.
@@ -87,15 +87,22 @@ class ELBO(nn.Module):
         for name, number in {"k1": k1, "k2": k2, "free_bits": free_bits, "min_rate": min_rate}.items():
             self.register_buffer(name, torch.tensor(float(number)), persistent=False)
         self.floors_kl, self.balances = free_bits > 0 or min_rate > 0, kl_balance
-        self.floors_levels = free_bits_per == "level"
+        self.floors_levels = free_bits_per == "level" and free_bits > 0
         self.samples = samples
         self.sampled_kl = estimator == "A"
         self.schedule = schedule
 
     def forward(self, model: Model, batch: Batch, step: Step) -> LossTerms:
-        """The loss on one batch. It logs recon, kl and elbo."""
+        """The loss on one batch. It logs recon, kl and elbo.
+
+        Raises:
+            UserError: the KL of each level is to be floored, and only their sum is estimated.
+        """
         out = run_model(model, batch, step, self.samples, densities=self.sampled_kl)
         if self.sampled_kl:
+            if self.floors_levels and len(out.latents.kl) > 1:
+                raise UserError("objective.free_bits_per=level needs the KL of each level, and objective.estimator=A "
+                                "gives that of all levels together; type objective.estimator=B")  # fmt: skip
             out = with_sampled_kl(out)
         recon, kl = mean_recon(out), mean_kl(out)
         counted = self._counted(out, step.epoch) if self.floors_kl or self.balances else kl

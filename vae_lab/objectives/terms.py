@@ -32,7 +32,7 @@ from torch import Tensor
 
 from vae_lab.errors import UserError
 from vae_lab.inference import at_the_means, has_means
-from vae_lab.types import Batch, Latents, Likelihood, LossTerms, Model, Step
+from vae_lab.types import KL_OF_LEVEL, Batch, Latents, Likelihood, LossTerms, Model, Step
 
 
 @dataclass
@@ -137,13 +137,25 @@ def elbo_logs(recon: Tensor, kl: Tensor, offset: float) -> dict[str, Tensor]:
     return {"recon": recon, "kl": kl, "elbo": -offset - (recon + kl)}
 
 
+def level_logs(latents: Latents) -> dict[str, Tensor]:
+    """The KL of each level of a hierarchy, ``kl_level1`` next to the data, each []; empty for a single level.
+
+    It is also empty where the KL says nothing: discrete codes have a constant one.
+    """
+    levels = len(latents.kl)
+    if levels == 1 or latents.codes is not None:
+        return {}
+    return {f"{KL_OF_LEVEL}{levels - i}": kl.detach().mean((0, 1)).sum() for i, kl in enumerate(latents.kl)}
+
+
 def loss_terms(
     loss: Tensor, logs: dict[str, Tensor], out: Pass, recon_weight: Tensor | float | None = None
 ) -> LossTerms:
     """The terms of an objective, with the model's auxiliary losses (``Latents.aux``) added with weight 1 and logged.
 
     Where the loss fits σ to the batch, ``recon``, ``elbo`` and ``loss`` are logged as they are with the running σ, so
-    that ``elbo`` is a bound in training, too. The loss that is minimised remains that of the fitted σ.
+    that ``elbo`` is a bound in training, too. The loss that is minimised remains that of the fitted σ. Where ``kl`` is
+    logged, the KL of each level of a hierarchy is logged with it.
 
     Args:
         loss: the objective's loss, [].
@@ -152,6 +164,8 @@ def loss_terms(
         recon_weight: weight of recon in the loss; None: the loss is logged as it is minimised.
     """
     logs = {name: value.detach() if value.requires_grad else value for name, value in logs.items()}
+    if "kl" in logs:
+        logs |= level_logs(out.latents)
     if out.scored is not None:
         worse = (out.log_px.detach() - out.scored).mean()
         logs |= {name: logs[name] + sign * worse for name, sign in (("recon", 1), ("elbo", -1)) if name in logs}

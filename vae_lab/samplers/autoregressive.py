@@ -147,6 +147,6 @@ def inverted(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
     """
     if temperature == 0:
         return logits.argmax(-1)
-    reached = torch.softmax(logits.double() / temperature, -1).cumsum(-1)
-    below = (reached <= uniform.double().unsqueeze(-1) * reached[:, -1:]).sum(-1)
+    reached = torch.softmax(logits.float() / temperature, -1).cumsum(-1)
+    below = (reached <= uniform.unsqueeze(-1) * reached[:, -1:]).sum(-1)
     return below.clamp(max=logits.shape[-1] - 1)

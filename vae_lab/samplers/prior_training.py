@@ -147,7 +147,7 @@ def _held_out(network: nn.Module, nats: Nats, source: CodeSource) -> float:
     """The mean loss of the held-out examples."""
     network.eval()
     with torch.no_grad():
-        return torch.cat([nats(batch).double().cpu() for batch in source.held_out(AT_ONCE)]).mean().item()
+        return torch.cat([nats(batch).cpu().double() for batch in source.held_out(AT_ONCE)]).mean().item()
 
 
 def _after_epoch(
