@@ -162,7 +162,7 @@ def table_of_results(results: Results, group: str, notes: Footnotes) -> list[str
             return "–"
         if one.fault:
             return notes(f"**fault**: model={model}: {one.name}: {one.fault}")
-        return notes(general(one.refused, model)) if one.refused else "works"
+        return notes(general(one.refused, model.partition(" ")[0])) if one.refused else "works"
 
     # Most names are the same for all models: those are listed, and the others have a column.
     same = [name for name in columns if all(entry(model, name) == "works" for model in results)]
