@@ -76,13 +76,14 @@ def main() -> int:
 def _tried(pool: Executor, models: list[str], kept: dict[str, Any], quick: bool, until: float) -> Iterator[None]:
     """Try what is not kept yet, and add it, until a time; yields after each part.
 
-    First comes every option once with every model, then the runs of the models, of each class one at first, and then
-    everything else.
+    First comes every option once with every model, then the runs, those of one model of each class at first, and
+    then everything else.
     """
     first = [cell for model in models for cell in each_option(model)]
     yield from _tried_cells(pool, first, kept)
-    runs = sorted(models, key=lambda name: name not in leaders())
-    runs = [run for run in [*runs, *(f"dense {kind}" for kind in KINDS)] if run not in kept["results"]]
+    ordered = [*leaders(), *(f"dense {kind}" for kind in KINDS), *models]
+    wanted = dict.fromkeys(run for run in ordered if run.partition(" ")[0] in models)
+    runs = [run for run in wanted if run not in kept["results"]]
     for model, found in zip(runs, pool.map(_results, runs, [not quick and model in leaders() for model in runs])):
         kept["results"][model] = [asdict(one) for one in found]
         print(f"runs of model={model}", flush=True)

@@ -82,6 +82,8 @@ def page(outcomes: Sequence[Outcome], results: Results, leaders: Sequence[str], 
     parts += ["", *table(outcomes, ["posterior", "prior", "quantizer"], notes)]
     for group, heading in SECTIONS.items():
         parts += ["", heading, *table_of_results(results, group, notes)]
+        if group == "command" and not any(one.name == "ddp" for several in results.values() for one in several):
+            parts += ["", "*compile* and *ddp* were left out this time (`--quick`)."]
         if group == "command" and (untried := [name for name in models_in(outcomes) if name not in results]):
             parts.append(f"Runs of these models were not tried: {listed(untried)}.")
     parts += ["", "## Reasons\n", "`…` stands for the model or another choice of the combination.", "", *notes.lines()]
@@ -162,7 +164,7 @@ def table_of_results(results: Results, group: str, notes: Footnotes) -> list[str
             return "–"
         if one.fault:
             return notes(f"**fault**: model={model}: {one.name}: {one.fault}")
-        return notes(general(one.refused, model)) if one.refused else "works"
+        return notes(general(one.refused, model.partition(" ")[0])) if one.refused else "works"
 
     # Most names are the same for all models: those are listed, and the others have a column.
     same = [name for name in columns if all(entry(model, name) == "works" for model in results)]
