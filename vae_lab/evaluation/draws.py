@@ -6,7 +6,7 @@ from typing import TypeGuard, cast
 import torch
 from torch import Tensor
 
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.evaluation.conditions import unconditional
 from vae_lab.noise import MovedNoise, SeededNoise, Tempered
 from vae_lab.scores import Conditions
@@ -135,7 +135,7 @@ def temperatures(model: Model, typed: float | Sequence[float]) -> list[float]:
     levels = len(model.latent_shapes)
     if len(scales) not in (1, levels):
         raise UserError(
-            f"temperature has {len(scales)} entries, and this model has {levels} level{'s' if levels > 1 else ''} of "
+            f"temperature has {counted(len(scales), 'entry', 'entries')}, and this model has {counted(levels, 'level')} of "
             f"latents; type one number{', or one per level' if levels > 1 else ''}"
         )
     return scales
