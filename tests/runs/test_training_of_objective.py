@@ -4,7 +4,7 @@ import pytest
 
 from vae_lab.config.composing import composer
 
-RUN = ("dataset=digits", "dataset.limit=40", "model=dense", "logger=none", "figures=none", "metrics=none",
+RUN = ("dataset=digits", "dataset.limit=40", "batch_size=20", "model=dense", "logger=none", "figures=none", "metrics=none",
        "hydra.run.dir=run")  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def test_a_run_of_nothing_but_epochs_as_a_vae_is_refused(cli, tmp_path, objectiv
 
 
 def test_a_run_with_a_last_epoch_of_the_game_is_not_refused(cli):
-    ended = cli("train", *RUN, "objective=intro_vae", "objective.vae_epochs=1", "epochs=2", "dry_run=true")
+    ended = cli("train", *RUN, "objective=intro_vae", "objective.vae_epochs=1", "epochs=2")
     assert ended.status == 0, ended.err
 
 

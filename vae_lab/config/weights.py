@@ -70,8 +70,8 @@ def resolve_weights(weights: Node, typed: set[str], weighs_kl: bool) -> Node:
     unused = [key for key in sorted(typed) if key in weights]
     if unused and not weighs_kl:
         raise UserError(
-            f"{unused[0]}={shown(weights[unused[0]])}: this objective has no KL term that {unused[0]} weighs; leave {unused[0]} out, or see the "
-            "objective's settings with vae-lab train … --cfg job"
+            f"{unused[0]}={shown(weights[unused[0]])}: this objective has no KL term that {unused[0]} weighs; leave "
+            f"{unused[0]} out, or see the objective's settings with vae-lab train … --cfg job"
         )
     both = beta not in (None, 1) and not (k1 is None and k2 is None)
     saved = both and k1 and k2 is not None and beta == k2 / k1  # the config.yaml of a run holds all three

@@ -135,7 +135,7 @@ def temperatures(model: Model, typed: float | Sequence[float]) -> list[float]:
     levels = len(model.latent_shapes)
     if len(scales) not in (1, levels):
         raise UserError(
-            f"temperature has {counted(len(scales), 'entry', 'entries')}, and this model has {counted(levels, 'level')} of "
-            f"latents; type one number{', or one per level' if levels > 1 else ''}"
+            f"temperature has {counted(len(scales), 'entry', 'entries')}, and this model has "
+            f"{counted(levels, 'level')} of latents; type one number{', or one per level' if levels > 1 else ''}"
         )
     return scales

@@ -123,6 +123,7 @@ def check_levels(net: LevelArchitecture, latent_dims: Sequence[int]) -> None:
     """
     if len(latent_dims) != net.levels:
         raise UserError(
-            f"model.latent_dims has {counted(len(latent_dims), 'entry', 'entries')}, and the networks have {counted(net.levels, 'level')}; "
-            f"type {counted(net.levels, 'entry', 'entries')}, or change the networks (model.net.widths or model.net.channels)"
+            f"model.latent_dims has {counted(len(latent_dims), 'entry', 'entries')}, and the networks have "
+            f"{counted(net.levels, 'level')}; type {counted(net.levels, 'entry', 'entries')}, or change the networks "
+            "(model.net.widths or model.net.channels)"
         )

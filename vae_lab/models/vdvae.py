@@ -236,8 +236,8 @@ def _check_grids(scales: Sequence[int], of_grids: Mapping[str, Sequence[int]]) -
     for name, numbers in of_grids.items():
         if len(numbers) != len(scales):
             raise UserError(
-                f"model.{name} has {counted(len(numbers), 'entry', 'entries')} and model.scales {len(scales)}; type one entry per grid in "
-                "both"
+                f"model.{name} has {counted(len(numbers), 'entry', 'entries')} and model.scales {len(scales)}; "
+                "type one entry per grid in both"
             )
     if list(scales) != sorted(set(scales)):
         typed = ",".join(map(str, sorted(set(scales))))

@@ -178,6 +178,6 @@ def _check_levels(net: LevelArchitecture, quantizer: Sequence[Quantizer]) -> Non
     if len(quantizer) != net.levels:
         typed = ",".join(["${quantizer}"] * net.levels)
         raise UserError(
-            f"model.quantizer has {counted(len(quantizer), 'entry', 'entries')}, and the networks have {counted(net.levels, 'level')}; "
-            f"type 'model.quantizer=[{typed}]', or as many entries in model.net.depths"
+            f"model.quantizer has {counted(len(quantizer), 'entry', 'entries')}, and the networks have "
+            f"{counted(net.levels, 'level')}; type 'model.quantizer=[{typed}]', or as many entries in model.net.depths"
         )

@@ -72,8 +72,8 @@ class ConvLevels:
     ) -> None:
         if len(scales) != len(channels):
             raise UserError(
-                f"model.net.scales has {counted(len(scales), 'entry', 'entries')} and model.net.channels {len(channels)}; "
-                "type one entry per level in both"
+                f"model.net.scales has {counted(len(scales), 'entry', 'entries')} and model.net.channels "
+                f"{len(channels)}; type one entry per level in both"
             )
         if sorted(scales) != list(scales):
             typed = ",".join(map(str, sorted(scales)))
