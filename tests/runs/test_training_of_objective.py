@@ -4,8 +4,8 @@ import pytest
 
 from vae_lab.config.composing import composer
 
-RUN = ("dataset=digits", "dataset.limit=40", "batch_size=20", "model=dense", "logger=none", "figures=none", "metrics=none",
-       "hydra.run.dir=run")  # fmt: skip
+RUN = ("dataset=digits", "dataset.limit=40", "batch_size=20", "model=dense", "logger=none", "figures=none",
+       "metrics=none", "hydra.run.dir=run")  # fmt: skip
 
 
 @pytest.mark.parametrize("objective", ["soft_intro_vae", "intro_vae"])
