@@ -73,7 +73,7 @@ def test_a_metric_is_no_figure_and_a_figure_no_metric():
 )
 def test_the_metrics_of_a_set_are_not_named_by_the_user(choice, metrics, named):
     choices = {"metrics": choice} if choice else {}
-    assert metrics_named({"choices": choices, "metrics": dict.fromkeys(metrics, {})}) is named
+    assert metrics_named({"choices": choices, "metrics": {name: {} for name in metrics}}) is named
 
 
 def test_functions_without_annotations_are_accepted():

@@ -141,7 +141,7 @@ def test_jobs_that_differ_in_their_floors_stack():
 
 
 def test_free_bits_per_level_without_free_bits_is_refused():
-    with pytest.raises(UserError, match="objective.free_bits_per=level changes nothing while objective.free_bits is 0"):
+    with pytest.raises(UserError, match=r"^objective.free_bits_per=level changes nothing"):
         elbo(free_bits_per="level")
 
 

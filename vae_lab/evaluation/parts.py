@@ -52,7 +52,7 @@ def metrics_named(config: Node) -> bool:
 
 @cache
 def _sets_of_metrics() -> list[set[str]]:
-    """The metrics of every option that is a set of them; of sets of sets nothing, since a list with one has its sets."""
+    """The metrics of every option that is a set of them. Sets of sets are left out: they contain one of these."""
     import yaml
 
     files = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in options("metrics").items()}

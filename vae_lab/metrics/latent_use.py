@@ -33,7 +33,7 @@ class LatentUse:
         if _discrete(trained):
             return Scores({}, notes=["No active_units: the codes of this model are discrete."])
         arrays, notes = {"mean_variance_per_dim": q.mu.var(0).tolist()}, []
-        active, meaning = active_units(trained, 0, self.threshold), f"dimensions with {criterion(0, self.threshold)}"
+        active, meaning = active_units(trained, 0, self.threshold), f"active dimensions: {criterion(0, self.threshold)}"
         protocol: dict[str, object] = {"images": len(q.mu), "split": "test", "threshold": self.threshold}
         if trained.objective.variational:
             kl = trained.kl().mean(0)

@@ -53,7 +53,9 @@ class Levels:
             for index, i in number.items()
         ]  # fmt: skip
         meanings = {f"{KL_OF_LEVEL}{i}": f"KL of level {i} of {levels}, nats per {{one}}" for i in number.values()}
-        meanings |= {f"active_units_level{i}": f"dimensions of level {i} with {criterion(levels - i)}" for i in units}
+        meanings |= {
+            f"active_units_level{i}": f"active dimensions of level {i}: {criterion(levels - i)}" for i in units
+        }
         unit = unit_of_recon(trained.model.likelihood, trained.data.x_shape)
         for k in range(1, levels):
             top = f"the top {k} levels" if k > 1 else "the top level"

@@ -38,6 +38,6 @@ def criterion(level: int, threshold: float = ACTIVE) -> str:
     """When a dimension of this level is active, in a few words.
 
     >>> criterion(0), criterion(1)
-    ('variance of its mean above 0.01', 'KL above 0.01 nats')
+    ('variance of the mean above 0.01', 'KL above 0.01 nats')
     """
-    return f"KL above {threshold:g} nats" if level else f"variance of its mean above {threshold:g}"
+    return f"KL above {threshold:g} nats" if level else f"variance of the mean above {threshold:g}"
