@@ -12,7 +12,7 @@ from vae_lab.scores import Trained
 from vae_lab.types import Shape
 
 _LABELS = 32  # most dimensions that are named below the bars of a panel
-_CHARACTERS = 30  # most characters of these names, of more the names are vertical
+_BESIDE = {1: 20, 3: 6}  # most names that are written horizontally, for vectors and for grids
 
 
 class KLPerDimension:
@@ -68,7 +68,7 @@ def _bars(axes: Axes, kl: np.ndarray, active: np.ndarray, rules: Sequence[str], 
         axes.axhline(0, color="black", lw=0.8)
     step = -(-len(kl) // _LABELS)
     names, what = _names(order[::step], shape)
-    axes.set_xticks(places[::step], names, rotation=90 if max(map(len, names)) * len(names) > _CHARACTERS else 0)
+    axes.set_xticks(places[::step], names, rotation=90 if len(names) > _BESIDE.get(len(shape), 0) else 0)
     which = f"latent dimension: {what}, from 0" + (f"\n(one in {step} is named)" if step > 1 else "")
     axes.set(xlabel=which + ("\n(below 0: an estimate from samples)" if negative else ""))
     axes.set_xlim(-0.6, len(kl) - 0.4)
