@@ -395,7 +395,8 @@ class Model(Protocol):
         """n draws from p(z), each level [1, n, ...].
 
         ``top`` holds codes [1, n, ...] of the uppermost levels, z or discrete codes; the levels below are drawn given
-        them.
+        them. A hierarchy of Gaussian levels calls ``noise.normal`` once for each level that it draws, the top first, so
+        that every level may have a temperature of its own.
         """
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
