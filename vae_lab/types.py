@@ -365,7 +365,9 @@ class Model(Protocol):
 
     A model of discrete codes has the attribute ``code_sizes``: K of every level, top first. Its prior is uniform over
     codes, and its YAML chooses a :class:`CodePrior` (``override /sampler@_global_.sampler: …``), which is fitted after
-    training and takes the place of that prior.
+    training and takes the place of that prior. Where the KL is the same number for all weights, as it is for
+    deterministic codes and a uniform prior, the optional attribute ``constant_kl = True`` says so: settings that weigh
+    or limit it are refused.
     """
 
     likelihood: Likelihood

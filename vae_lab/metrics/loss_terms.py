@@ -63,6 +63,7 @@ class LossTermScores:
         if bound and likelihood.discrete and self.split == "test":
             values["bits_per_dim"] = -values["elbo"] / values_per_example / math.log(2)
         protocol = {
+            "terms": [name for name in values if name not in of_batch],
             "images": examples,
             "split": self.split,
             "latent_samples": trained.objective.samples,

@@ -38,7 +38,7 @@ class VQVAE(nn.Module):
         y_size: number of classes or attributes; 0 if the dataset has none.
     """
 
-    deterministic = True
+    deterministic = constant_kl = True
     standard_prior = kl_trains_prior = False
     inference = ("encoder.", "to_code.", "condition.")
     generation = ("quantizer.", "decoder.", "likelihood.")
