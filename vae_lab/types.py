@@ -237,6 +237,7 @@ class CodeSource(Protocol):
 
     device: torch.device  # where the codes are, and where a network is to be fitted
     examples: int  # in the training set
+    held_out_examples: int  # in the validation set
 
     @property
     def shapes(self) -> Sequence[Shape]:

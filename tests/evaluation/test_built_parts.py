@@ -7,7 +7,10 @@ from vae_lab.config.conf import CONF
 from vae_lab.config.trust import trusting
 from vae_lab.errors import UserError
 from vae_lab.evaluation.parts import figures_of, metrics_named, metrics_of, of_samplers
+from vae_lab.figures.code_maps import CodeMaps
 from vae_lab.figures.curves import Curves
+from vae_lab.figures.temperatures import Temperatures
+from vae_lab.figures.top_fixed import TopFixed
 from vae_lab.metrics.loss_terms import LossTermScores
 
 CURVES, TERMS = "vae_lab.figures.curves.Curves", "vae_lab.metrics.loss_terms.LossTermScores"
@@ -31,9 +34,14 @@ def test_entries_set_to_null_are_left_out():
 
 
 def test_only_those_of_images_are_kept_for_a_sampler():
-    assert list(of_samplers(metrics_of({"metrics": {"terms": {"_target_": TERMS}, "fid": {"_target_": FID}}}))) == [
-        "fid"
-    ]
+    both = metrics_of({"metrics": {"terms": {"_target_": TERMS}, "fid": {"_target_": FID}}})
+    assert list(of_samplers(both, prior=True)) == list(of_samplers(both, prior=False)) == ["fid"]
+
+
+def test_figures_of_the_prior_depend_on_a_sampler_that_replaces_it():
+    parts = {"temperatures": Temperatures(), "top_fixed": TopFixed(), "code_maps": CodeMaps()}
+    assert list(of_samplers(parts, prior=True)) == ["temperatures", "top_fixed"]
+    assert list(of_samplers(parts, prior=False)) == ["top_fixed"]
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,9 @@ def score_sampler(evaluation: Evaluation, config: Node, run_dir: Path, loggers: 
     name = sampler_name(config)
     if name is None:
         return evaluation.scores
-    metrics, figures = of_samplers(metrics_of(config)), of_samplers(figures_of(config))
     sampled = Sampled(evaluation, *fitted(evaluation, config["sampler"], name, run_dir), name)
+    of_prior = sampled.prior is not None
+    metrics, figures = of_samplers(metrics_of(config), of_prior), of_samplers(figures_of(config), of_prior)
     sampled.run(metrics, metrics_named(config))
     draw(sampled, figures, style_of(config), run_dir, loggers, step, f"_{name}", figures_named(config))
     scores = sampled.hand_over()

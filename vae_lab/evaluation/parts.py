@@ -67,12 +67,19 @@ def style_of(config: Node) -> Style:
     return make(node) if node else Style()
 
 
-def of_samplers(parts: dict[str, Any]) -> dict[str, Any]:
-    """Return those metrics or figures that depend on the sampler: of generated images, and of a prior over codes."""
+def of_samplers(parts: dict[str, Any], prior: bool) -> dict[str, Any]:
+    """Return those metrics or figures that depend on the sampler: of generated images, and of a prior over codes.
+
+    Args:
+        parts: metrics or figures by name.
+        prior: whether the sampler is a prior over codes, on which also those with ``of_prior`` depend.
+    """
     return {
         name: part
         for name, part in parts.items()
-        if getattr(part, "of_images", False) or "code_prior" in getattr(part, "needs", ())
+        if getattr(part, "of_images", False)
+        or "code_prior" in getattr(part, "needs", ())
+        or (prior and getattr(part, "of_prior", False))
     }
 
 
