@@ -142,7 +142,7 @@ class Scoring(ABC):
             with torch.inference_mode():
                 new = metric(self)  # type: ignore[arg-type]
             topic = VALIDATION if new.split == "val" else getattr(metric, "topic", OTHER)
-            named = replace(
+            complete = replace(
                 new,
                 values=_prefixed(new.values, new.split),
                 intervals=_prefixed(new.intervals, new.split),
@@ -150,7 +150,7 @@ class Scoring(ABC):
                 protocol={name: self._with_condition(part) for name, part in new.protocol.items()},
                 topics=dict.fromkeys(_prefixed(new.values, new.split), topic),
             )
-            self.add(named)
+            self.add(complete)
         return self.scores
 
     def add(self, new: Scores) -> None:
