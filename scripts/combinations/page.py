@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from combinations.options import all_cells, choices
@@ -12,30 +13,33 @@ INTRODUCTION = """# What works with what
 
 Every objective, likelihood, posterior, prior, quantizer and `conditional=true` can be typed with every model, and every
 metric, figure, sampler and command with every run. `make check-combinations` tries them and writes this page; models
-that a new file in `conf/model` adds appear by themselves. The tests try a selection: each option once with every model,
-and `make test-slow` more of them.
+that a new file in `conf/model` adds appear by themselves. `make test` tries a few combinations, and `make test-slow`
+each option once with every model.
 
 A combination *works* if a small network takes two optimizer steps, and its scores and its samples are finite numbers.
 One that does not make sense is refused in one line before anything is written. The numbers in the tables refer to
 these lines, which stand below.
 
-* The full product of all groups is tried with one model of each class:
-  {leaders}.
-* The other models differ from these in their networks alone. With each of them, every objective is tried with every
-  likelihood, every posterior with every prior, and every option with and without `conditional=true`.
-* Groups that a model does not read (a dash in the tables) are refused unless they have their default.
-* A setting with few values, such as `objective.gradient=dreg`, is tried with the defaults of the other groups.
-* Images are 8×8 scans of digits with labels; `likelihood=categorical` has phrases of six tokens.
+These combinations are to be tried:
 
-{tried:,} of {all:,} such combinations were tried{short}.
+* with one model of each class ({leaders}) the full product of all groups;
+* with each of the other models, which differ from these in their networks alone, every objective with every likelihood,
+  every posterior with every prior, and every option with and without `conditional=true`;
+* a setting with few values, such as `objective.gradient=dreg`, with the defaults of the other groups.
+
+**{tried:,} of these {all:,} combinations were tried{short}, up to {date}.**
 {works:,} work, {refused:,} are refused, {faults:,} are faults.{minutes}
+
+Groups that a model does not read (a dash in the tables) are refused unless they have their default. Images are 8×8
+scans of digits with labels; `likelihood=categorical` has phrases of six tokens. *works, but 1* says that some
+combinations of the cell work, and that others are refused for reason 1.
 """
 COMMANDS = """## Commands and ways to train
 
 Each model is trained for two epochs on drawn images of 9×9 with labels and known factors. *resume* continues a run
 that was stopped, with the same curves as an undisturbed one; *stack* is two jobs of a sweep with `launcher=vectorized`,
-which train as one; *load_run* is the function for notebooks. *compile* (`compile=true`) and *ddp* (two processes) are
-tried with one model of each class. A row with further words is a run with these options.
+which train as one; *load_run* is the function for notebooks. *compile* (`compile=true`) and *ddp* (two processes)
+take long, and are tried with one model of each class at most. A row with further words is a run with these options.
 """
 SECTIONS = {"command": COMMANDS, "sampler": "## Samplers\n", "metric": "## Metrics\n", "figure": "## Figures\n"}
 
@@ -73,9 +77,9 @@ def page(outcomes: Sequence[Outcome], results: Results, leaders: Sequence[str], 
     took = f" This took {minutes} minutes on one core." if minutes else ""
     works = sum(one.works for one in outcomes)
     tried, possible = len(outcomes), max(len(outcomes), len(all_cells()))
-    short = " (each option with each model, and of the others a random choice)" if tried < possible else ""
+    short = ": each option with each model, and of the others a random choice" if tried < possible else ""
     text = INTRODUCTION.format(leaders=listed(leaders), tried=tried, all=possible, short=short, works=works,
-                               refused=len(refused), faults=len(faults), minutes=took)  # fmt: skip
+                               refused=len(refused), faults=len(faults), minutes=took, date=date.today())  # fmt: skip
     parts = [text, "## Objectives\n", *table(outcomes, ["objective"], notes)]
     parts += ["", "## Likelihoods, posteriors, priors, quantizers, labels\n"]
     parts += table(outcomes, ["likelihood", "conditional"], notes)
@@ -144,7 +148,7 @@ def summary(outcomes: Sequence[Outcome], axis: str, notes: Footnotes) -> str:
 
 def belongs(reason: str, axis: str, outcomes: Sequence[Outcome]) -> bool:
     """Whether a reason is to be given in the columns of a group: all of the cell is refused, or the reason names it."""
-    return not any(one.works for one in outcomes) or f"{axis}=" in reason or axis == "objective"
+    return not any(one.works for one in outcomes) or f"{axis}=" in reason or (axis in reason and axis == "objective")
 
 
 def general(reason: str, model: str) -> str:
