@@ -60,7 +60,9 @@ def test_the_folder_records_the_scored_images_and_the_settings(cli, tmp_path, re
     assert protocol["fid"]["sampler"] == "given images, real.npy"
     assert len(protocol["fid"]["extractor_sha256"]) == 64
     assert set(results(tmp_path)["meanings"]) == set(results(tmp_path)["metrics"])
-    assert {path.name for path in (folder / "figures").iterdir()} == {"samples.png", "label_shares.png", "novelty.png"}
+    assert {path.name for path in (folder / "figures").iterdir()} == {
+        "samples.png", "label_shares.png", "novelty.png", "neighbours.png",
+    }  # fmt: skip
     assert yaml.safe_load((folder / "config.yaml").read_text())["images"] == str(real)
     assert json.loads((folder / "environment.json").read_text())["command"].startswith("vae-lab score images=")
 
