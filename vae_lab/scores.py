@@ -189,8 +189,9 @@ class Metric(Protocol):
     """Scores of a trained model.
 
     Optional attributes: ``needs``, the capabilities that it requires (see :mod:`vae_lab.evaluation.needs`), such as
-    ``("images", "labels")``; ``of_images = True`` where it looks at generated images alone; ``topic``, the heading of
-    its scores in the terminal, such as ``"Samples"``.
+    ``("images", "labels")``; ``of_images = True`` where it looks at generated images alone; ``of_prior = True`` where
+    it draws from the model's prior, which a prior over codes replaces; ``topic``, the heading of its scores in the
+    terminal, such as ``"Samples"``.
     """
 
     def __call__(self, trained: Trained) -> Scores:

@@ -237,6 +237,7 @@ class CodeSource(Protocol):
 
     device: torch.device  # where the codes are, and where a network is to be fitted
     examples: int  # in the training set
+    held_out_examples: int  # in the validation set
 
     @property
     def shapes(self) -> Sequence[Shape]:
@@ -365,7 +366,9 @@ class Model(Protocol):
 
     A model of discrete codes has the attribute ``code_sizes``: K of every level, top first. Its prior is uniform over
     codes, and its YAML chooses a :class:`CodePrior` (``override /sampler@_global_.sampler: …``), which is fitted after
-    training and takes the place of that prior.
+    training and takes the place of that prior. Where the KL is the same number for all weights, as it is for
+    deterministic codes and a uniform prior, the optional attribute ``constant_kl = True`` says so: settings that weigh
+    or limit it are refused.
     """
 
     likelihood: Likelihood
@@ -395,7 +398,8 @@ class Model(Protocol):
         """n draws from p(z), each level [1, n, ...].
 
         ``top`` holds codes [1, n, ...] of the uppermost levels, z or discrete codes; the levels below are drawn given
-        them.
+        them. A hierarchy of Gaussian levels calls ``noise.normal`` once for each level that it draws, the top first, so
+        that every level may have a temperature of its own.
         """
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:

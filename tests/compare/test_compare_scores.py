@@ -213,6 +213,44 @@ def test_a_score_is_found_under_its_metric(score, metric):
 @pytest.mark.parametrize(
     ("score", "metric"),
     [
+        ("perplexity", "codes"),
+        ("perplexity_level2_depth1", "codes"),
+        ("codes_used_level1", "codes"),
+        ("code_nats", "codes"),
+        ("bound_bits_per_dim", "bound"),
+        ("rate_fitted_level1", "bound"),
+        ("rate_uniform_level2", "bound"),
+        ("kl_level1", "levels"),
+        ("active_units_level3", "levels"),
+        ("active_units", "latent_use"),
+        ("recon_top2", "levels"),
+        ("rate_top1", "levels"),
+        ("rate", "loss_terms"),
+        ("kl_reconstructions", "loss_terms"),
+        ("repulsion", "loss_terms"),
+        ("commitment", "loss_terms"),
+        ("mi", "batch_terms"),
+        ("own2", "own2"),
+        ("somebodys_own", None),
+    ],
+)
+def test_a_score_with_the_number_of_a_level_is_found_under_its_metric(score, metric):
+    names = ("codes", "bound", "levels", "latent_use", "own", "own2")
+    known: dict[str, dict] = {"batch_terms": {"terms": ["mi"]}, **{name: {} for name in names}}
+    known |= {"loss_terms": {"terms": ["loss", "commitment"]}, "val_loss_terms": {"terms": ["loss", "commitment"]}}
+    assert metric_of(f"test/{score}", known) == metric
+
+
+def test_the_bound_under_the_fitted_prior_is_shown_before_the_elbo_under_the_uniform_one():
+    records = [run(3.0), run(1.0)]
+    records[0].scores = {**records[0].scores, "test/bound": 100.0, "test/elbo": -500.0}
+    shown = Compared(records).show
+    assert shown.index("bound") < shown.index("elbo")
+
+
+@pytest.mark.parametrize(
+    ("score", "metric"),
+    [
         ("fid_gmm", "fid_gmm"),
         ("fid_infinity_gmm_floor", "fid_gmm"),
         ("fid_gmm_split_floor", "fid_gmm"),

@@ -151,7 +151,8 @@ def test_words_that_hydra_cannot_compose_are_refused(word, told):
 
 
 def test_good_words_are_accepted(tmp_path):
-    words = ["model=cnn", "metrics=[fid,kid]", "~logger", "beta=null", "model=choice(cnn,dense)", "model=null"]
+    words = ["model=cnn", "metrics=[fid,kid]", "~logger", "beta=null", "model=choice(cnn,dense)", "model=null",
+             "experiment=glob(family/*)", "model=glob([c*,d*],exclude=cnn)"]  # fmt: skip
     refuse_unreadable([*words, f"hydra.searchpath=[{tmp_path},file://{tmp_path},pkg://vae_lab.data]"])
 
 

@@ -1,15 +1,21 @@
 """Tests of building metrics and figures: what is neither is refused, and named by its place in the config."""
 
 import pytest
+import yaml
 
+from vae_lab.config.conf import CONF
 from vae_lab.config.trust import trusting
 from vae_lab.errors import UserError
-from vae_lab.evaluation.parts import figures_of, metrics_of, of_samplers
+from vae_lab.evaluation.parts import figures_of, metrics_named, metrics_of, of_samplers
+from vae_lab.figures.code_maps import CodeMaps
 from vae_lab.figures.curves import Curves
+from vae_lab.figures.temperatures import Temperatures
+from vae_lab.figures.top_fixed import TopFixed
 from vae_lab.metrics.loss_terms import LossTermScores
 
 CURVES, TERMS = "vae_lab.figures.curves.Curves", "vae_lab.metrics.loss_terms.LossTermScores"
 FID, DENSE = "vae_lab.metrics.fid.FID", "vae_lab.nets.dense.Dense"
+FAST = yaml.safe_load((CONF / "metrics" / "fast.yaml").read_text(encoding="utf-8"))["defaults"]
 SIZES = {"width": 3, "depth": 1}
 
 
@@ -28,9 +34,14 @@ def test_entries_set_to_null_are_left_out():
 
 
 def test_only_those_of_images_are_kept_for_a_sampler():
-    assert list(of_samplers(metrics_of({"metrics": {"terms": {"_target_": TERMS}, "fid": {"_target_": FID}}}))) == [
-        "fid"
-    ]
+    both = metrics_of({"metrics": {"terms": {"_target_": TERMS}, "fid": {"_target_": FID}}})
+    assert list(of_samplers(both, prior=True)) == list(of_samplers(both, prior=False)) == ["fid"]
+
+
+def test_figures_of_the_prior_depend_on_a_sampler_that_replaces_it():
+    parts = {"temperatures": Temperatures(), "top_fixed": TopFixed(), "code_maps": CodeMaps()}
+    assert list(of_samplers(parts, prior=True)) == ["temperatures", "top_fixed"]
+    assert list(of_samplers(parts, prior=False)) == ["top_fixed"]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +66,22 @@ def test_a_metric_is_no_figure_and_a_figure_no_metric():
         figures_of(config(figures={"_target_": TERMS}))
     with pytest.raises(UserError, match=r"^metrics.a: vae_lab.figures.curves.Curves is not a metric"):
         metrics_of(config(metrics={"_target_": CURVES}))
+
+
+@pytest.mark.parametrize(
+    ("choice", "metrics", "named"),
+    [
+        ("levels", ["levels"], True),
+        ("fast", ["levels", "codes"], False),
+        (None, ["levels", "nll"], True),
+        (None, [*FAST, "val_fid"], False),  # [fast, val_fid]
+        (None, FAST[:-1], True),
+        (None, [*FAST, "nll", "fid"], False),
+    ],
+)
+def test_the_metrics_of_a_set_are_not_named_by_the_user(choice, metrics, named):
+    choices = {"metrics": choice} if choice else {}
+    assert metrics_named({"choices": choices, "metrics": {name: {} for name in metrics}}) is named
 
 
 def test_functions_without_annotations_are_accepted():

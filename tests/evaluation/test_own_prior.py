@@ -119,6 +119,13 @@ def test_the_uniform_prior_stays_possible(cli):
     assert not Path("run/samplers").exists()
     assert any(note.startswith("No code_bound: no prior was fitted") for note in results(Path("run"))["notes"])
     assert vae_lab.load_run("run").sample(2).shape == (2, 1, 8, 8)
+    ended = cli("sample", "run=run", "temperature=0.2")
+    assert ended.status == 2
+    assert ended.err.strip() == (
+        "vae-lab sample: this run has no prior that was fitted to its codes, and the uniform prior of codes has no "
+        "temperature; type temperature=1, or sampler=code_transformer"
+    )
+    assert not list(Path().glob("run/samples*"))
 
 
 ONE_POINT = "the codes of model=vq_vae are deterministic, so that further samples repeat the first"

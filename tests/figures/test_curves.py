@@ -26,6 +26,19 @@ def test_each_term_has_a_panel_with_both_splits():
         assert [line.get_label() for line in axes.get_lines()] == ["train", "val"]
 
 
+def test_further_terms_have_panels_but_those_of_single_levels_have_none():
+    figure = draw("commitment", "loss", "recon", "kl_level1", "kl", "elbo", "kl_samples")
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["loss", "reconstruction", "KL", "commitment", "kl samples"]
+    assert [axes.get_ylabel() for axes in figure.axes][2:4] == ["nats per image", "value of the term"]
+    assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 2  # rows
+
+
+def test_a_curve_beneath_another_stays_visible():
+    train, val = draw("kl").axes[0].get_lines()
+    assert (train.get_fillstyle(), val.get_fillstyle()) == ("full", "none")
+
+
 def test_the_title_of_the_loss_says_how_it_differs_from_the_one_that_is_minimised():
     fake = FakeTrained(history=[row(1, "loss", "recon", "kl")])
     fake.model = SimpleNamespace(likelihood=Sigma())

@@ -155,6 +155,14 @@ def test_no_more_points_than_asked_for(n, shown):
     assert len(points(figure)) == shown
 
 
+def test_codes_that_differ_by_rounding_alone_are_drawn_without_tsne():
+    """Their variance is 0 in float32, and t-SNE would end the process with a segmentation fault."""
+    mu = torch.full((60, 5), 0.25)
+    mu[::7, 1] = torch.nextafter(mu[0, 1], torch.tensor(1.0))
+    figure = LatentSpace()(FakeTrained(labelled(60), posterior=Normal(mu, torch.zeros(60, 5))))
+    assert "equal codes, two of 5 latent dimensions" in figure.get_suptitle().replace("\n", " ")
+
+
 @pytest.mark.parametrize("value", [0.0, 1.5])
 def test_equal_codes_of_a_dead_encoder_are_drawn_without_tsne(value):
     q = Normal(torch.full((60, 5), value), torch.zeros(60, 5))

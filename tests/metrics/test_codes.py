@@ -6,9 +6,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 from helpers import FakeTrained
+from torch import nn
 
 from vae_lab.examples import ImageBytes
 from vae_lab.metrics.codes import Codes, code_uses
+from vae_lab.quantizers import EMA, FSQ, Codebook, Residual
 from vae_lab.types import Latents
 
 
@@ -30,6 +32,13 @@ def trained(*levels: torch.Tensor, sizes: tuple[int, ...], residual: bool = Fals
         values=ImageBytes(),
         batches=lambda split: (SimpleNamespace(x=x, y=None) for x in torch.arange(n).split(5)),
     )
+    return made
+
+
+def with_quantizer(model: SimpleNamespace, quantizer: nn.Module) -> nn.Module:
+    made = nn.Module()
+    made.quantizer = quantizer
+    made.code_sizes, made.infer, made.latent_shapes = model.code_sizes, model.infer, model.latent_shapes
     return made
 
 
@@ -71,3 +80,27 @@ def test_a_level_whose_codes_depend_on_the_position_alone_has_collapsed():
     assert found.values["code_nats_level2"] == 0
     (note,) = found.notes
     assert note.startswith("Level 2 has collapsed: every position has nearly the same code for all images (0 nats")
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "told"),
+    [
+        (EMA(8, 2, restart_below=0.1), "a larger quantizer.restart_below than 0.1."),
+        (Residual(EMA(8, 2), 2), "a larger quantizer.of.restart_below than 0.03."),
+        (Codebook(8, 2), "quantizer=ema, which restarts dead codes."),
+    ],
+)
+def test_the_advice_about_dead_codes_fits_the_quantizer(quantizer, told):
+    made = trained(torch.arange(20).view(20, 1) % 4, sizes=(8,))
+    made.model = with_quantizer(made.model, quantizer)
+    (note,) = Codes()(made).notes
+    assert note.endswith(f"Try fewer codes, or {told}")
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "ways"), [(EMA(8, 2), "more epochs or quantizer=fsq"), (FSQ([3, 3]), "more epochs")]
+)
+def test_the_advice_about_a_collapse_fits_a_model_of_one_level(quantizer, ways):
+    made = trained(torch.zeros(20, 1, dtype=torch.long), sizes=(8,))
+    made.model = with_quantizer(made.model, quantizer)
+    assert Codes()(made).notes[0].endswith(f"Try {ways}.")

@@ -16,6 +16,8 @@ from contract import DISCRETE, OF_TOKENS, OTHERS, OWN, POINT, POINTS, SEVERAL, w
 from helpers import curves_of, scores_of
 
 import vae_lab
+from vae_lab.compare.protocols import metric_of
+from vae_lab.compare.reading import read
 from vae_lab.config.help import groups
 
 
@@ -53,6 +55,12 @@ def folder(trained, request, tmp_path) -> Path:
 
 ALL = pytest.mark.parametrize("folder", [*OWN, *OTHERS], indirect=True)
 STRANGE = pytest.mark.parametrize("folder", OTHERS, indirect=True)
+
+
+@ALL
+def test_every_score_is_found_under_one_metric(folder):
+    record = read(folder)
+    assert [name for name in record.scores if metric_of(name, record.protocol) is None] == []
 
 
 def notes_of(folder: Path) -> list[str]:
@@ -225,6 +233,15 @@ def test_two_jobs_train_as_one_stack_as_they_do_alone(cli, tmp_path, model):
     ("model", "words", "reason"),
     [
         ("two_level", ["prior=vamp"], "prior=vamp: model=two_level does not read prior; leave it out"),
+        ("cnn", ["quantizer.codes=16"], "quantizer.codes=16: model=cnn does not read quantizer; leave it out"),
+        ("cnn", ["quantizer=ema"], "quantizer=ema: model=cnn does not read quantizer; leave it out"),
+        ("vq_vae", ["prior=standard"], "prior=standard: model=vq_vae does not read prior; leave it out"),
+        ("vq_vae", ["beta=4"], "beta=4: the KL of model=vq_vae is a constant, on which beta has no effect; leave it"),
+        ("vq_vae", ["k1=1", "k2=0"], "beta=0: the KL of model=vq_vae is a constant"),
+        ("vq_vae_2", ["k1=2", "k2=3"], "k2=3: the KL of model=vq_vae_2 is a constant, on which k2 has no effect"),
+        ("vq_vae", ["beta_schedule=linear"], "beta_schedule=linear: the KL of model=vq_vae is a constant"),
+        ("vq_vae", ["objective.free_bits=0.5"], "objective.free_bits=0.5: the KL of model=vq_vae is a constant"),
+        ("vq_vae", ["objective.min_rate=5"], "objective.min_rate=5: the KL of model=vq_vae is a constant"),
         ("two_level", ["model.latent_dims=[3]"], "model.latent_dims=[3]: this model has two levels; type"),
         ("top_down", ["model.latent_dims=[1,2,3]"], "model.latent_dims=[1,2,3]: this model has two levels; type"),
         ("two_level", ["posterior=iaf"], "posterior=iaf: model=two_level does not read posterior; leave it out"),

@@ -133,6 +133,17 @@ def test_restarts_keep_all_codes_in_use(restart_below, fewest, most):
     assert (quantizer.usage.min() > 5) == (restart_below > 0)
 
 
+@pytest.mark.parametrize("kind", [EMA, Cosine])
+def test_codes_that_the_first_batch_does_not_choose_are_restarted_at_once(kind):
+    """Ten vectors per code: if N started at 1, such a code would stay until 0.99^t < 0.03 · 10, for 120 steps."""
+    quantizer, h = made(kind, 8, 2), F.normalize(vectors(80, 2), dim=1)
+    quantizer.learn(h, torch.zeros(80, dtype=torch.long), NOISE)
+    assert torch.cdist(quantizer.book[1:], h).min(1).values.max() < 1e-3
+    assert (quantizer.usage[1:] == RESTARTED * 10).all()
+    mean = h.mean(0) if kind is EMA else F.normalize(h.sum(0), dim=0)
+    torch.testing.assert_close(quantizer.book[0], mean)
+
+
 def test_the_cosine_ignores_the_length():
     quantizer, h = made(Cosine, 7, 4), vectors(10, 4)
     a, b = quantizer.quantize(h), quantizer.quantize(100 * h)
@@ -204,7 +215,8 @@ def test_residuals_of_all_depths_update_the_codebook_as_one_batch():
     [
         (lambda: FSQ([5, 2]), r"quantizer.levels=\[5,2\]: every dimension needs 3 levels"),
         (lambda: LFQ(11), "quantizer.bits=11: all codes are enumerated"),
-        (lambda: Residual(FSQ([5]), 2), "needs a codebook"),
+        (lambda: Residual(FSQ([5]), 2), "needs a codebook .* type quantizer.of._target_=vae_lab.quantizers.EMA"),
+        (lambda: Residual(Cosine(5, 2), 2), "a codebook of vectors of any length, and Cosine has none"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):

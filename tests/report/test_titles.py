@@ -16,6 +16,11 @@ def test_the_title_of_a_plain_run_has_model_objective_data_and_numbers():
     assert title("epochs=2") == "cnn, elbo/mse on digits, latent_dim=16, β=1, 16 training images, 2 epochs, seed 0"
 
 
+@pytest.mark.parametrize("model", ["vq_vae", "vq_vae_2"])
+def test_a_weight_of_a_constant_kl_is_not_stated(model):
+    assert title(f"model={model}").startswith(f"{model}, elbo/mse on digits, 16 training images")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

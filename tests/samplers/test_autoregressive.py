@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import time
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from vae_lab.samplers.code_transformer import CodeTransformer
 from vae_lab.samplers.pixelcnn import PixelCNN
 from vae_lab.samplers.pixelsnail import PixelSNAIL
 from vae_lab.samplers.prior_budget import estimated_seconds
+from vae_lab.samplers.prior_training import LOGITS, held_out_at_once
 from vae_lab.types import CodeBatch
 
 FEW = {"epochs": 4, "batch_size": 50, "lr": 1e-2}
@@ -34,7 +36,7 @@ def silent(steps, _):
 class Codes:
     """Codes of 200 examples of two classes; in class 1 each code is the one before it plus 1, on both levels."""
 
-    y_size, device, examples = 2, torch.device("cpu"), 200
+    y_size, device, examples, held_out_examples = 2, torch.device("cpu"), 200, 100
 
     def __init__(self, sizes=(3, 3), shapes=((2, 2), (2, 3))) -> None:
         self.sizes, self.shapes, self.epochs = sizes, shapes, []
@@ -208,6 +210,26 @@ def test_nothing_is_drawn_by_a_global_generator(name):
     prior.sample(5, SeededNoise("cpu", 1), torch.zeros(5, dtype=torch.long))
     assert 0 < estimated_seconds(PRIORS[name](), Codes()) < 60
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Slow(Codes):
+    """Codes of which every held-out batch takes 0.1 seconds to encode, 100 examples of them."""
+
+    def held_out(self, size):
+        time.sleep(0.1)
+        yield from super().held_out(size)
+
+
+def test_the_announced_time_counts_the_encoding_of_all_examples_for_every_level():
+    """Two epochs of two levels encode 300 examples each, 0.3 seconds at a time."""
+    more = estimated_seconds(PRIORS["pixelcnn"](epochs=2), Slow())
+    assert 2 * 2 * 0.3 < more < 2 * 2 * 0.3 + 2
+
+
+def test_the_memory_of_logits_bounds_the_held_out_examples_that_are_scored_at_a_time():
+    assert held_out_at_once(Codes()) == 500
+    large = Codes(sizes=(512, 64), shapes=((32, 32), (2, 2)))
+    assert held_out_at_once(large) == LOGITS // (512 * 32 * 32) == 8
 
 
 def test_a_loss_that_is_nan_is_reported():

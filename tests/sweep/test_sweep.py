@@ -29,6 +29,15 @@ def test_a_dry_run_lists_the_numbered_jobs_and_writes_nothing(cli, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
+def test_a_glob_sweeps_over_the_options_of_a_folder_that_match(cli, tmp_path):
+    ended = cli("train", "-m", *WORDS, "experiment=glob(family/v*, exclude=family/vq_*)", "sampler=gmm", "dry_run=true")
+    assert ended.status == 0, ended.err
+    assert "2 jobs, varying experiment (family/vae, family/vamp)" in ended.out
+    ended = cli("train", "-m", *WORDS, "experiment=glob(nowhere/*)", "dry_run=true")
+    told = "vae-lab train: experiment=glob(nowhere/*): no option of experiment matches"
+    assert (ended.status, ended.err.strip()) == (2, told)
+
+
 @pytest.mark.parametrize("option", ["--config-name=config", "--config-dir=."])
 def test_options_that_a_sweep_would_ignore_are_refused(cli, tmp_path, option):
     ended = cli("train", "-m", *WORDS, "latent_dim=2,3", option)

@@ -12,6 +12,7 @@ from vae_lab.config.node import Node
 from vae_lab.config.schema import check
 from vae_lab.config.settings import EvaluateConfig
 from vae_lab.errors import UserError
+from vae_lab.evaluation.draws import is_code_prior
 from vae_lab.evaluation.for_comparison import draw_for_comparison
 from vae_lab.evaluation.outputs import score, score_sampler
 from vae_lab.evaluation.own_prior import put_own_prior
@@ -86,7 +87,10 @@ def _score(run: Run, settings: EvaluateConfig, config: Node, title: str, console
 def _refuse_what_no_sampler_changes(settings: EvaluateConfig, config: Node) -> None:
     parts = {"metrics": metrics_of(config), "figures": figures_of(config)}
     requested = [f"{group}={','.join(chosen)}" for group, chosen in parts.items() if chosen]
-    if settings.sampler and requested and not any(map(of_samplers, parts.values())):
+    if not settings.sampler or not requested:
+        return
+    of_prior = is_code_prior(make(config["sampler"]))
+    if not any(of_samplers(chosen, of_prior) for chosen in parts.values()):
         raise UserError(
             f"{' '.join(requested)}: none of it depends on the sampler; type metrics=fid, or leave sampler= out"
         )

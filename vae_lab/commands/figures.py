@@ -71,11 +71,12 @@ def _draw(folder: Path, settings: FiguresConfig, typed: Collection[str], named: 
                 f"weights; type vae-lab evaluate run={folder}"
             )
         drawn = draw(evaluation, plots, style, run.path, named=named)
-        plots = of_samplers(plots)
-        for name, sampled in _samplers(evaluation, run) if plots else ():
-            more = Drawn(notes=[f"No figures of sampler={name}: {sampled}."]) if isinstance(sampled, str) else (
-                draw(sampled, plots, style, run.path, suffix=f"_{name}", named=named)
-            )  # fmt: skip
+        for name, sampled in _samplers(evaluation, run) if of_samplers(plots, prior=True) else ():
+            if isinstance(sampled, str):
+                more = Drawn(notes=[f"No figures of sampler={name}: {sampled}."])
+            else:
+                chosen = of_samplers(plots, sampled.prior is not None)
+                more = draw(sampled, chosen, style, run.path, suffix=f"_{name}", named=named)
             drawn = Drawn(drawn.files + more.files, list(dict.fromkeys(drawn.notes + more.notes)))
     if not drawn.files:
         raise UserError(f"run={folder}: nothing can be drawn. {' '.join(drawn.notes)}")

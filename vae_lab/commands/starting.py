@@ -32,10 +32,12 @@ def start_train(composed: Composed) -> None:
     logs_to_wandb = "wandb" in (config["logger"] or {}).get("_target_", "")
     with loading("wandb.apis.public" if logs_to_wandb else None):
         from vae_lab.commands.train import train
+        from vae_lab.config.reads import refuse_default_that_is_not_read
         from vae_lab.runs.state import in_use
 
     of_command = (*SWEEP_KEYS, "trust")
     of_run = {key: value for key, value in _placed(composed).items() if key not in of_command}
+    refuse_default_that_is_not_read(of_run, composed.words)
     with in_use(composed.folder):
         train(of_run, composed.folder, Console(), command=shlex.join(["vae-lab", "train", *composed.typed]))
 

@@ -191,4 +191,6 @@ def _resume_advice(run_dir: Path) -> str:
         if epochs
         else "no epoch was completed, so training will start from the beginning"
     )
+    if any((run_dir / "samplers").glob("*.unfinished.pt")):
+        saved += ", and so is the state of the sampler's fit"
     return f"stopped; {saved}. To continue, type vae-lab train resume={run_dir}"

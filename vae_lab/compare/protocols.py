@@ -15,7 +15,7 @@ from vae_lab.compare.reading import Record
 from vae_lab.config.node import Node
 
 _IGNORED_KEYS = {"seed", "bootstrap", "interval", "floor", "sampler", "classifier_test_accuracy", "software",
-                 "latent_samples", "draws", "elbo_is_a_likelihood_bound"}  # fmt: skip
+                 "latent_samples", "draws", "terms", "elbo_is_a_likelihood_bound"}  # fmt: skip
 # With all their constants, these likelihoods give −log p(x) in the same measure.
 _DENSITIES = {
     "MSE",
@@ -26,38 +26,24 @@ _DENSITIES = {
 }
 # These leave out constants, so they compare within one likelihood only.
 _PER_LIKELIHOOD = {"test/loss", "test/recon", "val/loss", "val/recon"}
-# Metrics of the scores whose names do not begin with the name of their metric. For other scores whose metric is not
-# found, the protocols of all metrics of the run count.
-_METRICS = {
-    **dict.fromkeys(
-        (
-            "loss",
-            "recon",
-            "kl",
-            "elbo",
-            "rate",
-            "distortion",
-            "bits_per_dim",
-            "iwae_bound",
-            "sigma",
-            "kl_reconstructions",
-            "kl_samples",
-            "repulsion",
-        ),
-        "loss_terms",
-    ),
-    **dict.fromkeys(("mi", "tc", "dimension_kl", "off_diagonal", "diagonal", "mmd_rbf"), "batch_terms"),
-    **dict.fromkeys(("precision", "recall", "density", "coverage"), "prdc"),
-    **dict.fromkeys(("label_distance", "label_confidence"), "label_distribution"),
-    **dict.fromkeys(("mmd", "mutual_information", "marginal_kl"), "aggregate_posterior"),
-    "near_copies": "novelty",
-    "active_units": "latent_use",
-    "rate_fitted": "bound",
-    "rate_uniform": "bound",
-    "probe_accuracy_few": "probe",
-    "knn_accuracy": "probe",
-    "knn_accuracy_few": "probe",
-}
+# Metrics of the scores whose names do not begin with the name of their metric. A name stands for those with an index or
+# a word more, such as ``perplexity_level2``, too. For scores whose metric is not found, the protocols of all metrics of
+# the run count.
+_SCORES_OF = {
+    "loss_terms": ("loss", "recon", "kl", "elbo", "rate", "distortion", "bits_per_dim", "iwae_bound", "sigma",
+                   "kl_reconstructions", "kl_samples", "repulsion"),
+    "batch_terms": ("mi", "tc", "dimension_kl", "off_diagonal", "diagonal", "mmd_rbf"),
+    "prdc": ("precision", "recall", "density", "coverage"),
+    "label_distribution": ("label_distance", "label_confidence"),
+    "aggregate_posterior": ("mmd", "mutual_information", "marginal_kl"),
+    "novelty": ("near_copies",),
+    "latent_use": ("active_units",),
+    "bound": ("rate_fitted", "rate_uniform"),
+    "codes": ("perplexity", "codes_used", "code_nats"),
+    "levels": ("kl_level", "active_units_level", "rate_top", "recon_top"),
+    "probe": ("probe_accuracy_few", "knn_accuracy", "knn_accuracy_few"),
+}  # fmt: skip
+_METRICS = {score: metric for metric, scores in _SCORES_OF.items() for score in scores}
 _NOT_METRICS = {"checkpoint", "images", "prior", "samplers"}  # entries of a protocol that describe the run, not a score
 _SUFFIXES = ("_inception", "")  # of the network that computes the features
 
@@ -89,9 +75,17 @@ def metric_of(score: str, protocol: Node) -> str | None:
     suffixes = [network + sampler for sampler in [*fitted, ""] for network in _SUFFIXES]
     suffix = next(suffix for suffix in suffixes if name.endswith(suffix))
     bare = name.removesuffix(suffix)
-    named = [_METRICS[bare]] if bare in _METRICS else []
-    heads = [bare[:i] for i in range(len(bare), 0, -1) if i == len(bare) or bare[i] == "_"]
-    return next((prefix + head + suffix for head in named + heads if prefix + head + suffix in protocol), None)
+    cut = [bare[:i] for i in range(len(bare), 0, -1) if i == len(bare) or bare[i] == "_"]
+    heads = [head for name in cut for head in dict.fromkeys((name, name.rstrip("0123456789")))]
+    metrics = [metric for head in heads for metric in (_METRICS.get(head), head) if metric]
+    named = [prefix + metric + suffix for metric in metrics]
+    return next((metric for metric in _listing(bare, prefix, protocol) + named if metric in protocol), None)
+
+
+def _listing(name: str, prefix: str, protocol: Node) -> list[str]:
+    """The entries of a protocol that list a score among their ``terms``, as those of an objective's terms do."""
+    entries = [metric for metric, part in protocol.items() if isinstance(part, dict) and name in part.get("terms", ())]
+    return [metric for metric in entries if metric.startswith("val_") == bool(prefix)]
 
 
 def fitted_samplers(protocol: Node) -> list[str]:

@@ -11,8 +11,8 @@ from vae_lab.compare.reading import Record
 from vae_lab.compare.settings import Setting, sort_key
 from vae_lab.errors import UserError, did_you_mean
 
-_DEFAULT = ("fid", "fid_gmm", "fid_flow", "fid_two_stage", "fid_inception", "elbo", "nll", "mig", "fid_reconstructions",
-            "recon", "kl", "active_units")  # fmt: skip
+_DEFAULT = ("fid", "fid_gmm", "fid_flow", "fid_two_stage", "fid_inception", "bound", "elbo", "nll", "mig",
+            "fid_reconstructions", "recon", "kl", "active_units")  # fmt: skip
 SHOWN = 5  # number of scores that are columns unless show= is typed, beside their validation scores
 VALIDATION = "val/"  # the prefix of scores of the validation set
 LAST_LOSS = "val/loss (last epoch)"

@@ -1,7 +1,8 @@
 """Which groups and numbers of the config a model reads, and the refusal of choices that it would ignore.
 
 A model reads what its constructor has a parameter for: ``latent_dim``, ``posterior``, ``prior``,
-``quantizer``, ``conditional``.
+``quantizer``, ``conditional``. The class of a model whose KL is the same number for all weights says ``constant_kl =
+True``: what weighs or limits the KL changes nothing there.
 """
 
 import inspect
@@ -13,7 +14,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from vae_lab.config.conf import CONF
-from vae_lab.config.node import Node
+from vae_lab.config.node import Node, shown
 from vae_lab.config.renamed import current
 from vae_lab.config.trust import locate
 from vae_lab.errors import UserError
@@ -64,17 +65,65 @@ def chosen(config: Mapping[str, Any], key: str) -> Any:
     return config.get(key) if key in ("latent_dim", "conditional") else config.get("choices", {}).get(key)
 
 
+def constant_kl(config: Mapping[str, Any]) -> bool:
+    """Whether the KL of the config's model is a constant, such as log K per position of a discrete code."""
+    return bool(getattr(locate(config["model"]["_target_"]), "constant_kl", False))
+
+
 def refuse_what_is_not_read(config: Node) -> None:
-    """Refuse a number or an option that was chosen for a model that does not read it.
+    """Refuse a number, an option or a setting of it that was chosen for a model on which it has no effect.
 
     Raises:
         UserError: names the choice and the model.
     """
     for key in KEYS:
-        value = chosen(config, key)
-        if value not in (None, default_of(key)) and not model_reads(config, key):
-            typed = str(value).lower() if isinstance(value, bool) else value
-            raise UserError(f"{key}={typed}: model={name_of(config, 'model')} does not read {key}; leave it out")
+        if not model_reads(config, key):
+            value = chosen(config, key)
+            if value not in (None, default_of(key)):
+                typed = str(value).lower() if isinstance(value, bool) else value
+                raise UserError(f"{key}={typed}: model={name_of(config, 'model')} does not read {key}; leave it out")
+            for setting in _changed_settings(config, key) if value else ():
+                raise UserError(f"{setting}: model={name_of(config, 'model')} does not read {key}; leave it out")
+    if constant_kl(config):
+        for setting in _settings_of_kl(config):
+            raise UserError(
+                f"{setting}: the KL of model={name_of(config, 'model')} is a constant, on which "
+                f"{setting.partition('=')[0]} has no effect; leave it out"
+            )
+
+
+def refuse_default_that_is_not_read(config: Node, words: Sequence[str]) -> None:
+    """Refuse an option that was typed for a single run although its model does not read it, and that is the default.
+
+    In a sweep over models it may be meant for one of them.
+
+    Raises:
+        UserError: names the word and the model.
+    """
+    for word in words:
+        key = word.partition("=")[0]
+        if key in ("posterior", "prior", "quantizer") and not model_reads(config, key):
+            raise UserError(f"{word}: model={name_of(config, 'model')} does not read {key}; leave it out")
+
+
+def _changed_settings(config: Node, group: str) -> list[str]:
+    """The settings of a group, as they are typed, that are not those of the YAML file of its default option."""
+    node, file = config.get(group), CONF / group / f"{default_of(group)}.yaml"
+    if not isinstance(node, Mapping) or not file.is_file():
+        return []
+    usual = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return [f"{group}.{key}={shown(value)}" for key, value in node.items() if value != usual.get(key, value)]
+
+
+def _settings_of_kl(config: Node) -> list[str]:
+    """The settings, as they are typed, that weigh or limit the KL term of the objective."""
+    objective = config["objective"]
+    k2, schedule = objective.get("k2", 1), chosen(config, "beta_schedule")
+    key = "beta" if k2 == config.get("beta") else "k2"
+    weights = [f"{key}={k2:g}"] if k2 != 1 else []
+    schedules = [f"beta_schedule={schedule}"] if schedule not in (None, default_of("beta_schedule")) else []
+    limits = [f"objective.{key}={shown(objective[key])}" for key in ("free_bits", "min_rate") if objective.get(key)]
+    return weights + schedules + limits
 
 
 def name_of(config: Mapping[str, Any], group: str) -> str:

@@ -182,6 +182,7 @@ def refuse_unreadable(words: list[str]) -> None:
         OverrideParseException: a word is not of the form key=value.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import Glob
 
     parser = OverridesParser.create()
     for word in words:
@@ -197,7 +198,7 @@ def refuse_unreadable(words: list[str]) -> None:
             raise UserError(f"'{word}' is not of the form key=value: it has no key")
         if re.split(r"[./@]", key)[0] == "hydra":
             _refuse_other_settings_of_hydra(word, key)
-        elif key in groups() and not override.is_delete():
+        elif key in groups() and not override.is_delete() and not isinstance(override.value(), Glob):
             values = list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
             for value in values:
                 _refuse_no_name(key, value)

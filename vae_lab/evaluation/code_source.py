@@ -15,17 +15,18 @@ class EncodedCodes:
     With ``dataset.binarize=dynamic``, and with a stochastic posterior, an example has other codes in every epoch.
 
     Args:
-        model: a model of discrete codes in evaluation mode, on the device of the data.
+        model: a model of discrete codes in evaluation mode.
         data: the dataset.
         epochs: number of epochs that the model was trained for; those of the fit are counted after them, so that
             examples are drawn anew.
         seed: of the noise of the posterior.
+        device: of the model; None: that of the data.
     """
 
-    def __init__(self, model: Model, data: Data, epochs: int, seed: int) -> None:
+    def __init__(self, model: Model, data: Data, epochs: int, seed: int, device: torch.device | None = None) -> None:
         self.model, self.data, self.after, self.seed = model, data, epochs, seed
-        self.device = data.device
-        self.examples = len(data.train)
+        self.device = device or data.device
+        self.examples, self.held_out_examples = len(data.train), len(data.val)
 
     @property
     def shapes(self) -> Sequence[Shape]:
@@ -53,10 +54,11 @@ class EncodedCodes:
     def _encoded(self, batches: Iterable[Batch], epoch: int) -> Iterator[CodeBatch]:
         for number, batch in enumerate(batches):
             noise = SeededNoise(self.device, self.seed, "codes of priors", epoch, number)
+            x, y = batch.x.to(self.device), None if batch.y is None else batch.y.to(self.device)
             with torch.no_grad():
-                latents = self.model.infer(batch.x, batch.y, 1, noise)
+                latents = self.model.infer(x, y, 1, noise)
             assert latents.codes is not None
-            yield CodeBatch(tuple(codes[0] for codes in latents.codes), batch.y if self.model.conditional else None)
+            yield CodeBatch(tuple(codes[0] for codes in latents.codes), y if self.model.conditional else None)
 
 
 def code_sizes(model: Model) -> Sequence[int]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vae_lab.errors import UserError, counted
 from vae_lab.evaluation.conditions import unconditional
-from vae_lab.noise import MovedNoise, SeededNoise, Tempered
+from vae_lab.noise import MovedNoise, SeededNoise, Tempered, TemperedLevels
 from vae_lab.scores import Conditions
 from vae_lab.types import CodePrior, Model, Noise, Sampler
 
@@ -96,9 +96,7 @@ def drawn_latents(
         return model.prior_sample(n, y, noise, tuple(level.unsqueeze(0) for level in codes))
     if len(temperature) == 1:
         return model.prior_sample(n, y, Tempered(noise, temperature[0]), top)
-    for level in range(len(top), len(model.latent_shapes)):
-        top = model.prior_sample(n, y, Tempered(noise, temperature[level]), top)[: level + 1]
-    return top
+    return model.prior_sample(n, y, TemperedLevels(noise, temperature[len(top) :]), top)
 
 
 class _Leading:

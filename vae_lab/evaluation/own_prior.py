@@ -4,10 +4,12 @@ It is fitted after training and takes the place of the model's uniform prior, be
 sample. Other samplers may be fitted besides (:mod:`vae_lab.evaluation.fitting`).
 """
 
+import copy
 from pathlib import Path
 from typing import cast
 
 import torch
+from torch import nn
 
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
@@ -64,8 +66,8 @@ def budget_of_prior(config: Node, model: Model, data: Data, device: torch.device
     prior = make(config["sampler"]) if config.get("sampler") else None
     if not isinstance(prior, Autoregressive):
         return ""
-    source = EncodedCodes(model, data, epochs, seed=0)
-    source.device = device
+    there = copy.deepcopy(cast(nn.Module, model)).to(device).eval()
+    source = EncodedCodes(cast(Model, there), data, epochs, seed=0, device=device)
     seconds = clock(estimated_seconds(prior, source))
     return (
         f"Then sampler={sampler_name(config)} is fitted to the codes: at most {prior.training_loop.budget(source)}, "

@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, get_type_hints
 
+from vae_lab.config.help import options
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
@@ -39,18 +40,46 @@ def figures_named(config: Node) -> bool:
     return choice is None or choice in config["figures"]
 
 
+def metrics_named(config: Node) -> bool:
+    """Whether the user has named every metric, one or a list of them, so that one that is left out is reported.
+
+    A set such as ``metrics=fast``, alone or in a list, has metrics for several kinds of models. Those are computed that
+    suit the run.
+    """
+    choice, metrics = config.get("choices", {}).get("metrics"), config["metrics"].keys()
+    return choice in metrics if choice is not None else not any(members <= metrics for members in _sets_of_metrics())
+
+
+@cache
+def _sets_of_metrics() -> list[set[str]]:
+    """The metrics of every option that is a set of them. Sets of sets are left out: they contain one of these."""
+    import yaml
+
+    files = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in options("metrics").items()}
+    single = {name for name, node in files.items() if node and "defaults" not in node}
+    members = (set(node["defaults"]) for node in files.values() if node and "defaults" in node)
+    return [names for names in members if names <= single]
+
+
 def style_of(config: Node) -> Style:
     """Return the style in which the figures of a config are drawn; configs of earlier versions have none."""
     node = config["figures"].get(KEY)
     return make(node) if node else Style()
 
 
-def of_samplers(parts: dict[str, Any]) -> dict[str, Any]:
-    """Return those metrics or figures that depend on the sampler: of generated images, and of a prior over codes."""
+def of_samplers(parts: dict[str, Any], prior: bool) -> dict[str, Any]:
+    """Return those metrics or figures that depend on the sampler: of generated images, and of a prior over codes.
+
+    Args:
+        parts: metrics or figures by name.
+        prior: whether the sampler is a prior over codes, on which also those with ``of_prior`` depend.
+    """
     return {
         name: part
         for name, part in parts.items()
-        if getattr(part, "of_images", False) or "code_prior" in getattr(part, "needs", ())
+        if getattr(part, "of_images", False)
+        or "code_prior" in getattr(part, "needs", ())
+        or (prior and getattr(part, "of_prior", False))
     }
 
 

@@ -9,7 +9,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from vae_lab.evaluation.needs import usable
+from vae_lab.evaluation.needs import QUIET, usable
 from vae_lab.evaluation.own_classifier import LATER
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features, classifier_for
@@ -128,12 +128,13 @@ class Scoring(ABC):
         features, logits = (torch.cat(part).float().cpu() for part in zip(*parts))
         return features, logits
 
-    def run(self, metrics: Mapping[str, Metric]) -> Scores:
+    def run(self, metrics: Mapping[str, Metric], named: bool = False) -> Scores:
         """Compute the metrics one after another; the names of their values are prefixed with ``test/`` or ``val/``.
 
-        A metric whose needs this run does not meet is left out, and a note says why.
+        A metric whose needs this run does not meet is left out, and a note says why; if ``named``, since the user has
+        chosen these metrics, then also where a metric does not concern the run.
         """
-        kept, notes = usable(metrics, self)
+        kept, notes = usable(metrics, self, quiet=() if named else QUIET)
         if not self.without_classifier:  # an earlier note that said how to have these scores
             self.scores.notes[:] = [note for note in self.scores.notes if LATER not in note]
         self.add(Scores({}, notes=notes))
@@ -141,7 +142,7 @@ class Scoring(ABC):
             with torch.inference_mode():
                 new = metric(self)  # type: ignore[arg-type]
             topic = VALIDATION if new.split == "val" else getattr(metric, "topic", OTHER)
-            named = replace(
+            complete = replace(
                 new,
                 values=_prefixed(new.values, new.split),
                 intervals=_prefixed(new.intervals, new.split),
@@ -149,7 +150,7 @@ class Scoring(ABC):
                 protocol={name: self._with_condition(part) for name, part in new.protocol.items()},
                 topics=dict.fromkeys(_prefixed(new.values, new.split), topic),
             )
-            self.add(named)
+            self.add(complete)
         return self.scores
 
     def add(self, new: Scores) -> None:

@@ -25,6 +25,7 @@ class ClassTemperatures:
     """
 
     needs = ("conditional", "images")
+    of_prior = True
     requires = "labels as the condition, and for discrete codes a prior that was fitted to them"
 
     def __init__(

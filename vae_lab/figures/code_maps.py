@@ -52,7 +52,8 @@ class CodeMaps:
             size = "×".join(map(str, coarsest.shape[1:]))
             names.append(f"{f'level {levels - index}, ' if levels > 1 else ''}{size}")
         high = 0.72 * len(rows) * height / width
-        title = "Test images and the code of each position"
+        several = any(codes.ndim > 4 for codes in latents.codes or ())
+        title = f"Test images and the {'first, coarsest ' if several else ''}code of each position"
         figure = new_figure(0.72 * len(x) + 1.9, high + 0.6, title, trained.title, pictures=high)
         axes = figure.subplots()
         show(axes, image_grid(torch.cat(rows), len(x)))

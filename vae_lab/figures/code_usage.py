@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vae_lab.figures.style import BLUE, GREY, new_figure
 from vae_lab.scores import Trained
@@ -41,5 +42,6 @@ def _bars(axes: Axes, share: np.ndarray) -> None:
     axes.axhline(100 / len(share), color=GREY, ls="--", lw=1, label="if all were used alike")
     axes.set_xlabel("code, the most frequent first")
     axes.set_xlim(0.4, len(share) + 0.6)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     axes.legend(frameon=False, loc="upper right")
     axes.grid(axis="y", alpha=0.3)

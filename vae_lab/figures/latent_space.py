@@ -55,7 +55,7 @@ class LatentSpace:
         elif mu.shape[1] == 2:
             places, names = mu.numpy(), ("posterior mean of z[0]", "posterior mean of z[1]")
             how = "two latent dimensions"
-        elif (mu == mu[0]).all():  # t-SNE of equal points ends the process with a segmentation fault
+        elif _all_alike(mu):
             places, names = mu[:, :2].numpy(), ("posterior mean of z[0]", "posterior mean of z[1]")
             how = f"equal codes, two of {mu.shape[1]} latent dimensions"
         else:
@@ -74,6 +74,14 @@ class LatentSpace:
             axes.set_aspect("equal", "datalim")
         move_apart(figure, axes)
         return figure
+
+
+def _all_alike(mu: torch.Tensor) -> bool:
+    """Whether codes [N, D] differ by rounding alone.
+
+    Their variance is then 0 in float32, which t-SNE divides by; the NaN end the process with a segmentation fault.
+    """
+    return bool((mu - mu[0]).abs().max() <= 1e-6 * mu.abs().max())
 
 
 def _tsne(mu: torch.Tensor, perplexity: int, iterations: int, trained: Trained) -> np.ndarray:

@@ -27,6 +27,7 @@ class Temperatures:
     """
 
     needs = ("images",)
+    of_prior = True
     requires = "a prior that was fitted to the codes (sampler=code_transformer)"
 
     def __init__(

@@ -9,13 +9,15 @@ given their position, Σ_i H(c_i), shows this. It is also the rate in nats per i
 independent, so that a good prior needs less.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from pydantic import NonNegativeFloat
-from torch import Tensor
+from torch import Tensor, nn
 
+from vae_lab.errors import one_of
 from vae_lab.examples import in_words_of
 from vae_lab.scores import Scores, Trained
 
@@ -55,6 +57,11 @@ class Use:
     def row(self) -> dict[str, Any]:
         """The counts with the scores, for figures."""
         return {"of": in_words(self.name), "perplexity": self.perplexity, "counts": self.counts.tolist()}
+
+    @property
+    def is_above_others(self) -> bool:
+        """Whether there are levels below this one."""
+        return "_level" in self.name and not self.name.startswith("_level1")
 
     @property
     def words(self) -> str:
@@ -104,21 +111,38 @@ class Codes:
     def _notes(self, trained: Trained, uses: list[Use]) -> list[str]:
         """A sentence for every level that has collapsed, or of which many codes are dead."""
         many = trained.data.values.many
+        remedy, has_book = _remedy(trained.model), any(hasattr(part, "book") for part in _parts_of(trained.model))
         notes = []
         for use in uses:
             size, used = len(use.counts), int((use.counts > 0).sum())
             if use.nats < COLLAPSED * len(use.by_position):
+                ways = ["more epochs", "fewer codes in the levels below"][: 2 if use.is_above_others else 1]
+                ways += ["quantizer=fsq"] if has_book else []
                 notes.append(
                     f"{use.words} has collapsed: every position has nearly the same code for all {many} "
-                    f"({use.nats:.2g} nats per {trained.data.values.one}). Try more epochs, fewer codes in the levels "
-                    "below, or quantizer=fsq."
+                    f"({use.nats:.2g} nats per {trained.data.values.one}). Try {one_of(ways)}."
                 )
             elif 1 - use.share > self.unused:
                 notes.append(
                     f"{use.words} uses {used:,} of {size:,} codes on the test {many}; the others are dead. Try fewer "
-                    "codes, or quantizer=ema with a larger quantizer.restart_below."
+                    f"codes, or {remedy}."
                 )
         return notes
+
+
+def _parts_of(model: object) -> Iterator[nn.Module]:
+    return model.modules() if isinstance(model, nn.Module) else iter(())
+
+
+def _remedy(model: object) -> str:
+    """What to type so that dead codes are restarted sooner."""
+    for part in _parts_of(model):
+        of_residual = getattr(part, "of", None)
+        for key, book in (("quantizer.of", of_residual), ("quantizer", part)):
+            share = getattr(book, "restart_below", None)
+            if share is not None:
+                return f"a larger {key}.restart_below than {share:g}"
+    return "quantizer=ema, which restarts dead codes"
 
 
 def in_words(name: str) -> str:

@@ -2,8 +2,8 @@
 
 The encoder's output at each position is replaced by one of K vectors (:mod:`vae_lab.quantizers`), with the gradient of
 the identity. q(c|x) is a single point and p(c) is uniform during training, so that the KL is the constant log K per
-position and the ELBO is recon + log K · positions. A sampler that is fitted to the codes afterwards takes the place of
-the uniform prior: with it, recon − log p(c) is the bound that is worth reporting.
+position. With recon = −log p(x|c), the ELBO is −recon − log K · positions. A prior that is fitted to the codes
+afterwards takes the place of the uniform one: with it, −recon + log p(c) is the bound that is worth reporting.
 
 >>> from vae_lab.likelihoods import Bernoulli
 >>> from vae_lab.nets.cnn import CNN
@@ -38,7 +38,7 @@ class VQVAE(nn.Module):
         y_size: number of classes or attributes; 0 if the dataset has none.
     """
 
-    deterministic = True
+    deterministic = constant_kl = True
     standard_prior = kl_trains_prior = False
     inference = ("encoder.", "to_code.", "condition.")
     generation = ("quantizer.", "decoder.", "likelihood.")

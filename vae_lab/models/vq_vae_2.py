@@ -48,7 +48,7 @@ class VQVAE2(nn.Module):
         UserError: there are not as many quantizers as the networks have levels, or the features are no grids.
     """
 
-    deterministic = True
+    deterministic = constant_kl = True
     standard_prior = kl_trains_prior = False
     inference = ("encoders.", "context.", "to_code.", "condition.")
     generation = ("quantizers.", "up.", "decoder.", "likelihood.")

@@ -81,7 +81,8 @@ class GridResNet:
         Raises:
             UserError: the image is too small to be halved ``depth`` times.
         """
-        refuse_small("depth", x_shape, self.depth)
+        most = min(image_size(x_shape)).bit_length()
+        refuse_small("depth", x_shape, self.depth, f"model.net.depth={most} or less")
         return GridResNetEncoder(x_shape, self.width, self._sizes(x_shape), self.blocks)
 
     def grid_decoder(self, channels: int, out_shape: Shape) -> nn.Module:

@@ -103,13 +103,14 @@ class Strided:
         return StridedDecoder(latent_dim, out_shape, self.channels, self.hidden, self.then[1])
 
 
-def refuse_small(key: str, x_shape: Shape, halvings: int) -> None:
+def refuse_small(key: str, x_shape: Shape, halvings: int, instead: str = "model=cnn or model=dense") -> None:
     """Refuse images that are too small to be halved this many times.
 
     Args:
         key: the part of the network that determines ``halvings``, for the message.
         x_shape: the shape of the examples.
         halvings: how many times the network halves them.
+        instead: what to type, for the message.
 
     Raises:
         UserError: height or width would be halved below one pixel, or the examples are not images.
@@ -118,5 +119,5 @@ def refuse_small(key: str, x_shape: Shape, halvings: int) -> None:
     if smallest >> (halvings - 1) == 0:
         raise UserError(
             f"images of {x_shape[1]}×{x_shape[2]} cannot be halved {halvings} times as this network's {key} would; "
-            "type model=cnn or model=dense"
+            f"type {instead}"
         )

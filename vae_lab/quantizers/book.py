@@ -1,7 +1,12 @@
 """The steps that quantizers with a codebook share: the nearest vector, the straight-through gradient, the losses."""
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor
+
+NumberOfCodes = Annotated[int, Ge(2)]  # one code would tell nothing about an example
 
 
 def rows_of(h: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from vae_lab.quantizers.book import (
+    NumberOfCodes,
     embedded,
     initial_book,
     nearest,
@@ -23,12 +24,12 @@ class Codebook(nn.Module):
     """K code vectors of D numbers, which are parameters.
 
     Args:
-        codes: K.
+        codes: K, at least 2.
         dims: D.
         commitment: β.
     """
 
-    def __init__(self, codes: PositiveInt = 128, dims: PositiveInt = 8, commitment: NonNegativeFloat = 0.25) -> None:
+    def __init__(self, codes: NumberOfCodes = 128, dims: PositiveInt = 8, commitment: NonNegativeFloat = 0.25) -> None:
         super().__init__()
         self.codes, self.dims, self.commitment = codes, dims, commitment
         self.depth = 1

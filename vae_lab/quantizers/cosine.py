@@ -11,7 +11,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional as F
 
-from vae_lab.quantizers.book import embedded, placed, rows_of, squared_error, straight_through
+from vae_lab.quantizers.book import NumberOfCodes, embedded, placed, rows_of, squared_error, straight_through
 from vae_lab.quantizers.running_book import RunningBook, Share
 from vae_lab.types import Quantized
 
@@ -20,7 +20,7 @@ class Cosine(RunningBook):
     """K code vectors of length 1 in D dimensions.
 
     Args:
-        codes: K.
+        codes: K, at least 2.
         dims: D.
         commitment: β.
         decay: γ.
@@ -29,7 +29,7 @@ class Cosine(RunningBook):
 
     def __init__(
         self,
-        codes: PositiveInt = 128,
+        codes: NumberOfCodes = 128,
         dims: PositiveInt = 8,
         commitment: NonNegativeFloat = 0.25,
         decay: Share = 0.99,

@@ -8,7 +8,16 @@ the vectors as they were before its update.
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from vae_lab.quantizers.book import embedded, initial_book, nearest, placed, rows_of, squared_error, straight_through
+from vae_lab.quantizers.book import (
+    NumberOfCodes,
+    embedded,
+    initial_book,
+    nearest,
+    placed,
+    rows_of,
+    squared_error,
+    straight_through,
+)
 from vae_lab.quantizers.running_book import VANISHED, RunningBook, Share
 from vae_lab.types import Quantized
 
@@ -17,7 +26,7 @@ class EMA(RunningBook):
     """K code vectors of D numbers, which are running means of the vectors that choose them.
 
     Args:
-        codes: K.
+        codes: K, at least 2.
         dims: D.
         commitment: β.
         decay: γ.
@@ -26,7 +35,7 @@ class EMA(RunningBook):
 
     def __init__(
         self,
-        codes: PositiveInt = 128,
+        codes: NumberOfCodes = 128,
         dims: PositiveInt = 8,
         commitment: NonNegativeFloat = 0.25,
         decay: Share = 0.99,

@@ -4,8 +4,10 @@ With half = (L − 1)(1 + ε)/2, offset o = ½ for even L and 0 otherwise, and s
 
     b = half · tanh(h + s) − o,   z = round(b) / ⌊L/2⌋,
 
-with the straight-through gradient of the rounding (appendix A.1). Nothing is learnt, no code can die, and there are no
-losses. K = Π L. A number with L = 2 would be shifted from its place by o; levels of 3 and more are used in the paper.
+with the straight-through gradient of the rounding. This departs from the code of the paper (appendix A.1), which has
+half = (L − 1)(1 − ε)/2 and s = tan(o / half): with the inverse of tanh, which vector-quantize-pytorch has too, h = 0
+gives b = 0 for every L. Nothing is learnt, no code can die, and there are no losses. K = Π L. A number with L = 2 would
+be shifted from its place by o; levels of 3 and more are used in the paper.
 """
 
 import math

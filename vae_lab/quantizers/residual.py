@@ -4,14 +4,15 @@ r₀ = h, k_i = Q(r_{i−1}), r_i = r_{i−1} − e_{k_i}, z = Σ_i e_{k_i}. All
 codes at depth d describe K^d vectors. A batch is quantised at all depths before the codebook is updated.
 """
 
-from typing import cast
+from typing import Annotated, cast
 
 import torch
-from pydantic import PositiveInt
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from vae_lab.errors import UserError
 from vae_lab.quantizers.book import straight_through
+from vae_lab.quantizers.cosine import Cosine
 from vae_lab.types import Noise, Quantized, Quantizer
 
 
@@ -20,16 +21,20 @@ class Residual(nn.Module):
 
     Args:
         of: the quantizer with the codebook.
-        depth: number of codes per position.
+        depth: number of codes per position, at least 2.
 
     Raises:
-        UserError: the quantizer has no codebook.
+        UserError: the quantizer has no codebook, or one of unit vectors, for which no loss would tie ‖h‖ to
+            the length of the sum.
     """
 
-    def __init__(self, of: nn.Module, depth: PositiveInt = 4) -> None:
+    def __init__(self, of: nn.Module, depth: Annotated[int, Ge(2)] = 4) -> None:
         super().__init__()
-        if not hasattr(of, "book"):
-            raise UserError("quantizer=residual needs a codebook; type quantizer.of=… of ema, codebook or cosine")
+        if not hasattr(of, "book") or isinstance(of, Cosine):
+            raise UserError(
+                f"quantizer=residual needs a codebook of vectors of any length, and {type(of).__name__} has none; "
+                "type quantizer.of._target_=vae_lab.quantizers.EMA"
+            )
         inner = cast(Quantizer, of)
         self.of, self.depth = of, depth
         self.codes, self.dims = inner.codes, inner.dims

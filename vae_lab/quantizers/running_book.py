@@ -4,11 +4,14 @@ With n_k the number of vectors that chose code k in a batch and Σ_k their sum,
 
     N_k ← γ N_k + (1 − γ) n_k,   m_k ← γ m_k + (1 − γ) Σ_k,
 
-and e_k follows from both. N starts at 1 and m at e. A code that has not been chosen for so long that N_k has almost
-vanished keeps its vector.
+and e_k follows from both. A code that has not been chosen for so long that N_k has almost vanished keeps its vector.
 
-A code that is chosen far less than the mean code is dead. It is restarted at a random vector of the batch, with the
-usage of the mean code times ``RESTARTED``.
+A code with N_k < ρ n̄ is dead, where n̄ = Σ_k n_k / K is the usage of the mean code and ρ is ``restart_below``. It is
+restarted at a random vector of the batch, with N_k = ``RESTARTED`` · n̄.
+
+Without restarts, N starts at 1 and m at e. With them, both start at 0: every code that fewer than ρ n̄ / (1 − γ) vectors
+of the first batch have chosen is dead, so that the first vectors are vectors of the data. A start at 1 would keep
+codes that are never chosen alive until γ^t < ρ n̄, which is more than 100 steps of a small run with n̄ = 10.
 """
 
 from typing import Annotated
@@ -47,8 +50,9 @@ class RunningBook(nn.Module):
         self.commitment, self.decay, self.restart_below = commitment, decay, restart_below
         self.depth: PositiveInt = 1
         self.register_buffer("book", book)
-        self.register_buffer("usage", torch.ones(self.codes))  # N
-        self.register_buffer("sums", book.clone())  # m
+        start = 0.0 if restart_below else 1.0
+        self.register_buffer("usage", torch.full((self.codes,), start))  # N
+        self.register_buffer("sums", start * book)  # m
 
     def averaged(self, h: Tensor) -> Tensor:
         """The vectors that are averaged, one per row, from vectors [N, D, ...]: [M, D]."""

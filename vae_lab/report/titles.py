@@ -1,7 +1,7 @@
 """The title of a run: one line with its key settings."""
 
 from vae_lab.config.node import Node
-from vae_lab.config.reads import default_of, model_reads, name_of, settings_of
+from vae_lab.config.reads import constant_kl, default_of, model_reads, name_of, settings_of
 from vae_lab.config.weights import has_kl_weight, has_schedule
 from vae_lab.errors import counted
 
@@ -19,7 +19,7 @@ def title_of(config: Node, many: str = "images") -> str:
         f"{name_of(config, 'model')}, {choices.get('objective', '')}/{choices.get('likelihood', '')} "
         f"on {config['dataset']['name']}",
         *_latent_sizes(config),
-        *([weights] if has_kl_weight(config["objective"]) else []),
+        *([weights] if has_kl_weight(config["objective"]) and not constant_kl(config) else []),
         *_non_defaults(config, many),
         counted(config["epochs"], "epoch"),
         f"seed {config['seed']}",

@@ -14,6 +14,7 @@ from vae_lab.config.node import Node
 from vae_lab.config.trust import trusting
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import DoesNotFit, UserError
+from vae_lab.evaluation.code_source import code_sizes
 from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
 from vae_lab.evaluation.draws import decoded_draws, is_code_prior, temperatures
 from vae_lab.evaluation.fitting import at_hand
@@ -145,8 +146,8 @@ class Run:
             [n, *x_shape] on the CPU: images [n, C, H, W] in [0, 1].
 
         Raises:
-            UserError: the run is not conditional, there is no such label, there is no such sampler, or there are not
-                as many temperatures as levels.
+            UserError: the run is not conditional, there is no such label, there is no such sampler, there are not as
+                many temperatures as levels, or a temperature would change nothing.
         """
         scales = temperatures(self.model, temperature)
         device, conditions = next(self.job.parameters()).device, self.conditions(y)
@@ -154,6 +155,9 @@ class Run:
         self.job.to(device)  # self.evaluation moves it to the CPU
         if is_code_prior(fitted):
             fitted.to(device)
+        if fitted is None and scales != [1.0] and code_sizes(self.model):
+            raise UserError("this run has no prior that was fitted to its codes, and the uniform prior of codes has no "
+                            "temperature; type temperature=1, or sampler=code_transformer")  # fmt: skip
         if fitted is not None and scales != [1.0] and not getattr(fitted, "tempered", True):
             raise UserError("this sampler draws stored codes, which a temperature does not change; type temperature=1")
         examples = decoded_draws(

@@ -18,12 +18,11 @@ from vae_lab.errors import UserError
 from vae_lab.nets.causal_codes import CausalCodes
 from vae_lab.nets.code_grid import CodeGrid
 from vae_lab.samplers.fitted import Fitted
-from vae_lab.samplers.prior_training import PriorTraining
+from vae_lab.samplers.prior_training import PriorTraining, scored_at_once
 from vae_lab.samplers.training import build_seeded
 from vae_lab.types import CodeBatch, CodeSource, Noise, Progress, Unfinished
 
 DRAWN_AT_ONCE = 100  # examples
-LOGITS = 2**22  # in memory at a time, when codes are scored
 
 
 class Autoregressive(Fitted):
@@ -90,7 +89,7 @@ class Autoregressive(Fitted):
         """Return log p(c_l | c_{<l}, y) of the codes of all levels, each long [N, *shape]: [N, levels] nats."""
         columns = []
         for level, grid in enumerate(self.grids):
-            rows = max(1, LOGITS // (grid.positions * grid.depth * grid.codes))
+            rows = scored_at_once(grid.positions * grid.depth * grid.codes)
             parts = [None if y is None else y[i : i + rows] for i in range(0, len(codes[level]), rows)]
             batches = zip(zip(*(part.split(rows) for part in codes), strict=True), parts, strict=True)
             columns.append(torch.cat([-self.nats(level, CodeBatch(part, of_y)) for part, of_y in batches]))

@@ -14,7 +14,8 @@ from vae_lab.types import CodeBatch, CodeSource, Progress, Unfinished
 
 CLIP = 1.0  # largest norm of the gradient
 WARM_UP = 0.05  # share of the steps in which the learning rate grows
-AT_ONCE = 500  # held-out examples at a time
+AT_ONCE = 500  # examples that are scored at a time, or fewer:
+LOGITS = 2**22  # in memory at a time, when codes are scored
 
 Nats = Callable[[CodeBatch], Tensor]  # −log p of the codes of one level, [B]
 
@@ -143,11 +144,23 @@ def _scale(step: int, total: int) -> float:
     return min((step + 1) / growing, 0.5 + 0.5 * math.cos(math.pi * max(0, step - growing) / max(1, total - growing)))
 
 
+def scored_at_once(logits: int) -> int:
+    """How many examples of this number of logits each are scored at a time."""
+    return max(1, min(AT_ONCE, LOGITS // logits))
+
+
+def held_out_at_once(source: CodeSource) -> int:
+    """How many held-out examples are encoded and scored at a time, whichever the level."""
+    levels = zip(source.sizes, source.shapes, strict=True)
+    return scored_at_once(max(codes * math.prod(shape) for codes, shape in levels))
+
+
 def _held_out(network: nn.Module, nats: Nats, source: CodeSource) -> float:
     """The mean loss of the held-out examples."""
     network.eval()
     with torch.no_grad():
-        return torch.cat([nats(batch).cpu().double() for batch in source.held_out(AT_ONCE)]).mean().item()
+        batches = source.held_out(held_out_at_once(source))
+        return torch.cat([nats(batch).cpu().double() for batch in batches]).mean().item()
 
 
 def _after_epoch(
