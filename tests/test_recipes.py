@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from vae_lab.config.conf import CONF
 from vae_lab.config.help import groups
+from vae_lab.config.hydra_errors import register_resolvers
 
 # The numbers that were read in the authors' code; the file of each recipe names the source.
 AUTHORS = {
@@ -85,6 +86,7 @@ def test_every_recipe_is_here():
 
 @pytest.mark.parametrize("name", AUTHORS)
 def test_a_recipe_has_the_numbers_of_its_authors(name):
+    register_resolvers()
     with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
         config = OmegaConf.to_container(compose("train", [f"experiment=paper/{name}", "k1=1", "k2=1"]), resolve=True)
     _compare(config, AUTHORS[name], name)

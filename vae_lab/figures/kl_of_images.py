@@ -45,5 +45,5 @@ class KLOfImages:
             axes.set_yscale("log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        axes.legend(edgecolor="none", framealpha=0.9)  # the line may pass behind it
         return figure
