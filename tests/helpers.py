@@ -174,6 +174,7 @@ class FakeTrained:
     conditions = staticmethod(unconditional)
     objective = SimpleNamespace(variational=True, matches_prior=True)
     seed = 0
+    prior = None
     available = None
     learnt_from = "train"
     without_classifier = ""

@@ -1,6 +1,6 @@
 import pytest
 
-from vae_lab.errors import did_you_mean, one_line, one_of
+from vae_lab.errors import counted, did_you_mean, one_line, one_of
 
 
 @pytest.mark.parametrize(("word", "nearest"), [("latent_dims", "latent_dim"), ("bata", "beta"), ("ephocs", "epochs")])
@@ -46,3 +46,9 @@ def test_an_address_to_fetch_is_kept_whole():
 )
 def test_a_choice_is_written_as_in_a_sentence(names, sentence):
     assert one_of(names) == sentence
+
+
+@pytest.mark.parametrize(("n", "text"), [(1, "1 entry"), (0, "0 entries"), (3, "3 entries"), (0.5, "0.5 entries")])
+def test_a_number_agrees_with_its_noun(n, text):
+    assert counted(n, "entry", "entries") == text
+    assert counted(n, "epoch").endswith("epoch" if n == 1 else "epochs")

@@ -37,6 +37,11 @@ class Interrupted(KeyboardInterrupt):
     exit_status = 130
 
 
+def counted(n: float, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 entry``, ``3 entries``; the plural is ``one`` with an s unless it is given."""
+    return f"{n:g} {one if n == 1 else many or f'{one}s'}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the most similar known word, or an empty string if none is similar."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)

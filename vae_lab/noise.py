@@ -120,6 +120,30 @@ class Tempered:
         return self.noise.uniform(*shape)
 
 
+class TemperedLevels:
+    """Normal draws of which each is multiplied by a temperature of its own, for a model that draws one level per call.
+
+    Equal temperatures give the same draws as :class:`Tempered` with one of them.
+
+    Args:
+        noise: makes the draws.
+        temperatures: τ of the levels in the order in which they are drawn, the top level first.
+    """
+
+    def __init__(self, noise: Noise, temperatures: Sequence[float]) -> None:
+        self.noise, self.temperatures = noise, tuple(temperatures)
+        self.drawn = 0
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draws from N(0, τ²) of the given shape, with the τ of the next level."""
+        self.drawn += 1
+        return self.noise.normal(*shape) * self.temperatures[self.drawn - 1]
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draws from U[0, 1) of the given shape."""
+        return self.noise.uniform(*shape)
+
+
 class MovedNoise:
     """Draws that another noise makes on its own device, moved to ``device``.
 

@@ -396,7 +396,8 @@ class Model(Protocol):
         """n draws from p(z), each level [1, n, ...].
 
         ``top`` holds codes [1, n, ...] of the uppermost levels, z or discrete codes; the levels below are drawn given
-        them.
+        them. A hierarchy of Gaussian levels calls ``noise.normal`` once for each level that it draws, the top first, so
+        that every level may have a temperature of its own.
         """
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
@@ -427,6 +428,7 @@ class Objective(Protocol):
     ``batch_terms``, names of logged terms whose value depends on the number of examples that they are computed from,
     and ``batch_size``, that number in validation and test; ``meanings``, {term: its meaning in a few words};
     ``ranks_epochs = False`` where the validation loss does not say which epoch is best, so that the last one is kept;
+    ``vae_epochs``, the number of epochs [] at the start in which it trains a VAE, where it has such a start;
     ``loss_leaves_out``, what the logged ``loss`` lacks of the one that is minimised, in a few words; ``introspective =
     True`` where the encoder is trained on decoded images, too, whose KL is logged as ``kl_reconstructions`` and
     ``kl_samples``.

@@ -26,6 +26,15 @@ def sweep(tmp_path) -> Compared:
     return compared(make_sweep(tmp_path / "sweep"))
 
 
+def test_a_threshold_in_nats_is_not_the_unit_of_a_score(sweep):
+    meanings = {"active dimensions: KL above 0.01 nats": False, "KL of level 1, nats per image": True}
+    for meaning, has_unit in meanings.items():
+        for record in sweep.records:
+            record.meanings["test/active_units"] = meaning
+        (panel,) = Plotted(sweep, ["active_units"]).against["active_units"]["latent_dim"]
+        assert ("nats" in panel.plot.y_label) is has_unit
+
+
 def test_a_score_is_drawn_over_each_number_with_its_spread_over_seeds(sweep):
     (panel,) = Plotted(sweep, []).against["fid"]["latent_dim"]
     lines = {line.label: line for line in panel.plot.lines}

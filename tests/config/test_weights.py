@@ -3,7 +3,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from vae_lab.config.weights import has_kl_weight, resolve_weights, settle_weights
+from vae_lab.config.composing import composer
+from vae_lab.config.weights import has_kl_weight, refuse_unread_schedule, resolve_weights, settle_weights
 from vae_lab.errors import UserError
 
 WEIGHTS = {"beta": 1, "k1": None, "k2": None}
@@ -80,3 +81,20 @@ def test_a_weight_typed_for_an_objective_without_kl_is_refused(key):
 
 def test_an_objective_without_kl_takes_weights_that_nobody_typed():
     assert resolve_weights(WEIGHTS, {"latent_dim"}, weighs_kl=False) == {"k1": 1, "k2": 1, "beta": 1}
+
+
+@pytest.mark.parametrize("objective", ["soft_intro_vae", "intro_vae", "iwae", "info_vae", "ae"])
+def test_a_schedule_typed_for_an_objective_that_does_not_read_it_is_refused(objective):
+    with composer([f"objective={objective}"]) as compose, pytest.raises(UserError) as refused:
+        compose(["beta_schedule=linear"])
+    assert str(refused.value) == (
+        "beta_schedule: this objective has no KL term that follows beta_schedule; leave beta_schedule out, or type "
+        "objective=elbo"
+    )
+
+
+def test_a_schedule_is_read_by_an_objective_with_the_key_schedule():
+    refuse_unread_schedule({"schedule": {}}, {"beta_schedule", "beta_schedule.epochs"})
+    refuse_unread_schedule({"k2": 1}, {"beta", "k2"})
+    with pytest.raises(UserError, match=r"^beta_schedule\.epochs: this objective has no KL term that follows"):
+        refuse_unread_schedule(OmegaConf.create({"k2": 1}), {"beta_schedule.epochs"})

@@ -128,6 +128,15 @@ def test_figures_that_the_user_has_named_and_that_cannot_be_drawn_are_told_befor
     assert "No figure" not in cli("evaluate", "run=run", "metrics=anomaly", "figures=typical").out
 
 
+def test_metrics_that_the_user_has_named_are_never_left_out_in_silence(cli):
+    note = "No levels: the model has one level of latents."
+    ended = cli("train", *TINY, *BARE, "metrics=[loss_terms,levels]", "hydra.run.dir=run")
+    assert note in ended.out.partition("epoch 1/1")[0]
+    assert ended.out.count(note) == 1
+    assert note in cli("evaluate", "run=run", "metrics=levels", "figures=none").out
+    assert "No levels" not in cli("evaluate", "run=run", "metrics=fast", "figures=none").out
+
+
 def test_figures_of_the_default_that_do_not_suit_a_run_are_left_out_silently(cli):
     ended = cli("train", *TINY, "logger=none", "metrics=loss_terms", "figures=default", "hydra.run.dir=run")
     assert ended.status == 0, ended.err

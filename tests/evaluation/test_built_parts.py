@@ -1,10 +1,12 @@
 """Tests of building metrics and figures: what is neither is refused, and named by its place in the config."""
 
 import pytest
+import yaml
 
+from vae_lab.config.conf import CONF
 from vae_lab.config.trust import trusting
 from vae_lab.errors import UserError
-from vae_lab.evaluation.parts import figures_of, metrics_of, of_samplers
+from vae_lab.evaluation.parts import figures_of, metrics_named, metrics_of, of_samplers
 from vae_lab.figures.code_maps import CodeMaps
 from vae_lab.figures.curves import Curves
 from vae_lab.figures.temperatures import Temperatures
@@ -13,6 +15,7 @@ from vae_lab.metrics.loss_terms import LossTermScores
 
 CURVES, TERMS = "vae_lab.figures.curves.Curves", "vae_lab.metrics.loss_terms.LossTermScores"
 FID, DENSE = "vae_lab.metrics.fid.FID", "vae_lab.nets.dense.Dense"
+FAST = yaml.safe_load((CONF / "metrics" / "fast.yaml").read_text(encoding="utf-8"))["defaults"]
 SIZES = {"width": 3, "depth": 1}
 
 
@@ -63,6 +66,22 @@ def test_a_metric_is_no_figure_and_a_figure_no_metric():
         figures_of(config(figures={"_target_": TERMS}))
     with pytest.raises(UserError, match=r"^metrics.a: vae_lab.figures.curves.Curves is not a metric"):
         metrics_of(config(metrics={"_target_": CURVES}))
+
+
+@pytest.mark.parametrize(
+    ("choice", "metrics", "named"),
+    [
+        ("levels", ["levels"], True),
+        ("fast", ["levels", "codes"], False),
+        (None, ["levels", "nll"], True),
+        (None, [*FAST, "val_fid"], False),  # [fast, val_fid]
+        (None, FAST[:-1], True),
+        (None, [*FAST, "nll", "fid"], False),
+    ],
+)
+def test_the_metrics_of_a_set_are_not_named_by_the_user(choice, metrics, named):
+    choices = {"metrics": choice} if choice else {}
+    assert metrics_named({"choices": choices, "metrics": {name: {} for name in metrics}}) is named
 
 
 def test_functions_without_annotations_are_accepted():

@@ -5,11 +5,14 @@ import torch
 from helpers import small_model
 
 from vae_lab.errors import UserError
-from vae_lab.evaluation.draws import decoded_draws, temperatures
+from vae_lab.evaluation.draws import decoded_draws, drawn_latents, temperatures
 from vae_lab.likelihoods import Bernoulli
+from vae_lab.models.hierarchical import Hierarchical
 from vae_lab.models.ladder import Ladder
+from vae_lab.models.vdvae import VDVAE
+from vae_lab.nets.bottleneck import Bottlenecks
 from vae_lab.nets.dense_levels import DenseLevels
-from vae_lab.noise import NoNoise, SeededNoise, Tempered
+from vae_lab.noise import NoNoise, NotedNoise, SeededNoise, Tempered
 
 CPU = torch.device("cpu")
 
@@ -48,6 +51,36 @@ def test_a_temperature_of_one_level_leaves_the_other_levels_random(ladder):
     same = draws(ladder, 0.0, 0.0, 0.0)
     torch.testing.assert_close(same, draws(ladder, 0.0))
     torch.testing.assert_close(same[0], same[1])
+
+
+GRIDS = {"scales": [2, 4], "blocks": [1, 2], "latent_dims": [2, 3]}
+HIERARCHIES = {
+    "ladder": lambda: Ladder(DenseLevels([16, 12, 8], norm="none"), Bernoulli(), (1, 8, 8), [5, 3, 2]),
+    "hierarchical": lambda: Hierarchical(DenseLevels([16, 12, 8], norm="none"), Bernoulli(), (1, 8, 8), [5, 3, 2]),
+    "vdvae": lambda: VDVAE(Bottlenecks(width=8, middle=4), Bernoulli(), (1, 8, 8), **GRIDS),
+}
+
+
+@pytest.mark.parametrize("name", HIERARCHIES)
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 0.0])
+def test_equal_temperatures_of_all_levels_are_one_temperature(name, temperature):
+    model = HIERARCHIES[name]().eval()
+    assert torch.equal(draws(model, *[temperature] * 3), draws(model, temperature))
+
+
+@pytest.mark.parametrize("name", HIERARCHIES)
+def test_each_level_has_its_temperature_in_one_pass(name):
+    model = HIERARCHIES[name]().eval()
+    noise = NotedNoise(SeededNoise("cpu", 0))
+    with torch.inference_mode():
+        z = drawn_latents(model, 4, None, noise, temperature=[0.5, 0.0, 2.0])
+        usual = model.prior_sample(4, None, SeededNoise("cpu", 0))
+        again = drawn_latents(model, 4, None, SeededNoise("cpu", 0), top=z[:2], temperature=[9.0, 9.0, 0.0])
+        means = model.prior_sample(4, None, NoNoise(SeededNoise("cpu", 0)), z[:2])
+    assert noise.asked == [("normal", (1, 4, *shape)) for shape in model.latent_shapes]  # one pass
+    if name != "vdvae":  # whose prior of the top is learnt
+        torch.testing.assert_close(z[0], 0.5 * usual[0])
+    assert torch.equal(again[2], means[2])  # given levels have used up their temperatures
 
 
 def test_the_temperature_of_a_single_level_scales_its_codes():

@@ -30,6 +30,8 @@ NEEDS = {
         "aggregate_posterior": ("posterior", "gaussian"),
         "mig_integral": ("factors", "posterior", "gaussian"),
         "levels": ("hierarchy", "posterior"),
+        "codes": ("codes",),
+        "code_bound": ("codes", "code_prior"),
         "nll": ("posterior", "densities", "likelihood"),
         **dict.fromkeys(["beta_vae_metric", "factor_vae_score", "mig", "dci", "sap"], ("factors",)),
         **dict.fromkeys(["denoising", "ood"], ("images",)),
@@ -40,7 +42,15 @@ NEEDS = {
         "noise_to_digit": ("images", "unconditional"),
         "kl_of_images": ("introspective",),
         "triples": ("images", "introspective"),
-        **dict.fromkeys(["samples", "reconstructions", "denoising", "novelty", "typical"], ("images",)),
+        "kl_per_level": ("hierarchy", "continuous"),
+        "level_draws": ("hierarchy", "continuous", "images"),
+        "first_levels": ("hierarchy", "continuous", "posterior", "images"),
+        "class_temperatures": ("conditional", "images"),
+        "top_fixed": ("images", "codes", "hierarchy", "code_prior"),
+        "code_usage": ("codes",),
+        **dict.fromkeys(["code_maps", "codes_alone"], ("images", "codes")),
+        **dict.fromkeys(["samples", "reconstructions", "temperatures", "neighbours"], ("images",)),
+        **dict.fromkeys(["denoising", "novelty", "typical"], ("images",)),
         **dict.fromkeys(["curves", "kl_per_dimension", "label_shares", "latent_space", "nll_bounds", "ood_roc"], ()),
     },
 }
@@ -60,12 +70,13 @@ def parts_of(group: str) -> dict:
 
 
 PARTS = {group: parts_of(group) for group in NEEDS}
+LACKED = {"unconditional", "hierarchy", "codes", "code_prior"}  # by a conditional run of one level of real codes
 EACH_NEED = [
     pytest.param(part, need, id=f"{group}-{name}-{need}")
     for group, parts in PARTS.items()
     for name, part in parts.items()
-    for need in NEEDS[group].get(name, ())
-    if "hierarchy" not in NEEDS[group][name] or need == "hierarchy"  # the runs of these tests have one level
+    for i, need in enumerate(NEEDS[group].get(name, ()))
+    if not LACKED & set(NEEDS[group][name][:i])  # otherwise these runs lack another one before
 ]
 
 
@@ -120,6 +131,12 @@ def inferring(change) -> FakeTrained:
     return made
 
 
+def discrete() -> FakeTrained:
+    made = run()
+    made.model.code_sizes = (8,)
+    return made
+
+
 def deterministic() -> FakeTrained:
     made = run()
     made.model.deterministic = True
@@ -161,6 +178,9 @@ LACKING = {
     "conditional": [(lambda: run(conditional=False), "the model is not conditional")],
     "unconditional": [(run, "the model is conditional, and noise has no label")],
     "hierarchy": [(run, "the model has one level of latents")],
+    "codes": [(run, "the model has no discrete codes")],
+    "continuous": [(discrete, "the codes of the model are discrete")],
+    "code_prior": [(run, "no prior was fitted to the codes; type sampler=code_transformer")],
     "posterior": [(without_posterior, "this objective trains no q(z|x)")],
     "introspective": [(of_another_objective, "this objective does not train the encoder on decoded images")],
     "gaussian": [
@@ -199,8 +219,7 @@ def test_every_metric_and_figure_declares_its_needs(group):
 
 @pytest.mark.parametrize("group", NEEDS)
 def test_a_run_with_every_capability_can_have_all(group):
-    quiet = {"unconditional", "hierarchy"}  # a conditional run of one level lacks them
-    parts = {name: part for name, part in PARTS[group].items() if not quiet & set(needs_of(part))}
+    parts = {name: part for name, part in PARTS[group].items() if not LACKED & set(needs_of(part))}
     assert usable(parts, run()) == (parts, [])
 
 
@@ -290,12 +309,21 @@ def test_scoring_calls_only_metrics_whose_needs_are_met_and_notes_the_others_onc
         assert scores.notes == [f"No mig, sap: {NO_FACTORS}."]
 
 
+def test_scoring_notes_a_named_metric_that_does_not_concern_the_run():
+    data = Dataset("fake", GivenSource(labelled(40), labelled(12)), Path(), 5, 0)
+    made = Evaluation(Job(small_model(), ELBO(1.0, 1.0, 1, "B", Constant())), data, 0, torch.device("cpu"))
+    assert made.run({"levels": Part("hierarchy")}).notes == []
+    assert made.run({"levels": Part("hierarchy")}, named=True).notes == [
+        "No levels: the model has one level of latents."
+    ]
+
+
 def test_every_figure_draws_results_of_metrics_that_exist():
     drawn = {name: part.draws for name, part in PARTS["figures"].items() if hasattr(part, "draws")}
     assert set().union(*drawn.values()) <= set(PARTS["metrics"])
     assert drawn["typical"] == ("anomaly",)
     assert set(drawn) == {"denoising", "ood_roc", "nll_bounds", "typical", "label_shares", "kl_per_dimension",
-                          "novelty", "noise_to_digit"}  # fmt: skip
+                          "novelty", "noise_to_digit", "code_usage", "codes_alone"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

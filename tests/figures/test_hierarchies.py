@@ -11,8 +11,8 @@ from vae_lab.figures.image_grids import image_grid
 from vae_lab.figures.kl_per_level import KLPerLevel
 from vae_lab.figures.level_draws import LevelDraws
 from vae_lab.figures.temperatures import Temperatures
-from vae_lab.noise import NoNoise
 from vae_lab.runs.build import make_data, make_job
+from vae_lab.types import Normal
 
 LADDER = ["model=ladder", "model.latent_dims=[4,3,2]", "model.net.widths=[16,12,8]"]
 GRIDS = ["model=ladder_cnn", "model.latent_dims=[1,2,1]", "model.net.channels=[4,4,4]", "model.net.scales=[2,4,4]"]
@@ -49,16 +49,27 @@ def test_the_kl_of_each_level_is_drawn_over_the_epochs(ladder):
     assert [line.get_label() for line in lines] == [
         "level 3 (top): 0.00", "level 2: 1.00", "level 1 (next to the data): 9.00"]  # fmt: skip
     assert limit.get_ydata() == [0.1, 0.1]
+    named = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert named == [*(line.get_label() for line in lines), "0.1 nats; below, a level is empty"]
     assert axes.get_yscale() == "log"
-    assert (axes.get_xlabel(), axes.get_ylabel().split(";")[0]) == ("epoch", "KL (nats per image")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "KL (nats per image;\n0.01 stands for less, too)")
+    assert axes.get_ylim()[0] == pytest.approx(0.008)
     assert figure.get_suptitle().startswith("Validation KL of each level: 2 of 3 have 0.1 nats or more")
+
+
+def test_the_axis_of_kl_reaches_no_further_down_than_it_must(ladder):
+    ladder.history = history(_1=[8.0, 9.0], _2=[2.0, 1.0], _3=[0.5, 0.04])
+    (axes,) = KLPerLevel(empty=0.1)(ladder).axes
+    assert (axes.get_ylim()[0], axes.get_ylabel()) == (pytest.approx(0.032), "KL (nats per image)")
+    ladder.history = history(_1=[8.0, 9.0], _2=[2.0, 1.0], _3=[float("nan"), 0.4])
+    assert KLPerLevel(empty=0.1)(ladder).axes[0].get_ylim()[0] == pytest.approx(0.08)
 
 
 def test_many_levels_are_told_apart_by_a_scale(ladder):
     ladder.model.latent_shapes = ((2,),) * 12
     ladder.history = history(**{f"_{i}": [1.0, 2.0] for i in range(1, 13)})
     axes, scale = KLPerLevel()(ladder).axes
-    assert axes.get_legend() is None
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["0.1 nats; below, a level is empty"]
     assert scale.get_ylabel() == "level; 1 is next to the data"
     colour_of = scale._colorbar.mappable.to_rgba
     for line, level in ((axes.lines[0], 12), (axes.lines[11], 1)):  # the top first
@@ -72,21 +83,42 @@ def test_without_the_kl_of_levels_nothing_is_drawn(ladder):
 
 
 def test_a_row_of_level_draws_differs_only_by_its_level(ladder):
-    model, columns = ladder.model, 4
+    columns, noise = 4, ladder.noise("levels drawn again")
     with torch.inference_mode():
         (axes,) = LevelDraws(columns)(ladder).axes
-        base = ladder.latents(1, ladder.noise("levels drawn again"))
-        below = model.prior_sample(1, None, NoNoise(ladder.noise("any")), base[:2])
-        mean = model.likelihood.mean(model.decode(below, None))[0, 0, 0]
+        base = ladder.latents(1, noise)
     rows = picture(axes, columns)
     assert rows.shape == (3, columns, 8, 8)
+    for level, row in enumerate(rows):  # levels above from the base, this one drawn, those below at their means
+        with torch.inference_mode():
+            expected = images_with_one_level_drawn(ladder.model, level, base, columns, noise)
+        torch.testing.assert_close(row, expected)
     for row in rows:
         assert not torch.allclose(row[0], row[1])
     spreads = rows.var(1).mean((1, 2))
     assert spreads.min() > 0
     assert [text.get_text() for text in axes.texts] == ["level 3 (top)", "level 2", "level 1"]
-    # With the draws of the lowest level averaged out, its row is near to the mean given the levels above.
-    torch.testing.assert_close(rows[2].mean(0), mean, atol=0.2, rtol=0)
+    assert "class" not in axes.figure.get_suptitle()
+
+
+def images_with_one_level_drawn(model, level: int, base, columns: int, noise) -> torch.Tensor:
+    """The decoded means [columns, 8, 8], as in the figure, from the Gaussians of the model itself."""
+    z = [code.expand(1, columns, -1) for code in base[:level]]
+    for index in range(level, 3):
+        zeros = torch.zeros(1, columns, *model.latent_shapes[index])
+        prior = model.prior_of(2 - index, z[-1]) if z else Normal(zeros, zeros)
+        draw = noise.normal(*zeros.shape)  # the noise of means is drawn, too
+        z.append(prior.mu + torch.exp(prior.log_var / 2) * draw if index == level else prior.mu)
+    return picture_of(model.likelihood.mean(model.decode(tuple(z), None))[0])
+
+
+def test_the_class_of_level_draws_is_told():
+    trained = trained_with(*LADDER, "conditional=true")
+    y = trained.conditions(0, 1, trained.noise("condition of the levels drawn again"))
+    with torch.inference_mode():
+        figure = LevelDraws(2)(trained)
+    title = " ".join(figure.get_suptitle().split())
+    assert f"levels below at their means (class {trained.data.classes[int(y)]})" in title
 
 
 def test_an_empty_level_has_a_row_of_equal_images(ladder):

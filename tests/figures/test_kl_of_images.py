@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import torch
 from helpers import FakeTrained
 
 from vae_lab.figures.kl_of_images import KLOfImages
@@ -33,3 +34,13 @@ def test_it_needs_an_objective_that_trains_on_decoded_images():
 
     assert missing(KLOfImages(), FakeTrained())[0] == "introspective"
     assert missing(KLOfImages(), FakeTrained(objective=SimpleNamespace(introspective=True))) is None
+
+
+def test_the_end_of_the_epochs_as_a_vae_is_marked():
+    history = [{"epoch": i, **ROW} for i in (1, 2, 3)]
+    objective = SimpleNamespace(introspective=True, vae_epochs=torch.tensor(2.0))
+    (axes,) = KLOfImages()(FakeTrained(history=history, objective=objective)).axes
+    *_, mark = axes.get_lines()
+    assert list(mark.get_xdata()) == [2, 2]
+    assert mark.get_label() == "end of the epochs as a VAE"
+    assert mark.get_label() in [text.get_text() for text in axes.get_legend().get_texts()]

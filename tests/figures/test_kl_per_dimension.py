@@ -32,7 +32,7 @@ def test_axes_are_named():
     (axes,) = draw([1.0], [1.0]).axes
     assert axes.get_xlabel() == "latent dimension: index in z, from 0"
     assert axes.get_ylabel() == "KL (nats per image)"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["active"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["active (variance of mean > 0.01)"]
 
 
 def test_of_many_dimensions_some_are_named_by_their_index():
@@ -59,7 +59,8 @@ def test_each_level_of_a_hierarchy_has_a_panel_with_its_own_rule():
     assert [bar.get_height() for bars in top.containers for bar in bars] == [0.5, 0.04]
     assert [bar.get_height() for bars in below.containers for bar in bars] == [0.4, 0.002, -0.3]
     legends = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in (top, below)]
-    assert legends == [["active", "inactive (variance of mean ≤ 0.01)"], ["active", "inactive (KL ≤ 0.01 nats)"]]
+    assert legends == [["active (variance of mean > 0.01)", "inactive (variance of mean ≤ 0.01)"],
+                       ["active (KL > 0.01 nats)", "inactive (KL ≤ 0.01 nats)"]]  # fmt: skip
     assert top.get_ylim() == below.get_ylim()
     assert len(drawn_hierarchy(2, 2, 1, 4, 6).axes) == 5
 
@@ -70,3 +71,13 @@ def test_an_estimate_below_zero_is_within_the_axis():
     assert "below 0" in below.get_xlabel()
     assert "below 0" not in top.get_xlabel()
     assert draw([1.0, 0.5], [1.0, 1.0]).axes[0].get_ylim() == (0, pytest.approx(1.3))
+
+
+def test_a_dimension_of_a_grid_is_named_by_its_channel_and_place():
+    kl = [0.1 * i for i in range(8)]
+    arrays = {"kl_per_dim": kl, "mean_variance_per_dim": kl}
+    scores = Scores({}, {"latent_use": {"threshold": 0.01}}, arrays)
+    model = SimpleNamespace(latent_shapes=[(2, 1, 4)])
+    (axes,) = KLPerDimension()(FakeTrained(scores=scores, model=model)).axes
+    assert [label.get_text() for label in axes.get_xticklabels()][:5] == ["1:0,3", "1:0,2", "1:0,1", "1:0,0", "0:0,3"]
+    assert axes.get_xlabel() == "latent dimension: channel:row,column, from 0"

@@ -5,6 +5,8 @@ import torch
 
 from vae_lab.config.composing import composer
 from vae_lab.evaluation.trained import Evaluation
+from vae_lab.likelihoods import MSE
+from vae_lab.metrics.latent_use import LatentUse
 from vae_lab.metrics.levels import Levels
 from vae_lab.runs.build import make_data, make_job
 
@@ -85,3 +87,20 @@ def test_codes_have_no_active_units_and_the_levels_below_are_drawn_from_the_fitt
     assert not [name for name in found.values if name.startswith("active_units")]
     assert kept == [1, 2]
     assert "active" not in found.protocol["levels"]
+
+
+def test_the_meanings_state_the_criterion_and_the_unit(trained):
+    found = Levels(images=10)(trained)
+    assert found.meanings["active_units_level3"] == "active dimensions of level 3: variance of the mean above 0.01"
+    assert found.meanings["active_units_level1"] == "active dimensions of level 1: KL above 0.01 nats"
+    assert found.protocol["levels"]["active"] == "top: variance of the mean above 0.01; below: KL above 0.01 nats"
+    assert found.meanings["recon_top1"].startswith("recon, nats per image, ")
+    trained.model.likelihood = MSE()
+    assert Levels(images=10)(trained).meanings["recon_top1"].startswith("recon, sum of squared errors per image, ")
+
+
+def test_both_metrics_of_the_latent_space_count_the_same_units(trained):
+    levels, use = Levels(images=10)(trained), LatentUse()(trained)
+    assert use.values["active_units"] == sum(levels.values[f"active_units_level{i}"] for i in (1, 2, 3))
+    told = "active dimensions: variance of the mean above 0.01; below the top, KL above 0.01 nats"
+    assert use.meanings["active_units"] == told

@@ -12,6 +12,8 @@ from vae_lab.noise import SeededNoise
 from vae_lab.objectives.autoencoder import Autoencoder
 from vae_lab.objectives.elbo import ELBO
 from vae_lab.objectives.factor_vae import FactorVAE
+from vae_lab.objectives.intro_vae import IntroVAE
+from vae_lab.objectives.soft_intro_vae import SoftIntroVAE
 from vae_lab.schedules import Constant, Linear
 from vae_lab.scores import differing_loss
 
@@ -153,3 +155,16 @@ def test_the_meaning_of_the_loss_says_how_it_differs_from_the_one_that_is_minimi
     fake = trained(likelihood, objective)
     assert differing_loss(fake) in meaning
     assert LossTermScores()(fake).meanings["loss"] == meaning
+
+
+@pytest.mark.parametrize(("likelihood", "meaning"), [
+    (MSE(), "with the likelihood's constant, nats per image, higher is better"),
+    (Bernoulli(), "−recon − kl, nats per image, higher is better"),
+])  # fmt: skip
+@pytest.mark.parametrize("objective", [SoftIntroVAE(1, 1, 4, 0.5, 0), IntroVAE(1, 1, 10, 0.5, 0)])
+def test_elbo_of_an_introspective_objective_is_explained_as_it_is_computed(objective, likelihood, meaning):
+    found = LossTermScores()(trained(likelihood, objective, black_and_white()))
+    offset = found.protocol["loss_terms"]["recon_leaves_out"]
+    assert found.values["elbo"] == pytest.approx(-found.values["recon"] - offset - found.values["kl"], abs=1e-3)
+    assert (offset > 0) is isinstance(likelihood, MSE)
+    assert found.meanings["elbo"] == meaning

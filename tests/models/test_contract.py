@@ -20,6 +20,7 @@ from vae_lab.evaluation.draws import decoded_draws
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.inference import at_the_means, has_means
 from vae_lab.metrics.common.image_terms import image_terms
+from vae_lab.noise import NotedNoise
 from vae_lab.runs.build import make_data, make_job
 from vae_lab.types import Batch, Model
 
@@ -103,6 +104,17 @@ def test_codes_given_to_the_prior_are_kept_and_the_levels_below_drawn(made):
     assert torch.equal(again[0], whole[0])
     assert all(not torch.equal(a, b) for a, b in zip(again[1:], whole[1:]))
     assert all(torch.equal(a, b) for a, b in zip(model.prior_sample(4, y, noise("other"), whole), whole))
+
+
+def test_a_hierarchy_makes_one_normal_draw_per_level_from_the_top(made):
+    model, y = made.model, made.batch.y
+    if len(model.latent_shapes) == 1 or getattr(model, "code_sizes", ()):
+        return
+    noted = NotedNoise(noise())
+    whole = model.prior_sample(4, y, noted)
+    model.prior_sample(4, y, noted, whole[:1])
+    shapes = [(1, 4, *shape) for shape in model.latent_shapes]
+    assert noted.asked == [("normal", shape) for shape in (*shapes, *shapes[1:])]
 
 
 def test_inference_without_noise_is_at_the_mean_of_every_level(made):

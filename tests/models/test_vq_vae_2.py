@@ -120,7 +120,7 @@ def test_codes_are_chosen_and_learnt_in_single_precision(dtype):
 
 
 def test_one_quantizer_per_level_is_needed():
-    with pytest.raises(UserError, match=r"model\.quantizer has 1 entries, and the networks have 2 levels"):
+    with pytest.raises(UserError, match=r"model\.quantizer has 1 entry, and the networks have 2 levels"):
         VQVAE2(GridLevels(8, [1, 1], 1), Bernoulli(), [EMA()], (1, 12, 12))
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers import FlowPosterior, GivenNoise, random_batch, small_model, step
 
+from vae_lab.errors import UserError
 from vae_lab.objectives.elbo import ELBO, at_least
 from vae_lab.schedules import Capacity, Constant, Linear
 from vae_lab.training.job import Job
@@ -137,3 +138,15 @@ def test_jobs_that_differ_in_their_floors_stack():
     assert len(set(together.tolist())) == 3
     together.sum().backward()
     assert parameters["model.posterior.mu.weight"].grad.abs().amax((1, 2)).gt(0).all()
+
+
+def test_free_bits_per_level_without_free_bits_is_refused():
+    with pytest.raises(UserError, match=r"^objective.free_bits_per=level changes nothing"):
+        elbo(free_bits_per="level")
+
+
+def test_on_one_level_free_bits_per_level_is_the_minimum_rate():
+    model, batch = small_model(), random_batch(3)
+    for floor in (0.1, 3.0, 30.0):
+        level = elbo(free_bits=floor, free_bits_per="level")(model, batch, step()).loss
+        assert level == elbo(min_rate=floor)(model, batch, step()).loss

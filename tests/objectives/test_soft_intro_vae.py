@@ -17,8 +17,11 @@ def soft(k1=1.0, k2=1.0, beta_neg=4.0, gamma=0.5, vae_epochs=0.0) -> SoftIntroVA
     return SoftIntroVAE(k1, k2, beta_neg, gamma, vae_epochs)
 
 
-def loss_of_authors(model, x, draws, phase, k1, k2, beta_neg, gamma):
-    """Algorithm 1 with the scale s = 1/(C·H·W), as the authors' code states it, times C·H·W."""
+def loss_of_algorithm(model, x, draws, phase, k1, k2, beta_neg, gamma):
+    """Algorithm 1 with the scale s = 1/(C·H·W) of the authors' code, times C·H·W.
+
+    The target of recon(x̂) is detached in both phases; the code does not detach it in the encoder's phase.
+    """
     s, at = 1 / x[0].numel(), Formulas(model, x, draws)
     real, total = s * (k1 * at.recon.mean() + k2 * at.kl.mean()), 0.0
     for image, eps in zip((at.reconstruction, at.drawn), at.eps):
@@ -39,7 +42,7 @@ def loss_of_authors(model, x, draws, phase, k1, k2, beta_neg, gamma):
 def test_the_losses_and_gradients_are_those_of_the_paper(phase, k1, k2, beta_neg, gamma):
     batch, noise, job = random_batch(), Recorded(), Job(small_model(), soft(k1, k2, beta_neg, gamma))
     loss = job(batch, at(phase, noise)).loss
-    right = loss_of_authors(job.model, batch.x, noise.draws, phase, k1, k2, beta_neg, gamma)
+    right = loss_of_algorithm(job.model, batch.x, noise.draws, phase, k1, k2, beta_neg, gamma)
     assert_close(loss, right)
     own = list(job.parameters_of(phase))
     for ours, theirs in zip(*(torch.autograd.grad(value, own) for value in (loss, right))):

@@ -142,6 +142,16 @@ def test_scores_that_have_not_changed_are_counted_and_not_printed_again():
     assert lines[-1] == "Everything is in outputs/run; results.json has 1 other score, protocols"
 
 
+def test_a_whole_number_has_not_changed_whether_it_was_saved_as_an_integer_or_as_a_float():
+    console = Console(width=160, record=True, file=StringIO())
+    values = {"test/active_units": 0, "test/codes_used": 1.0, "test/kl": 2}
+    earlier = {"test/active_units": 0.0, "test/codes_used": 1, "test/kl": 3.0}
+    print_scores(console, Scores(values), "model", Path("outputs/run"), earlier=earlier)
+    lines = console.export_text().splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("  ") and "value" not in line] == ["kl"]
+    assert "2 scores as before" in lines
+
+
 def test_without_scores_there_are_notes_and_the_folder_and_no_table():
     lines = printed(Scores({}, notes=["No FID: 3 images are too few [1].", "second"]))
     assert lines == ["No FID: 3 images are too few [1].", "second", "Everything is in outputs/run"]

@@ -120,7 +120,7 @@ def test_words_compose_a_config_of_the_same_identity_as_when_they_were_typed_fir
 def test_what_earlier_versions_could_not_do_is_another_job():
     with composer([]) as compose:
         usual = identity(compose([]))
-        for word in ("objective.free_bits_per=level", "metrics.levels.images=10", "posterior=iaf", "prior=vamp"):
+        for word in ("objective.kl_balance=true", "metrics.levels.images=10", "posterior=iaf", "prior=vamp"):
             assert identity(compose([word])) != usual, word
         discrete = {
             identity(compose(["model=vq_vae", *word])) for word in ([], ["quantizer=fsq"], ["quantizer.codes=8"])

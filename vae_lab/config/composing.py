@@ -17,7 +17,7 @@ from vae_lab.config.node import Node
 from vae_lab.config.paths import exists, expanded
 from vae_lab.config.references import NotPlain, resolved, with_values
 from vae_lab.config.varied import Varied
-from vae_lab.config.weights import WEIGHTS, has_kl_weight, resolve_weights, settle_weights
+from vae_lab.config.weights import WEIGHTS, has_kl_weight, refuse_unread_schedule, resolve_weights, settle_weights
 from vae_lab.errors import UserError
 
 
@@ -67,7 +67,7 @@ class Composer:
         """Return the resolved config of one job.
 
         Raises:
-            UserError: k1, k2 and beta contradict each other.
+            UserError: the weights contradict each other, or the objective does not read one or the schedule.
             HydraException, OmegaConfBaseException: a word names an unknown key or option.
         """
         composed, raw, choices = self.raw(tuple(word for word in job if not _sets_a_value(word)))
@@ -105,9 +105,10 @@ def _plain(raw: Node, values: Mapping[str, Any], typed: set[str]) -> Node:
 
     Raises:
         NotPlain: only OmegaConf can.
-        UserError: k1, k2 and beta contradict each other.
+        UserError: the weights contradict each other, or the objective does not read one or the schedule.
     """
     config = with_values(raw, values)
+    refuse_unread_schedule(config["objective"], typed)
     weights = {key: resolved(config.get(key), config) for key in WEIGHTS}
     config |= resolve_weights(weights, typed, weighs_kl=has_kl_weight(config["objective"]))
     return cast(Node, resolved(config, config))

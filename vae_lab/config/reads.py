@@ -7,9 +7,10 @@ A model reads what its constructor has a parameter for: ``latent_dim``, ``poster
 import inspect
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import yaml
+from omegaconf import OmegaConf
 
 from vae_lab.config.conf import CONF
 from vae_lab.config.node import Node
@@ -26,6 +27,13 @@ def default_of(key: str) -> Any:
     primary = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
     groups = [entry for entry in primary["defaults"] if isinstance(entry, dict)]
     return primary[key] if key in primary else next(entry[key] for entry in groups if key in entry)
+
+
+@cache
+def settings_of(group: str, option: str) -> Mapping[str, Any]:
+    """The settings of an option as its YAML file has them, with references; empty for an option without a file."""
+    path = CONF / group / f"{option}.yaml"
+    return cast(Node, OmegaConf.to_container(OmegaConf.load(path))) if path.exists() else {}
 
 
 def model_reads(config: Mapping[str, Any], key: str) -> bool:

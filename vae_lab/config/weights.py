@@ -1,4 +1,4 @@
-"""The weights of an objective's two terms, in their two forms: ``beta``, or ``k1`` and ``k2``.
+"""The weights of an objective's two terms, ``beta`` or ``k1`` and ``k2``, and the schedule of the KL term.
 
 k1 weighs the reconstruction term and k2 the KL term; beta stands for k1=1, k2=beta.
 """
@@ -18,6 +18,11 @@ def has_kl_weight(objective: object) -> bool:
     return isinstance(objective, Mapping) and "k2" in objective
 
 
+def has_schedule(objective: object) -> bool:
+    """Return whether an objective's KL term follows ``beta_schedule``, which its key ``schedule`` shows."""
+    return isinstance(objective, Mapping) and "schedule" in objective
+
+
 def settle_weights(config: DictConfig, typed: set[str]) -> None:
     """Make k1, k2 and beta consistent, in place.
 
@@ -28,11 +33,26 @@ def settle_weights(config: DictConfig, typed: set[str]) -> None:
         typed: the keys that the user typed.
 
     Raises:
-        UserError: see :func:`resolve_weights`.
+        UserError: see :func:`refuse_unread_schedule` and :func:`resolve_weights`.
     """
+    refuse_unread_schedule(config.objective, typed)
     weights: Node = {key: config.get(key) for key in WEIGHTS}
     with open_dict(config):
         config.update(resolve_weights(weights, typed, weighs_kl=has_kl_weight(config.objective)))
+
+
+def refuse_unread_schedule(objective: object, typed: set[str]) -> None:
+    """Refuse a ``beta_schedule`` that was typed for an objective that does not read it.
+
+    Raises:
+        UserError: names the key that was typed.
+    """
+    for key in sorted(typed):
+        if key.partition(".")[0] == "beta_schedule" and not has_schedule(objective):
+            raise UserError(
+                f"{key}: this objective has no KL term that follows beta_schedule; leave {key} out, or type "
+                "objective=elbo"
+            )
 
 
 def resolve_weights(weights: Node, typed: set[str], weighs_kl: bool) -> Node:
@@ -47,12 +67,11 @@ def resolve_weights(weights: Node, typed: set[str], weighs_kl: bool) -> Node:
         UserError: both forms were given, both weights are 0, or a weight was typed for an objective without a KL term.
     """
     beta, k1, k2 = weights["beta"], weights["k1"], weights["k2"]
-    unused = [key for key in sorted(typed) if key.partition(".")[0] in (*weights, "beta_schedule")]
+    unused = [key for key in sorted(typed) if key in weights]
     if unused and not weighs_kl:
-        text = f"{unused[0]}={shown(weights[unused[0]])}" if unused[0] in weights else unused[0]
         raise UserError(
-            f"{text}: this objective has no KL term that {unused[0]} weighs; leave {unused[0]} out, or see the "
-            "objective's settings with vae-lab train … --cfg job"
+            f"{unused[0]}={shown(weights[unused[0]])}: this objective has no KL term that {unused[0]} weighs; leave "
+            f"{unused[0]} out, or see the objective's settings with vae-lab train … --cfg job"
         )
     both = beta not in (None, 1) and not (k1 is None and k2 is None)
     saved = both and k1 and k2 is not None and beta == k2 / k1  # the config.yaml of a run holds all three

@@ -14,7 +14,7 @@ from vae_lab.data.cache import Unwritable, refuse_unwritable
 from vae_lab.evaluation.draws import is_code_prior
 from vae_lab.evaluation.fitting import refuse_other_codes, sampler_name
 from vae_lab.evaluation.needs import QUIET, note_without_results, usable, without_results
-from vae_lab.evaluation.parts import figures_named, figures_of, metrics_of
+from vae_lab.evaluation.parts import figures_named, figures_of, metrics_named, metrics_of
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_beforehand, is_at_hand
@@ -47,7 +47,7 @@ def try_scores(config: Node, job: Job, data: Data) -> list[str]:
         trial.prior = sampler if is_code_prior(sampler) else None
     named = figures_named(config)
     drawable, notes = usable(figures, trial, "figure ", () if named else QUIET)
-    left_out = [*usable(metrics, trial)[1], *notes]
+    left_out = [*usable(metrics, trial, quiet=() if metrics_named(config) else QUIET)[1], *notes]
     lacking = {name: without_results(figure, metrics) for name, figure in drawable.items()} if named else {}
     lacking = {name: names for name, names in lacking.items() if names}
     left_out += note_without_results(lacking, "vae-lab evaluate run=<the run>", before=True)

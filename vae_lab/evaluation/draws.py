@@ -6,9 +6,9 @@ from typing import TypeGuard, cast
 import torch
 from torch import Tensor
 
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.evaluation.conditions import unconditional
-from vae_lab.noise import MovedNoise, SeededNoise, Tempered
+from vae_lab.noise import MovedNoise, SeededNoise, Tempered, TemperedLevels
 from vae_lab.scores import Conditions
 from vae_lab.types import CodePrior, Model, Noise, Sampler
 
@@ -96,9 +96,7 @@ def drawn_latents(
         return model.prior_sample(n, y, noise, tuple(level.unsqueeze(0) for level in codes))
     if len(temperature) == 1:
         return model.prior_sample(n, y, Tempered(noise, temperature[0]), top)
-    for level in range(len(top), len(model.latent_shapes)):
-        top = model.prior_sample(n, y, Tempered(noise, temperature[level]), top)[: level + 1]
-    return top
+    return model.prior_sample(n, y, TemperedLevels(noise, temperature[len(top) :]), top)
 
 
 class _Leading:
@@ -135,7 +133,7 @@ def temperatures(model: Model, typed: float | Sequence[float]) -> list[float]:
     levels = len(model.latent_shapes)
     if len(scales) not in (1, levels):
         raise UserError(
-            f"temperature has {len(scales)} entries, and this model has {levels} level{'s' if levels > 1 else ''} of "
-            f"latents; type one number{', or one per level' if levels > 1 else ''}"
+            f"temperature has {counted(len(scales), 'entry', 'entries')}, and this model has "
+            f"{counted(levels, 'level')} of latents; type one number{', or one per level' if levels > 1 else ''}"
         )
     return scales

@@ -60,7 +60,7 @@ def at_hand(evaluation: Evaluation, name: str, run_dir: Path, node: Node | None 
     about = depends_on(evaluation, node or default)
     for path in paths_of(run_dir, name):
         saved = read_fit(path)
-        if not saved or not is_of(saved["about"], about):
+        if not saved or not is_of(saved["about"], about, path):
             continue
         if node in (None, saved["about"]["settings"]):
             return loaded(saved, path, evaluation.device), saved["about"]

@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, get_type_hints
 
+from vae_lab.config.help import options
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError
@@ -37,6 +38,27 @@ def figures_named(config: Node) -> bool:
     """
     choice = config.get("choices", {}).get("figures")  # None: a list
     return choice is None or choice in config["figures"]
+
+
+def metrics_named(config: Node) -> bool:
+    """Whether the user has named every metric, one or a list of them, so that one that is left out is reported.
+
+    A set such as ``metrics=fast``, alone or in a list, has metrics for several kinds of models. Those are computed that
+    suit the run.
+    """
+    choice, metrics = config.get("choices", {}).get("metrics"), config["metrics"].keys()
+    return choice in metrics if choice is not None else not any(members <= metrics for members in _sets_of_metrics())
+
+
+@cache
+def _sets_of_metrics() -> list[set[str]]:
+    """The metrics of every option that is a set of them. Sets of sets are left out: they contain one of these."""
+    import yaml
+
+    files = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in options("metrics").items()}
+    single = {name for name, node in files.items() if node and "defaults" not in node}
+    members = (set(node["defaults"]) for node in files.values() if node and "defaults" in node)
+    return [names for names in members if names <= single]
 
 
 def style_of(config: Node) -> Style:

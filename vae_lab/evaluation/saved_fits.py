@@ -43,10 +43,10 @@ def paths_of(run_dir: Path, name: str) -> list[Path]:
     return list(dict.fromkeys([path_of(run_dir, name), path_of(run_dir, OWN)]))
 
 
-def is_of(saved: Node, about: Node) -> bool:
-    """Whether a saved fit is of the same class of samplers, and of the same weights."""
-    same = saved["settings"].get("_target_") == about["settings"].get("_target_")
-    return bool(same and saved["weights_sha256"] == about["weights_sha256"])
+def is_of(saved: Node, about: Node, path: Path) -> bool:
+    """Whether a saved fit is of the same weights and, if its file is the run's prior, of the same class of samplers."""
+    other = path.stem == OWN and saved["settings"].get("_target_") != about["settings"].get("_target_")
+    return not other and bool(saved["weights_sha256"] == about["weights_sha256"])
 
 
 def read_fit(path: Path) -> Node | None:

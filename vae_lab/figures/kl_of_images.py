@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vae_lab.figures.style import BLUE, GREEN, ORANGE, new_figure
+from vae_lab.figures.style import BLUE, GREEN, GREY, ORANGE, new_figure
 from vae_lab.scores import Trained
 
 _CURVES = {
@@ -17,7 +17,8 @@ _DECADES = 100  # ratio of the largest to the smallest value from which the axis
 class KLOfImages:
     """Three curves of KL[q(z|x) ‖ p(z)], on validation images and on as many decoded ones.
 
-    The encoder is doing its part while the KL of decoded images is above that of real ones.
+    The encoder is doing its part while the KL of decoded images is above that of real ones. A line marks the end of the
+    epochs that train a VAE, before which it has no reason to.
     """
 
     needs = ("introspective",)
@@ -36,6 +37,9 @@ class KLOfImages:
             values = [row.get(f"val/{name}", float("nan")) for row in history]
             shown += values
             axes.plot([row["epoch"] for row in history], values, style, color=colour, label=label, markersize=4)
+        as_a_vae = float(getattr(trained.objective, "vae_epochs", 0.0))
+        if as_a_vae > 0:
+            axes.axvline(as_a_vae, color=GREY, linestyle=":", label="end of the epochs as a VAE")
         axes.set(xlabel="epoch", ylabel="KL (nats per image)")
         if min(shown) > 0 and max(shown) > _DECADES * min(shown):
             axes.set_yscale("log")

@@ -1,6 +1,7 @@
 """The KL of each latent dimension in nats, largest first; a panel for each level of a hierarchy."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,8 +9,10 @@ from matplotlib.figure import Figure
 
 from vae_lab.figures.style import BLUE, GREY, new_figure
 from vae_lab.scores import Trained
+from vae_lab.types import Shape
 
-_LABELS = 32  # most indices below the bars of a panel
+_LABELS = 32  # most dimensions that are named below the bars of a panel
+_BESIDE = {1: 20, 3: 6}  # most names that are written horizontally, for vectors and for grids
 
 
 class KLPerDimension:
@@ -36,7 +39,9 @@ class KLPerDimension:
         for axes in panels.flat[len(levels) :]:
             axes.remove()
         for i, (axes, (values, used)) in enumerate(zip(panels.flat, levels)):
-            _bars(axes, values, used, f"KL ≤ {threshold} nats" if i else f"variance of mean ≤ {threshold}")
+            what, unit = ("KL", " nats") if i else ("variance of mean", "")
+            rules = [f"{what} {sign} {threshold:g}{unit}" for sign in (">", "≤")]
+            _bars(axes, values, used, rules, trained.model.latent_shapes[i])
             if len(levels) > 1:
                 name = f"level {len(levels) - i}{'' if i else ' (top)'}"
                 axes.set_title(f"{name}: {values.sum():.2f} nats, {used.sum()} of {len(used)} units active")
@@ -50,20 +55,34 @@ class KLPerDimension:
         return figure
 
 
-def _bars(axes: Axes, kl: np.ndarray, active: np.ndarray, rule: str) -> None:
-    """Draw the dimensions of one level by their KL; ``rule`` says when one of them is inactive."""
+def _bars(axes: Axes, kl: np.ndarray, active: np.ndarray, rules: Sequence[str], shape: Shape) -> None:
+    """Draw the dimensions of one level by their KL; ``rules`` say when one of them is active and when it is not."""
     order = np.argsort(-kl, kind="stable")
     values, used, places = kl[order], active[order], np.arange(len(kl))
-    for chosen, colour, label in ((used, BLUE, "active"), (~used, GREY, f"inactive ({rule})")):
+    for chosen, colour, name, rule in zip((used, ~used), (BLUE, GREY), ("active", "inactive"), rules):
         if chosen.any():
-            axes.bar(places[chosen], values[chosen], color=colour, label=label, width=0.85 if len(kl) <= 64 else 1)
+            label, width = f"{name} ({rule})", 0.85 if len(kl) <= 64 else 1
+            axes.bar(places[chosen], values[chosen], color=colour, label=label, width=width)
     negative = (values < 0).any()
     if negative:
         axes.axhline(0, color="black", lw=0.8)
     step = -(-len(kl) // _LABELS)
-    axes.set_xticks(places[::step], [str(index) for index in order[::step]], rotation=90 if len(kl) > 20 else 0)
-    which = "latent dimension: index in z, from 0" + (f"\n(one in {step} is named)" if step > 1 else "")
+    names, what = _names(order[::step], shape)
+    axes.set_xticks(places[::step], names, rotation=90 if len(names) > _BESIDE.get(len(shape), 0) else 0)
+    which = f"latent dimension: {what}, from 0" + (f"\n(one in {step} is named)" if step > 1 else "")
     axes.set(xlabel=which + ("\n(below 0: an estimate from samples)" if negative else ""))
     axes.set_xlim(-0.6, len(kl) - 0.4)
     axes.legend(frameon=False, loc="upper right")
     axes.grid(axis="y", alpha=0.3)
+
+
+def _names(indices: np.ndarray, shape: Shape) -> tuple[list[str], str]:
+    """The names of latent dimensions with these indices in the codes of a level, and what the names are.
+
+    >>> _names(np.array([0, 5]), (8,)), _names(np.array([0, 5]), (2, 2, 2))
+    ((['0', '5'], 'index in z'), (['0:0,0', '1:0,1'], 'channel:row,column'))
+    """
+    if len(shape) != 3:
+        return [str(index) for index in indices], "index in z"
+    places = zip(*np.unravel_index(indices, shape))
+    return [f"{channel}:{row},{column}" for channel, row, column in places], "channel:row,column"

@@ -19,7 +19,7 @@ class KLPerLevel:
     """A line for the validation KL of each level, on a logarithmic axis.
 
     Args:
-        empty: nats below which a level is called empty; a line marks it, and a tenth of it is the end of the axis.
+        empty: nats below which a level is called empty; a line marks it, and the axis ends at a tenth of it at most.
     """
 
     needs = ("hierarchy", "continuous")
@@ -38,16 +38,19 @@ class KLPerLevel:
         title = f"Validation KL of each level: {used} of {levels} have {self.empty:g} nats or more after the last epoch"
         figure = new_figure(7.2, 3.8, title, trained.title)
         axes = figure.subplots()
-        epochs, smallest = [row["epoch"] for row in history], self.empty / 10
+        epochs, smallest, least = [row["epoch"] for row in history], self.empty / 10, self.empty
         for (level, kl), colour in zip(last.items(), class_colours(levels)):
-            values = [max(smallest, row.get(f"val/{KL_OF_LEVEL}{level}", float("nan"))) for row in history]
+            values = [row.get(f"val/{KL_OF_LEVEL}{level}", float("nan")) for row in history]
+            least = min([least, *values])  # a NaN is not less
+            values = [max(value, smallest) for value in values]
             where = " (top)" if level == levels else " (next to the data)" if level == 1 else ""
             style = f"{_MARKERS[level % len(_MARKERS)]}-" if levels <= _NAMED else "-"
             axes.plot(epochs, values, style, color=colour, label=f"level {level}{where}: {kl:.2f}")
-        axes.axhline(self.empty, color=GREY, ls="--", lw=1)
+        axes.axhline(self.empty, color=GREY, ls="--", lw=1, label=f"{self.empty:g} nats; below, a level is empty")
         axes.set_yscale("log")
-        axes.set_ylim(bottom=0.8 * smallest)
-        axes.set(xlabel="epoch", ylabel=f"KL (nats per {trained.data.values.one};\n{smallest:g} stands for less, too)")
+        axes.set_ylim(bottom=0.8 * max(least, smallest))
+        cut = f";\n{smallest:g} stands for less, too" if least < smallest else ""
+        axes.set(xlabel="epoch", ylabel=f"KL (nats per {trained.data.values.one}{cut})")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         _name_lines(figure, axes, levels)
@@ -55,9 +58,10 @@ class KLPerLevel:
 
 
 def _name_lines(figure: Figure, axes: Axes, levels: int) -> None:
-    """Name the lines beside the axes, or by a scale of their colours if they are many."""
+    """Name the lines beside the axes; if they are many, name only the limit, and show a scale of their colours."""
     if levels <= _NAMED:
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), title="after the last epoch")
         return
+    axes.legend(handles=axes.lines[-1:], frameon=False)
     scale = ScalarMappable(Normalize(1, levels), "viridis_r")
     figure.colorbar(scale, ax=axes, label="level; 1 is next to the data", ticks=MaxNLocator(integer=True))

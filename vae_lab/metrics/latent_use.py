@@ -1,16 +1,13 @@
 """How much of the latent space is used: the KL of each dimension and the number of active units.
 
-KL_j = E_x KL[q(z_j|x) ‖ p(z_j)] in nats, if it has a closed form. A unit is active if Var_x(E_q[z_j]) > 0.01 (Burda et
-al. 2016, arXiv 1509.00519, section 5.2). In a hierarchy this definition is used for the top level; a unit of a level
-below is active if its KL_j > 0.01.
+KL_j = E_x KL[q(z_j|x) ‖ p(z_j)] in nats, if it has a closed form. When a unit is active is defined in
+:mod:`vae_lab.metrics.common.active_units`.
 """
-
-import math
 
 import torch
 from pydantic import PositiveFloat
-from torch import Tensor
 
+from vae_lab.metrics.common.active_units import ACTIVE, active_units, criterion
 from vae_lab.scores import Scores, Trained
 
 
@@ -24,7 +21,7 @@ class LatentUse:
 
     topic = "Latent space"
 
-    def __init__(self, threshold: PositiveFloat = 0.01, collapsed_kl: PositiveFloat = 0.1) -> None:
+    def __init__(self, threshold: PositiveFloat = ACTIVE, collapsed_kl: PositiveFloat = 0.1) -> None:
         self.threshold = threshold
         self.collapsed_kl = collapsed_kl
 
@@ -35,16 +32,20 @@ class LatentUse:
             return Scores({}, notes=["No active_units: a variance needs at least two test examples."])
         if _discrete(trained):
             return Scores({}, notes=["No active_units: the codes of this model are discrete."])
-        spread = q.mu.var(0)
-        arrays, notes, active = {"mean_variance_per_dim": spread.tolist()}, [], spread > self.threshold
+        arrays, notes = {"mean_variance_per_dim": q.mu.var(0).tolist()}, []
+        active, meaning = active_units(trained, 0, self.threshold), f"active dimensions: {criterion(0, self.threshold)}"
         protocol: dict[str, object] = {"images": len(q.mu), "split": "test", "threshold": self.threshold}
         if trained.objective.variational:
             kl = trained.kl().mean(0)
             levels = len(trained.model.latent_shapes)
             if levels > 1:
-                active = torch.cat([active, *(self._active_below(trained, level) for level in range(1, levels))])
+                below = [active_units(trained, level, self.threshold) for level in range(1, levels)]
+                active, meaning = (
+                    torch.cat([active, *below]),
+                    f"{meaning}; below the top, {criterion(1, self.threshold)}",
+                )
                 arrays["kl_per_level"] = [float(trained.kl(level=i).mean(0).sum()) for i in range(levels)]
-                protocol["below_the_top"] = f"active where the mean KL of a dimension is above {self.threshold} nats"
+                protocol["below_the_top"] = f"active where the mean KL of a dimension is above {self.threshold:g} nats"
             if len(kl) == len(active):
                 arrays["kl_per_dim"] = kl.tolist()
                 arrays |= {"active_per_dim": active.tolist()} if levels > 1 else {}
@@ -53,16 +54,7 @@ class LatentUse:
             if not active.any() or kl.sum() < self.collapsed_kl:
                 notes.extend(collapse_notes(trained.model.likelihood.fits_sigma))
         values: dict[str, float] = {"active_units": int(active.sum())}
-        meanings = {"active_units": "latent dimensions in use"}
-        return Scores(values, {"latent_use": protocol}, arrays, notes, meanings=meanings)
-
-    def _active_below(self, trained: Trained, level: int) -> Tensor:
-        """Whether each dimension of a level below the top is active, [D].
-
-        The means of these levels inherit the randomness of the level above, so their variance does not indicate use.
-        """
-        kl, width = trained.kl(level=level).mean(0), math.prod(trained.model.latent_shapes[level])
-        return kl > self.threshold if len(kl) == width else torch.full((width,), bool(kl.sum() > self.threshold))
+        return Scores(values, {"latent_use": protocol}, arrays, notes, meanings={"active_units": meaning})
 
 
 def _discrete(trained: Trained) -> bool:

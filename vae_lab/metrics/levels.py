@@ -5,21 +5,17 @@ levels alone, z_L … z_{L−k+1} are drawn from q and the levels below from p g
 information in those k levels and ``recon`` the error that they leave (as in figure 3 of arXiv 1602.02282 and section 5
 of arXiv 2011.10650).
 
-A unit of the top is active if Var_x(E_q[z_j]) > 0.01 (arXiv 1509.00519, section 5.2). Below the top this variance
-contains the randomness of the level above, so a unit is active there if its mean KL is larger than 0.01 nats.
+When a unit is active is defined in :mod:`vae_lab.metrics.common.active_units`.
 """
-
-import math
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
-from torch import Tensor
 
 from vae_lab.examples import in_words_of
+from vae_lab.metrics.common.active_units import active_units, criterion
+from vae_lab.metrics.loss_terms import unit_of_recon
 from vae_lab.scores import Scores, Trained
 from vae_lab.types import KL_OF_LEVEL
-
-ACTIVE = 0.01  # variance of the mean at the top, and nats of KL below it
 
 
 class Levels:
@@ -45,7 +41,7 @@ class Levels:
         number = {index: levels - index for index in range(levels)}  # latents are listed from the top
         parts = [trained.kl(level=index).mean(0) for index in range(levels)]
         kl = [part.sum().item() for part in parts]
-        units = {} if _discrete(trained) else {i: _active(trained, index, parts[index]) for index, i in number.items()}
+        units = {} if _discrete(trained) else {i: int(active_units(trained, j).sum()) for j, i in number.items()}
         recon = self._recon_of_top(trained)
         values = {f"{KL_OF_LEVEL}{i}": kl[index] for index, i in number.items()}
         values |= {f"active_units_level{i}": active for i, active in units.items()}
@@ -57,11 +53,14 @@ class Levels:
             for index, i in number.items()
         ]  # fmt: skip
         meanings = {f"{KL_OF_LEVEL}{i}": f"KL of level {i} of {levels}, nats per {{one}}" for i in number.values()}
-        meanings |= {f"active_units_level{i}": f"latent dimensions of level {i} in use" for i in units}
+        meanings |= {
+            f"active_units_level{i}": f"active dimensions of level {i}: {criterion(levels - i)}" for i in units
+        }
+        unit = unit_of_recon(trained.model.likelihood, trained.data.x_shape)
         for k in range(1, levels):
             top = f"the top {k} levels" if k > 1 else "the top level"
             meanings[f"rate_top{k}"] = f"KL of {top} alone, nats per {{one}}"
-            meanings[f"recon_top{k}"] = f"recon, nats per {{one}}, with {top} from q and the others from p"
+            meanings[f"recon_top{k}"] = f"recon, {unit} per {{one}}, with {top} from q and the others from p"
         meanings[f"{KL_OF_LEVEL}1"] += "; level 1 is next to the data"
         protocol = {
             "images": min(self.images, len(trained.data.test)),
@@ -70,7 +69,7 @@ class Levels:
             "seed": trained.seed,
         }
         if units:
-            protocol["active"] = f"top: variance of the mean above {ACTIVE}; below: mean KL above {ACTIVE} nats"
+            protocol["active"] = f"top: {criterion(0)}; below: {criterion(1)}"
         notes = _empty_note([number[index] for index in range(levels) if kl[index] < self.empty], levels, self.empty)
         meanings = in_words_of(trained.data.values, meanings)
         return Scores(values, {"levels": protocol}, {"levels": rows}, notes, meanings=meanings)
@@ -95,17 +94,6 @@ class Levels:
 def _discrete(trained: Trained) -> bool:
     """Whether the model has discrete codes, which have no active units; :mod:`vae_lab.metrics.codes` has their use."""
     return bool(getattr(trained.model, "code_sizes", ()))
-
-
-def _active(trained: Trained, index: int, kl: Tensor) -> int:
-    """The number of active units of the level with this index, counted from the top."""
-    if index == 0:
-        mu = trained.codes()[0].mu
-        return int((mu.var(0) > ACTIVE).sum()) if len(mu) > 1 else 0
-    width = math.prod(trained.model.latent_shapes[index])
-    if len(kl) != width:  # only the sum of the level is known
-        return width if kl.sum() > ACTIVE else 0
-    return int((kl > ACTIVE).sum())
 
 
 def _empty_note(empty: list[int], levels: int, threshold: float) -> list[str]:

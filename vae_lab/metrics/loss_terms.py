@@ -26,7 +26,7 @@ from pydantic import PositiveInt
 from vae_lab.examples import in_words_of
 from vae_lab.metrics.common.resampling import LEVEL
 from vae_lab.scores import Scores, Trained, differing_loss
-from vae_lab.types import KL_OF_LEVEL, Objective, Step
+from vae_lab.types import KL_OF_LEVEL, Likelihood, Objective, Shape, Step
 
 _INTERVAL = f"{100 * LEVEL:.0f} % of the mean over {{}} draws of the latents, by the t distribution; the same examples"
 _AT_ONCE = 1000  # examples in a batch, or fewer if the objective has parts of another size
@@ -122,6 +122,11 @@ def _part(objective: Objective) -> int:
 def _size(objective: Objective) -> int:
     """Number of examples to score at once: a multiple of the parts, so that only the end of the test set has a rest."""
     return _part(objective) * max(1, _AT_ONCE // _part(objective))
+
+
+def unit_of_recon(likelihood: Likelihood, x_shape: Shape) -> str:
+    """The unit of ``recon``: nats, or squared errors where it leaves out a constant of −log p(x|z)."""
+    return "sum of squared errors" if likelihood.recon_offset(math.prod(x_shape)) else "nats"
 
 
 _MEANINGS = {

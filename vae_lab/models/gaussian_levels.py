@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.functional import log_normal, reparameterize
 from vae_lab.nets.condition import Condition
 from vae_lab.nets.gaussian_head import GaussianHead
@@ -123,6 +123,7 @@ def check_levels(net: LevelArchitecture, latent_dims: Sequence[int]) -> None:
     """
     if len(latent_dims) != net.levels:
         raise UserError(
-            f"model.latent_dims has {len(latent_dims)} entries, and the networks have {net.levels} levels; "
-            f"type {net.levels} entries, or change the networks (model.net.widths or model.net.channels)"
+            f"model.latent_dims has {counted(len(latent_dims), 'entry', 'entries')}, and the networks have "
+            f"{counted(net.levels, 'level')}; type {counted(net.levels, 'entry', 'entries')}, or change the networks "
+            "(model.net.widths or model.net.channels)"
         )

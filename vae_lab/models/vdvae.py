@@ -29,7 +29,7 @@ import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.functional import log_normal, reparameterize
 from vae_lab.models.gaussian_levels import kl_normals
 from vae_lab.nets.bottleneck import Bottlenecks
@@ -236,8 +236,8 @@ def _check_grids(scales: Sequence[int], of_grids: Mapping[str, Sequence[int]]) -
     for name, numbers in of_grids.items():
         if len(numbers) != len(scales):
             raise UserError(
-                f"model.{name} has {len(numbers)} entries and model.scales {len(scales)}; type one entry per grid in "
-                "both"
+                f"model.{name} has {counted(len(numbers), 'entry', 'entries')} and model.scales {len(scales)}; "
+                "type one entry per grid in both"
             )
     if list(scales) != sorted(set(scales)):
         typed = ",".join(map(str, sorted(set(scales))))

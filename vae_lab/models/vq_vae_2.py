@@ -26,7 +26,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.models.discrete_codes import log_uniform, quantized, uniform_kl, vectors_of
 from vae_lab.nets.condition import Condition
 from vae_lab.types import Latents, LevelArchitecture, Likelihood, Noise, Quantized, Quantizer, Shape
@@ -178,6 +178,6 @@ def _check_levels(net: LevelArchitecture, quantizer: Sequence[Quantizer]) -> Non
     if len(quantizer) != net.levels:
         typed = ",".join(["${quantizer}"] * net.levels)
         raise UserError(
-            f"model.quantizer has {len(quantizer)} entries, and the networks have {net.levels} levels; "
-            f"type 'model.quantizer=[{typed}]', or as many entries in model.net.depths"
+            f"model.quantizer has {counted(len(quantizer), 'entry', 'entries')}, and the networks have "
+            f"{counted(net.levels, 'level')}; type 'model.quantizer=[{typed}]', or as many entries in model.net.depths"
         )

@@ -6,7 +6,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.nets.norm import Norm, norm
 from vae_lab.nets.resizing import image_size
 from vae_lab.types import Shape
@@ -72,8 +72,8 @@ class ConvLevels:
     ) -> None:
         if len(scales) != len(channels):
             raise UserError(
-                f"model.net.scales has {len(scales)} entries and model.net.channels {len(channels)}; "
-                "type one entry per level in both"
+                f"model.net.scales has {counted(len(scales), 'entry', 'entries')} and model.net.channels "
+                f"{len(channels)}; type one entry per level in both"
             )
         if sorted(scales) != list(scales):
             typed = ",".join(map(str, sorted(scales)))

@@ -49,10 +49,6 @@ class TopDownBlock(nn.Module):
         out = self.prior(h)
         return bounded_normal(out[:, : 2 * self.dim]), out[:, 2 * self.dim :]
 
-    def merged(self, h: Tensor, z: Tensor) -> Tensor:
-        """The features r(h + P z) that the next block receives: [N, C, H, W]."""
-        return self.residual(h + self.project(z))
-
 
 def bounded_normal(moments: Tensor) -> Normal:
     """Means, then log σ before its bound log σ = 5 tanh(s/5), [N, 2 D, H, W]; float32 also in mixed precision."""

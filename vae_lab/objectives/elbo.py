@@ -9,7 +9,8 @@ logged ``kl``:
 
 - ``free_bits`` λ replaces the KL by Σ_j max(λ, KL_j), where KL_j is the batch mean of the KL of latent dimension j
   (Kingma et al. 2016, arXiv 1606.04934, equation 15). A KL that is known only for a complete level (a flow, estimator
-  A) counts as one dimension. In a hierarchy λ can be the minimum rate of each level instead: Σ_l max(λ, KL_l).
+  A) counts as one dimension. In a hierarchy λ can be the minimum rate of each level instead: Σ_l max(λ, KL_l). In a
+  model of one level this is the same as ``min_rate``.
 - ``min_rate`` δ replaces the KL by max(δ, KL). Like the δ-VAE (Razavi et al. 2019, arXiv 1901.03416) it aims at a rate
   of at least δ. Departure: the δ-VAE restricts the families of q and p so that no smaller rate is possible; here a
   smaller rate is possible, but does not lower the loss.
@@ -17,7 +18,9 @@ logged ``kl``:
 ``kl_balance`` lets all levels of a hierarchy learn from the start (NVAE; Vahdat & Kautz 2020, arXiv 2007.03898,
 appendix A): while the weight of the KL rises, the KL is Σ_l γ_l KL_l, where γ_l is proportional to KL_l per latent
 dimension and has the mean 1. No gradient flows through γ, so that a level that already has much KL pays more for it
-than an empty one. After the warm-up, and in validation and test, every γ is 1.
+than an empty one. After the warm-up, and in validation and test, every γ is 1. The size of the level is on the other
+side of the fraction in the paper, which prints γ_l ∝ size_l KL_l. That is a typing error: the authors' code divides by
+it, as here, and so does their explanation (github.com/NVlabs/NVAE, issue 26).
 
 >>> from vae_lab.schedules import Linear
 >>> beta_vae = ELBO(k1=1, k2=4, samples=1, estimator="B", schedule=Linear(epochs=10))  # warm-up to β = 4
@@ -54,7 +57,8 @@ class ELBO(nn.Module):
         kl_balance: whether the levels of a hierarchy are weighted by γ during the warm-up of the KL.
 
     Raises:
-        UserError: ``kl_balance`` with a schedule without warm-up, or with the estimator A, which has no KL per level.
+        UserError: ``kl_balance`` with a schedule without warm-up, or with the estimator A, which has no KL per level;
+            ``free_bits_per='level'`` without ``free_bits``.
     """
 
     k1: Tensor
@@ -78,6 +82,9 @@ class ELBO(nn.Module):
         kl_balance: bool = False,
     ) -> None:
         super().__init__()
+        if free_bits_per == "level" and not free_bits:
+            raise UserError("objective.free_bits_per=level changes nothing while objective.free_bits is 0; type "
+                            "objective.free_bits=1, or leave it out")  # fmt: skip
         if kl_balance and not getattr(schedule, "warms_up", False):
             raise UserError("objective.kl_balance=true weighs the levels during the warm-up of the KL, and this "
                             "schedule has none; type beta_schedule=linear")  # fmt: skip

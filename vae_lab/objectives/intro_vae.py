@@ -35,7 +35,8 @@ class IntroVAE(nn.Module):
         k2: weight of the KL terms.
         margin: m, nats. Two to three times the KL of a trained VAE is a start.
         alpha: α, weight of the KL of decoded images.
-        vae_epochs: epochs at the start that train a VAE, without the terms of decoded images.
+        vae_epochs: epochs at the start that train a VAE, without the terms of decoded images. They take as long as
+            the others (:mod:`vae_lab.objectives.introspection` says why).
     """
 
     k1: Tensor

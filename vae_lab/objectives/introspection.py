@@ -7,6 +7,11 @@ gradients pass through the encoder without changing it, because the training ste
 only (:class:`vae_lab.training.engine.Engine`).
 
 The encoder receives the mean of p(x|z) and no draw: an image of drawn black and white pixels has no gradient.
+
+The first ``vae_epochs`` epochs train a VAE, but take as long as the others: decoded images pass through both networks,
+and their terms are multiplied by 0. Nothing is skipped, because the jobs of a stack may differ in ``vae_epochs`` and a
+compiled step cannot branch on the value of a tensor. The encoder's second pass is needed in any case, for the logged
+kl_reconstructions and kl_samples.
 """
 
 from dataclasses import dataclass
@@ -21,7 +26,6 @@ from vae_lab.types import GENERATION, INFERENCE, Batch, Latents, Model, Step
 
 PHASES = {"model": (INFERENCE,), "decoder": (GENERATION,)}
 MEANINGS = {
-    "elbo": "−recon − kl of real images, one part of what the encoder maximises, nats per image, higher is better",
     "kl": "KL[q(z|x) ‖ p(z)] of real images, nats per image",
     "kl_reconstructions": "KL[q(z|x̂) ‖ p(z)] of reconstructed images, nats per image",
     "kl_samples": "KL[q(z|x̂) ‖ p(z)] of images drawn from the prior, nats per image",

@@ -14,8 +14,10 @@ The authors' code minimises these losses divided by D. Adam takes the same steps
 the 1/D in α the exponentials of sums over hundreds of pixels are 0, and with them the encoder's reason to tell decoded
 images from real ones.
 
-Departures: the two phases draw different noise, the code uses the same for both; KL(x) in the decoder's loss trains
-a learned prior and is a constant otherwise.
+Departures from the authors' code: the two phases draw different noise, the code uses the same for both; in the
+encoder's phase, the code does not detach the reconstruction of x where it is the target of recon(x̂), so that the
+encoder of the code has a gradient through this target, too; KL(x) in the decoder's loss trains a learned prior and is a
+constant otherwise.
 
 The logged ``loss`` is k1 · recon + k2 · KL of real images, in training, validation and test. The other terms are those
 of a game, in which neither side's loss says how good the model is: the repulsion grows as the decoder improves.
@@ -48,7 +50,8 @@ class SoftIntroVAE(nn.Module):
         beta_neg: weight of the KL of decoded images in the exponentials. A larger one lets the encoder stop pushing
             the KL of decoded images up earlier.
         gamma: weight of reconstructing decoded images in the decoder's phase.
-        vae_epochs: epochs at the start that train a VAE, without the terms of decoded images.
+        vae_epochs: epochs at the start that train a VAE, without the terms of decoded images. They take as long as
+            the others (:mod:`vae_lab.objectives.introspection` says why).
     """
 
     k1: Tensor

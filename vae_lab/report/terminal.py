@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from math import isnan
 from pathlib import Path
 
 from rich.console import Console
@@ -100,7 +101,7 @@ def _changed(scores: Scores, earlier: Mapping[str, float]) -> tuple[Scores, int]
         values = [
             (scores.values[full], earlier.get(full)) for end in ("", *FLOORS) if (full := name + end) in scores.values
         ]
-        return any(repr(now) != repr(before) for now, before in values)  # NaN is unequal to itself
+        return not all(now == before or (_is_nan(now) and _is_nan(before)) for now, before in values)
 
     shown = [name for name in names if differs(name)]
     if len(shown) == len(names):
@@ -110,6 +111,10 @@ def _changed(scores: Scores, earlier: Mapping[str, float]) -> tuple[Scores, int]
     meanings = {name: text for name, text in scores.meanings.items() if name in kept}
     protocol = scores.protocol if shown else {}
     return replace(scores, values=values, meanings=meanings, protocol=protocol), len(names) - len(shown)
+
+
+def _is_nan(value: float | None) -> bool:
+    return value is not None and isnan(value)
 
 
 def _more(scores: Scores, others: Collection[str]) -> str:

@@ -22,6 +22,7 @@ from vae_lab.noise import SeededNoise
 from vae_lab.runs import run_folder
 from vae_lab.runs.beginning import Beginning, beginning_of
 from vae_lab.runs.build import begin_at_data, load_weights, make_data, make_job, make_job_of
+from vae_lab.runs.training_of_objective import refuse_unsuitable_training
 from vae_lab.training.checkpoints import BEST, LAST, last_checkpoint
 from vae_lab.training.compiled import refuse_missing_compiler
 from vae_lab.training.job import Job, MakeOptimizer
@@ -170,37 +171,10 @@ def _try_parts(settings: TrainConfig, config: Node, data: Dataset, job: Job) -> 
         UserError: a part refuses its arguments, or parts do not fit together.
     """
     _try_objective(config, job, data)
-    repeated = next((phase for phase in job.objective.phases if job.repeats(phase) > 1), None)
-    if repeated and settings.training.accumulate > 1:
-        raise UserError(
-            f"training.accumulate={settings.training.accumulate}: phase {repeated} of "
-            f"objective={name_of(config, 'objective')} takes {job.repeats(repeated)} optimizer steps per batch, and "
-            "accumulation takes less than one; type training.accumulate=1"
-        )
-    if not job.ranks_epochs:
-        _refuse_ranking(settings, config)
+    refuse_unsuitable_training(settings, config, job)
     for make_optimizer in (make(config["optimizer"]), *job.own_optimizers.values()):
         _try_optimizer(settings, make_optimizer)
     return try_scores(config, job, data)
-
-
-def _refuse_ranking(settings: TrainConfig, config: Node) -> None:
-    """Refuse what waits for the validation loss to fall, for an objective whose loss does not rank epochs.
-
-    Raises:
-        UserError: names the setting.
-    """
-    make_scheduler = make(settings.scheduler.make) if settings.scheduler.make else None
-    waiting = {
-        f"training.patience={settings.training.patience}": settings.training.patience,
-        f"scheduler={name_of(config, 'scheduler')}": getattr(make_scheduler, "func", None) is ReduceLROnPlateau,
-    }
-    for setting, waits in waiting.items():
-        if waits:
-            raise UserError(
-                f"{setting} waits for val/loss to fall, and that of objective={name_of(config, 'objective')} does not "
-                f"say which epoch is best; type {setting.partition('=')[0]}={'null' if '.' in setting else 'none'}"
-            )
 
 
 def _try_objective(config: Node, job: Job, data: Dataset) -> None:

@@ -13,7 +13,8 @@ from vae_lab.figures.plots import HeatMap, Plot
 
 LINES = 12  # with more lines than this, which no reader can distinguish, a plot shows single points
 STYLES = 24  # combinations of colour and dash that a reader can distinguish
-_UNIT = re.compile(r"nats per \w+|sum of squared errors per \w+|nats|bits per \w+")
+# A number of nats is a threshold and not the unit.
+_UNIT = re.compile(r"(?<!\d )(?:nats per \w+|sum of squared errors per \w+|nats|bits per \w+)")
 
 
 def heat_map(compared: Compared, score: Score, x: Setting, y: Setting, number: int) -> Plot | None:
