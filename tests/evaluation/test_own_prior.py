@@ -105,6 +105,7 @@ def test_a_fit_that_was_interrupted_continues_by_resume_with_the_same_result(cli
         ended = cli("train", *words, "hydra.run.dir=cut")
     assert ended.status == 130
     assert "vae-lab train resume=cut" in ended.err
+    assert ("and so is the state of the sampler's fit" in ended.err) == (most > 0)
     assert Path("cut/samplers/prior.unfinished.pt").exists() == (most > 0)
     assert cli("train", "resume=cut").status == 0
     assert not Path("cut/samplers/prior.unfinished.pt").exists()

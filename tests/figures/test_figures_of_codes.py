@@ -16,12 +16,12 @@ from vae_lab.figures.top_fixed import TopFixed
 from vae_lab.metrics.codes import Codes
 from vae_lab.runs.build import make_data, make_job
 
-WORDS = ["model=vq_vae_2", "quantizer.codes=8", "likelihood=bernoulli", "dataset=digits", "dataset.limit=32",
-         "batch_size=8"]  # fmt: skip
+HIERARCHY = ("model=vq_vae_2", "quantizer.codes=8")
+WORDS = ["likelihood=bernoulli", "dataset=digits", "dataset.limit=32", "batch_size=8"]
 
 
-def evaluated(*words: str) -> Evaluation:
-    with composer([*WORDS, *words]) as compose:
+def evaluated(*words: str, model: tuple[str, ...] = HIERARCHY) -> Evaluation:
+    with composer([*model, *WORDS, *words]) as compose:
         config = compose([])
     data = make_data(config)
     job = make_job(config, data.x_shape, data.y_size, data.values)
@@ -112,6 +112,7 @@ def test_usage_has_a_panel_for_each_level_with_its_scores(trained):
         heights = [bar.get_height() for bar in axes.patches]
         assert sum(heights) == pytest.approx(100)
         assert heights == sorted(heights, reverse=True)
+        assert all(place == round(place) for place in axes.get_xticks())
 
 
 def test_every_code_is_decoded_with_the_most_frequent_ones_around_it(trained):
@@ -130,6 +131,20 @@ def test_every_code_is_decoded_with_the_most_frequent_ones_around_it(trained):
             z = model.prior_sample(1, None, trained.noise("any"), tuple(codes))
             expected = model.likelihood.mean(model.decode(z, None))[0, 0, 0].detach()
             np.testing.assert_allclose(tile(picture(figure, level), 0, 2)[..., 0], expected, atol=1e-5)
+
+
+def test_a_code_of_a_residual_quantizer_stands_before_the_most_frequent_ones_of_the_further_depths():
+    made = evaluated(model=("model=vq_vae", "model.net.depth=2", "quantizer=residual", "quantizer.of.codes=8"))
+    uses = made.scores.arrays["code_use"]
+    orders = [np.argsort(-np.array(use["counts"]), kind="stable") for use in uses]
+    assert len(orders) == 2
+    figure = CodesAlone(columns=8)(made)
+    codes = torch.tensor([int(orders[0][2]), int(orders[1][0])]).expand(1, 1, 2, 2, 2)
+    z = made.model.prior_sample(1, None, made.noise("any"), (codes,))
+    expected = made.model.likelihood.mean(made.model.decode(z, None))[0, 0, 0].detach()
+    np.testing.assert_allclose(tile(picture(figure), 0, 2)[..., 0], expected, atol=1e-5)
+    assert "of several depths, the first" in figure.get_suptitle().replace("\n", " ")
+    assert "the first, coarsest code of each position" in CodeMaps(columns=2)(made).get_suptitle().replace("\n", " ")
 
 
 def test_nothing_is_drawn_of_codes_that_were_not_counted(trained):

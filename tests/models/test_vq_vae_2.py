@@ -127,3 +127,9 @@ def test_one_quantizer_per_level_is_needed():
 def test_networks_without_grids_are_refused():
     with pytest.raises(UserError, match="codes of this model lie on grids"):
         VQVAE2(DenseLevels([8, 4]), Bernoulli(), [EMA(), EMA()], (1, 12, 12))
+
+
+def test_a_grid_that_is_halved_too_often_is_answered_with_the_largest_depth():
+    with pytest.raises(UserError, match=r"8×8 cannot be halved 9 times .* type model.net.depth=4 or less"):
+        GridResNet(8, 9, 1).grid_encoder((1, 8, 8))
+    assert GridResNet(8, 4, 1).grid_encoder((1, 8, 8)).out_shape == (8, 1, 1)

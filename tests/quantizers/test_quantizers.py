@@ -211,7 +211,7 @@ def test_residuals_of_all_depths_update_the_codebook_as_one_batch():
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("built", "message"),
     [
         (lambda: FSQ([5, 2]), r"quantizer.levels=\[5,2\]: every dimension needs 3 levels"),
         (lambda: LFQ(11), "quantizer.bits=11: all codes are enumerated"),
@@ -219,6 +219,6 @@ def test_residuals_of_all_depths_update_the_codebook_as_one_batch():
         (lambda: Residual(Cosine(5, 2), 2), "a codebook of vectors of any length, and Cosine has none"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, message):
+def test_what_makes_no_sense_is_refused(built, message):
     with pytest.raises(UserError, match=message):
-        make()
+        built()
