@@ -231,5 +231,5 @@ def test_parts_in_a_list_are_checked_like_others(composed):
     message = refusal(composed, "model", {**model, "quantizer": [ema, {**ema, "code": 8}]})
     assert message.startswith("model.quantizer.1.code: no such key (did you mean 'codes'?)")
     message = refusal(composed, "model", {**model, "quantizer": [{**ema, "codes": -1}, ema]})
-    assert message.startswith("model.quantizer.0.codes=-1: must be greater than 0")
+    assert message.startswith("model.quantizer.0.codes=-1: must be greater than or equal to 2")
     refusal(composed, "model", {**model, "quantizer": [{"_target_": "os.system"}, ema]})

@@ -21,6 +21,9 @@ from vae_lab.schedules import Constant
 from vae_lab.training.job import Job
 
 SCORED = ["metrics=fast", "figures=images"]
+OF_REAL_CODES = [
+    name for name in options("sampler") if name not in ("prior", "code_transformer", "pixelcnn", "pixelsnail")
+]
 QUICK = {"flow": ["sampler.epochs=1"], "two_stage": ["sampler.epochs=1"]}
 
 
@@ -36,7 +39,7 @@ def pictures(folder: Path) -> set[str]:
     return {path.name for path in (folder / "figures").iterdir()}
 
 
-@pytest.mark.parametrize("name", [name for name in options("sampler") if name != "prior"])
+@pytest.mark.parametrize("name", OF_REAL_CODES)
 def test_evaluate_fits_saves_and_scores_beside_the_prior(cli, run_copy, name):
     before, drawn = scores_of(run_copy), pictures(run_copy)
     ended = cli("evaluate", "run=run", f"sampler={name}", *SCORED, *QUICK.get(name, []))
@@ -48,7 +51,9 @@ def test_evaluate_fits_saves_and_scores_beside_the_prior(cli, run_copy, name):
     scored |= {"label_distance", "label_confidence"}
     assert new == {f"test/{score}_{name}{end}" for score in scored for end in ("", "_floor")}
     assert after[f"test/fid_{name}_floor"] == before["test/fid_floor"]
-    assert pictures(run_copy) - drawn == {f"samples_{name}.png", f"label_shares_{name}.png"}
+    assert pictures(run_copy) - drawn == {
+        f"{figure}_{name}.png" for figure in ("samples", "label_shares", "neighbours")
+    }
     protocol = protocol_of(run_copy)
     assert (
         protocol[f"fid_{name}"]["sampler"] == f"decoder means of draws from {saved(run_copy, name)['about']['sampler']}"
@@ -130,7 +135,7 @@ def test_a_run_stopped_while_its_sampler_was_scored_ends_the_same_by_resume(cli,
     assert scores_of(run) == scores
 
 
-@pytest.mark.parametrize("name", [name for name in options("sampler") if name != "prior"])
+@pytest.mark.parametrize("name", OF_REAL_CODES)
 def test_an_objective_that_is_not_variational_has_all_samplers(cli, tmp_path, name):
     words = [*TINY, *BARE, "objective=ae", f"sampler={name}", *QUICK.get(name, [])]
     ended = cli("train", *words, "hydra.run.dir=run")

@@ -23,7 +23,7 @@ OF = {
     "soft_intro_vae": (["objective=soft_intro_vae"],
                        [f"{w} objective.beta_neg={n}" for w, n in zip(WEIGHTS, (4, 16, 64))]),
     "intro_vae": (["objective=intro_vae", "likelihood=sigma"],
-                  [f"{w} objective.margin={n} objective.vae_epochs={n % 2}" for w, n in zip(WEIGHTS, (4, 21, 8))]),
+                  [f"{w} objective.margin={n} objective.vae_epochs={n % 2 / 2}" for w, n in zip(WEIGHTS, (4, 21, 8))]),
 }  # fmt: skip
 
 

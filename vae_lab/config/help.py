@@ -96,7 +96,7 @@ def options(group: str, folder: Path = CONF) -> dict[str, Path]:
     return {str(p.relative_to(folder / group).with_suffix("")): p for p in files if not p.name.startswith("_")}
 
 
-def listed(names: Sequence[str], command: str, most: int = 16) -> str:
+def listed(names: Sequence[str], command: str, most: int = 24) -> str:
     """Return the options that a message names; of many, how to list them.
 
     >>> listed(["adam", "sgd"], "train")

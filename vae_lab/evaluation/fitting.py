@@ -93,16 +93,17 @@ def _fit(evaluation: Evaluation, about: Node, name: str, run_dir: Path) -> tuple
     sampler: Fit = make(about["settings"])
     refuse_other_codes(sampler, evaluation.model, name)
     path = path_of(run_dir, name)
-    path.parent.mkdir(exist_ok=True)
     kept = KeptFit(path.with_suffix(".unfinished.pt"), about)
     with torch.enable_grad(), torch.inference_mode(False):
         if is_code_prior(sampler):
+            path.parent.mkdir(exist_ok=True)  # for the state of a fit that is interrupted
             described = _fit_prior(sampler, evaluation, name, kept)
         else:
             described = _fit_sampler(cast(Sampler, sampler), evaluation, name)
     about = {**about, "sampler": sampler.label, **described, "seconds": round(kept.seconds, 2), **sampler.about}
     for figure in (run_dir / "figures").glob(f"*_{name}.*"):
         figure.unlink()  # It shows samples of an earlier fit.
+    path.parent.mkdir(exist_ok=True)
     write_torch(path, {"about": about, "state": {key: value.cpu() for key, value in sampler.state_dict().items()}})
     kept.remove()
     return sampler.eval(), about
