@@ -192,7 +192,7 @@ def test_every_sampler_fits_its_codes_or_declines(cli, folder, sampler):
     (array,) = Path("drawn").glob("*.npy")
     assert len(np.load(array)) == 4
     about = torch.load(folder / "samplers" / f"{sampler}.pt")["about"]
-    assert about["codes"].endswith(f"training {'sequences' if folder_holds_tokens(folder) else 'images'}")
+    assert f" training {'sequences' if folder_holds_tokens(folder) else 'images'}" in about["codes"]
 
 
 def test_runs_of_other_structures_are_compared(cli, trained):
@@ -259,8 +259,8 @@ def test_two_jobs_train_as_one_stack_as_they_do_alone(cli, tmp_path, model):
         ("token_mlp", ["model=cnn"], "model=cnn is for images, and dataset=phrases holds tokens; type model=dense"),
         ("token_mlp", ["dataset=digits", "model=cnn"], "likelihood=categorical is for tokens, and dataset=digits"),
         ("cnn", ["beta_schedule=linear", "objective.kl_balance=true"], "objective.kl_balance=true weighs the levels"),
-        ("nvae", ["beta_schedule=constant"], "objective.kl_balance=true weighs the levels during the warm-up of the"),
-        ("nvae", ["model.blocks=[1]"], "model.blocks has 1 entries and model.scales 2; type one entry"),
+        ("vdvae", ["objective.kl_balance=true"], "objective.kl_balance=true weighs the levels during the warm-up of the"),
+        ("nvae", ["model.blocks=[1]"], "model.blocks has 1 entry and model.scales 2; type one entry"),
         ("vdvae", ["objective=beta_tcvae"], "objective=beta_tcvae needs one level of latents"),
         ("grid_codes", ["objective=beta_tcvae"], f"objective=beta_tcvae {DISCRETE}"),
         ("grid_codes", ["objective=dip_vae_i"], f"objective=dip_vae_i {DISCRETE}"),

@@ -104,7 +104,7 @@ def test_codes_of_convolutions_are_grids_of_any_size_of_image():
     ("make", "message"),
     [
         (lambda: ladder((4, 3)).__class__(DenseLevels([8]), Bernoulli(), SHAPE, [4, 3]), "2 entries, and the networks"),
-        (lambda: ConvLevels([8, 8], [2]), "1 entries and model.net.channels 2"),
+        (lambda: ConvLevels([8, 8], [2]), "1 entry and model.net.channels 2"),
         (lambda: ConvLevels([8, 8], [4, 2]), r"type model.net.scales=\[2,4\]"),
         (lambda: Ladder(ConvLevels([8], [16]), Bernoulli(), SHAPE, [1]), "16 times smaller than an image of 8×8"),
     ],

@@ -168,9 +168,9 @@ def test_the_spectral_term_is_a_loss_of_training_alone():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"blocks": [1]}, "model.blocks has 1 entries and model.scales 2; type one entry per grid in both"),
+        ({"blocks": [1]}, "model.blocks has 1 entry and model.scales 2; type one entry per grid in both"),
         ({"latent_dims": [1, 2, 3]}, "model.latent_dims has 3 entries"),
-        ({"up_blocks": [1]}, "model.up_blocks has 1 entries"),
+        ({"up_blocks": [1]}, "model.up_blocks has 1 entry"),
         ({"scales": [16, 2]}, r"type model.scales=\[2,16\]"),
         ({"scales": [2, 2]}, r"type model.scales=\[2\]"),
         ({"shape": (5,)}, "convolutions need images"),
