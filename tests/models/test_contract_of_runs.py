@@ -259,7 +259,7 @@ def test_two_jobs_train_as_one_stack_as_they_do_alone(cli, tmp_path, model):
         ("token_mlp", ["model=cnn"], "model=cnn is for images, and dataset=phrases holds tokens; type model=dense"),
         ("token_mlp", ["dataset=digits", "model=cnn"], "likelihood=categorical is for tokens, and dataset=digits"),
         ("cnn", ["beta_schedule=linear", "objective.kl_balance=true"], "objective.kl_balance=true weighs the levels"),
-        ("vdvae", ["objective.kl_balance=true"], "objective.kl_balance=true weighs the levels during the warm-up of the"),
+        ("vdvae", ["objective.kl_balance=true"], "objective.kl_balance=true weighs the levels during the warm-up"),
         ("nvae", ["model.blocks=[1]"], "model.blocks has 1 entry and model.scales 2; type one entry"),
         ("vdvae", ["objective=beta_tcvae"], "objective=beta_tcvae needs one level of latents"),
         ("grid_codes", ["objective=beta_tcvae"], f"objective=beta_tcvae {DISCRETE}"),
