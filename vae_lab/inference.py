@@ -4,11 +4,12 @@
 - Hierarchy of Gaussians: the Gaussian of a level depends on the sample of the level above. Inference without noise
   (:class:`~vae_lab.noise.NoNoise`) gives means that are consistent with each other.
 - Posterior without a mean in closed form (flows): both moments are estimated from :data:`DRAWS` draws.
+- Discrete codes have neither; :func:`code_sizes` says whether a model has them.
 
 Two functions take ``noise``, which makes the noise of a purpose: ``partial(SeededNoise, device, seed)`` is one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -19,6 +20,12 @@ from vae_lab.types import Latents, Model, Noise, Normal
 
 DRAWS = 32  # draws from a posterior without a mean in closed form
 _SMALLEST = 1e-12  # smallest variance that is returned; the variance of a deterministic code
+
+
+def code_sizes(model: Model) -> Sequence[int]:
+    """K of every level of a model of discrete codes, top first; empty for other models."""
+    sizes: Sequence[int] = getattr(model, "code_sizes", ())
+    return sizes
 
 
 def at_the_means(model: Model, x: Tensor, y: Tensor | None, noise: Noise) -> Latents:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 
 from vae_lab.examples import Data
+from vae_lab.inference import code_sizes
 from vae_lab.noise import SeededNoise
 from vae_lab.types import Batch, CodeBatch, Model, Shape
 
@@ -59,9 +60,3 @@ class EncodedCodes:
                 latents = self.model.infer(x, y, 1, noise)
             assert latents.codes is not None
             yield CodeBatch(tuple(codes[0] for codes in latents.codes), y if self.model.conditional else None)
-
-
-def code_sizes(model: Model) -> Sequence[int]:
-    """K of every level of a model of discrete codes, top first; empty for other models."""
-    sizes: Sequence[int] = getattr(model, "code_sizes", ())
-    return sizes

@@ -11,11 +11,12 @@ from vae_lab.config.help import options
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.errors import UserError, did_you_mean
-from vae_lab.evaluation.code_source import EncodedCodes, code_sizes
+from vae_lab.evaluation.code_source import EncodedCodes
 from vae_lab.evaluation.draws import is_code_prior
 from vae_lab.evaluation.kept_fit import KeptFit
 from vae_lab.evaluation.saved_fits import Fit, depends_on, is_of, loaded, path_of, paths_of, read_fit
 from vae_lab.evaluation.trained import Evaluation
+from vae_lab.inference import code_sizes
 from vae_lab.nets.code_grid import CodeGrid
 from vae_lab.system.files import write_torch
 from vae_lab.types import CodePrior, Model, Normal, Sampler

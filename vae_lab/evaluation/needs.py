@@ -9,6 +9,7 @@ from typing import cast
 
 import torch
 
+from vae_lab.inference import code_sizes
 from vae_lab.scores import Generated, Trained, needs_of
 from vae_lab.types import Latents, T
 
@@ -118,8 +119,7 @@ def _hierarchy(generated: Generated) -> str:
 
 
 def _codes(generated: Generated) -> str:
-    discrete = getattr(cast(Trained, generated).model, "code_sizes", ())
-    return "" if discrete else "the model has no discrete codes"
+    return "" if code_sizes(cast(Trained, generated).model) else "the model has no discrete codes"
 
 
 def _continuous(generated: Generated) -> str:

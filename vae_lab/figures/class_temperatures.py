@@ -12,6 +12,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 
 from vae_lab.figures.image_grids import caption, centres, image_grid, label_row, show
 from vae_lab.figures.style import new_figure
+from vae_lab.inference import code_sizes
 from vae_lab.scores import Trained
 
 
@@ -39,7 +40,7 @@ class ClassTemperatures:
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the condition is not a class, or if no temperature changes a draw."""
         classes = trained.data.classes[: self.rows]
-        untempered = bool(getattr(trained.model, "code_sizes", ())) and trained.prior is None
+        untempered = bool(code_sizes(trained.model)) and trained.prior is None
         if not classes or untempered:
             return None
         blocks = [self._drawn(trained, len(classes), temperature) for temperature in self.temperatures]

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from vae_lab.figures.image_grids import image_grid, label_row, show
 from vae_lab.figures.reconstructions import spread
 from vae_lab.figures.style import new_figure
+from vae_lab.inference import code_sizes
 from vae_lab.noise import SeededNoise
 from vae_lab.scores import Trained
 from vae_lab.types import Model
@@ -60,7 +61,7 @@ class CodeMaps:
         for row, name in enumerate(names):
             label_row(axes, name, (row + 0.5) * (height + 1))
         bar = figure.colorbar(ScalarMappable(cmap=_COLOURS), ax=axes, orientation="horizontal", shrink=0.6, aspect=40)
-        sizes = " and ".join(dict.fromkeys(str(size) for size in trained.model.code_sizes))  # type: ignore[attr-defined]
+        sizes = " and ".join(dict.fromkeys(str(size) for size in code_sizes(trained.model)))
         bar.set_label(f"place of a code among all {sizes}, in the order of similarity")
         bar.set_ticks([0, 1], labels=["first", "last"])
         return figure
@@ -88,7 +89,7 @@ def code_vectors(model: Model, index: int) -> Tensor:
 
     Of a residual quantizer they are those of the first depth, up to a constant.
     """
-    size = model.code_sizes[index]  # type: ignore[attr-defined]
+    size = code_sizes(model)[index]
     device = next(iter(model.parameters())).device
     codes = [torch.zeros((1, size, *shape), dtype=torch.long, device=device) for shape in model.latent_shapes]
     codes[index].view(size, -1)[:, 0] = torch.arange(size, device=device)  # the first depth of the first position

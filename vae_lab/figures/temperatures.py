@@ -13,6 +13,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 
 from vae_lab.figures.image_grids import image_grid, label_row, show
 from vae_lab.figures.style import new_figure
+from vae_lab.inference import code_sizes
 from vae_lab.scores import Trained
 
 _USUAL = (0.5, 0.7, 0.85, 1.0)
@@ -40,7 +41,7 @@ class Temperatures:
     def __call__(self, trained: Trained) -> Figure | None:
         """Draw the figure; None if the model has discrete codes without a prior, which no temperature changes."""
         model = trained.model
-        if getattr(model, "code_sizes", ()) and trained.prior is None:
+        if code_sizes(model) and trained.prior is None:
             return None
         y = trained.conditions(0, self.columns, trained.noise("conditions of the temperatures"))
         y = None if y is None else y.to(trained.device)

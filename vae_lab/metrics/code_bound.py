@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from vae_lab.examples import in_words_of
+from vae_lab.inference import code_sizes
 from vae_lab.scores import Scores, Trained
 
 
@@ -28,7 +29,7 @@ class CodeBound:
         model, data = trained.model, trained.data
         recon, rates, no_bound = self._terms(trained)
         bound = recon + rates.sum(1)
-        uniform = [math.prod(shape) * math.log(codes) for shape, codes in zip(model.latent_shapes, _sizes(trained))]
+        uniform = [math.prod(shape) * math.log(codes) for shape, codes in zip(model.latent_shapes, code_sizes(model))]
         values = {"rate_fitted": rates.sum(1).mean().item(), "rate_uniform": sum(uniform)}
         if not no_bound:
             values = {"bound": bound.mean().item(), **values}
@@ -76,10 +77,6 @@ class CodeBound:
             rates.append(-prior.log_prob(tuple(codes[0] for codes in latents.codes), y).cpu().double())
             no_bound = no_bound or model.likelihood.no_likelihood(batch.target)
         return torch.cat(recon), torch.cat(rates), no_bound
-
-
-def _sizes(trained: Trained) -> list[int]:
-    return list(getattr(trained.model, "code_sizes", ()))
 
 
 def _meaning(name: str, levels: int) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from vae_lab.errors import one_of
 from vae_lab.examples import in_words_of
+from vae_lab.inference import code_sizes
 from vae_lab.scores import Scores, Trained
 
 COLLAPSED = 0.1  # nats per position; a level with less has nearly the same codes for all examples
@@ -152,7 +153,7 @@ def in_words(name: str) -> str:
 
 def code_uses(trained: Trained) -> list[Use]:
     """Count the codes of all test examples, of each level from the top down, and of each depth of a level."""
-    sizes, counts = trained.model.code_sizes, dict[str, Tensor]()  # type: ignore[attr-defined]
+    sizes, counts = code_sizes(trained.model), dict[str, Tensor]()
     noise = trained.noise("codes")
     with torch.inference_mode():
         for batch in trained.data.batches("test"):

@@ -7,6 +7,7 @@ KL_j = E_x KL[q(z_j|x) ‖ p(z_j)] in nats, if it has a closed form. When a unit
 import torch
 from pydantic import PositiveFloat
 
+from vae_lab.inference import code_sizes
 from vae_lab.metrics.common.active_units import ACTIVE, active_units, criterion
 from vae_lab.scores import Scores, Trained
 
@@ -30,7 +31,7 @@ class LatentUse:
         q, _ = trained.codes()
         if len(q.mu) < 2:
             return Scores({}, notes=["No active_units: a variance needs at least two test examples."])
-        if _discrete(trained):
+        if code_sizes(trained.model):
             return Scores({}, notes=["No active_units: the codes of this model are discrete."])
         arrays, notes = {"mean_variance_per_dim": q.mu.var(0).tolist()}, []
         active, meaning = active_units(trained, 0, self.threshold), f"active dimensions: {criterion(0, self.threshold)}"
@@ -55,13 +56,6 @@ class LatentUse:
                 notes.extend(collapse_notes(trained.model.likelihood.fits_sigma))
         values: dict[str, float] = {"active_units": int(active.sum())}
         return Scores(values, {"latent_use": protocol}, arrays, notes, meanings={"active_units": meaning})
-
-
-def _discrete(trained: Trained) -> bool:
-    """Whether the model's codes are discrete."""
-    batch = next(trained.data.batches("test", 1))
-    with torch.inference_mode():
-        return trained.model.infer(batch.x, batch.y, 1, trained.noise("kind of codes")).codes is not None
 
 
 def collapse_notes(fits_sigma: bool) -> list[str]:

@@ -12,6 +12,7 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 
 from vae_lab.examples import in_words_of
+from vae_lab.inference import code_sizes
 from vae_lab.metrics.common.active_units import active_units, criterion
 from vae_lab.metrics.loss_terms import unit_of_recon
 from vae_lab.scores import Scores, Trained
@@ -41,7 +42,7 @@ class Levels:
         number = {index: levels - index for index in range(levels)}  # latents are listed from the top
         parts = [trained.kl(level=index).mean(0) for index in range(levels)]
         kl = [part.sum().item() for part in parts]
-        units = {} if _discrete(trained) else {i: int(active_units(trained, j).sum()) for j, i in number.items()}
+        units = {} if code_sizes(trained.model) else {i: int(active_units(trained, j).sum()) for j, i in number.items()}
         recon = self._recon_of_top(trained)
         values = {f"{KL_OF_LEVEL}{i}": kl[index] for index, i in number.items()}
         values |= {f"active_units_level{i}": active for i, active in units.items()}
@@ -89,11 +90,6 @@ class Levels:
                 seen += len(batch.x)
         offset = model.likelihood.recon_offset(batch.target[0].numel())
         return (totals / seen - offset).tolist()
-
-
-def _discrete(trained: Trained) -> bool:
-    """Whether the model has discrete codes, which have no active units; :mod:`vae_lab.metrics.codes` has their use."""
-    return bool(getattr(trained.model, "code_sizes", ()))
 
 
 def _empty_note(empty: list[int], levels: int, threshold: float) -> list[str]:

@@ -14,6 +14,7 @@ of the first batch have chosen is dead, so that the first vectors are vectors of
 codes that are never chosen alive until γ^t < ρ n̄, which is more than 100 steps of a small run with n̄ = 10.
 """
 
+from abc import ABC, abstractmethod
 from typing import Annotated
 
 import torch
@@ -30,7 +31,7 @@ VANISHED = 1e-5  # N_k below which a vector is kept, since m_k / N_k would be a 
 Share = Annotated[float, Ge(0), Lt(1)]
 
 
-class RunningBook(nn.Module):
+class RunningBook(nn.Module, ABC):
     """The state of such a codebook; a subclass says which vectors are averaged, and how e_k follows from their sums.
 
     Args:
@@ -54,13 +55,13 @@ class RunningBook(nn.Module):
         self.register_buffer("usage", torch.full((self.codes,), start))  # N
         self.register_buffer("sums", start * book)  # m
 
+    @abstractmethod
     def averaged(self, h: Tensor) -> Tensor:
         """The vectors that are averaged, one per row, from vectors [N, D, ...]: [M, D]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def centres(self, usage: Tensor, sums: Tensor) -> Tensor:
         """The code vectors [K, D] from N [K] and m [K, D]."""
-        raise NotImplementedError
 
     def embed(self, codes: Tensor) -> Tensor:
         """The vectors of codes: long [N, ...] to [N, D, ...]."""

@@ -14,13 +14,13 @@ from vae_lab.config.node import Node
 from vae_lab.config.trust import trusting
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import DoesNotFit, UserError
-from vae_lab.evaluation.code_source import code_sizes
 from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
 from vae_lab.evaluation.draws import decoded_draws, is_code_prior, temperatures
 from vae_lab.evaluation.fitting import at_hand
 from vae_lab.evaluation.own_prior import put_own_prior
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import values_from
+from vae_lab.inference import code_sizes
 from vae_lab.report.titles import title_of
 from vae_lab.runs.build import make_data, make_job_of
 from vae_lab.runs.content import CONFIG, RESULTS, main_scores

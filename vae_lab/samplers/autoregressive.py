@@ -5,7 +5,7 @@ codes that are encoded anew in every epoch (arXiv 1906.00446, section 3.2). To d
 every code are divided by τ: τ < 1 makes probable codes more probable, and τ = 0 takes the most probable one.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import cast
@@ -25,7 +25,7 @@ from vae_lab.types import CodeBatch, CodeSource, Noise, Progress, Unfinished
 DRAWN_AT_ONCE = 100  # examples
 
 
-class Autoregressive(Fitted):
+class Autoregressive(Fitted, ABC):
     """The base of priors over codes, which differ in their networks.
 
     Args:
