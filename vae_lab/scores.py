@@ -204,3 +204,8 @@ class Metric(Protocol):
 def needs_of(part: object) -> Sequence[str]:
     """The capabilities that a metric or a figure requires."""
     return tuple(getattr(part, "needs", ()))
+
+
+def needs_in_a_set_of(part: object) -> Sequence[str]:
+    """The capabilities that it also requires in a set of figures, which it does not if the user has named it."""
+    return tuple(getattr(part, "needs_in_a_set", ()))

@@ -249,7 +249,7 @@ def test_a_metric_of_conditional_models_is_left_out_of_others_in_silence():
 def test_a_part_that_the_user_has_named_is_never_left_out_in_silence():
     notes = ["No figure class_samples: the model is not conditional."]
     parts = {"class_samples": PARTS["figures"]["class_samples"]}
-    assert usable(parts, run(conditional=False), "figure ", quiet=()) == ({}, notes)
+    assert usable(parts, run(conditional=False), "figure ", named=True) == ({}, notes)
     noise = {"noise_to_digit": PARTS["figures"]["noise_to_digit"]}
     assert usable(noise, run(conditional=False)) == (noise, [])
 
