@@ -133,6 +133,11 @@ class Attribute:
     left_out: dict[str, int]  # attributes that are not, with the examples of the smallest cell that they would give
     smallest_cell: int  # examples of the rarest combination that was balanced
 
+    @property
+    def best(self) -> AttributeVector:
+        """The corrected vector, or the raw one where there is nothing to balance."""
+        return self.corrected or self.raw
+
 
 def attributes_of(
     codes: Tensor,
