@@ -10,12 +10,13 @@ Cartoon Set; dSprites and 3D Shapes for the grid.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import numpy as np
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Len
 from torch import Tensor
 
 from vae_lab.data import drawn_faces
@@ -56,7 +57,7 @@ class Faces:
         images: Annotated[int, Ge(10)] = 20_000,
         test_images: Annotated[int, Ge(10)] = 2_000,
         correlation: Annotated[float, Ge(-1), Le(1)] = 0.0,
-        correlated: tuple[Name, Name] = ("glasses", "hair_style"),
+        correlated: Annotated[Sequence[Name], Len(2, 2)] = ("glasses", "hair_style"),
         labels: Known = "attributes",
     ) -> None:
         if correlated[0] == correlated[1]:
@@ -79,7 +80,7 @@ class Faces:
         return examples.part(torch.arange(self.images)), examples.part(torch.arange(self.images, total))
 
 
-def drawn_factors(n: int, correlation: float, correlated: tuple[Name, Name]) -> Tensor:
+def drawn_factors(n: int, correlation: float, correlated: Sequence[Name]) -> Tensor:
     """Return factors of n faces drawn at random, float [n, 10], always the same ones.
 
     Each factor is a quantile of its distribution: uniform for the continuous ones, half of the faces with glasses, all
@@ -106,7 +107,7 @@ def from_quantiles(quantiles: Tensor) -> Tensor:
 
 
 def labelled(factors: Tensor, labels: Known) -> tuple[Tensor, tuple[str, ...], tuple[str, ...]]:
-    """Return labels or attributes of faces with these factors, the names of the attributes, and those of the classes."""
+    """Return labels or attributes of faces with these factors, the names of attributes, and the names of classes."""
     by_name = dict(zip(NAMES, factors.unbind(1)))
     style = by_name.pop("hair_style").long()
     if labels == "style":

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vae_lab.data.drawn_faces.face import RX, Face
+from vae_lab.data.drawn_faces.face import Face
 from vae_lab.data.drawn_faces.features import EYE_Y
 from vae_lab.data.drawn_faces.head import COOL
 from vae_lab.data.drawn_faces.painting import box, soft, stroke
