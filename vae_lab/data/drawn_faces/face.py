@@ -48,7 +48,7 @@ class Face:
         self.turn = TURN * yaw
         self.x = 0.03 * torch.sin(self.turn)  # the centre of the head
         self.happy, self.sad = self.smile.clamp_min(0), (-self.smile).clamp_min(0)
-        self.bend = 0.08 + torch.maximum(0.92 * self.smile, 0.6 * self.smile)  # of the mouth
+        self.bend = 0.10 + torch.maximum(0.90 * self.smile, 0.55 * self.smile)  # of the mouth
         self.sun = self._sun()
 
     def _sun(self) -> Tensor:

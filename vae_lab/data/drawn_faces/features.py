@@ -7,7 +7,7 @@ from vae_lab.data.drawn_faces.face import Face
 from vae_lab.data.drawn_faces.head import COOL
 from vae_lab.data.drawn_faces.painting import Canvas, bell, ellipse, soft, stroke
 
-EYE_Y, BROW_Y, NOSE_Y, MOUTH_Y = -0.03, -0.20, 0.20, 0.355
+EYE_Y, BROW_Y, NOSE_Y, MOUTH_Y = -0.03, -0.215, 0.20, 0.355
 
 
 def _colour(r: float, g: float, b: float) -> Tensor:
@@ -29,8 +29,8 @@ def paint_eyes(face: Face) -> None:
         x, y = where.x - cx, where.y - EYE_Y
         p = x / width
         arc = 1 - p * p  # 1 in the middle, 0 at the corners
-        upper = -(0.022 + 0.078 * face.opening) * arc - 0.010 * side * p  # outer corners are higher
-        lower = (0.036 - 0.016 * face.happy) * arc - 0.010 * side * p
+        upper = -(0.034 + 0.072 * face.opening) * arc - 0.010 * side * p  # outer corners are higher
+        lower = (0.040 - 0.016 * face.happy) * arc - 0.010 * side * p
         bend = (1 + (1.6 * p * (upper - lower).detach() / width).square()).sqrt()
         inside = torch.maximum(upper - y, y - lower) / bend
         gap = canvas.cover(inside) * canvas.cover(x.abs() - width)
@@ -65,7 +65,7 @@ def paint_brows(face: Face) -> None:
         p = side * x / width  # −1 at the nose, 1 outside
         middle = -0.030 * (1 - (p - 0.2).square()) + (0.014 + 0.026 * face.sad) * p
         slope = (1 + (0.060 * (p - 0.2) / width).square()).sqrt()
-        thick = 0.025 - 0.010 * p
+        thick = 0.023 - 0.010 * p
         canvas.paint(where, colour, 0.92 * canvas.cover(((y - middle).abs() / slope - thick).maximum(x.abs() - width)))
 
 

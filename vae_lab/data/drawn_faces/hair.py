@@ -53,20 +53,27 @@ class Hair:
     def paint_behind(self) -> None:
         """Paint what hangs behind the head, and the bun."""
         face, style = self.face, self.style
-        canvas = face.canvas
-        where = canvas.window()
+        where = face.canvas.window(-0.80, -0.98, 0.80)
         x, y = where.x - self.x, where.y
-        end = style.length + 0.06 * (x / 0.5).square()
-        wide = style.spread + 0.04 * y.clamp_min(0)
-        fall = box(x, y - (end + TOP) / 2, wide, (end - TOP) / 2, 0.22)
-        cap = (self._cap(where) + 0.02).maximum(y - style.nape - style.curls * torch.sin(14 * x).abs())
-        back = torch.where(style.length > 0, torch.minimum(cap, fall), cap)
-        light = face.lit(1.6 * x, 0.7 * (y - 0.2), torch.full_like(x + y, 0.55))
+        back = (self._cap(where) + 0.02).maximum(y - style.nape - style.curls * torch.sin(14 * x).abs())
+        if (style.length > 0).any():
+            end = style.length + 0.06 * (x / 0.5).square()
+            wide = style.spread + 0.04 * y.clamp_min(0)
+            fall = box(x, y - (end + TOP) / 2, wide, (end - TOP) / 2, 0.22)
+            back = torch.where(style.length > 0, torch.minimum(back, fall), back)
+        light = face.lit(1.6 * x, 0.7 * (y - 0.2), torch.full_like(x, 0.55))
         colour = self._colour(0.62 * light, x / (0.30 + 0.1 * y.clamp_min(0)))
-        knot = ellipse(x, y + 0.74, style.bun + 1e-3, 0.85 * style.bun + 1e-3)
-        canvas.paint(where, colour, canvas.cover(back))
-        shade = face.lit(4 * x, 4 * (y + 0.72), torch.full_like(x + y, 0.6))
-        canvas.paint(where, self._colour(shade, 4 * y + 2 * x), canvas.cover(knot) * (style.bun > 0))
+        face.canvas.paint(where, colour, face.canvas.cover(back))
+        if (style.bun > 0).any():
+            self._paint_bun()
+
+    def _paint_bun(self) -> None:
+        face, style = self.face, self.style
+        where = face.canvas.window(-0.30, -0.98, 0.30, -0.50)
+        x, y = where.x - self.x, where.y + 0.74
+        light = face.lit(4 * x, 4 * (y - 0.02), torch.full_like(x, 0.6))
+        knot = ellipse(x, y, style.bun + 1e-3, 0.85 * style.bun + 1e-3)
+        face.canvas.paint(where, self._colour(light, 4 * y + 2 * x), face.canvas.cover(knot) * (style.bun > 0))
 
     def paint_front(self) -> None:
         """Paint the hair over the forehead and the temples, with its shadow on the skin."""
@@ -81,15 +88,20 @@ class Hair:
         depth = (1.05 - u * u - v * v).clamp_min(0.03).sqrt()
         light = face.lit(u, v, depth)
         shape = torch.maximum(self._cap(where), (y - line) * 0.8)
-        canvas.paint(where, self._colour(light, u / (0.35 + depth), self._sheen(u, v)), canvas.cover(shape))
+        canvas.paint(
+            where,
+            self._colour(light, u / (0.35 + depth) + style.curls * torch.sin(15 * v), self._sheen(u, v)),
+            canvas.cover(shape),
+        )
 
     def _cap(self, where: Window) -> Tensor:
         """Return the distance to the outline of the hair on the head."""
         style = self.style
         x, y = where.x - self.x, where.y - Y
-        angle = torch.atan2(x, -y + 0 * x)
-        curls = style.curls * (torch.cos(6.5 * angle).abs() - 0.4)
-        return ellipse(x, y + 0.5 * style.high, RX + style.volume, RY + style.volume + 0.5 * style.high) - curls
+        round_ = ellipse(x, y + 0.5 * style.high, RX + style.volume, RY + style.volume + 0.5 * style.high)
+        if not (style.curls > 0).any():
+            return round_
+        return round_ - style.curls * (torch.cos(6.5 * torch.atan2(x, -y + 0 * x)).abs() - 0.4)
 
     def _line(self, where: Window) -> Tensor:
         """Return the height of the hairline, which turns with the face: hair lies above it."""

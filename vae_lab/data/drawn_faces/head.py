@@ -41,6 +41,8 @@ def paint_ears(face: Face) -> None:
 
 def paint_near_ear(face: Face, bare: Tensor) -> None:
     """Paint the ear that has turned to the viewer over head and hair, where the style leaves it bare, 0 or 1."""
+    if not bare.any():
+        return
     for side in (-1, 1):
         _paint_ear(face, side, bare * (0.5 - side * face.turn / 0.12).clamp(0, 1))
 
