@@ -134,6 +134,7 @@ class AttributeScores:
         return {
             **network.about,
             "codes": f"posterior means of {n:,} training images",
+            "images": self.images,  # read by the classifier, for each attribute
             "accuracy": f"all {len(trained.data.test):,} test images; thresholds from training images",
             "vectors": kind,
             "present": "values above the middle of the range of the training images",
