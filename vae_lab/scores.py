@@ -137,6 +137,9 @@ class Trained(Generated, Protocol):
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
         """As in :class:`Generated`; a conditional model decodes the rows of ``y`` in turn. z does not depend on y."""
 
+    def y_of_samples(self, n: int, purpose: str = "samples") -> Tensor | None:
+        """The y of the first n samples that ``sample`` makes without a given y; None where the model takes none."""
+
     def latents(
         self,
         n: int,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -105,13 +106,13 @@ def tiles(
     rows = -(-len(images) // columns)
     size = (gap + columns * (wide + gap), above + gap + rows * (high + below + gap))
     frame = Image.new("RGB", size, _PAPER)
-    draw, font = ImageDraw.Draw(frame), ImageFont.load_default(_TEXT)
-    draw.text((size[0] / 2, 3), heading, _INK, font, anchor="ma")
+    draw, small = ImageDraw.Draw(frame), _fitting(labels, wide + gap)
+    draw.text((size[0] / 2, 3), heading, _INK, _font(_TEXT), anchor="ma")
     for place, picture in enumerate(_pictures(images)):
         left, top = gap + place % columns * (wide + gap), above + gap + place // columns * (high + below + gap)
         frame.paste(picture.resize((wide, high), Image.Resampling.NEAREST), (left, top))
         if labels:
-            draw.text((left + wide / 2, top + high + 2), labels[place], _INK, font, anchor="ma")
+            draw.text((left + wide / 2, top + high + 2), labels[place], _INK, small, anchor="ma")
     return frame
 
 
@@ -119,6 +120,17 @@ def _pictures(images: Tensor) -> list[Image.Image]:
     """Images [N, C, H, W] in [0, 1] as pictures in RGB."""
     data = images.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8).expand(-1, 3, -1, -1)
     return [Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()) for picture in data]
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """The letters of the still figures; Pillow's own have no arrows."""
+    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+
+
+def _fitting(labels: Sequence[str], width: int) -> ImageFont.FreeTypeFont:
+    """The letters in which the longest label is no wider than so many pixels."""
+    longest = max((_font(_TEXT).getlength(label) for label in labels), default=0)
+    return _font(_TEXT if longest <= width else max(6, int(_TEXT * width / longest)))
 
 
 def _with_one_palette(frames: Sequence[Image.Image]) -> list[Image.Image]:

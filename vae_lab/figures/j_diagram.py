@@ -52,7 +52,7 @@ class JDiagram:
         one = 0.62 * height / width
         sides = "great circles" if self.spherical else "straight lines"
         scaled = ", scaled to the mean length of B and C" if self.renorm else ""
-        title = f"J-diagram of test images {', '.join(map(str, places))}: B + C − A{scaled}, and {sides} between"
+        title = f"J-diagram of test images {', '.join(map(str, places))}: B + C − A{scaled}, with {sides} between them"
         high = one * (self.size + 1.2)
         figure = new_figure(0.62 * self.size + 2.4, high + 0.3, title, trained.title, pictures=high)
         given, codes = figure.subplots(1, 2, width_ratios=[1.2, self.size])

@@ -4,6 +4,7 @@ Figures of the latent space read codes through this module, so that they treat e
 autoencoder has no variance, a hierarchy is moved at its top level, and a conditional model keeps its condition.
 """
 
+from itertools import islice
 from typing import cast
 
 import torch
@@ -11,11 +12,13 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from vae_lab.errors import UserError
+from vae_lab.figures.image_grids import pick
 from vae_lab.figures.reconstructions import spread
 from vae_lab.latents.codes import Codes, decode, encode
 from vae_lab.noise import NoNoise
 from vae_lab.scores import Trained
 
+_READ = 1000  # test images at a time
 ENCODED = 2000  # test examples whose codes give the range of each dimension
 
 
@@ -55,9 +58,10 @@ def test_images(trained: Trained, index: list[int] | None, n: int) -> tuple[Tens
     outside = [place for place in places if not 0 <= place < len(test)]
     if outside:
         raise UserError(f"there is no test image {outside[0]}: the test set has images 0 to {len(test) - 1}")
-    blocks = torch.cat([batch.x for batch in trained.data.batches("test", max(places) + 1)])
+    first = islice(trained.data.batches("test", size=_READ), max(places, default=0) // _READ + 1)
+    x = pick((batch.x for batch in first), places)
     y = test.at(torch.tensor(places))[1]
-    return blocks[torch.tensor(places, device=blocks.device)], y if trained.model.conditional else None, places
+    return x.to(trained.device), y if trained.model.conditional else None, places
 
 
 def soft(y: Tensor | None, trained: Trained) -> Tensor | None:

@@ -72,7 +72,8 @@ class Traversal:
         show(axes, image_grid(images, self.columns))
         for row, name in enumerate(moves.names(", ")):
             label_row(axes, name, (row + 0.5) * (height + 1))
-        ends = [f"{number(self.sd * t, '+.2g')} sd" for t in torch.linspace(-1, 1, self.columns).tolist()]
+        steps = (round(t, 9) for t in torch.linspace(-self.sd, self.sd, self.columns, dtype=torch.float64).tolist())
+        ends = [f"{number(step, '+.2g')} sd" if step else "mean" for step in steps]
         caption(axes, ends, centres(self.columns, width), len(moves.dims) * (height + 1) + 1)
         return figure
 
