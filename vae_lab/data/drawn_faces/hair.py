@@ -81,13 +81,13 @@ class Hair:
         canvas = face.canvas
         where = canvas.window(-0.74, -0.98, 0.74, 0.62)
         x, y = where.x - self.x, where.y
-        line = self._line(where)
+        line, steepness = self._line(where)
         skin = canvas.cover(outline(face, where.x, where.y))
         canvas.darken(where, 0.42 * soft(y - line - 0.03, 0.07) * skin, COOL)
         u, v = x / (RX + style.volume), (y - Y) / (RY + style.volume + style.high)
         depth = (1.05 - u * u - v * v).clamp_min(0.03).sqrt()
         light = face.lit(u, v, depth)
-        shape = torch.maximum(self._cap(where), (y - line) * 0.8)
+        shape = torch.maximum(self._cap(where), (y - line) / steepness)
         canvas.paint(
             where,
             self._colour(light, u / (0.35 + depth) + style.curls * torch.sin(15 * v), self._sheen(u, v)),
@@ -103,14 +103,16 @@ class Hair:
             return round_
         return round_ - style.curls * (torch.cos(6.5 * torch.atan2(x, -y + 0 * x)).abs() - 0.4)
 
-    def _line(self, where: Window) -> Tensor:
-        """Return the height of the hairline, which turns with the face: hair lies above it."""
+    def _line(self, where: Window) -> tuple[Tensor, Tensor]:
+        """Return the height of the hairline, which turns with the face, and √(1 + slope²); hair lies above it."""
         style = self.style
         centre, _ = self.face.across(0, 0.96)
         p = (where.x - centre) / RX
-        rise = ((p - style.parting).abs() / (1 + style.parting.abs())).clamp_min(1e-3) ** style.power
+        aside = (p - style.parting).abs().clamp_min(1e-3)
+        rise = (aside / (1 + style.parting.abs())) ** style.power
+        slope = style.sides * style.power * rise / aside / RX
         line = style.hairline + style.sides * rise + 0.3 * style.curls * torch.sin(20 * p).abs()
-        return torch.minimum(line, style.nape)
+        return torch.minimum(line, style.nape), torch.hypot(slope, torch.ones_like(slope)).clamp_max(6)
 
     def _colour(self, light: Tensor, across: Tensor, sheen: Tensor | None = None) -> Tensor:
         """Return the colour of hair at this brightness; strands run where ``across`` is constant."""
