@@ -38,11 +38,12 @@ RUNS = [
     if (group, option) not in OF_SWEEPS and not (group == "experiment" and option in SWEEPING)
 ]
 OF_SOME_RUNS = {
-    "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage", "first_levels", "kl_of_images",
-    "kl_per_level", "level_draws", "top_fixed", "triples",
+    "attribute_arithmetic", "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage",
+    "first_levels", "kl_of_images", "kl_per_level", "level_draws", "top_fixed", "triples",
 }  # fmt: skip
+ON_DEMAND = {"synthetic_arithmetic"}
 FIGURES_OF = {
-    "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS,
+    "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS - ON_DEMAND,
     "images": {"samples", "label_shares", "novelty", "neighbours"},
 }
 # Overrides that make the networks and data of an experiment small, by a line that its YAML contains.

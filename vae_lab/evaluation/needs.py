@@ -91,7 +91,7 @@ def _labels(generated: Generated) -> str:
 
 
 def _attributes(generated: Generated) -> str:
-    ways = "attributes.csv in an image folder, or dataset=sprites dataset.source.labels=factors"
+    ways = "dataset=faces, attributes.csv in an image folder, or dataset=sprites dataset.source.labels=factors"
     return "" if generated.data.attributes else f"the dataset has no attributes; they come from {ways}"
 
 

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
+from vae_lab.data.presence import Presence
 from vae_lab.examples import Examples
 from vae_lab.features.conv_classifier import ConvClassifier, freeze
-from vae_lab.latents.presence import Presence
 from vae_lab.types import Progress
 
 

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
+from vae_lab.data.presence import Presence
 from vae_lab.errors import UserError
 from vae_lab.figures.animation import Animation, Kind
 from vae_lab.figures.attribute_rows import STRENGTHS, Row, draw_rows, moving_rows
 from vae_lab.figures.image_grids import pick
 from vae_lab.latents.attribute_vectors import Attribute, Method, attributes_of, refuse_unknown
-from vae_lab.latents.presence import Presence
 from vae_lab.scores import Trained
 
 
@@ -48,7 +48,7 @@ class AttributeArithmetic:
         image: NonNegativeInt | None = None,
         method: Method = "means",
         balance: Sequence[str] | None = None,
-        train_images: PositiveInt = 50_000,
+        train_images: PositiveInt = 20_000,
         animation: Kind = "gif",
     ) -> None:
         self.attributes, self.most, self.strengths, self.image = attributes, most, strengths, image
@@ -109,7 +109,7 @@ class AttributeArithmetic:
         y = values[[place]] if trained.model.conditional else None
         vectors = {"raw": one.raw, "corrected": one.corrected}
         return [
-            Row(f"{one.name}\n{kind}", vector.accuracy(codes, own), image, codes[place], y, vector.vector)
+            Row(one.name, kind, vector.accuracy(codes, own), image, codes[place], y, vector.vector)
             for kind, vector in vectors.items()
             if vector is not None
         ]

@@ -22,7 +22,8 @@ _FRAMES = 20  # from the first strength to the last
 class Row:
     """An image and the vector that is added to its code."""
 
-    name: str  # of the vector
+    name: str  # of the direction
+    kind: str  # of the vector: 'raw' or 'corrected'; empty where there is one vector
     accuracy: float  # of its dot product with held-out codes
     image: Tensor  # [C, H, W]
     z: Tensor  # [D], the code of the image
@@ -42,7 +43,11 @@ def draw_rows(trained: Trained, rows: Sequence[Row], strengths: Sequence[float],
     axes = figure.subplots()
     show(axes, image_grid(torch.cat(images), columns))
     for place, row in enumerate(rows):
-        label_row(axes, f"{row.name}\naccuracy {row.accuracy:.3f}", (place + 0.5) * (height + 1))
+        label_row(
+            axes,
+            "\n".join(filter(None, [row.name, row.kind, f"accuracy {row.accuracy:.3f}"])),
+            (place + 0.5) * (height + 1),
+        )
     bottom = len(rows) * (height + 1)
     caption(axes, ["image", *map(_signed, strengths)], centres(columns, width), bottom + 1)
     for place, strength in enumerate(strengths, 1):
@@ -61,7 +66,7 @@ def moving_rows(trained: Trained, rows: Sequence[Row], strengths: Sequence[float
     low, high = min(strengths), max(strengths)
     t = low + (high - low) * (0.5 - 0.5 * torch.cos(torch.linspace(0, torch.pi, _FRAMES)))  # slow where it turns
     moved = torch.stack([_moved(trained, row, t) for row in rows])
-    columns, names = min(4, len(rows)), [row.name for row in rows]
+    columns, names = min(4, len(rows)), [f"{row.name}{', ' * bool(row.kind)}{row.kind}" for row in rows]
     frames = [tiles(moved[:, i], columns, names, f"strength {number(s, '+.1f')}") for i, s in enumerate(t.tolist())]
     return Animation(frames, back_and_forth=True, kind=kind)
 

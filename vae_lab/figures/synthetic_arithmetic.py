@@ -79,7 +79,9 @@ class SyntheticArithmetic:
             codes, changed = self._codes(trained, "test", CHANGES[name])
             accuracy = vector.accuracy(torch.cat([codes, changed]), _halves(codes, changed))
             at = i % len(z)
-            rows.append(Row(name, accuracy, batch.x[at].cpu(), z[at], None if y is None else y[[at]], vector.vector))
+            rows.append(
+                Row(name, "", accuracy, batch.x[at].cpu(), z[at], None if y is None else y[[at]], vector.vector)
+            )
         return rows
 
     def _codes(self, trained: Trained, split: str, change: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:

@@ -151,7 +151,7 @@ def attributes_of(
 
     Args:
         codes: [N, D].
-        present: bool [N, A]; see :mod:`vae_lab.latents.presence`.
+        present: bool [N, A]; see :mod:`vae_lab.data.presence`.
         names: of the A attributes.
         method: 'means' for the difference of means, 'svm' for the normal of a support vector machine.
         balance: the attributes that are made equally frequent; None: for each attribute all others whose combinations

@@ -15,10 +15,10 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.config.names import slug
+from vae_lab.data.presence import Presence, exclusive
 from vae_lab.latents.attribute_vectors import Attribute, AttributeVector, Method, attributes_of
 from vae_lab.latents.balancing import LEAST
 from vae_lab.latents.codes import decode
-from vae_lab.latents.presence import Presence, exclusive
 from vae_lab.metrics.common.leakage import Changes, effect, leakage, leakage_interval, leaks
 from vae_lab.metrics.common.resampling import bootstrap_protocol, wilson
 from vae_lab.scores import Scores, Trained
@@ -45,7 +45,7 @@ class AttributeScores:
         self,
         method: Method = "means",
         balance: Sequence[str] | None = None,
-        train_images: PositiveInt = 50_000,
+        train_images: PositiveInt = 20_000,
         images: PositiveInt = 500,
         bootstrap: PositiveInt = 100,
     ) -> None:
