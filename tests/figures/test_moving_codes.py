@@ -106,6 +106,14 @@ def test_the_middle_of_a_line_is_the_image_of_the_mean_code(dense):
     torch.testing.assert_close(shown(figure.axes[0], 5)[0, 2], expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("level", "which"), [(None, "top level of 3"), (1, "level 1 below the top of 3"), ("all", "all 3 levels")]
+)
+def test_the_title_names_the_levels_that_move(level, which):
+    figure = Interpolation(rows=1, steps=2, level=level, animation="none")(trained_with(*KINDS["ladder"]))
+    assert figure.get_suptitle() == f"Linear interpolation between test images A and B, {which}\na title"
+
+
 def test_linear_and_spherical_lines_stand_below_each_other(dense):
     figure = Interpolation(rows=1, steps=3, path="both", animation="none")(dense)
     images = shown(figure.axes[0], 5)

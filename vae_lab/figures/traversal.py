@@ -114,7 +114,7 @@ class Traversal:
         hidden = int(moves.aggregate.active.sum()) - len(moves.dims)
         counts = [f"{hidden} more not shown"] * bool(hidden) + [f"{unused} inactive left out"] * bool(unused)
         counts += ["≈ is an estimate"] * moves.aggregate.estimated
-        level = f", level {self.level} from the top" if self.level else ""
+        level = f", level {self.level} below the top" if self.level else ""
         return (
             f"Traversals from {moves.around}{level}: each row moves one dimension to the codes' mean ± "
             f"{self.sd:g} sd{'; ' if counts else ''}{', '.join(counts)}"
