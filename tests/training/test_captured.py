@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from helpers import random_batch, small_model
 from torch import nn
@@ -15,10 +16,12 @@ from vae_lab.objectives.elbo import ELBO
 from vae_lab.objectives.factor_vae import FactorVAE
 from vae_lab.schedules import Constant, Linear
 from vae_lab.training.captured import ORDINARY, Captured, CudaGraph, capturable, plain_settings, why_not
+from vae_lab.training.checkpoints import checkpoints
 from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.job import Job
+from vae_lab.training.lit import LitJob
 from vae_lab.training.weight_average import WeightAverage, tensors_of
-from vae_lab.types import Batch
+from vae_lab.types import Batch, Group
 
 CPU = torch.device("cpu")
 BATCHES = 7
@@ -107,10 +110,10 @@ def test_state_that_a_step_assigns_is_kept_where_the_graph_reads_it():
     job, ours = elbo(), None
     ours = captured(job, Repeats())
     addresses = set()
-    for batch, at in zip(batches(6), places(6)):
+    for batch, at in zip(batches(12), places(12)):  # one of them is a batch of another size
         before = {name: value.clone() for name, value in job.named_buffers()}
         ours.take(batch, at)
-        if at.batch >= ORDINARY:
+        if at.position >= ORDINARY:
             addresses.add(tuple(buffer.data_ptr() for buffer in job.buffers()))
             assert any(not torch.equal(value, before[name]) for name, value in job.named_buffers())
     assert len(addresses) == 1
@@ -194,6 +197,36 @@ def test_a_checkpoint_holds_the_settings_of_an_ordinary_optimizer():
     assert isinstance(state["param_groups"][0]["lr"], torch.Tensor)
     plain_settings(state)
     assert state["param_groups"] == before["param_groups"]
+
+
+@pytest.mark.parametrize("make_job", [elbo, factor_vae])
+def test_lightning_trains_with_captured_steps_as_without(make_job, tmp_path):
+    def trained(folder, capture) -> tuple[Job, pl.Trainer]:
+        job = make_job()
+        lit = LitJob(job, ADAM, None, "epoch", 53, 3, None, 1, 4, capture=capture)
+        trainer = pl.Trainer(
+            accelerator="cpu", max_epochs=2, logger=False, callbacks=checkpoints(folder)[1:], default_root_dir=folder,
+            enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        trainer.fit(lit, _Epochs())
+        return job, trainer
+
+    plain, without = trained(tmp_path / "plain", None)
+    fast, trainer = trained(tmp_path / "fast", partial(Captured, size=8, give_up=None, recorder=Repeats()))
+    torch.testing.assert_close(fast.state_dict(), plain.state_dict(), rtol=1e-5, atol=1e-7)
+    assert trainer.global_step == without.global_step
+    saved = torch.load(tmp_path / "fast" / "last.ckpt", weights_only=True)
+    assert saved["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-2)
+
+
+class _Epochs:
+    """The batches of an epoch as one group."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self):
+        yield Group(iter(batches(BATCHES)), 0, BATCHES)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

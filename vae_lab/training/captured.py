@@ -119,13 +119,21 @@ class Captured:
             RunFailed: the step cannot be captured, and ``give_up`` is None.
         """
         if not self._works or len(batch.x) != self.size or at.together > 1:
-            return self.engine.take(batch, at)
+            return self._beside_the_graph(batch, at)
         if self._before:
             self._before -= 1
             return self.recorder.beside(lambda: self._ordinary(batch, at))
         if self._replay is None and not self._capture(batch, at):
             return self.engine.take(batch, at)
         return self._replayed(batch, at)
+
+    def _beside_the_graph(self, batch: Batch, at: Place) -> dict[str, LossTerms]:
+        """A step of the engine, whose state ends up in the tensors that the graph reads."""
+        state = self._state()
+        terms = self.engine.take(batch, at)
+        if self._replay is not None:
+            self._carry(state)
+        return terms
 
     def _ordinary(self, batch: Batch, at: Place) -> dict[str, LossTerms]:
         """A step of the engine, whose draws are noted."""

@@ -16,7 +16,7 @@ from vae_lab.errors import RunFailed
 from vae_lab.noise import SeededNoise
 from vae_lab.training.captured import Captured, plain_settings
 from vae_lab.training.checkpoints import AVERAGED, scored_weights
-from vae_lab.training.engine import Engine, OptimizerHook, Phase, Place
+from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.job import Job
 from vae_lab.training.precision import Float16, clip_gradients
 from vae_lab.training.term_sums import TermSums, why_diverged
@@ -43,8 +43,8 @@ class LitJob(pl.LightningModule):
         ema: decay of the average of the weights, with which validation computes the objective; None: no average.
         log_every: optimizer steps between two points of the ``step/…`` curves.
         loss: computes the loss in training in place of the job, e.g. its compiled equivalent.
-        capture: makes what takes the steps of an engine as CUDA graphs; its arguments are the engine, the module and
-            ``stepped`` of :class:`~vae_lab.training.captured.Captured`. None: all steps are ordinary ones.
+        capture: :class:`~vae_lab.training.captured.Captured` without the arguments ``engine``, ``module`` and
+            ``stepped``; None: all steps are ordinary ones.
     """
 
     engine: Engine
@@ -62,7 +62,7 @@ class LitJob(pl.LightningModule):
         log_every: int,
         loss: Callable[[Batch, Step], LossTerms] | None = None,
         ema: float | None = None,
-        capture: Callable[[Engine, nn.Module, OptimizerHook], Captured] | None = None,
+        capture: Callable[..., Captured] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -122,7 +122,7 @@ class LitJob(pl.LightningModule):
             optimizer._on_before_step()  # Lightning counts steps there, and saves no checkpoint before the first one
             optimizer._on_after_step()
 
-        return self.capture(self.engine, self.job, stepped)
+        return self.capture(self.engine, self.job, stepped=stepped)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the averaged weights beside the trained ones, and no setting that only a CUDA graph needs."""
