@@ -84,6 +84,11 @@ class TrainConfig(Settings):
         description="torch.compile the training step; auto: only if training is long enough to gain from it",
         examples=["true"],
     )
+    graph: bool = Field(
+        False,
+        description="take each training step as one CUDA graph, which launches its kernels without waiting for Python",
+        examples=["true"],
+    )
     classifier: Literal[True, False, "auto"] = Field(
         True,  # earlier versions do not have this field
         description="train a classifier for FID and others if the dataset has none; auto: if the run takes longer",

@@ -46,7 +46,8 @@ def _trains_alone(run: Prepared) -> bool:
     # With 16-mixed, the loss of all jobs is scaled by one factor, which an overflow in one job would halve.
     half = lightning_name(settings.precision, settings.accelerator.precision) == "16-mixed"
     done = run.epochs_done >= settings.epochs
-    if several_processes or half or done or settings.compile is True or not getattr(objective, "stackable", True):
+    own_step = settings.compile is True or settings.graph
+    if several_processes or half or done or own_step or not getattr(objective, "stackable", True):
         return True
     values = {**dict(run.job.named_parameters()), **dict(run.job.named_buffers())}
     unusual = set(run.job.state_dict()) - set(values)  # shared under two names, or neither parameter nor buffer
