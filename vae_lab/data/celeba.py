@@ -86,7 +86,7 @@ def _files(here: ByHand, place: Path, names: list[str]) -> tuple[list[Path], tup
         here.refuse_faulty(place, "img_align_celeba")
         raise UserError(
             f"dataset=celeba: {shown(folder)} lacks {len(missing):,} of the {len(names):,} images of list_attr_celeba, "
-            f"the first being {shown(missing[0])}; unpack img_align_celeba.zip again, or remove their lines from the list"
+            f"the first being {shown(missing[0])}; unpack img_align_celeba.zip again, or remove their lines"
         )
     others = sum(Path(name).suffix.lower() in suffixes() for name in present.difference(names))
     note = f"{others:,} image{'s' if others > 1 else ''} of {shown(folder)} left out, because no list has them."

@@ -2,8 +2,7 @@
 
 The photographs lie in one folder per person, ``lfw-py/lfw_funneled/<Name>/<Name>_0001.jpg``, beside the two lists of
 the published split: ``peopleDevTrain.txt`` and ``peopleDevTest.txt``. A list begins with the number of people; each
-further line has a name and the number of this person's photographs. Tables with commas and a header (``.csv``) are read,
-too.
+further line has a name and the number of this person's photographs. Tables with a header (``.csv``) are read, too.
 """
 
 from dataclasses import replace
