@@ -35,9 +35,8 @@ class _Type:
         Raises:
             ValueError: it is no type of numbers.
         """
-        order = self.order if isinstance(self.order, str) and self.order in "<>=|" else "|"
-        name = self.name.decode("latin1") if isinstance(self.name, bytes) else self.name
-        dtype = np.dtype(str(name)).newbyteorder(order)
+        name = self.name.decode("latin1") if isinstance(self.name, bytes) else str(self.name)
+        dtype = np.dtype(name).newbyteorder(">" if self.order == ">" else "<")
         if dtype.kind not in "buif":
             raise ValueError(_NO_NUMBERS.format(f"an array of {dtype}"))
         return dtype

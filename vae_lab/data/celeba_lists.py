@@ -72,7 +72,8 @@ def partition(file: Path) -> Table:
 
 def _read(file: Path, headed: bool) -> Table:
     lines = _lines(file)
-    told, columns = None, ()
+    told: int | None = None
+    columns: tuple[str, ...] = ()
     if headed and file.suffix == ".csv":
         columns = tuple(next(lines, (0, [""]))[1][1:])
     elif headed:

@@ -1,7 +1,7 @@
 """Image files that a published dataset lists, scaled and decoded once, as those of a folder of images are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from vae_lab.data.cache import held_bytes, key_of
 from vae_lab.data.image_bytes import READING, ImageReader, pixels_of
 from vae_lab.data.image_files import shown
 from vae_lab.data.image_opening import for_each
+from vae_lab.data.mapped_bytes import held_bytes, key_of
 from vae_lab.errors import UserError
 
 
@@ -56,9 +56,8 @@ class Decoding:
             if not file.is_file():
                 raise UserError(f"{file} is missing; complete the folder")
         full = (len(files), self.channels, self.height, self.width)
-        return held_bytes(
-            full, self.memory, lambda: key_of((READING, self), files), lambda out: self._decode(files, out)
-        )
+        options = (READING, replace(self, memory_gb=0))
+        return held_bytes(full, self.memory, lambda: key_of(options, files), lambda out: self._decode(files, out))
 
     def cropped(self, image: Image.Image, file: Path) -> Image.Image:
         """Return the square in the centre of an image, or the whole image if nothing is to be cut out.

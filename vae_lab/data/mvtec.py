@@ -15,6 +15,7 @@ the defects, in alphabetical order. Their masks, of the size of the images, are 
     data.test.masks is None           where the folder has no ground_truth
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,10 +27,10 @@ from torch import Tensor
 
 from vae_lab.config.paths import expanded
 from vae_lab.data.by_hand import ByHand
-from vae_lab.data.cache import held_bytes, key_of
 from vae_lab.data.image_files import image_files, shown
 from vae_lab.data.image_opening import for_each, opened
 from vae_lab.data.listed_images import Decoding
+from vae_lab.data.mapped_bytes import held_bytes, key_of
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
 
@@ -113,7 +114,7 @@ class MVTec:
             for_each([mask for _, mask in given], decode)
 
         shape = (len(test), 1, self.decoding.height, self.decoding.width)
-        named = ("masks", self.decoding, [i for i, _ in given])
+        named = ("masks", replace(self.decoding, memory_gb=0), [i for i, _ in given])
         return held_bytes(shape, self.decoding.memory, lambda: key_of(named, [mask for _, mask in given]), fill)
 
     def _mask(self, file: Path, image: Path) -> np.ndarray:
