@@ -104,7 +104,10 @@ def _features(generated: Generated) -> str:
 def _factors(generated: Generated) -> str:
     if generated.data.factors:
         return ""
-    return "the dataset has no known factors; dataset=sprites has them, and dataset=arrays with dataset.source.factors="
+    return (
+        "the dataset has no known factors; dataset=sprites and dataset=faces have them, and dataset=arrays with "
+        "dataset.source.factors="
+    )
 
 
 def _conditional(generated: Generated) -> str:
