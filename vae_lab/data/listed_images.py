@@ -50,12 +50,22 @@ class Decoding:
         reader = ImageReader("dataset.source.")
 
         def decode(i: int) -> None:
-            out[i] = self._bytes(reader.read(files[i]))
+            out[i] = self.pixels(reader.read(files[i]), str(files[i]))
 
         for_each(files, decode)
 
-    def _bytes(self, image: Image.Image) -> np.ndarray:
+    def pixels(self, image: Image.Image, name: str) -> np.ndarray:
+        """Return an image in mode ``L`` or ``RGB`` as bytes [C, H, W].
+
+        Raises:
+            UserError: the square to cut out is larger than the image; the message begins with its name.
+        """
         if self.crop is not None:
+            if self.crop > min(image.size):
+                raise UserError(
+                    f"{name} is {image.height}×{image.width}, smaller than dataset.source.crop={self.crop}, the side "
+                    f"of the square that is cut out; give a larger image, or one of {self.height}×{self.width}"
+                )
             left, top = (image.width - self.crop) // 2, (image.height - self.crop) // 2
             image = image.crop((left, top, left + self.crop, top + self.crop))
         pixels = pixels_of(image, self.channels, self.height, self.width)
