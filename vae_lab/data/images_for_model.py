@@ -182,7 +182,11 @@ class _Shaping:
         if not self._others:
             return []
         name, shape = min(self._others.items())
-        several = f"{len(self._others):,} of {count:,} images were" if count > 1 else f"{name} was"
+        several = (
+            f"{len(self._others):,} of {count:,} images {'was' if len(self._others) == 1 else 'were'}"
+            if count > 1
+            else f"{name} was"
+        )
         example = f"{name} is {shape}" if count > 1 else f"from {shape}"
         return [f"{several} brought to {_kind(self.x_shape)} like the images of this run ({example})."]
 

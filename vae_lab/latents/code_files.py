@@ -1,9 +1,9 @@
-"""Files of codes: one row per image in ``.csv``, ``.npy`` or ``.parquet``, written by ``encode`` and read by ``decode``.
+"""Files of codes: one row per image in a ``.csv``, ``.npy`` or ``.parquet`` file, for ``encode`` and ``decode``.
 
-A table is a mapping of columns, each [N] or [N, D]: ``file``, ``y`` of a conditional run, ``kl`` in nats, and for each
-level ``mean`` and ``log_var``, or the integers ``code``; in a hierarchy ``level1_mean`` and so on. CSV has a column
-``mean_0``, ``mean_1``, … for each dimension, with nine digits, so that float32 numbers are read back exactly. A ``.npy``
-file is a structured array, ``numpy.load(file)["mean"]``. In Parquet a vector is a list.
+A table is a mapping of columns, each [N] or [N, D]: ``file``, ``y`` of a conditional run, ``kl_total`` in nats, and for
+each level ``mean``, ``log_var`` and ``kl`` of every dimension, or the integers ``code``; in a hierarchy ``level1_mean``
+and so on. CSV has a column ``mean_0``, ``mean_1``, … for each dimension, with nine digits, so that float32 numbers are
+read back exactly. A ``.npy`` file is a structured array, ``numpy.load(file)["mean"]``. In Parquet a vector is a list.
 """
 
 import csv

@@ -139,7 +139,7 @@ class TrainedModel:
     def posterior(self, x: Tensor, y: Given | None = None) -> list[LevelCodes]:
         """Return the codes of every level, top first, with log σ² and KL in nats; see :meth:`encode`."""
         x = self._examples(x)
-        given = self._given(y, len(x))
+        given = self.y_of(y, len(x))
         return encode_levels(self.model, x, given, self._noise, self.job.objective.variational)
 
     def decode(self, z: Tensor, y: Given | None = None) -> Tensor:
@@ -156,7 +156,7 @@ class TrainedModel:
         z = torch.as_tensor(z)
         if z.is_floating_point():
             z = z.float()
-        return decode_matrix(self.model, z, self._given(y, len(z)), self._noise)
+        return decode_matrix(self.model, z, self.y_of(y, len(z)), self._noise)
 
     def reconstruct(self, x: Tensor, y: Given | None = None) -> Tensor:
         """Return the decoded codes of examples, ``decode(encode(x, y), y)``: [N, *x_shape]; see :meth:`encode`."""
@@ -181,7 +181,7 @@ class TrainedModel:
         if steps < 2:
             raise UserError(f"steps={steps}: a line has two ends, which are among the steps; type steps=10")
         x = self._examples(torch.stack([torch.as_tensor(a), torch.as_tensor(b)]))
-        given = self._given(y, 2)
+        given = self.y_of(y, 2)
         if given is not None and given.ndim == 1:
             given = one_hot(given, self.environment["y_size"])
         given = None if given is None else given.float()
@@ -207,7 +207,7 @@ class TrainedModel:
             raise UserError(f"x holds {x.dtype} values, and the model receives floats in [0, 1]; type x.float() / 255")
         return x.float()
 
-    def _given(self, y: Given | None, n: int) -> Tensor | None:
+    def y_of(self, y: Given | None, n: int) -> Tensor | None:
         """The labels [n] or the attributes [n, A] of n examples.
 
         Raises:
