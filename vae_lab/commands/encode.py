@@ -44,7 +44,7 @@ def encode(config: Node, console: Console) -> None:
     follow = tracker(console)
 
     def blocks() -> Iterator[Table]:
-        for x, y, names in follow(images.batches(), f"encoding {len(images.names):,} images"):
+        for x, y, names in follow(images.counted(), f"encoding {len(images.names):,} images"):
             yield _table(run, names, y, run.posterior(x, y))
 
     x, y, names = first_of(images, MOST)

@@ -15,12 +15,14 @@ from vae_lab.config.trust import trusting
 from vae_lab.data.corruption import drawn_binary
 from vae_lab.data.images_for_model import ImagesForModel, Reading, images_for_model
 from vae_lab.errors import UserError
+from vae_lab.evaluation.scoring import Counted
 from vae_lab.examples import values_from
 from vae_lab.noise import SeededNoise
 from vae_lab.runs.run import Run
 
 SPLITS = ("train", "val", "test")
 AT_ONCE = 500  # images that are read at a time
+UserBatch = tuple[Tensor, Tensor | None, list[str]]  # images [n, C, H, W], their y, their names
 
 
 @dataclass
@@ -33,7 +35,11 @@ class UserImages:
     y: Tensor | None  # labels [N] or attributes [N, A], for a conditional run
     blocks: Callable[[], Iterator[Tensor]]  # the images [n, C, H, W], a block at a time
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor | None, list[str]]]:
+    def counted(self) -> Counted[UserBatch]:
+        """Return the batches with their number, for the time left."""
+        return Counted(self.batches(), -(-len(self.names) // AT_ONCE))
+
+    def batches(self) -> Iterator[UserBatch]:
         """Yield the images of each block, their y and their names."""
         start = 0
         for x in self.blocks():

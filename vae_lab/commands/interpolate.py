@@ -11,6 +11,7 @@ from vae_lab.config.node import Node
 from vae_lab.config.schema import check
 from vae_lab.config.settings import InterpolateConfig
 from vae_lab.figures.named_images import image_line
+from vae_lab.inference import code_sizes
 from vae_lab.report.terminal import print_plainly
 from vae_lab.report.titles import title_of
 from vae_lab.runs.run import Run
@@ -31,12 +32,14 @@ def interpolate(config: Node, console: Console) -> None:
     run = load_finished(settings.run)
     refuse_other_kinds(run, "interpolate")
     (a, y_a, name_a), (b, y_b, name_b) = (_end(settings, run, called) for called in ("a", "b"))
-    way = "" if settings.line == "linear" else f"-{settings.line}"
-    files = OutputFiles.of(run, settings.to, "interpolated", f"{name_a}-{name_b}{way}")
+    suffix = "" if settings.line == "linear" else f"-{settings.line}"
+    files = OutputFiles.of(run, settings.to, "interpolated", f"{name_a}-{name_b}{suffix}")
     run.job.to(device_for(settings.accelerator))
     y = None if y_a is None or y_b is None else torch.cat([y_a, y_b])
     line = run.interpolate(a[0], b[0], settings.steps, y, settings.line == "spherical")
-    title = f"{settings.line.capitalize()} line between the codes of {name_a} (A) and {name_b} (B)"
+    way = {"linear": "straight line", "spherical": "line on a great circle"}[settings.line]
+    codes = "the vectors of their codes" if code_sizes(run.model) else "their codes"
+    title = f"From {name_a} (A) to {name_b} (B) on a {way} between {codes}"
     files.write(
         npy_writer(line.numpy()),
         lambda: image_line(a[0], line, b[0], (name_a, name_b), title, title_of(run.config)),

@@ -39,7 +39,7 @@ def reconstruct(config: Node, console: Console) -> None:
     run.job.to(device_for(settings.accelerator))
     print_notes(console, images.notes)
     parts, squares = [], 0.0
-    for x, y, _ in tracker(console)(images.batches(), f"reconstructing {len(images.names):,} images"):
+    for x, y, _ in tracker(console)(images.counted(), f"reconstructing {len(images.names):,} images"):
         parts.append(run.reconstruct(x, y))
         squares += float(errors(x, parts[-1]).sum())
     x_hat = torch.cat(parts)
@@ -68,5 +68,5 @@ def pairs(run: Run, x: Tensor, x_hat: Tensor, names: Sequence[str], count: int, 
     if more:
         texts = [f"{text}\n{line}" for text, line in zip(texts, more)]
     which = f"The first {len(x)} of {count:,} images" if len(x) < count else "Images" if count > 1 else "Image"
-    unit = "MSE: squared error, mean over pixels" + ("; KL in nats" if more else "")
-    return named_images([x, x_hat], texts, f"{which} above their reconstructions. {unit}", title_of(run.config))
+    unit = "MSE is the mean over pixels" + (", KL is in nats" if more else "")
+    return named_images([x, x_hat], texts, f"{which} above reconstructions; {unit}", title_of(run.config))

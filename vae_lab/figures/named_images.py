@@ -6,10 +6,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vae_lab.figures.image_grids import caption, centres, image_grid, show
+from vae_lab.figures.image_grids import caption, centres, fitting_size, image_grid, show
 from vae_lab.figures.style import new_figure
 
-MOST = 48  # images in a picture
+MOST = 32  # images in a picture
 COLUMNS = 8
 _LONGEST = 14  # letters of a name
 
@@ -29,12 +29,14 @@ def named_images(rows: Sequence[Tensor], captions: Sequence[str], title: str, su
     cell = 7 / COLUMNS if n > 2 else 1.6
     high, text = bands * len(rows) * cell * height / width, bands * (0.14 * lines + 0.12)
     figure = new_figure(cell * COLUMNS if n > 2 else 6.4, high + text, title, subtitle, pictures=high)
+    longest = max((line for text in captions for line in text.splitlines()), key=len)
     for axes, band in zip(figure.subplots(bands, 1, squeeze=False)[:, 0], range(0, n, columns)):
         part = slice(band, band + columns)
         grid = image_grid(torch.cat([_filled(images[part], columns) for images in rows]), columns)
         show(axes, grid)
         texts = [*captions[part], *[""] * (columns - len(captions[part]))]
-        caption(axes, texts, centres(columns, width), len(rows) * (height + 1))
+        size = fitting_size(axes, [longest] * columns)  # the same in every band
+        caption(axes, texts, centres(columns, width), len(rows) * (height + 1), size=size)
     return figure
 
 
@@ -50,8 +52,8 @@ def image_line(a: Tensor, line: Tensor, b: Tensor, names: tuple[str, str], title
     """
     images, steps = torch.cat([a[None], line, b[None]]), len(line)
     texts = [f"A\n{short(names[0])}", *(_share(i, steps) for i in range(steps)), f"B\n{short(names[1])}"]
-    columns = min(len(images), 12)
-    bands, (height, width) = -(-len(images) // columns), images.shape[2:]
+    bands, (height, width) = -(-len(images) // 12), images.shape[2:]
+    columns = -(-len(images) // bands)
     cell = 9 / columns if columns > 6 else 1.2
     high = bands * cell * height / width
     figure = new_figure(cell * columns, high + bands * 0.4, title, subtitle, pictures=high)

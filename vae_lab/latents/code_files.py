@@ -105,9 +105,9 @@ def read_codes(path: Path, start: str) -> tuple[np.ndarray, Table]:
     levels = [table[name] for name in table if _CODES.fullmatch(name)]
     if not levels:
         raise UserError(f"{start}: there are no columns mean_0, mean_1, … or code_0, …, as vae-lab encode writes them")
-    matrix = np.concatenate([level.reshape(len(level), -1) for level in levels], 1)
-    if len(matrix) == 0:
+    if not all(len(level) for level in levels):
         raise UserError(f"{start}: there are no codes in it")
+    matrix = np.concatenate([level.reshape(len(level), -1) for level in levels], 1)
     return matrix, {name: table[name] for name in ("file", "y") if name in table}
 
 
