@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import vae_lab
-from vae_lab.commands.encode import _table
+from vae_lab.commands.encode import table_of
 from vae_lab.latents.code_files import read_codes, write_table
 
 FAMILIES = {
@@ -63,7 +63,7 @@ def test_decoded_codes_are_the_reconstructions(run):
 def test_decoded_codes_of_a_file_are_the_reconstructions(run, tmp_path, suffix):
     x, y = examples(run)
     path = tmp_path / f"codes{suffix}"
-    write_table(path, suffix, [_table(run, [str(i) for i in range(7)], y, run.posterior(x, y))])
+    write_table(path, suffix, [table_of(run, [str(i) for i in range(7)], y, run.posterior(x, y))])
     codes, others = read_codes(path, "codes=x")
     if y is not None:
         assert list(others["y"]) == [run.environment["classes"][label] for label in y.tolist()]

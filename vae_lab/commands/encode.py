@@ -45,7 +45,7 @@ def encode(config: Node, console: Console) -> None:
 
     def blocks() -> Iterator[Table]:
         for x, y, names in follow(images.counted(), f"encoding {len(images.names):,} images"):
-            yield _table(run, names, y, run.posterior(x, y))
+            yield table_of(run, names, y, run.posterior(x, y))
 
     x, y, names = first_of(images, MOST)
     files.write(
@@ -55,7 +55,7 @@ def encode(config: Node, console: Console) -> None:
     print_plainly(console, str(files))
 
 
-def _table(run: Run, names: Sequence[str], y: Tensor | None, levels: Sequence[LevelCodes]) -> Table:
+def table_of(run: Run, names: Sequence[str], y: Tensor | None, levels: Sequence[LevelCodes]) -> Table:
     """The columns of a block of images."""
     table: dict[str, np.ndarray] = {"file": np.array(names)}
     if y is not None:

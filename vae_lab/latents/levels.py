@@ -173,9 +173,10 @@ def decode_line(
     ((x, given),) = _batches(model, x, y)
     with torch.inference_mode():
         ends = [z[0] for z in mean_latents(model, x, given, noise).z]
-    lines = [line(*end.flatten(1).unbind(), steps, spherical) for end in ends]
+    lines = [line(end[0].flatten(), end[1].flatten(), steps, spherical) for end in ends]
+    given = None if given is None else line(given[0], given[1], steps)
     images = []
-    for rows, of_rows in _batches(model, torch.cat(lines, 1), None if given is None else line(*given.unbind(), steps)):
+    for rows, of_rows in _batches(model, torch.cat(lines, 1), given):
         parts = rows.split([part.shape[1] for part in lines], 1)
         levels = tuple(part.reshape(1, len(rows), *end.shape[1:]) for part, end in zip(parts, ends))
         with torch.inference_mode():
