@@ -9,7 +9,7 @@ from vae_lab.config.devices import device_for
 from vae_lab.config.node import Node
 from vae_lab.config.paths import expanded
 from vae_lab.config.schema import check
-from vae_lab.config.settings import DecodeConfig
+from vae_lab.config.settings_of_use import DecodeConfig
 from vae_lab.errors import UserError
 from vae_lab.figures.named_images import MOST, named_images, short
 from vae_lab.inference import code_sizes
@@ -17,9 +17,9 @@ from vae_lab.latents.code_files import SUFFIXES, Table, read_codes
 from vae_lab.report.following import tracker
 from vae_lab.report.terminal import print_plainly
 from vae_lab.report.titles import title_of
+from vae_lab.runs.model_input import Given
 from vae_lab.runs.run import Run
 from vae_lab.runs.run_folder import load_finished
-from vae_lab.runs.trained_model import Given
 
 
 def decode(config: Node, console: Console) -> None:

@@ -13,7 +13,7 @@ from vae_lab.commands.reconstruct import pairs
 from vae_lab.config.devices import device_for
 from vae_lab.config.node import Node
 from vae_lab.config.schema import check
-from vae_lab.config.settings import EncodeConfig
+from vae_lab.config.settings_of_use import EncodeConfig
 from vae_lab.figures.named_images import MOST
 from vae_lab.inference import code_sizes
 from vae_lab.latents.code_files import SUFFIXES, Table, write_table

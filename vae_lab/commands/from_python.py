@@ -1,6 +1,5 @@
 """``vae_lab.train``: trains a run from a notebook or a script, with the words of the command line or Python values."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from vae_lab.commands.carrying_out import is_sweep, start, trusted_names
@@ -61,7 +60,7 @@ def train(*words: object, **settings: object) -> Run:
     return load_run(folder.absolute(), trust=trust)
 
 
-def _trained(typed: list[str]) -> tuple[Path, Sequence[str]]:
+def _trained(typed: list[str]) -> tuple[Path, list[str]]:
     """Train a new run; return its folder and the names that its config may contain."""
     options, words = begun_from(*divided(typed))
     words = with_defaults_of_dataset(options, words)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vae_lab.config.make import make
 from vae_lab.config.paths import exists, expanded
-from vae_lab.config.settings import ImagesConfig
+from vae_lab.config.settings_of_use import ImagesConfig
 from vae_lab.config.trust import trusting
 from vae_lab.data.corruption import drawn_binary
 from vae_lab.data.images_for_model import ImagesForModel, Reading, images_for_model

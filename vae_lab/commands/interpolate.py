@@ -9,7 +9,7 @@ from vae_lab.commands.output_files import OutputFiles, npy_writer
 from vae_lab.config.devices import device_for
 from vae_lab.config.node import Node
 from vae_lab.config.schema import check
-from vae_lab.config.settings import InterpolateConfig
+from vae_lab.config.settings_of_use import InterpolateConfig
 from vae_lab.figures.named_images import image_line
 from vae_lab.inference import code_sizes
 from vae_lab.report.terminal import print_plainly
@@ -37,9 +37,9 @@ def interpolate(config: Node, console: Console) -> None:
     run.job.to(device_for(settings.accelerator))
     y = None if y_a is None or y_b is None else torch.cat([y_a, y_b])
     line = run.interpolate(a[0], b[0], settings.steps, y, settings.line == "spherical")
-    way = {"linear": "straight line", "spherical": "line on a great circle"}[settings.line]
+    way = {"linear": "straight line", "spherical": "great circle"}[settings.line]
     codes = "the vectors of their codes" if code_sizes(run.model) else "their codes"
-    title = f"From {name_a} (A) to {name_b} (B) on a {way} between {codes}"
+    title = f"From {name_a} (A) to {name_b} (B) along a {way} between {codes}"
     files.write(
         npy_writer(line.numpy()),
         lambda: image_line(a[0], line, b[0], (name_a, name_b), title, title_of(run.config)),

@@ -12,7 +12,7 @@ from vae_lab.commands.output_files import OutputFiles, npy_writer
 from vae_lab.config.devices import device_for
 from vae_lab.config.node import Node
 from vae_lab.config.schema import check
-from vae_lab.config.settings import ReconstructConfig
+from vae_lab.config.settings_of_use import ReconstructConfig
 from vae_lab.figures.named_images import MOST, named_images, short
 from vae_lab.report.following import tracker
 from vae_lab.report.terminal import print_notes, print_plainly
@@ -67,6 +67,7 @@ def pairs(run: Run, x: Tensor, x_hat: Tensor, names: Sequence[str], count: int, 
     texts = [f"{short(name)}\nMSE {error:.2g}" for name, error in zip(names, errors(x, x_hat).tolist())]
     if more:
         texts = [f"{text}\n{line}" for text, line in zip(texts, more)]
-    which = f"The first {len(x)} of {count:,} images" if len(x) < count else "Images" if count > 1 else "Image"
+    which = f"The first {len(x)} of {count:,} images" if len(x) < count else "Images"
+    shown = "Image above its reconstruction" if count == 1 else f"{which} above their reconstructions"
     unit = "MSE is the mean over pixels" + (", KL is in nats" if more else "")
-    return named_images([x, x_hat], texts, f"{which} above reconstructions; {unit}", title_of(run.config))
+    return named_images([x, x_hat], texts, f"{shown}; {unit}", title_of(run.config))

@@ -14,18 +14,15 @@ from vae_lab.config.node import Node, shown
 from vae_lab.config.parts import check_parts, reason
 from vae_lab.config.settings import (
     CompareConfig,
-    DecodeConfig,
-    EncodeConfig,
     EvaluateConfig,
     FiguresConfig,
-    InterpolateConfig,
     ListConfig,
-    ReconstructConfig,
     SampleConfig,
     ScoreConfig,
     Settings,
     TrainConfig,
 )
+from vae_lab.config.settings_of_use import DecodeConfig, EncodeConfig, InterpolateConfig, ReconstructConfig
 from vae_lab.errors import UserError, did_you_mean
 
 SCHEMAS: dict[str, type[Settings]] = {

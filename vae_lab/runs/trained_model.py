@@ -3,6 +3,7 @@
 Everything that is returned is a plain tensor on the CPU, without gradients.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch.nn.functional import one_hot
 from vae_lab.config.node import Node
 from vae_lab.config.trust import trusting
 from vae_lab.data.dataset import Dataset
-from vae_lab.errors import UserError, counted
+from vae_lab.errors import UserError
 from vae_lab.evaluation.conditions import Word, as_in_training, in_turn, typed_y, unconditional, y_text
 from vae_lab.evaluation.draws import decoded_draws, is_code_prior, temperatures
 from vae_lab.evaluation.fitting import at_hand
@@ -24,23 +25,34 @@ from vae_lab.examples import values_from
 from vae_lab.inference import code_sizes
 from vae_lab.latents.levels import LevelCodes, NoiseFor, decode_line, decode_matrix, encode_levels, matrix
 from vae_lab.noise import SeededNoise
+from vae_lab.runs.model_input import Given, examples_for, y_for
 from vae_lab.scores import Conditions
 from vae_lab.training.job import Job
 from vae_lab.types import CodePrior, Model, Sampler
 
-Given = Word | Sequence[Word] | Tensor  # labels or attributes, as the user types them or as a batch holds them
 
-
-class TrainedModel:
+class TrainedModel(ABC):
     """The use of a run's model; a :class:`~vae_lab.runs.run.Run` provides the attributes."""
 
     path: Path
     config: Node
     environment: Node
     trust: Sequence[str]
-    job: Job
-    data: Dataset
-    evaluation: Evaluation
+
+    @property
+    @abstractmethod
+    def job(self) -> Job:
+        """The model and the objective."""
+
+    @property
+    @abstractmethod
+    def data(self) -> Dataset:
+        """The dataset."""
+
+    @property
+    @abstractmethod
+    def evaluation(self) -> Evaluation:
+        """What metrics and figures receive."""
 
     @property
     def model(self) -> Model:
@@ -117,7 +129,7 @@ class TrainedModel:
                 return as_in_training(self.data.train)
             return in_turn(typed_y(y, self.environment["classes"], self.environment["attributes"]))
         if y is not None:
-            raise UserError(f"y={y_text(y)}: this run is not conditional; leave y out, or train with conditional=true")
+            raise _unused(y)
         return unconditional
 
     def encode(self, x: Tensor, y: Given | None = None) -> Tensor:
@@ -195,35 +207,20 @@ class TrainedModel:
 
     def _examples(self, x: Tensor) -> Tensor:
         """The examples as the model receives them."""
-        x, shape, values = torch.as_tensor(x).detach(), self.model.x_shape, values_from(self.environment.get("values"))
-        if tuple(x.shape[1:]) != tuple(shape):
-            raise UserError(
-                f"x of shape {list(x.shape)}; {values.many} [N, {', '.join(map(str, shape))}] are needed; "
-                f"x[None] makes one of a single {values.one}"
-            )
-        if values.kind == "tokens":
-            return x.long()
-        if not x.is_floating_point():
-            raise UserError(f"x holds {x.dtype} values, and the model receives floats in [0, 1]; type x.float() / 255")
-        return x.float()
+        return examples_for(self.model, values_from(self.environment.get("values")), x)
 
     def y_of(self, y: Given | None, n: int) -> Tensor | None:
-        """The labels [n] or the attributes [n, A] of n examples.
+        """Return the labels [n] or the attributes [n, A] of n examples, which :meth:`encode` takes as y.
 
         Raises:
             UserError: the run is conditional and y is missing, or the reverse; or y is not of n examples.
         """
-        classes, attributes = self.environment["classes"], self.environment["attributes"]
-        if not self.model.conditional:
-            if y is not None:
-                self.conditions(0 if isinstance(y, Tensor) else y)  # refuses it
-            return None
-        if y is None:
-            example = f"[{','.join('0.5' for _ in attributes)}]" if attributes else classes[0]
-            raise UserError(f"this run is conditional; type y={example}, the {'attributes' if attributes else 'label'}")
-        rows = y.cpu() if isinstance(y, Tensor) else typed_y(y, classes, attributes)
-        if len(rows) == 1:
-            rows = rows.expand(n, *rows.shape[1:])
-        if len(rows) != n:
-            raise UserError(f"y has {counted(len(rows), 'entry', 'entries')} for {n} images; type one, or one for each")
-        return rows
+        if self.model.conditional:
+            return y_for(self.environment["classes"], self.environment["attributes"], y, n)
+        if y is not None:
+            raise _unused(y.tolist() if isinstance(y, Tensor) else y)
+        return None
+
+
+def _unused(y: Word | Sequence[Word]) -> UserError:
+    return UserError(f"y={y_text(y)}: this run is not conditional; leave y out, or train with conditional=true")
