@@ -22,6 +22,7 @@ from vae_lab.config.settings import (
     Settings,
     TrainConfig,
 )
+from vae_lab.config.settings_of_use import DecodeConfig, EncodeConfig, InterpolateConfig, ReconstructConfig
 from vae_lab.errors import UserError, did_you_mean
 
 SCHEMAS: dict[str, type[Settings]] = {
@@ -29,6 +30,10 @@ SCHEMAS: dict[str, type[Settings]] = {
     "evaluate": EvaluateConfig,
     "figures": FiguresConfig,
     "sample": SampleConfig,
+    "encode": EncodeConfig,
+    "decode": DecodeConfig,
+    "reconstruct": ReconstructConfig,
+    "interpolate": InterpolateConfig,
     "score": ScoreConfig,
     "compare": CompareConfig,
     "list": ListConfig,

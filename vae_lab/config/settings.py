@@ -125,7 +125,8 @@ class TrainConfig(Settings):
     logger: Node
 
 
-def _trust() -> Any:
+def trust_field() -> Any:
+    """Return the field ``trust`` of a command that reads a run."""
     return Field(
         default_factory=list,
         description="packages outside vae_lab whose classes the run's config may name, in this command only",
@@ -144,7 +145,7 @@ class SweepConfig(Settings):
     vary: Node
     launcher: Node
     search: Node
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
 
 
 class FiguresConfig(Settings):
@@ -152,7 +153,7 @@ class FiguresConfig(Settings):
 
     run: str = Field(description="the run folder, or the folder of a sweep")
     data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     features: Node
@@ -217,7 +218,7 @@ class SampleConfig(Settings):
     )
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     sampler: Node = Field(default_factory=dict)
