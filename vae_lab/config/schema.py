@@ -15,6 +15,7 @@ from vae_lab.config.parts import check_parts, reason
 from vae_lab.config.settings import (
     CompareConfig,
     EvaluateConfig,
+    ExploreConfig,
     FiguresConfig,
     ListConfig,
     SampleConfig,
@@ -30,6 +31,7 @@ SCHEMAS: dict[str, type[Settings]] = {
     "figures": FiguresConfig,
     "sample": SampleConfig,
     "score": ScoreConfig,
+    "explore": ExploreConfig,
     "compare": CompareConfig,
     "list": ListConfig,
 }

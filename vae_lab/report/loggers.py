@@ -196,6 +196,14 @@ def log_figure(logger: Logger, name: str, path: Path, step: int) -> None:
         logger.experiment.add_image(f"figures/{name}", read_image(str(path)), step)
 
 
+def log_page(logger: Logger, name: str, path: Path, step: int) -> None:
+    """Log an HTML page, which W&B shows in its panels and TensorBoard does not."""
+    if isinstance(logger, WandbLogger):
+        import wandb
+
+        logger.experiment.log({name: wandb.Html(path.read_text(encoding="utf-8"), inject=False), "trainer/global_step": step})
+
+
 def upload_advice(run_dir: Path) -> str | None:
     """Return how to upload a run that W&B has logged offline; None if it has not.
 
