@@ -26,7 +26,7 @@ def maps_of(codes: Tensor, sd: Tensor) -> list[dict[str, Any]]:
         return [{**_map("codes", ("z[0]", "z[1]"), codes, ""), "plane": True}]
     if len(codes) < _FEWEST or float(sd.max()) <= 1e-6 * float(codes.abs().max()):
         return [_map("codes", ("z[0]", "z[1]"), codes[:, :2], "")]
-    return [_pca(codes), _tsne(codes)]
+    return [_tsne(codes), _pca(codes)]
 
 
 def _pca(codes: Tensor) -> dict[str, Any]:

@@ -92,7 +92,7 @@ function connectButtons() {
   byId("png").addEventListener("click", () => {
     enlarged(imageOf(state)).toBlob((blob) => download(blob, "latent-image.png"));
   });
-  for (let rank = 0; rank < Math.min(6, COUNT); rank++) {
+  for (let rank = 0; rank < Math.min(NEAREST, COUNT); rank++) {
     const button = make("button", { type: "button" }, make("canvas"));
     button.addEventListener("click", () => { goToPoint(Number(button.dataset.image)); changed(); });
     byId("nearest").append(button);

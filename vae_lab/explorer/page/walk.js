@@ -36,6 +36,7 @@ function imageOf({ z, y, point, drawn }) {
   return cut(sheets.grid, gridPlace(z));
 }
 
+const NEAREST = 8;
 let frame = 0;
 function show() { // at the next frame, however often it is asked for
   frame ||= requestAnimationFrame(() => {
@@ -92,7 +93,7 @@ function changed() { // after any change of the state but a preview
 }
 
 function drawNearest() {
-  const found = nearestCodes(CODES, withAttributes(state.z), DATA.aggregate, 6);
+  const found = nearestCodes(CODES, withAttributes(state.z), DATA.aggregate, NEAREST);
   [...byId("nearest").children].forEach((button, rank) => {
     if (!found[rank]) { button.hidden = true; return; }
     const { place, distance } = found[rank], name = DATA.labels ? `${DATA.classes[DATA.labels[place]]}, ` : "";
