@@ -10,7 +10,7 @@ function addDimension(d) {
   const one = slider({
     name: `z[${d}]`, note, low: MEAN[d] - RANGE * sd, high: MEAN[d] + RANGE * sd, value: state.z[d],
     title: `Dimension ${d}: mean ${shown(MEAN[d])}, sd ${shown(SD[d])} over test images`,
-    changed: (value) => { const z = [...state.z]; z[d] = value; goTo(z); changed(); },
+    changed: (value) => { move(d, value); changed(); },
   });
   dimensions.push({ d, ...one });
   byId("sliders").append(one.element);
@@ -82,13 +82,12 @@ function connectButtons() {
       const i = Math.floor(Math.random() * DRAWS.length / SIZE);
       goTo(DRAWS.subarray(i * SIZE, (i + 1) * SIZE), { y: conditionOf(i % COUNT) });
     } else {
-      state.drawn = Math.floor(Math.random() * DATA.prepared.drawn);
-      state.point = null;
+      goTo(state.z, { drawn: Math.floor(Math.random() * DATA.prepared.drawn) });
     }
     changed();
   });
   byId("centre").addEventListener("click", () => { goTo(MEAN); changed(); });
-  byId("reset").addEventListener("click", () => { state.strengths.fill(0); begin(); changed(); });
+  byId("reset").addEventListener("click", () => { goTo(state.origin.z, state.origin); changed(); });
   byId("png").addEventListener("click", () => {
     enlarged(imageOf(state)).toBlob((blob) => download(blob, "latent-image.png"));
   });

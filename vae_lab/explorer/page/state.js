@@ -37,6 +37,13 @@ function onLine(t) {
 function goTo(z, { point = null, drawn = null, y = null } = {}) {
   Object.assign(state, { z: Array.from(z), point, drawn });
   if (y) state.y = y;
+  state.origin = { z: state.z, point, drawn, y };
+}
+
+function move(d, value) { // along one dimension, away from where one was
+  const z = [...state.z];
+  z[d] = value;
+  Object.assign(state, { z, point: null, drawn: null });
 }
 
 function goToPoint(i) {
