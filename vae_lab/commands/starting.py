@@ -123,6 +123,16 @@ def start_figures(composed: Composed) -> None:
     draw_figures({**composed.config, "choices": composed.choices}, composed.words, Console())
 
 
+def start_explore(composed: Composed) -> None:
+    """Write a page in which the latent space of a finished run is walked through."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.explore import explore
+
+    explore({**composed.config, "choices": composed.choices}, Console())
+
+
 def start_compare(composed: Composed) -> None:
     """Show runs side by side."""
     from rich.console import Console
@@ -150,6 +160,7 @@ STARTS: dict[str, Callable[[Composed], None]] = {
     "interpolate": start_interpolate,
     "figures": start_figures,
     "score": start_score,
+    "explore": start_explore,
     "compare": start_compare,
     "list": start_list,
 }

@@ -22,6 +22,7 @@ _OVERVIEW = """vae-lab: compose, train, score and visualise variational autoenco
   vae-lab reconstruct run=… images=<folder>             reconstructions beside the images, with their errors
   vae-lab interpolate run=… a=<image> b=<image>         the images between two images
   vae-lab figures run=outputs/<date>/<run>              draw the figures of a run again, e.g. as PDF files
+  vae-lab explore run=outputs/<date>/<run>              a page in which its latent space is walked through
   vae-lab score images=<folder or .npy> dataset=mnist   score images from any source
   vae-lab compare outputs/sweeps/<sweep>                compare runs: a table, a CSV file, one HTML page
   vae-lab list                                          all runs: state, settings that differ, scores
@@ -35,6 +36,7 @@ _EXAMPLES = {
     "evaluate": ["run=outputs/<date>/<run>", "run=outputs/<date>/<run> metrics=fid figures=none",
                  "run=outputs/<date>/<run> sampler=gmm sampler.components=50"],
     "score": ["images=my_images dataset=mnist", "images=samples.npy features=inception metrics=[fid,kid]"],
+    "explore": ["run=outputs/<date>/<run> open=true", "run=outputs/<date>/<run> out=mnist.html points=2000"],
     "compare": ["outputs/sweeps/<sweep>", "outputs/<date> 'outputs/*/*beta*' show=[fid,elbo] open=true"],
     "figures": ["run=outputs/<date>/<run> figures=[samples,curves]",
                 "run=outputs/<date>/<run> figures.style.format=pdf figures.style.title=false figures.style.width=3.3"],

@@ -15,6 +15,7 @@ from vae_lab.config.parts import check_parts, reason
 from vae_lab.config.settings import (
     CompareConfig,
     EvaluateConfig,
+    ExploreConfig,
     FiguresConfig,
     ListConfig,
     SampleConfig,
@@ -35,6 +36,7 @@ SCHEMAS: dict[str, type[Settings]] = {
     "reconstruct": ReconstructConfig,
     "interpolate": InterpolateConfig,
     "score": ScoreConfig,
+    "explore": ExploreConfig,
     "compare": CompareConfig,
     "list": ListConfig,
 }

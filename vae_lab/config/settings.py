@@ -5,7 +5,7 @@ Each class is the schema of the primary config of a command. :mod:`vae_lab.confi
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import MinLen
+from annotated_types import Ge, Le, MinLen
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from vae_lab.config.node import Node
@@ -222,6 +222,25 @@ class SampleConfig(Settings):
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     sampler: Node = Field(default_factory=dict)
+
+
+class ExploreConfig(Settings):
+    """The settings of ``vae-lab explore``."""
+
+    run: str = Field(description="the run folder")
+    out: str | None = Field(
+        description="the HTML file to write; null: explorer.html in the run folder", examples=["mnist.html"]
+    )
+    points: Annotated[int, Ge(16), Le(10_000)] = Field(
+        description="largest number of test images in the page", examples=[1000]
+    )
+    weights: Literal["fp16", "fp32"] = Field(
+        description="how the page stores the decoder's matrices; fp32 doubles their size", examples=["fp32"]
+    )
+    open: bool = Field(description="open the page in a browser", examples=["true"])
+    data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+    trust: list[str] = _trust()
+    choices: dict[str, str | None] = Field(default_factory=dict)
 
 
 class CompareConfig(Settings):
