@@ -264,6 +264,10 @@ class Data(Protocol):
         """Sentences for the user about how the dataset was read: what was left out, and what was assumed."""
 
     @property
+    def kept(self) -> Sequence[int]:
+        """The numbers of the classes that the training and validation examples are of; empty: of all."""
+
+    @property
     def binarize(self) -> str | None:
         """'dynamic' or 'static' where images are drawn black and white."""
 

@@ -73,6 +73,16 @@ def start_sample(composed: Composed) -> None:
     sample({**composed.config, "choices": composed.choices}, Console(), typed)
 
 
+def start_detect(composed: Composed) -> None:
+    """Find anomalies among images with a finished run."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.detect import detect
+
+    detect({**composed.config, "choices": composed.choices}, Console())
+
+
 def start_figures(composed: Composed) -> None:
     """Draw figures of a finished run, or of those of a sweep, again."""
     from rich.console import Console
@@ -104,6 +114,7 @@ STARTS: dict[str, Callable[[Composed], None]] = {
     "train": start_train,
     "evaluate": start_evaluate,
     "sample": start_sample,
+    "detect": start_detect,
     "figures": start_figures,
     "score": start_score,
     "compare": start_compare,

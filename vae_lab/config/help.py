@@ -17,6 +17,7 @@ _OVERVIEW = """vae-lab: compose, train, score and visualise variational autoenco
   vae-lab train from=outputs/<date>/<run> epochs=40     train a finished run for more epochs, in a new folder
   vae-lab evaluate run=outputs/<date>/<run>             score a finished run again
   vae-lab sample run=outputs/<date>/<run> n=1024        generate images and write them
+  vae-lab detect run=outputs/<date>/<run> images=<folder>   find anomalies among images
   vae-lab figures run=outputs/<date>/<run>              draw the figures of a run again, e.g. as PDF files
   vae-lab score images=<folder or .npy> dataset=mnist   score images from any source
   vae-lab compare outputs/sweeps/<sweep>                compare runs: a table, a CSV file, one HTML page
@@ -35,6 +36,9 @@ _EXAMPLES = {
     "figures": ["run=outputs/<date>/<run> figures=[samples,curves]",
                 "run=outputs/<date>/<run> figures.style.format=pdf figures.style.title=false figures.style.width=3.3"],
     "list": ["", "outputs/<date> 'outputs/*/*beta*' show=[val/elbo,fid]"],
+    "detect": ["run=outputs/<date>/<run> images=my_images false_alarms=0.01",
+               "run=outputs/<date>/<run> images=my_images.npy scores=[elbo,latent_path] out=found",
+               "run=outputs/<date>/<run> against=outputs/<date>/<run of another dataset> scores=all n=2000"],
     "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images",
                "run=outputs/<date>/<run> sampler=gmm"],
 }  # fmt: skip

@@ -14,6 +14,7 @@ from vae_lab.config.node import Node, shown
 from vae_lab.config.parts import check_parts, reason
 from vae_lab.config.settings import (
     CompareConfig,
+    DetectConfig,
     EvaluateConfig,
     FiguresConfig,
     ListConfig,
@@ -29,6 +30,7 @@ SCHEMAS: dict[str, type[Settings]] = {
     "evaluate": EvaluateConfig,
     "figures": FiguresConfig,
     "sample": SampleConfig,
+    "detect": DetectConfig,
     "score": ScoreConfig,
     "compare": CompareConfig,
     "list": ListConfig,

@@ -14,7 +14,7 @@ from vae_lab.scores import Generated, Trained, needs_of
 from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
-QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective"})
+QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective", "ensemble"})
 
 
 def missing(part: object, generated: Generated) -> tuple[str, str] | None:
@@ -164,6 +164,11 @@ def _likelihood(generated: Generated) -> str:
     return next((reason for reason in reasons if reason), "")
 
 
+def _ensemble(generated: Generated) -> str:
+    several = len(cast(Trained, generated).ensemble) > 1
+    return "" if several else "it needs several runs that differ in their seed; type run=<folder of a sweep over seeds>"
+
+
 def _trial(trained: Trained) -> Latents:
     """Infer the latents of one test example, with densities."""
     batch = next(trained.data.batches("test", 1))
@@ -187,5 +192,6 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "introspective": _introspective,  # The objective logs the KL of decoded images.
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.
+    "ensemble": _ensemble,  # There are several models that differ in their seed.
     "likelihood": _likelihood,  # log p(x|z) is a log-likelihood of the test examples.
 }
