@@ -1,0 +1,1 @@
+"""Moving in a latent space: codes of images, images of codes, and the lines and grids between codes."""
