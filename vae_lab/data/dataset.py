@@ -162,8 +162,8 @@ class Dataset(pl.LightningDataModule):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the labels; empty if there are none."""
-        return self.train.classes
+        """Names of the labels, which some sources give for the test examples alone; empty if there are none."""
+        return self.train.classes or self.test.classes
 
     @property
     def attributes(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from vae_lab.data.cache import held_bytes, key_of
 from vae_lab.data.image_bytes import READING, ImageReader, pixels_of
+from vae_lab.data.image_files import shown
 from vae_lab.data.image_opening import for_each
 from vae_lab.errors import UserError
 
@@ -34,6 +36,16 @@ class Decoding:
     inverted: bool = False
     memory_gb: float = 1.0
 
+    @property
+    def memory(self) -> int:
+        """The bytes that are held in memory at most."""
+        return int(self.memory_gb * 2**30)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The crop, for protocols: scores of images that were cut differently are not comparable."""
+        return {"crop": self.crop or "whole images"}
+
     def read(self, files: Sequence[Path]) -> Tensor:
         """Return images as uint8 [N, C, H, W].
 
@@ -43,20 +55,35 @@ class Decoding:
         for file in files:
             if not file.is_file():
                 raise UserError(f"{file} is missing; complete the folder")
-        full, memory = (len(files), self.channels, self.height, self.width), int(self.memory_gb * 2**30)
-        return held_bytes(full, memory, lambda: key_of((READING, self), files), lambda out: self._decode(files, out))
+        full = (len(files), self.channels, self.height, self.width)
+        return held_bytes(
+            full, self.memory, lambda: key_of((READING, self), files), lambda out: self._decode(files, out)
+        )
+
+    def cropped(self, image: Image.Image, file: Path) -> Image.Image:
+        """Return the square in the centre of an image, or the whole image if nothing is to be cut out.
+
+        Raises:
+            UserError: the image is smaller than the square.
+        """
+        if self.crop is None:
+            return image
+        if self.crop > min(image.size):
+            raise UserError(
+                f"dataset.source.crop={self.crop}: {shown(file)} has only {image.width}×{image.height} pixels; type "
+                f"dataset.source.crop={min(image.size)} or less, or null for whole images"
+            )
+        left, top = (image.width - self.crop) // 2, (image.height - self.crop) // 2
+        return image.crop((left, top, left + self.crop, top + self.crop))
 
     def _decode(self, files: Sequence[Path], out: np.ndarray) -> None:
         reader = ImageReader("dataset.source.")
 
         def decode(i: int) -> None:
-            out[i] = self._bytes(reader.read(files[i]))
+            out[i] = self._bytes(self.cropped(reader.read(files[i]), files[i]))
 
         for_each(files, decode)
 
     def _bytes(self, image: Image.Image) -> np.ndarray:
-        if self.crop is not None:
-            left, top = (image.width - self.crop) // 2, (image.height - self.crop) // 2
-            image = image.crop((left, top, left + self.crop, top + self.crop))
         pixels = pixels_of(image, self.channels, self.height, self.width)
         return 255 - pixels if self.inverted else pixels

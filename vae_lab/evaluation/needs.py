@@ -85,6 +85,8 @@ def _labels(generated: Generated) -> str:
         return "the dataset has attributes, not labels"
     if generated.data.test.labels is None:
         return "the dataset has no labels"
+    if generated.data.pool.labels is None:
+        return "only the test examples have labels"
     return "" if len(generated.data.classes) > 1 else "all examples of the dataset have the same label"
 
 
