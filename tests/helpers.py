@@ -132,7 +132,7 @@ class FakeData:
         self.values, self.root, self.notes = test.values, Path(), list(test.notes)
 
     binarize = None
-    kept = ()
+    normal = ()
 
     def as_received(self, clean: torch.Tensor, noise: Any) -> torch.Tensor:
         return clean

@@ -66,7 +66,7 @@ def detect_pair(
 
 
 def _refuse_unlike(first: Evaluation, second: Evaluation) -> None:
-    if first.data.name == second.data.name and first.data.kept == second.data.kept:
+    if first.data.name == second.data.name and first.data.normal == second.data.normal:
         raise UserError(f"against=: both runs are of {first.data.name}; name a run of another dataset")
     if tuple(first.data.x_shape) != tuple(second.data.x_shape):
         shapes = " and ".join("×".join(map(str, one.data.x_shape)) for one in (first, second))

@@ -39,8 +39,8 @@ class Dataset(pl.LightningDataModule):
         val_share: fraction of the training examples that is held out for validation if the source gives no
             validation set.
         limit: number of training examples to use; None: all. The validation and test sets stay complete.
-        keep: names or numbers of the classes to train and validate on; None: all. The test set has all classes, so that
-            the others are anomalies there.
+        keep: the class to train and validate on, by its name or number, or several; None: all. The test set has all
+            classes, so that the others are anomalies there.
         binarize: 'dynamic' or 'static' draws the pixels of images black or white; see
             :class:`~vae_lab.data.corruption.Corruption`.
         noise_std: σ of the noise on training images, for pixels in [0, 1].
@@ -62,7 +62,7 @@ class Dataset(pl.LightningDataModule):
         seed: int,
         val_share: Annotated[float, Ge(0.001), Lt(1)] = 0.1,
         limit: PositiveInt | None = None,
-        keep: Sequence[int | str] | None = None,
+        keep: int | str | Sequence[int | str] | None = None,
         binarize: Binarize | None = None,
         noise_std: NonNegativeFloat = 0.0,
         noise_share: Annotated[float, Ge(0), Le(1)] = 0.0,
@@ -76,6 +76,7 @@ class Dataset(pl.LightningDataModule):
             refuse_wrong_targets(name, split, part)
         self._refuse_image_options(binarize, noise_std, noise_share)
         self.kept = () if keep is None else kept_classes(keep, self.pool, name)
+        self.normal = self.kept or self.test.normal
         self.train, self.val = self._split(val_share, limit)
         # The examples as a model receives them, which differ from self.train etc. if they are binarised once.
         self._received = {"train": self.train, "val": self.val, "test": self.test}

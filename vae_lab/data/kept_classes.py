@@ -9,11 +9,11 @@ from vae_lab.errors import UserError, did_you_mean
 from vae_lab.examples import Examples
 
 
-def kept_classes(keep: Sequence[int | str], examples: Examples, dataset: str) -> tuple[int, ...]:
+def kept_classes(keep: int | str | Sequence[int | str], examples: Examples, dataset: str) -> tuple[int, ...]:
     """Return the numbers of the classes that ``dataset.keep`` names, ascending.
 
     Args:
-        keep: names of classes, or numbers where no class has such a name.
+        keep: the name of a class, or its number where no class has such a name; or several.
         examples: the training examples.
         dataset: the dataset's name, for messages.
 
@@ -21,6 +21,7 @@ def kept_classes(keep: Sequence[int | str], examples: Examples, dataset: str) ->
         UserError: the examples have no labels, there is no such class, no example has one of them, or no class is left
             out.
     """
+    keep = [keep] if isinstance(keep, int | str) else keep
     typed, classes = f"dataset.keep=[{','.join(map(str, keep))}]", examples.classes
     if examples.labels is None or not classes:
         raise UserError(f"{typed}: {dataset} has no class labels; leave dataset.keep out")

@@ -75,6 +75,11 @@ def _word(key: str, names: Sequence[str]) -> str:
     return f"{key}={names[0]}" if len(names) == 1 else f"'{key}=[{','.join(names)}]'"
 
 
+def _masks(generated: Generated) -> str:
+    given = generated.data.test.masks is not None
+    return "" if given else "the test images have no masks of defects; those of dataset=mvtec have some"
+
+
 def _images(generated: Generated) -> str:
     kind = generated.data.values.kind
     return "" if kind == "images" else f"the dataset holds {kind}, not images"
@@ -180,6 +185,7 @@ def _trial(trained: Trained) -> Latents:
 
 CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "images": _images,  # The examples are images.
+    "masks": _masks,  # The test images have masks of defects.
     "labels": _labels,  # There are class labels, and therefore a classifier if the examples are images.
     "classifier": _classifier,  # The classifier of the dataset is at hand, or may be trained.
     "features": _features,  # There is a network in whose features images are compared.

@@ -14,7 +14,7 @@ from vae_lab.scores import Trained
 _LINES = {"elbo": ("−ELBO", BLUE, "-"), "recon": ("recon", ORANGE, "--"), "kl": ("KL", GREEN, "-.")}
 _DASHES = ("-", "--", "-.", ":")
 _KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "test images turned by 180°",
-          "left_out": "the classes left out"}  # fmt: skip
+          "other_classes": "classes it was not trained on"}  # fmt: skip
 _IN_A_ROW = 3
 
 

@@ -5,8 +5,8 @@ autoencoder, recon alone), or those that ``scores=`` names (:mod:`vae_lab.metric
 *higher* likelihoods to other images than to those it was trained on (Nalisnick et al. 2019, arXiv 1810.09136); the
 AUROC is then below ½. The other kinds are uniform noise; Gaussian noise with the mean and σ of the test images' values;
 the test images rotated by 180°; and test images of another dataset of the same shape, if its files are present. Where a
-model was trained on some classes only (``dataset.keep``), the normal images are the test images of these classes, and
-the test images of all other classes are a further kind, ``left_out``.
+model was trained on some classes only (``dataset.keep``, ``dataset=mvtec``), the normal images are the test images of
+these classes, and the test images of all other classes are a further kind, ``other_classes``.
 
 The table ``ood.csv`` also has the AUPR both ways and the false alarms at 95 % detection
 (:mod:`vae_lab.metrics.common.detection`) of every kind and score.
@@ -65,14 +65,13 @@ class OOD:
     def __call__(self, trained: Trained) -> Scores:
         """Return ``ood_auroc_<kind>_<score>`` with intervals, the ROC curves at 101 false-alarm rates, and a table."""
         n = min(self.images or len(trained.data.test), len(trained.data.test))
-        foreign = ForeignImages(trained, n, self.others)
-        kinds = [kind for kind in foreign.kinds if self.kinds is None or kind in self.kinds]
+        foreign = ForeignImages(trained, n, self.others, self.kinds)
         chosen, refused = self._chosen(trained)
         found: dict[str, dict[str, Tensor]] = {}
-        for kind in ("test", *kinds):
+        for kind in ("test", *foreign.kinds):
             judged = Judged(partial(foreign.batches, kind), f"ood {kind}", foreign.y)
             found[kind] = {name: finite(score(trained, judged)) for name, score in chosen.items()}
-        kept = trained.data.kept
+        normal = trained.data.normal
         protocol = {
             "images": n,
             "split": "test",
@@ -81,7 +80,7 @@ class OOD:
             "gaussian": {"mean": foreign.mean, "sigma": foreign.sigma, "clamped": "to [0, 1]"},
             "rotated": "the test images turned by 180°; what is symmetric (the digits 0, 1, 8) hardly changes",
             "other": foreign.other,
-            **({"normal": [trained.data.classes[i] for i in kept]} if kept else {}),
+            **({"normal": [trained.data.classes[i] for i in normal]} if normal else {}),
             "likelihood": type(trained.model.likelihood).__name__,
             **({"scores": {name: score.about for name, score in chosen.items()}} if self.named else {}),
             "interval": bootstrap_protocol(self.bootstrap, "images of both kinds (turned ones with their originals)"),
@@ -126,7 +125,7 @@ class OOD:
 
 _MEANING = "AUROC by {} of {} against test images; 0.5 is blind"
 _KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "turned images",
-          "left_out": "the classes that were left out"}  # fmt: skip
+          "other_classes": "images of other classes"}  # fmt: skip
 
 
 def _named(score: AnomalyScore) -> str:

@@ -1,6 +1,6 @@
 """Images of kinds that a model was not trained on, as many of each as there are normal test images."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from vae_lab.noise import generator
 from vae_lab.scores import Trained
 from vae_lab.types import Batch
 
-MADE = ("test", "uniform", "gaussian", "rotated", "left_out")  # kinds that need no other dataset; test is normal
+MADE = ("test", "uniform", "gaussian", "rotated", "other_classes")  # kinds that need no other dataset; test is normal
 _NO_LABELS = (
     "No ood_auroc of noise and of other datasets: a conditional model scores an image given its label, and these "
     "images have none."
@@ -28,25 +28,31 @@ class ForeignImages:
         n: number of test images from which the normal ones are taken, by a fixed draw.
         others: name -> source of another dataset; the first one whose files are present and whose images have the shape
             of the test images is used.
+        kinds: the kinds that are wanted; None: all that suit the model.
 
     Attributes:
-        kinds: the names of the kinds.
+        kinds: the names of the kinds that there are.
         other: the name of the other dataset; None if there is none.
         mean, sigma: the moments of the test images' values, which the Gaussian noise has.
         y: of a conditional model, the labels or attributes of the normal images.
         notes: why kinds are missing.
     """
 
-    def __init__(self, trained: Trained, n: int, others: Mapping[str, Any]) -> None:
+    def __init__(
+        self, trained: Trained, n: int, others: Mapping[str, Any], kinds: Collection[str] | None = None
+    ) -> None:
         self.trained, self.n = trained, n
         self.mean, self.sigma = moments(trained, n)
-        self.other, self._examples, self.notes = self._another(others)
+        wanted = {name: source for name, source in others.items() if kinds is None or name in kinds}
+        asked = kinds is None or bool(wanted)
+        self.other, self._examples, self.notes = self._another(wanted) if asked else (None, None, [])
         self.kinds = ["uniform", "gaussian", "rotated", *([self.other] if self.other else [])]
-        self.kinds += ["left_out"] if trained.data.kept else []
+        self.kinds += ["other_classes"] if trained.data.normal else []
         self.y: Tensor | None = None
         if trained.model.conditional:
             self.other, self.kinds, self.notes = None, ["rotated"], [_NO_LABELS]
             self.y = torch.cat([batch.y for batch in normal(trained, n) if batch.y is not None])
+        self.kinds = [kind for kind in self.kinds if kinds is None or kind in kinds]
 
     def batches(self, kind: str) -> Iterator[Tensor]:
         """Yield the images of a kind as the model receives them; ``test`` are the normal ones."""
@@ -58,7 +64,7 @@ class ForeignImages:
                 grey = self._examples.at(index)[0].to(trained.device).float() / 255
                 yield trained.data.as_received(grey, noise)
             return
-        for batch in normal(trained, self.n, others=kind == "left_out"):
+        for batch in normal(trained, self.n, others=kind == "other_classes"):
             if kind == "uniform":
                 yield trained.data.as_received(noise.uniform(*batch.x.shape), noise)
             elif kind == "gaussian":
@@ -90,13 +96,13 @@ def normal(trained: Trained, n: int | None, others: bool = False) -> Iterator[Ba
 
     Batches that would be empty are left out.
     """
-    kept = trained.data.kept
+    labels = trained.data.normal
     for batch in trained.data.batches("test", n):
-        if not kept:
+        if not labels:
             yield batch
             continue
         assert batch.y is not None
-        chosen = torch.isin(batch.y, torch.tensor(kept, device=batch.y.device)) != others
+        chosen = torch.isin(batch.y, torch.tensor(labels, device=batch.y.device)) != others
         if chosen.any():
             yield Batch(batch.x[chosen], batch.target[chosen], batch.y[chosen])
 
