@@ -113,6 +113,16 @@ def start_interpolate(composed: Composed) -> None:
     interpolate({**composed.config, "choices": composed.choices}, Console())
 
 
+def start_detect(composed: Composed) -> None:
+    """Find anomalies among images with a finished run."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.detect import detect
+
+    detect({**composed.config, "choices": composed.choices}, Console())
+
+
 def start_figures(composed: Composed) -> None:
     """Draw figures of a finished run, or of those of a sweep, again."""
     from rich.console import Console
@@ -158,6 +168,7 @@ STARTS: dict[str, Callable[[Composed], None]] = {
     "decode": start_decode,
     "reconstruct": start_reconstruct,
     "interpolate": start_interpolate,
+    "detect": start_detect,
     "figures": start_figures,
     "score": start_score,
     "explore": start_explore,

@@ -9,7 +9,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from vae_lab.evaluation.needs import usable
+from vae_lab.evaluation.needs import QUIET, missing, usable
 from vae_lab.evaluation.own_classifier import LATER
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features, classifier_for
@@ -152,6 +152,11 @@ class Scoring(ABC):
             )
             self.add(complete)
         return self.scores
+
+    def lacks(self, part: object) -> str:
+        """Return why a part that declares its ``needs`` makes no sense here; empty if it does."""
+        lacking = missing(part, self)
+        return lacking[1] if lacking else ""
 
     def add(self, new: Scores) -> None:
         """Take over results under their full names, or notes, that were not there before this command."""

@@ -16,7 +16,7 @@ from vae_lab.training.precision import lightning_name
 # rate, and jobs are scored separately.
 _PER_JOB = ("seed", "lr", "scheduler", "epochs", "beta", "k1", "k2", "latent_dim", "conditional", "model", "posterior",
             "prior", "quantizer", "objective", "likelihood", "initialisation", "beta_schedule", "metrics", "figures",
-            "features", "sampler", "logger", "choices", "resume")  # fmt: skip
+            "scores", "features", "sampler", "logger", "choices", "resume")  # fmt: skip
 
 
 def settings_of(job: SweepJob) -> str:
