@@ -221,6 +221,14 @@ def test_every_metric_and_figure_declares_its_needs(group):
     assert {name: needs_of(part) for name, part in PARTS[group].items()} == NEEDS[group]
 
 
+def test_a_need_in_a_set_holds_unless_the_part_is_named():
+    part = Part("images")
+    part.needs_in_a_set = ("plane",)
+    assert usable({"manifold": part}, run()) == ({}, [])
+    assert usable({"manifold": part}, run(latent_dim=2)) == ({"manifold": part}, [])
+    assert usable({"manifold": part}, run(), named=True) == ({"manifold": part}, [])
+
+
 @pytest.mark.parametrize("group", NEEDS)
 def test_a_run_with_every_capability_can_have_all(group):
     parts = {name: part for name, part in PARTS[group].items() if not LACKED & set(needs_of(part))}

@@ -106,6 +106,14 @@ def test_the_middle_of_a_line_is_the_image_of_the_mean_code(dense):
     torch.testing.assert_close(shown(figure.axes[0], 5)[0, 2], expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("level", "which"), [(None, "top level of 3"), (1, "level 1 below the top of 3"), ("all", "all 3 levels")]
+)
+def test_the_title_names_the_levels_that_move(level, which):
+    figure = Interpolation(rows=1, steps=2, level=level, animation="none")(trained_with(*KINDS["ladder"]))
+    assert figure.get_suptitle() == f"Linear interpolation between test images A and B, {which}\na title"
+
+
 def test_linear_and_spherical_lines_stand_below_each_other(dense):
     figure = Interpolation(rows=1, steps=3, path="both", animation="none")(dense)
     images = shown(figure.axes[0], 5)
@@ -144,7 +152,7 @@ def test_an_image_that_is_not_there_is_refused(dense):
 
 def test_rows_of_a_traversal_are_ordered_by_kl_and_cover_the_codes(dense):
     figure = Traversal(columns=3, animation="none")(dense)
-    q, kl = dense.codes("test", 2000)[0], dense.kl("test", 2000).mean(0)
+    q, kl = dense.codes()[0], dense.kl(level=0).mean(0)
     order = [int(dim) for dim in kl.argsort(descending=True) if kl[dim] >= 0.01]
     names = [f"z[{dim}], {kl[dim]:.2f} nats" for dim in order]
     assert texts(figure.axes[0]) == [*names, "−2 sd", "mean", "+2 sd"]
@@ -169,7 +177,7 @@ def test_inactive_dimensions_are_left_out_and_counted(dense, monkeypatch):
 def test_a_traversal_around_an_image_keeps_its_other_dimensions(dense):
     figure = Traversal(columns=2, image=5, animation="none")(dense)
     x = torch.cat([batch.x for batch in dense.data.batches("test")])[[5]]
-    q, kl = dense.codes("test", 2000)[0], dense.kl("test", 2000).mean(0)
+    q, kl = dense.codes()[0], dense.kl(level=0).mean(0)
     z = encode(dense.model, x, None, dense.noise).mean.repeat(2, 1)
     sd = (q.mu.var(0, correction=0) + q.log_var.exp().mean(0)).sqrt()
     first = int(kl.argmax())
@@ -200,7 +208,7 @@ def test_the_manifold_has_quantiles_of_the_prior_with_the_second_axis_upwards(pl
 
 def test_the_range_of_codes_is_their_mean_and_standard_deviation(plane):
     figure = Manifold(size=3, range="codes")(plane)
-    q = plane.codes("test", 2000)[0]
+    q = plane.codes()[0]
     sd = (q.mu.var(0, correction=0) + q.log_var.exp().mean(0)).sqrt()
     low = q.mu.mean(0)[0] + sd[0] * torch.distributions.Normal(0, 1).icdf(torch.tensor(1 / 6))
     assert figure.axes[0].get_xticklabels()[0].get_text().replace("−", "-") == f"{low:.2f}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from vae_lab.errors import UserError
 from vae_lab.evaluation.epoch_frames import animation_of
 from vae_lab.evaluation.needs import note_without_results, usable, without_results
 from vae_lab.evaluation.sampled import Sampled
@@ -104,13 +105,16 @@ def _moving(name: str, plot: Any, scoring: Scoring, run_dir: Path) -> Animation 
 
 
 def _drawn(name: str, plot: Any, call: Callable[[Any], Any], scoring: Scoring) -> tuple[Any, str]:
-    """Draw a figure; None with the reason if it does not apply, or if the file of the results it needs is damaged.
+    """Draw a figure; None with the reason if it does not apply, if its settings do not fit the run, or if the file of
+    the results it needs is damaged.
 
-    The latter is noted in the scores, too.
+    The last is noted in the scores, too.
     """
     try:
         with torch.inference_mode():
             return call(scoring), f"it requires {getattr(plot, 'requires', 'results that this run does not have')}"
+    except UserError as why:  # the other figures are drawn, and a run that has trained for hours ends as it should
+        return None, str(why)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as why:
         if scoring.scores.saved_in is None:
             raise

@@ -160,8 +160,14 @@ class Interpolation:
         else:
             ends = "test images A and B" + (" and between their conditions" if conditional else "")
         moving = self._levels(trained)
-        which = "" if levels == 1 else ", all levels" if len(moving) == levels else f", level {moving[0]} of {levels}"
-        return f"{paths.capitalize()} interpolation between {ends}{which}"
+        return f"{paths.capitalize()} interpolation between {ends}{_which(moving, levels)}"
+
+
+def _which(moving: list[int], levels: int) -> str:
+    """Which levels of a hierarchy move, as the end of a sentence; empty for a model of one level."""
+    if len(moving) == levels:
+        return "" if levels == 1 else f", all {levels} levels"
+    return f", top level of {levels}" if moving[0] == 0 else f", level {moving[0]} below the top of {levels}"
 
 
 def _decoded(trained: Trained, ends: _Ends, t: Tensor, spherical: bool) -> Tensor:

@@ -19,13 +19,15 @@ from torch import Tensor
 from vae_lab.errors import UserError
 from vae_lab.figures.animation import Kind, tiles
 from vae_lab.figures.image_grids import image_grid
-from vae_lab.figures.moving_codes import ENCODED, centre, codes_of, condition_in_words, decoded
+from vae_lab.figures.moving_codes import centre, codes_of, condition_in_words, decoded
 from vae_lab.figures.style import new_figure, number
 from vae_lab.latents.aggregate import Aggregate
+from vae_lab.latents.codes import Codes
 from vae_lab.scores import Trained
 
 _TICKS = 5  # on each axis
 _SMALL = 14  # rows of a frame of the animation at most
+_ENCODED = 1000  # test images that are encoded for such a frame
 
 
 @dataclass
@@ -81,7 +83,7 @@ class Manifold:
 
     def __call__(self, trained: Trained) -> Figure:
         """Draw the figure."""
-        plane, kind = self._plane(trained, self.size)
+        plane, kind = self._plane(trained, self.size, codes_of(trained, level=self.level))
         images = decoded(trained, plane.codes, plane.y, self.level)
         height, width = trained.data.x_shape[1:]
         rows = len(images) // self.size
@@ -111,12 +113,12 @@ class Manifold:
                 "figures.manifold.every: the two dimensions of the highest KL differ from epoch to epoch; type "
                 "latent_dim=2, or figures.manifold.dimensions=[0,1]"
             )
-        plane, _ = self._plane(trained, min(self.size, _SMALL))
+        plane, _ = self._plane(trained, min(self.size, _SMALL), codes_of(trained, "test", _ENCODED, self.level))
         images = decoded(trained, plane.codes, plane.y, self.level)
         return tiles(images, len(plane.places[0]), heading=f"epoch {epoch}", pixels=28, gap=0)
 
-    def _plane(self, trained: Trained, size: int) -> tuple[_Plane, str]:
-        aggregate = Aggregate.of(codes_of(trained, "test", ENCODED, self.level))
+    def _plane(self, trained: Trained, size: int, codes: Codes) -> tuple[_Plane, str]:
+        aggregate = Aggregate.of(codes)
         width = len(aggregate.mean)
         if self.dimensions and max(self.dimensions) >= width:
             raise UserError(

@@ -19,7 +19,6 @@ from vae_lab.noise import NoNoise
 from vae_lab.scores import Trained
 
 _READ = 1000  # test images at a time
-ENCODED = 2000  # test examples whose codes give the range of each dimension
 
 
 def codes_of(trained: Trained, split: str = "test", n: int | None = None, level: int = 0) -> Codes:

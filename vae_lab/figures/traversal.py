@@ -17,7 +17,6 @@ from torch import Tensor
 from vae_lab.figures.animation import Animation, Kind, tiles
 from vae_lab.figures.image_grids import caption, centres, image_grid, label_row, show
 from vae_lab.figures.moving_codes import (
-    ENCODED,
     centre,
     codes_of,
     condition_in_words,
@@ -89,7 +88,7 @@ class Traversal:
         return Animation(frames, back_and_forth=True, kind=self.kind)
 
     def _moves(self, trained: Trained) -> "_Moves":
-        aggregate = Aggregate.of(codes_of(trained, "test", ENCODED, self.level))
+        aggregate = Aggregate.of(codes_of(trained, level=self.level))
         above: list[Tensor] = []
         if self.image is None:
             y = trained.conditions(0, 1, trained.noise("condition of the traversal"))
@@ -114,7 +113,8 @@ class Traversal:
         unused = int((~moves.aggregate.active).sum())
         hidden = int(moves.aggregate.active.sum()) - len(moves.dims)
         counts = [f"{hidden} more not shown"] * bool(hidden) + [f"{unused} inactive left out"] * bool(unused)
-        level = f", level {self.level} from the top" if self.level else ""
+        counts += ["≈ is an estimate"] * moves.aggregate.estimated
+        level = f", level {self.level} below the top" if self.level else ""
         return (
             f"Traversals from {moves.around}{level}: each row moves one dimension to the codes' mean ± "
             f"{self.sd:g} sd{'; ' if counts else ''}{', '.join(counts)}"
