@@ -1,6 +1,7 @@
 """Hair: one set of shapes, whose measures make the styles."""
 
 from dataclasses import astuple, dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -9,24 +10,26 @@ from vae_lab.data.drawn_faces.face import RX, RY, STYLES, Face, Y
 from vae_lab.data.drawn_faces.head import COOL, outline
 from vae_lab.data.drawn_faces.painting import Window, bell, box, ellipse, soft
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
-class Style:
-    """Measures of a style, in half sides of the picture."""
+class Style(Generic[T]):
+    """Measures of a style, in half sides of the picture: numbers of one style, or tensors [N, 1, 1] of N faces."""
 
-    volume: float  # how far the hair stands off the head
-    high: float  # and how much further on top
-    hairline: float  # height of the hairline in the middle
-    sides: float  # how far it drops towards the temples, where p = 1
-    power: float  # how suddenly it drops: p^power
-    parting: float  # the p where it is highest
-    length: float  # height where the hair behind the head ends
-    spread: float  # half width of the hair behind the head
-    curls: float  # depth of the curls of the outline
-    bun: float  # radius of the bun
-    strands: float  # contrast of single strands
-    nape: float  # height where the hair on the head ends at the latest
-    bare: float  # 1: the ears are bare
+    volume: T  # how far the hair stands off the head
+    high: T  # and how much further on top
+    hairline: T  # height of the hairline in the middle
+    sides: T  # how far it drops towards the temples, where p = 1
+    power: T  # how suddenly it drops: p^power
+    parting: T  # the p where it is highest
+    length: T  # height where the hair behind the head ends
+    spread: T  # half width of the hair behind the head
+    curls: T  # depth of the curls of the outline
+    bun: T  # radius of the bun
+    strands: T  # contrast of single strands
+    nape: T  # height where the hair on the head ends at the latest
+    bare: T  # 1: the ears are bare
 
 
 MEASURES = (
@@ -47,7 +50,7 @@ class Hair:
 
     def __init__(self, face: Face) -> None:
         self.face = face
-        self.style = Style(*(column.view(-1, 1, 1) for column in _TABLE[face.style].unbind(1)))  # type: ignore[arg-type]
+        self.style = Style(*(column.view(-1, 1, 1) for column in _TABLE[face.style].unbind(1)))
         self.x = face.x - 0.045 * torch.sin(face.turn)  # the back of the head turns the other way
 
     def paint_behind(self) -> None:

@@ -1,5 +1,7 @@
 """Neck, shoulders, ears and the head with its relief, on which light falls."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,8 +26,7 @@ def paint_body(face: Face, shirt: Tensor) -> None:
 
     u, v = x / 0.92, (y - 1.20) / 0.56
     body = ellipse(x, y - 1.20, 0.92, 0.56)
-    slope = torch.where(x.abs() < 0.5, 0.35, 0.35) * u
-    light = face.lit(u + slope, 0.8 * v, (1.15 - u * u - v * v).clamp_min(0.02).sqrt(), wrap=0.5)
+    light = face.lit(1.35 * u, 0.8 * v, (1.15 - u * u - v * v).clamp_min(0.02).sqrt(), wrap=0.5)
     folds = 0.05 * torch.sin(9 * u.abs() + 5 * y)
     opening = ellipse(x - face.x * 0.5, y - 0.65, 0.28, 0.16)
     canvas.paint(where, shirt * (0.42 + 0.70 * light + folds).unsqueeze(1), canvas.cover(torch.maximum(body, -opening)))
@@ -96,7 +97,7 @@ def _normals(face: Face, where: Window) -> tuple[Tensor, Tensor, Tensor]:
 def _relief(face: Face) -> Tensor:
     """Return the bumps of nose, cheeks, sockets, brow, lips and chin: [N, K, 5], see :func:`bumps`."""
     happy = face.happy
-    parts: list[tuple[Tensor, Tensor, float, float, float, float, Tensor | float]] = []
+    parts: list[Sequence[Tensor]] = []
 
     def add(a: float, y: Tensor | float, s: float, t: float, height: Tensor | float, out: float = 1.0) -> None:
         x, narrow = face.across(a, out)
@@ -112,7 +113,7 @@ def _relief(face: Face) -> Tensor:
     add(0, 0.335, 0.17, 0.085, 0.035, 1.05)  # mouth
     add(0, 0.415, 0.10, 0.03, -0.022, 1.05)  # below the lip
     add(0, 0.50, 0.12, 0.07, 0.05)  # chin
-    return torch.stack([torch.stack(part, -1).flatten(1) for part in parts], 1)
+    return torch.stack([torch.stack(list(part), -1).flatten(1) for part in parts], 1)
 
 
 def _shine(face: Face, nx: Tensor, ny: Tensor, nz: Tensor) -> Tensor:
