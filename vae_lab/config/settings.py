@@ -239,7 +239,7 @@ class DetectConfig(Settings):
     )
     out: str | None = Field(description="folder for the files; null: anomalies/<name of the images> in the run folder")
     data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     scores: Node
@@ -284,7 +284,7 @@ class ExploreConfig(Settings):
     )
     open: bool = Field(description="open the page in a browser", examples=["true"])
     data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
     choices: dict[str, str | None] = Field(default_factory=dict)
 
 

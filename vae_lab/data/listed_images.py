@@ -9,10 +9,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from vae_lab.data.image_bytes import READING, ImageReader, pixels_of
+from vae_lab.data.image_bytes import READING, Background, ImageReader, pixels_of
 from vae_lab.data.image_files import shown
 from vae_lab.data.image_opening import for_each
 from vae_lab.data.mapped_bytes import held_bytes, key_of
+from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 
 
@@ -27,6 +28,8 @@ class Decoding:
         inverted: True turns black strokes on white into white strokes on black.
         memory_gb: images that take more than this many GiB are mapped from a file in the cache, where later runs find
             them.
+        background, range: what to do with transparent images, and the values that mean black and white: see
+            :class:`~vae_lab.data.image_bytes.ImageReader`. Only datasets whose files may need them have these options.
     """
 
     channels: int
@@ -35,6 +38,8 @@ class Decoding:
     crop: int | None = None
     inverted: bool = False
     memory_gb: float = 1.0
+    background: Background | None = None
+    range: Range | None = None
 
     @property
     def memory(self) -> int:
@@ -76,7 +81,7 @@ class Decoding:
         return image.crop((left, top, left + self.crop, top + self.crop))
 
     def _decode(self, files: Sequence[Path], out: np.ndarray) -> None:
-        reader = ImageReader("dataset.source.")
+        reader = ImageReader("dataset.source.", self.background, self.range)
 
         def decode(i: int) -> None:
             out[i] = self._bytes(self.cropped(reader.read(files[i]), files[i]))

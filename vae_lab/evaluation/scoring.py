@@ -9,7 +9,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from vae_lab.evaluation.needs import QUIET, missing, usable
+from vae_lab.evaluation.needs import missing, usable
 from vae_lab.evaluation.own_classifier import LATER
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features, classifier_for
