@@ -15,7 +15,17 @@ from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
 QUIET = frozenset(
-    {"attributes", "conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective", "plane"}
+    {
+        "attributes",
+        "conditional",
+        "unconditional",
+        "hierarchy",
+        "codes",
+        "continuous",
+        "introspective",
+        "plane",
+        "ensemble",
+    }
 )
 
 
@@ -77,6 +87,11 @@ def _word(key: str, names: Sequence[str]) -> str:
     return f"{key}={names[0]}" if len(names) == 1 else f"'{key}=[{','.join(names)}]'"
 
 
+def _masks(generated: Generated) -> str:
+    given = generated.data.test.masks is not None
+    return "" if given else "the test images have no masks of defects; those of dataset=mvtec have some"
+
+
 def _images(generated: Generated) -> str:
     kind = generated.data.values.kind
     return "" if kind == "images" else f"the dataset holds {kind}, not images"
@@ -87,6 +102,8 @@ def _labels(generated: Generated) -> str:
         return "the dataset has attributes, not labels"
     if generated.data.test.labels is None:
         return "the dataset has no labels"
+    if generated.data.pool.labels is None:
+        return "only the test examples have labels"
     return "" if len(generated.data.classes) > 1 else "all examples of the dataset have the same label"
 
 
@@ -185,6 +202,11 @@ def _likelihood(generated: Generated) -> str:
     return next((reason for reason in reasons if reason), "")
 
 
+def _ensemble(generated: Generated) -> str:
+    several = len(cast(Trained, generated).ensemble) > 1
+    return "" if several else "it needs several runs that differ in their seed; type run=<folder of a sweep over seeds>"
+
+
 def _trial(trained: Trained) -> Latents:
     """Infer the latents of one test example, with densities."""
     batch = next(trained.data.batches("test", 1))
@@ -194,6 +216,7 @@ def _trial(trained: Trained) -> Latents:
 
 CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "images": _images,  # The examples are images.
+    "masks": _masks,  # The test images have masks of defects.
     "labels": _labels,  # There are class labels, and therefore a classifier if the examples are images.
     "attributes": _attributes,  # Every example has numeric attributes.
     "classifier": _classifier,  # The classifier of the dataset is at hand, or may be trained.
@@ -211,5 +234,6 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "introspective": _introspective,  # The objective logs the KL of decoded images.
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.
+    "ensemble": _ensemble,  # There are several models that differ in their seed.
     "likelihood": _likelihood,  # log p(x|z) is a log-likelihood of the test examples.
 }
