@@ -39,7 +39,7 @@ RUNS = [
 ]
 OF_SOME_RUNS = {
     "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage", "first_levels", "kl_of_images",
-    "kl_per_level", "level_draws", "top_fixed", "triples",
+    "j_diagram", "kl_per_level", "level_draws", "manifold", "top_fixed", "traversal", "triples",
 }  # fmt: skip
 FIGURES_OF = {
     "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS,
