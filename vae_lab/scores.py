@@ -129,6 +129,10 @@ class Trained(Generated, Protocol):
     objective: Objective
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
     prior: CodePrior | None  # the fitted prior of a discrete model's codes; None: the model's own prior
+    ensemble: Sequence[Trained]  # models that differ in their seed, this one among them; of a single run, itself
+
+    def lacks(self, part: object) -> str:
+        """Why a metric or a score whose ``needs`` it declares makes no sense here; empty if it does."""
 
     @property
     def conditions(self) -> Conditions:

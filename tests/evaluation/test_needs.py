@@ -58,7 +58,8 @@ NEEDS = {
 }
 
 NO_FACTORS = (
-    "the dataset has no known factors; dataset=sprites has them, and dataset=arrays with dataset.source.factors="
+    "the dataset has no known factors; dataset=sprites and dataset=faces have them, and dataset=arrays with "
+    "dataset.source.factors="
 )
 
 

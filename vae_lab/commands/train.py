@@ -33,6 +33,7 @@ from vae_lab.scores import Scores
 from vae_lab.system.processes import several_processes
 from vae_lab.system.reading import read_history
 from vae_lab.training.after_epochs import AfterEpochs
+from vae_lab.training.captured import Captured
 from vae_lab.training.checkpoints import LAST, to_continue
 from vae_lab.training.compiled import Compiled, choose
 from vae_lab.training.job import Job
@@ -161,6 +162,7 @@ def _trainer_fit(
         ema=settings.training.ema,
         log_every=settings.training.log_every,
         loss=_loss(settings, job, data, device_for(settings.accelerator), console),
+        capture=partial(Captured, size=settings.batch_size, give_up=None) if settings.graph else None,
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp with one process, too
     with several_processes(run_dir, distributed, trusted()), interruptible(trainer):

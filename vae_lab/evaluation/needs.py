@@ -14,7 +14,9 @@ from vae_lab.scores import Generated, Trained, needs_in_a_set_of, needs_of
 from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
-QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective", "plane"})
+QUIET = frozenset(
+    {"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective", "plane", "ensemble"}
+)
 
 
 def missing(part: object, generated: Generated, named: bool = False) -> tuple[str, str] | None:
@@ -75,6 +77,11 @@ def _word(key: str, names: Sequence[str]) -> str:
     return f"{key}={names[0]}" if len(names) == 1 else f"'{key}=[{','.join(names)}]'"
 
 
+def _masks(generated: Generated) -> str:
+    given = generated.data.test.masks is not None
+    return "" if given else "the test images have no masks of defects; those of dataset=mvtec have some"
+
+
 def _images(generated: Generated) -> str:
     kind = generated.data.values.kind
     return "" if kind == "images" else f"the dataset holds {kind}, not images"
@@ -85,6 +92,8 @@ def _labels(generated: Generated) -> str:
         return "the dataset has attributes, not labels"
     if generated.data.test.labels is None:
         return "the dataset has no labels"
+    if generated.data.pool.labels is None:
+        return "only the test examples have labels"
     return "" if len(generated.data.classes) > 1 else "all examples of the dataset have the same label"
 
 
@@ -102,7 +111,10 @@ def _features(generated: Generated) -> str:
 def _factors(generated: Generated) -> str:
     if generated.data.factors:
         return ""
-    return "the dataset has no known factors; dataset=sprites has them, and dataset=arrays with dataset.source.factors="
+    return (
+        "the dataset has no known factors; dataset=sprites and dataset=faces have them, and dataset=arrays with "
+        "dataset.source.factors="
+    )
 
 
 def _conditional(generated: Generated) -> str:
@@ -169,6 +181,11 @@ def _likelihood(generated: Generated) -> str:
     return next((reason for reason in reasons if reason), "")
 
 
+def _ensemble(generated: Generated) -> str:
+    several = len(cast(Trained, generated).ensemble) > 1
+    return "" if several else "it needs several runs that differ in their seed; type run=<folder of a sweep over seeds>"
+
+
 def _trial(trained: Trained) -> Latents:
     """Infer the latents of one test example, with densities."""
     batch = next(trained.data.batches("test", 1))
@@ -178,6 +195,7 @@ def _trial(trained: Trained) -> Latents:
 
 CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "images": _images,  # The examples are images.
+    "masks": _masks,  # The test images have masks of defects.
     "labels": _labels,  # There are class labels, and therefore a classifier if the examples are images.
     "classifier": _classifier,  # The classifier of the dataset is at hand, or may be trained.
     "features": _features,  # There is a network in whose features images are compared.
@@ -193,5 +211,6 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "introspective": _introspective,  # The objective logs the KL of decoded images.
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.
+    "ensemble": _ensemble,  # There are several models that differ in their seed.
     "likelihood": _likelihood,  # log p(x|z) is a log-likelihood of the test examples.
 }

@@ -13,7 +13,7 @@ from vae_lab.evaluation.scoring import AT_ONCE, Counted, FeaturesFor, Scoring, s
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features
 from vae_lab.inference import at_the_means, mean_latents, posterior_moments
-from vae_lab.scores import Conditions, Extractor
+from vae_lab.scores import Conditions, Extractor, Trained
 from vae_lab.training.job import Job
 from vae_lab.types import Batch, CodePrior, Model, Noise, Normal, Progress, Sampler
 
@@ -53,6 +53,7 @@ class Evaluation(Scoring):
         job.to(device).eval()
         self.model, self.objective = job.model, job.objective
         self.history = history or []
+        self.ensemble: Sequence[Trained] = (self,)
         if self.model.conditional:
             kind = "attributes" if data.attributes else "labels"
             self.conditioned_on = f"the {data.values.many}' {kind}"

@@ -206,6 +206,15 @@ def log_video(logger: Logger, name: str, gif: bytes, step: int) -> None:
             logger.log_video(f"animations/{name}", [str(path)], step=step, format=["gif"])
 
 
+def log_page(logger: Logger, name: str, path: Path, step: int) -> None:
+    """Log an HTML page, which W&B shows in its panels and TensorBoard does not."""
+    if isinstance(logger, WandbLogger):
+        import wandb
+
+        page = wandb.Html(path.read_text(encoding="utf-8"), inject=False)
+        logger.experiment.log({name: page, "trainer/global_step": step})
+
+
 def upload_advice(run_dir: Path) -> str | None:
     """Return how to upload a run that W&B has logged offline; None if it has not.
 

@@ -16,7 +16,7 @@ from vae_lab.training.precision import lightning_name
 # rate, and jobs are scored separately.
 _PER_JOB = ("seed", "lr", "scheduler", "epochs", "beta", "k1", "k2", "latent_dim", "conditional", "model", "posterior",
             "prior", "quantizer", "objective", "likelihood", "initialisation", "beta_schedule", "metrics", "figures",
-            "features", "sampler", "logger", "choices", "resume")  # fmt: skip
+            "scores", "features", "sampler", "logger", "choices", "resume")  # fmt: skip
 
 
 def settings_of(job: SweepJob) -> str:
@@ -49,7 +49,8 @@ def _trains_alone(run: Prepared) -> bool:
     done = run.epochs_done >= settings.epochs
     if drawn_over_epochs(run.config):  # each frame is made from the weights of one job
         return True
-    if several_processes or half or done or settings.compile is True or not getattr(objective, "stackable", True):
+    own_step = settings.compile is True or settings.graph
+    if several_processes or half or done or own_step or not getattr(objective, "stackable", True):
         return True
     values = {**dict(run.job.named_parameters()), **dict(run.job.named_buffers())}
     unusual = set(run.job.state_dict()) - set(values)  # shared under two names, or neither parameter nor buffer
