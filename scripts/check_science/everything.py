@@ -1,6 +1,7 @@
 """Imports all files with checks, which registers them."""
 
 from check_science import (  # noqa: F401
+    attribute_scores,
     code_metrics,
     code_priors,
     deep_hierarchies,
