@@ -187,6 +187,7 @@ class Examples:
     for_validation: Tensor | None = None  # bool [M]: those that the source gives for validation; None: none are given
     notes: tuple[str, ...] = ()  # sentences for the user about how the source was read
     masks: Stored | None = None  # uint8 [M, 1, H, W]: 255 where the pixels of an image show a defect, else 0
+    normal: tuple[int, ...] = ()  # labels of normal examples, where the others are anomalies; empty: there are none
     preparation: Mapping[str, Any] = field(default_factory=dict)  # entries of every protocol: {"crop": 148}
 
     def __len__(self) -> int:
@@ -274,6 +275,10 @@ class Data(Protocol):
     @property
     def notes(self) -> list[str]:
         """Sentences for the user about how the dataset was read: what was left out, and what was assumed."""
+
+    @property
+    def normal(self) -> Sequence[int]:
+        """The labels of normal examples, on which models are trained, where others are anomalies; empty: all are."""
 
     @property
     def binarize(self) -> str | None:

@@ -88,6 +88,19 @@ class Decoding:
 
         for_each(files, decode)
 
+    def pixels(self, image: Image.Image, name: str) -> np.ndarray:
+        """Return an image in mode ``L`` or ``RGB`` as bytes [C, H, W], for a model that was trained on such images.
+
+        Raises:
+            UserError: the square to cut out is larger than the image; the message begins with its name.
+        """
+        if self.crop is not None and self.crop > min(image.size):
+            raise UserError(
+                f"{name} is {image.height}×{image.width}, smaller than dataset.source.crop={self.crop}, the side "
+                f"of the square that is cut out; give a larger image, or one of {self.height}×{self.width}"
+            )
+        return self._bytes(self.cropped(image, Path(name)))
+
     def _bytes(self, image: Image.Image) -> np.ndarray:
         pixels = pixels_of(image, self.channels, self.height, self.width)
         return 255 - pixels if self.inverted else pixels

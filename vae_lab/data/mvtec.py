@@ -91,8 +91,8 @@ class MVTec:
         labels = torch.tensor([classes.index(kind) for _, kind in test])
         return (
             Examples(pixels[: len(train)], None, preparation=about),
-            Examples(pixels[len(train) :], labels, classes, masks=self._masks(folder, test), preparation=about,
-                     notes=_notes(folder)),
+            Examples(pixels[len(train) :], labels, classes, masks=self._masks(folder, test), normal=(0,),
+                     preparation=about, notes=_notes(folder)),
         )  # fmt: skip
 
     def _folder(self, root: Path) -> Path:
