@@ -5,7 +5,7 @@ from rich.console import Console
 from torch import Tensor
 
 from vae_lab.commands.images_of_user import one_image, refuse_other_kinds
-from vae_lab.commands.output_files import OutputFiles, npy_writer
+from vae_lab.commands.output_files import OutputFiles, write_npy
 from vae_lab.config.devices import device_for
 from vae_lab.config.node import Node
 from vae_lab.config.schema import check
@@ -41,7 +41,7 @@ def interpolate(config: Node, console: Console) -> None:
     codes = "the vectors of their codes" if code_sizes(run.model) else "their codes"
     title = f"From {name_a} (A) to {name_b} (B) along a {way} between {codes}"
     files.write(
-        npy_writer(line.numpy()),
+        lambda path: write_npy(path, tuple(line.shape), [line]),
         lambda: image_line(a[0], line, b[0], (name_a, name_b), title, title_of(run.config)),
     )
     print_plainly(console, str(files))
