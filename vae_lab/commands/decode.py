@@ -15,6 +15,7 @@ from vae_lab.config.schema import check
 from vae_lab.config.settings_of_use import DecodeConfig
 from vae_lab.errors import UserError
 from vae_lab.figures.named_images import MOST, named_images, short
+from vae_lab.figures.saving import png_of_figure
 from vae_lab.inference import code_sizes
 from vae_lab.latents.code_files import SUFFIXES, Table, read_codes
 from vae_lab.report.following import tracker
@@ -64,7 +65,9 @@ def decode(config: Node, console: Console) -> None:
     title = f"{which} of {place.name}"
     files.write(
         lambda path: write_npy(path, (count, *run.model.x_shape), blocks()),
-        lambda: named_images([decoded(slice(MOST))], [short(name) for name in names], title, title_of(run.config)),
+        lambda: png_of_figure(
+            named_images([decoded(slice(MOST))], list(map(short, names)), title, title_of(run.config))
+        ),
     )
     print_plainly(console, str(files))
 

@@ -11,6 +11,7 @@ from vae_lab.config.node import Node
 from vae_lab.config.schema import check
 from vae_lab.config.settings_of_use import InterpolateConfig
 from vae_lab.figures.named_images import image_line
+from vae_lab.figures.saving import png_of_figure
 from vae_lab.inference import code_sizes
 from vae_lab.report.terminal import print_plainly
 from vae_lab.report.titles import title_of
@@ -42,7 +43,7 @@ def interpolate(config: Node, console: Console) -> None:
     title = f"From {name_a} (A) to {name_b} (B) along a {way} between {codes}"
     files.write(
         lambda path: write_npy(path, tuple(line.shape), [line]),
-        lambda: image_line(a[0], line, b[0], (name_a, name_b), title, title_of(run.config)),
+        lambda: png_of_figure(image_line(a[0], line, b[0], (name_a, name_b), title, title_of(run.config))),
     )
     print_plainly(console, str(files))
 

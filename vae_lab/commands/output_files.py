@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from vae_lab.config.names import slug
 from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError, one_of
-from vae_lab.figures.saving import png_of_figure
-from vae_lab.figures.style import Style
 from vae_lab.runs.run import Run
 from vae_lab.system.files import replaced
 from vae_lab.types import Shape
@@ -49,12 +46,12 @@ class OutputFiles:
                 raise UserError(f"{path} already exists and is not overwritten; type to=<another file>")
         return files
 
-    def write(self, write: Callable[[Path], object], figure: Callable[[], Figure]) -> None:
+    def write(self, write: Callable[[Path], object], picture: Callable[[], bytes]) -> None:
         """Write both files; they get their names when both are complete.
 
         Args:
             write: writes the file at a path.
-            figure: draws the picture.
+            picture: returns the content of a PNG file.
 
         Raises:
             UserError: the folder cannot be written to.
@@ -63,9 +60,9 @@ class OutputFiles:
         made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            with replaced(self.file) as file, replaced(self.picture) as picture:
+            with replaced(self.file) as file, replaced(self.picture) as image:
                 write(file)
-                picture.write_bytes(png_of_figure(figure(), Style()))
+                image.write_bytes(picture())
         except OSError as why:
             raise UserError(
                 f"{why.filename or parent} cannot be written ({why.strerror}); type to=<a writable file>"

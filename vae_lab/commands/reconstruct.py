@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from matplotlib.figure import Figure
 from rich.console import Console
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from vae_lab.config.node import Node
 from vae_lab.config.schema import check
 from vae_lab.config.settings_of_use import ReconstructConfig
 from vae_lab.figures.named_images import MOST, named_images, short
+from vae_lab.figures.saving import png_of_figure
 from vae_lab.report.following import tracker
 from vae_lab.report.terminal import print_notes, print_plainly
 from vae_lab.report.titles import title_of
@@ -60,8 +60,8 @@ def errors(x: Tensor, x_hat: Tensor) -> Tensor:
     return (x - x_hat).square().flatten(1).mean(1)
 
 
-def pairs(run: Run, x: Tensor, x_hat: Tensor, names: Sequence[str], count: int, more: Sequence[str] = ()) -> Figure:
-    """Return a picture of images above their reconstructions, with names and errors.
+def pairs(run: Run, x: Tensor, x_hat: Tensor, names: Sequence[str], count: int, more: Sequence[str] = ()) -> bytes:
+    """Return a PNG of images above their reconstructions, with names and errors.
 
     Args:
         run: the run.
@@ -76,4 +76,4 @@ def pairs(run: Run, x: Tensor, x_hat: Tensor, names: Sequence[str], count: int, 
     which = f"The first {len(x)} of {count:,} images" if len(x) < count else "Images"
     shown = "Image above its reconstruction" if count == 1 else f"{which} above their reconstructions"
     unit = "MSE is the mean over pixels" + (", KL is in nats" if more else "")
-    return named_images([x, x_hat], texts, f"{shown}; {unit}", title_of(run.config))
+    return png_of_figure(named_images([x, x_hat], texts, f"{shown}; {unit}", title_of(run.config)))
