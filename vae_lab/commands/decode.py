@@ -62,11 +62,11 @@ def decode(config: Node, console: Console) -> None:
 
     names = [str(name) for name in others.get("file", range(count))][:MOST]
     which = f"The first {len(names)} of {count:,} decoded codes" if len(names) < count else "Decoded codes"
-    title = f"{which} of {place.name}"
+    title, texts = f"{which} of {place.name}", [short(name) for name in names]
     files.write(
         lambda path: write_npy(path, (count, *run.model.x_shape), blocks()),
         lambda: png_of_figure(
-            named_images([decoded(slice(MOST))], list(map(short, names)), title, title_of(run.config))
+            named_images([decoded(slice(MOST))], texts, title, title_of(run.config))
         ),
     )
     print_plainly(console, str(files))
