@@ -65,9 +65,7 @@ def decode(config: Node, console: Console) -> None:
     title, texts = f"{which} of {place.name}", [short(name) for name in names]
     files.write(
         lambda path: write_npy(path, (count, *run.model.x_shape), blocks()),
-        lambda: png_of_figure(
-            named_images([decoded(slice(MOST))], texts, title, title_of(run.config))
-        ),
+        lambda: png_of_figure(named_images([decoded(slice(MOST))], texts, title, title_of(run.config))),
     )
     print_plainly(console, str(files))
 
