@@ -113,6 +113,16 @@ def start_interpolate(composed: Composed) -> None:
     interpolate({**composed.config, "choices": composed.choices}, Console())
 
 
+def start_detect(composed: Composed) -> None:
+    """Find anomalies among images with a finished run."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.detect import detect
+
+    detect({**composed.config, "choices": composed.choices}, Console())
+
+
 def start_figures(composed: Composed) -> None:
     """Draw figures of a finished run, or of those of a sweep, again."""
     from rich.console import Console
@@ -121,6 +131,16 @@ def start_figures(composed: Composed) -> None:
         from vae_lab.commands.figures import draw_figures
 
     draw_figures({**composed.config, "choices": composed.choices}, composed.words, Console())
+
+
+def start_explore(composed: Composed) -> None:
+    """Write a page in which the latent space of a finished run is walked through."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.explore import explore
+
+    explore({**composed.config, "choices": composed.choices}, Console())
 
 
 def start_compare(composed: Composed) -> None:
@@ -148,8 +168,10 @@ STARTS: dict[str, Callable[[Composed], None]] = {
     "decode": start_decode,
     "reconstruct": start_reconstruct,
     "interpolate": start_interpolate,
+    "detect": start_detect,
     "figures": start_figures,
     "score": start_score,
+    "explore": start_explore,
     "compare": start_compare,
     "list": start_list,
 }

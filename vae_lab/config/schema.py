@@ -14,7 +14,9 @@ from vae_lab.config.node import Node, shown
 from vae_lab.config.parts import check_parts, reason
 from vae_lab.config.settings import (
     CompareConfig,
+    DetectConfig,
     EvaluateConfig,
+    ExploreConfig,
     FiguresConfig,
     ListConfig,
     SampleConfig,
@@ -34,7 +36,9 @@ SCHEMAS: dict[str, type[Settings]] = {
     "decode": DecodeConfig,
     "reconstruct": ReconstructConfig,
     "interpolate": InterpolateConfig,
+    "detect": DetectConfig,
     "score": ScoreConfig,
+    "explore": ExploreConfig,
     "compare": CompareConfig,
     "list": ListConfig,
 }

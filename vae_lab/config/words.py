@@ -204,7 +204,7 @@ def refuse_unreadable(words: list[str]) -> None:
                 _refuse_no_name(key, value)
 
 
-GROUPS_OF_SEVERAL = ("metrics", "figures", "experiment")  # a run may have several options of these
+GROUPS_OF_SEVERAL = ("metrics", "figures", "scores", "experiment")  # a run may have several options of these
 
 
 def _refuse_other_settings_of_hydra(word: str, key: str) -> None:
