@@ -10,7 +10,7 @@ from vae_lab.explorer.program import Layer, Number
 from vae_lab.types import Shape
 
 
-class CannotRun(Exception):  # noqa: N818  (it is an answer rather than an error)
+class CannotRun(Exception):
     """A decoder has something that the page does not have."""
 
 

@@ -201,7 +201,9 @@ def log_page(logger: Logger, name: str, path: Path, step: int) -> None:
     if isinstance(logger, WandbLogger):
         import wandb
 
-        logger.experiment.log({name: wandb.Html(path.read_text(encoding="utf-8"), inject=False), "trainer/global_step": step})
+        logger.experiment.log(
+            {name: wandb.Html(path.read_text(encoding="utf-8"), inject=False), "trainer/global_step": step}
+        )
 
 
 def upload_advice(run_dir: Path) -> str | None:
