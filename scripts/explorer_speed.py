@@ -25,6 +25,18 @@ FRAMES = """async (seconds) => {
   });
   return frames / seconds;
 }"""
+RENDERING = """() => { // milliseconds of the scripts for one frame: the image, the map, the controls, the nearest images
+  const times = Array.from({ length: 60 }, (_, i) => {
+    const began = performance.now();
+    move(DATA.aggregate.order[0], Math.sin(i));
+    syncControls();
+    paint(byId("image"), imageOf(state));
+    map.draw();
+    drawNearest();
+    return performance.now() - began;
+  });
+  return times.sort((a, b) => a - b)[30];
+}"""
 SPENT = """([accelerated, images]) => {
   const decoder = makeNetwork(DATA.program, accelerated ? bytesOf(DATA.kernel) : null);
   const times = Array.from({ length: images }, (_, i) => {
@@ -48,6 +60,7 @@ def main(path: str) -> None:
         print(
             f"frames per second while a slider moves (map, nearest images and line included): {page.evaluate(FRAMES, 5):.0f}"
         )
+        print(f"the scripts' work for a frame: {page.evaluate(RENDERING):.1f} ms (median of 60)")
         for accelerated in (True, False):
             spent = page.evaluate(SPENT, [accelerated, 200])
             print(

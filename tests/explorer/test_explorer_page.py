@@ -100,7 +100,7 @@ def test_every_kind_of_layer_computes_what_torch_computes(opened, written):
 
 
 def test_the_page_begins_with_a_test_image_and_says_what_it_is(page, run):
-    assert page.locator("#what").inner_text() == "Reconstruction of test image 1, class0"
+    assert page.locator("#what").inner_text() == "Reconstruction of test image 1, labelled class0"
     assert page.locator("#about").inner_text() == "small, <b>seed 0"
     assert matches(page, run)
     assert not page.locator("#alert").is_visible()
