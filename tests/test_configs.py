@@ -6,6 +6,7 @@ New options are tested without a change here.
 import json
 import math
 import os
+from dataclasses import replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -22,6 +23,7 @@ from vae_lab.data.celeba import CelebA
 from vae_lab.data.dsprites import DSprites
 from vae_lab.data.emnist import EMNIST
 from vae_lab.data.lfw import LFW
+from vae_lab.data.mvtec import MVTec
 from vae_lab.data.omniglot import Omniglot
 from vae_lab.data.sprites import Sprites
 from vae_lab.data.svhn import SVHN
@@ -45,6 +47,7 @@ FIGURES_OF = {
     "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS,
     "images": {"samples", "label_shares", "novelty", "neighbours"},
 }
+FEW_FACES = ["dataset.source.images=40", "dataset.source.test_images=20", "dataset.val_share=0.1"]
 # Overrides that make the networks and data of an experiment small, by a line that its YAML contains.
 SMALLER = {
     "override /model: mlp": ["model.net.encoder=[8]", "model.net.decoder=[8]"],
@@ -56,6 +59,8 @@ SMALLER = {
         "model.net.width=8", "quantizer.codes=8", "quantizer.dims=4", "sampler.width=16", "sampler.epochs=1",
     ],
     "override /objective: factor_vae": ["objective.width=16"],
+    "override /dataset: faces": FEW_FACES,
+    "faces/_small": FEW_FACES,
     "override /dataset: sprites": [
         "dataset.val_share=0.001", "dataset.source.orientations=2", "dataset.source.positions=2",
     ],
@@ -85,7 +90,12 @@ def _small_torchvision(monkeypatch):
         images = Examples(torch.randint(0, 256, shape, dtype=torch.uint8), targets, **attributes)
         return images, images
 
+    def objects(self, root):
+        train, test = faces(self, root)
+        return train, replace(test, targets=torch.arange(40) % 2, classes=("good", "scratch"), masks=test.stored[:, :1])
+
     monkeypatch.setattr(TorchvisionImages, "load", load)
+    monkeypatch.setattr(MVTec, "load", objects)
     for source in (EMNIST, SVHN):
         monkeypatch.setattr(source, "load", partial(load, SimpleNamespace(dataset=source.__name__)))
     for source in (Omniglot, CelebA, LFW):
