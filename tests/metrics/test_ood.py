@@ -173,6 +173,7 @@ def test_scores_may_be_chosen_and_one_that_makes_no_sense_is_told():
     scores = made(trained())
     assert set(scores.values) == {"ood_auroc_rotated_mine", "ood_auroc_rotated_kl"}
     assert scores.notes == [
-        "No ood_auroc by waic: it needs several runs that differ in their seed; type run=<folder of a sweep over seeds>."
+        "No ood_auroc by waic: it needs several runs that differ in their seed; "
+        "type run=<folder of a sweep over seeds>."
     ]
     assert scores.protocol["ood"]["scores"] == {"mine": {"latent_samples": 1}, "kl": {"latent_samples": 4}}
