@@ -212,6 +212,9 @@ class FakeTrained:
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: torch.Tensor | None = None):
         yield from torch.rand((n, *self.data.x_shape), generator=gen()).split(size)
 
+    def y_of_samples(self, n: int, purpose: str = "samples") -> None:
+        return None
+
     def reconstruct(self, x: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         return 1 - x
 

@@ -47,6 +47,7 @@ FIGURES_OF = {
     "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS,
     "images": {"samples", "label_shares", "novelty", "neighbours"},
 }
+FEW_FACES = ["dataset.source.images=40", "dataset.source.test_images=20", "dataset.val_share=0.1"]
 # Overrides that make the networks and data of an experiment small, by a line that its YAML contains.
 SMALLER = {
     "override /model: mlp": ["model.net.encoder=[8]", "model.net.decoder=[8]"],
@@ -58,6 +59,8 @@ SMALLER = {
         "model.net.width=8", "quantizer.codes=8", "quantizer.dims=4", "sampler.width=16", "sampler.epochs=1",
     ],
     "override /objective: factor_vae": ["objective.width=16"],
+    "override /dataset: faces": FEW_FACES,
+    "faces/_small": FEW_FACES,
     "override /dataset: sprites": [
         "dataset.val_share=0.001", "dataset.source.orientations=2", "dataset.source.positions=2",
     ],

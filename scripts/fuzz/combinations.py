@@ -25,7 +25,10 @@ COSTLY = {
 SMALL = {"width": (4, 12), "hidden": (4, 12), "depth": (1, 2), "blocks": (1, 2), "components": (2, 4),
          "pseudo_inputs": (2, 5), "samples": (1, 3), "steps": (2, 5), "epochs": (1, 2), "n": (2, 20),
          "bootstrap": (2, 4)}  # fmt: skip
-SIZES = {"sprites": ["dataset.source.positions=2", "dataset.source.orientations=2", "dataset.val_share=0.2"]}
+SIZES = {
+    "sprites": ["dataset.source.positions=2", "dataset.source.orientations=2", "dataset.val_share=0.2"],
+    "faces": ["dataset.source.images=60", "dataset.source.test_images=20", "dataset.val_share=0.2"],
+}
 PATHS = {"image_folder": f"dataset.source.path={IMAGES}", "arrays": f"dataset.source.path={ARRAY}"}
 SOMETIMES = {"conditional=true": 0.2, "beta=3": 0.2, "training.clip=1.0": 0.1, "training.accumulate=2": 0.1,
              "training.patience=1": 0.05, "dataset.binarize=dynamic": 0.1, "dataset.binarize=static": 0.05,

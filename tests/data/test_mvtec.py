@@ -98,6 +98,14 @@ def test_without_ground_truth_there_are_no_masks_and_a_note_says_so(root):
         test.masks_at(torch.tensor([0]))
 
 
+def test_what_a_message_asks_for_is_an_option(root):
+    clear = np.zeros((SIDE, SIDE, 4), np.uint8)
+    _save(root / "mvtec_anomaly_detection/bottle/train/good/000.png", clear)
+    with pytest.raises(UserError, match=r"type dataset\.source\.background=white"):
+        source().load(root)
+    assert bytes_of(source(background="white").load(root)[0])[0].min() == 255
+
+
 def test_a_missing_mask_is_named(root):
     (root / "mvtec_anomaly_detection/bottle/ground_truth/broken/001_mask.png").unlink()
     with pytest.raises(UserError, match=r"broken/001\.png has no mask; put it into .*broken/001_mask\.png"):

@@ -16,6 +16,7 @@ from vae_lab.config.settings import (
     CompareConfig,
     DetectConfig,
     EvaluateConfig,
+    ExploreConfig,
     FiguresConfig,
     ListConfig,
     SampleConfig,
@@ -23,6 +24,7 @@ from vae_lab.config.settings import (
     Settings,
     TrainConfig,
 )
+from vae_lab.config.settings_of_use import DecodeConfig, EncodeConfig, InterpolateConfig, ReconstructConfig
 from vae_lab.errors import UserError, did_you_mean
 
 SCHEMAS: dict[str, type[Settings]] = {
@@ -30,8 +32,13 @@ SCHEMAS: dict[str, type[Settings]] = {
     "evaluate": EvaluateConfig,
     "figures": FiguresConfig,
     "sample": SampleConfig,
+    "encode": EncodeConfig,
+    "decode": DecodeConfig,
+    "reconstruct": ReconstructConfig,
+    "interpolate": InterpolateConfig,
     "detect": DetectConfig,
     "score": ScoreConfig,
+    "explore": ExploreConfig,
     "compare": CompareConfig,
     "list": ListConfig,
 }

@@ -5,7 +5,7 @@ Each class is the schema of the primary config of a command. :mod:`vae_lab.confi
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import MinLen
+from annotated_types import Ge, Le, MinLen
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from vae_lab.config.node import Node
@@ -84,6 +84,11 @@ class TrainConfig(Settings):
         description="torch.compile the training step; auto: only if training is long enough to gain from it",
         examples=["true"],
     )
+    graph: bool = Field(
+        False,
+        description="take each training step as one CUDA graph, which launches its kernels without waiting for Python",
+        examples=["true"],
+    )
     classifier: Literal[True, False, "auto"] = Field(
         True,  # earlier versions do not have this field
         description="train a classifier for FID and others if the dataset has none; auto: if the run takes longer",
@@ -121,7 +126,8 @@ class TrainConfig(Settings):
     logger: Node
 
 
-def _trust() -> Any:
+def trust_field() -> Any:
+    """Return the field ``trust`` of a command that reads a run."""
     return Field(
         default_factory=list,
         description="packages outside vae_lab whose classes the run's config may name, in this command only",
@@ -140,7 +146,7 @@ class SweepConfig(Settings):
     vary: Node
     launcher: Node
     search: Node
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
 
 
 class FiguresConfig(Settings):
@@ -148,7 +154,7 @@ class FiguresConfig(Settings):
 
     run: str = Field(description="the run folder, or the folder of a sweep")
     data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     features: Node
@@ -233,7 +239,7 @@ class DetectConfig(Settings):
     )
     out: str | None = Field(description="folder for the files; null: anomalies/<name of the images> in the run folder")
     data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     scores: Node
@@ -257,10 +263,29 @@ class SampleConfig(Settings):
     )
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     sampler: Node = Field(default_factory=dict)
+
+
+class ExploreConfig(Settings):
+    """The settings of ``vae-lab explore``."""
+
+    run: str = Field(description="the run folder")
+    out: str | None = Field(
+        description="the HTML file to write; null: explorer.html in the run folder", examples=["mnist.html"]
+    )
+    points: Annotated[int, Ge(16), Le(10_000)] = Field(
+        description="largest number of test images in the page", examples=[1000]
+    )
+    weights: Literal["fp16", "fp32"] = Field(
+        description="how the page stores the decoder's matrices; fp32 doubles their size", examples=["fp32"]
+    )
+    open: bool = Field(description="open the page in a browser", examples=["true"])
+    data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+    trust: list[str] = trust_field()
+    choices: dict[str, str | None] = Field(default_factory=dict)
 
 
 class CompareConfig(Settings):

@@ -49,23 +49,27 @@ class ByHand:
         found = next((place / name for place in places for name in names if (place / name).exists()), None)
         if found is not None:
             return found
-        words = (*self.folders, *names)
-        for archive in (path for place in places for path in _archives(place) if place != root or _named(path, words)):
-            self.refuse_packed(archive)
+        words = [*self.folders, *(name.partition("/")[0].partition(".")[0] for name in names)]
+        for archive in (path for place in places for path in _archives(place, words)):
+            raise UserError(self._told(archive) or f"{self.option}: {shown(archive)} is still packed; unpack it")
         raise UserError(
             f"{self.option}: {' or '.join(dict.fromkeys(names))} is not in {shown(places[0])}; download {self.needed} "
             f"from {self.page} and put them there, or type data_dir=<folder that has them>, or {self.instead}"
         )
 
-    def refuse_packed(self, archive: Path) -> None:
-        """Say what to do with an archive whose files are needed.
+    def refuse_faulty(self, place: Path, word: str) -> None:
+        """Refuse a damaged archive whose name begins with a word; intact ones may stay beside what was in them.
 
         Raises:
-            UserError: always.
+            UserError: there is one.
         """
+        for archive in _archives(place, [word]):
+            if told := self._told(archive):
+                raise UserError(told)
+
+    def _told(self, archive: Path) -> str:
         why = archive_fault(archive)
-        again = f"download it again from {self.page}"
-        raise UserError(f"{self.option}: {shown(archive)} {f'{why}; {again}' if why else 'is still packed; unpack it'}")
+        return f"{self.option}: {shown(archive)} {why}; download it again from {self.page}" if why else ""
 
 
 def archive_fault(archive: Path) -> str:
@@ -81,10 +85,8 @@ def archive_fault(archive: Path) -> str:
     return "" if tarfile.is_tarfile(archive) else "is damaged or no tar archive"
 
 
-def _named(archive: Path, words: Sequence[str]) -> bool:
-    """Whether an archive is called as one of these files or folders; ``data_dir`` holds other datasets, too."""
-    return any(word and archive.name.casefold().startswith(word.casefold()) for word in words)
-
-
-def _archives(place: Path) -> list[Path]:
-    return sorted(path for path in place.glob("*") if path.suffix.lower() in _ARCHIVES and path.is_file())
+def _archives(place: Path, words: Sequence[str]) -> list[Path]:
+    """The archives in a folder whose names begin with one of the words; those of other datasets may lie there, too."""
+    starts = tuple(word.casefold() for word in words if word)
+    files = (path for path in place.glob("*") if path.suffix.lower() in _ARCHIVES and path.is_file())
+    return sorted(path for path in files if path.name.casefold().startswith(starts))

@@ -137,7 +137,8 @@ class Dataset(pl.LightningDataModule):
                 f"dataset.binarize=static: the images of {self.name} are black and white already; leave it out"
             )
         # Training and validation examples share the memory of the pool, so that it is drawn only once.
-        drawn = {id(part.stored): binarize_once(part.stored) for part in (self.pool, self.test)}
+        stored = [part.stored for part in (self.pool, self.test)]
+        drawn = {id(images): binarize_once(images) for images in stored if isinstance(images, Tensor)}
         return {split: replace(part, stored=drawn[id(part.stored)]) for split, part in parts.items()}
 
     def reseeded(self, seed: int) -> "Dataset":

@@ -15,6 +15,7 @@ the defects, in alphabetical order. Their masks, of the size of the images, are 
     data.test.masks is None           where the folder has no ground_truth
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,10 +27,12 @@ from torch import Tensor
 
 from vae_lab.config.paths import expanded
 from vae_lab.data.by_hand import ByHand
-from vae_lab.data.cache import held_bytes, key_of
+from vae_lab.data.image_bytes import Background
 from vae_lab.data.image_files import image_files, shown
 from vae_lab.data.image_opening import for_each, opened
 from vae_lab.data.listed_images import Decoding
+from vae_lab.data.mapped_bytes import held_bytes, key_of
+from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
 
@@ -50,6 +53,9 @@ class MVTec:
         height, width: size in pixels. Images and masks are scaled until they just cover it; the rest is cut off.
         channels: 1 (grey) or 3 (RGB).
         crop: side of the square in the centre that is cut out first, in pixels; None: nothing is cut out.
+        background: 'white' or 'black', over which transparent images are laid; None: they are refused.
+        range: the pixel values that mean black and white, or white alone if 0 means black; None: 0 and 255, or 0 and
+            65,535 in images of 16 bits.
         memory_gb: images that take more than this many GiB are mapped from a file in the cache.
     """
 
@@ -60,10 +66,12 @@ class MVTec:
         width: PositiveInt = 64,
         channels: Literal[1, 3] = 3,
         crop: PositiveInt | None = None,
+        background: Background | None = None,
+        range: Range | None = None,
         memory_gb: PositiveFloat = 1.0,
     ) -> None:
         self.category = category
-        self.decoding = Decoding(channels, height, width, crop, memory_gb=memory_gb)
+        self.decoding = Decoding(channels, height, width, crop, memory_gb=memory_gb, background=background, range=range)
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
         """Return the training examples, without labels, and the test examples, with labels and masks.
@@ -113,7 +121,7 @@ class MVTec:
             for_each([mask for _, mask in given], decode)
 
         shape = (len(test), 1, self.decoding.height, self.decoding.width)
-        named = ("masks", self.decoding, [i for i, _ in given])
+        named = ("masks", replace(self.decoding, memory_gb=0), [i for i, _ in given])
         return held_bytes(shape, self.decoding.memory, lambda: key_of(named, [mask for _, mask in given]), fill)
 
     def _mask(self, file: Path, image: Path) -> np.ndarray:

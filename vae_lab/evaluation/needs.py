@@ -10,16 +10,18 @@ from typing import cast
 import torch
 
 from vae_lab.inference import code_sizes
-from vae_lab.scores import Generated, Trained, needs_of
+from vae_lab.scores import Generated, Trained, needs_in_a_set_of, needs_of
 from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
-QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective", "ensemble"})
+QUIET = frozenset(
+    {"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective", "plane", "ensemble"}
+)
 
 
-def missing(part: object, generated: Generated) -> tuple[str, str] | None:
+def missing(part: object, generated: Generated, named: bool = False) -> tuple[str, str] | None:
     """Return the first missing capability of a metric or figure and the reason; None if the run has all of them."""
-    for name in needs_of(part):
+    for name in (*needs_of(part), *(() if named else needs_in_a_set_of(part))):
         reason = CAPABILITIES[name](generated)
         if reason:
             return name, reason
@@ -27,7 +29,7 @@ def missing(part: object, generated: Generated) -> tuple[str, str] | None:
 
 
 def usable(
-    parts: Mapping[str, T], generated: Generated, called: str = "", quiet: Collection[str] = QUIET
+    parts: Mapping[str, T], generated: Generated, called: str = "", named: bool = False
 ) -> tuple[dict[str, T], list[str]]:
     """Return the metrics or figures whose needs the run meets, and a note for each reason why others are left out.
 
@@ -35,15 +37,15 @@ def usable(
         parts: metrics or figures by name.
         generated: the run that they are checked for.
         called: what a note calls them before their names, ``"figure "``; a score is called by its name alone.
-        quiet: capabilities whose lack gives no note.
+        named: whether the user has named these parts, so that each one that is left out has a note.
     """
     kept: dict[str, T] = {}
     left_out: dict[str, list[str]] = {}
     for name, part in parts.items():
-        lacking = missing(part, generated)
+        lacking = missing(part, generated, named)
         if lacking is None:
             kept[name] = part
-        elif lacking[0] not in quiet:
+        elif named or lacking[0] not in QUIET:
             left_out.setdefault(lacking[1], []).append(name)
     return kept, [f"No {called}{', '.join(names)}: {reason}." for reason, names in left_out.items()]
 
@@ -109,7 +111,10 @@ def _features(generated: Generated) -> str:
 def _factors(generated: Generated) -> str:
     if generated.data.factors:
         return ""
-    return "the dataset has no known factors; dataset=sprites has them, and dataset=arrays with dataset.source.factors="
+    return (
+        "the dataset has no known factors; dataset=sprites and dataset=faces have them, and dataset=arrays with "
+        "dataset.source.factors="
+    )
 
 
 def _conditional(generated: Generated) -> str:
@@ -131,6 +136,11 @@ def _codes(generated: Generated) -> str:
 
 def _continuous(generated: Generated) -> str:
     return "" if _codes(generated) else "the codes of the model are discrete"
+
+
+def _plane(generated: Generated) -> str:
+    planar = cast(Trained, generated).model.latent_shapes in (((1,),), ((2,),))
+    return "" if planar else "the latent space has more than two dimensions"
 
 
 def _code_prior(generated: Generated) -> str:
@@ -195,6 +205,7 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "hierarchy": _hierarchy,  # The model has several levels of latents.
     "codes": _codes,  # The model has discrete codes.
     "continuous": _continuous,  # The model has real codes.
+    "plane": _plane,  # The latent space can be drawn as it is.
     "code_prior": _code_prior,  # A prior was fitted to these codes.
     "posterior": _posterior,  # The objective trains q(z|x).
     "introspective": _introspective,  # The objective logs the KL of decoded images.

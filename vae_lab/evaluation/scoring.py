@@ -9,7 +9,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from vae_lab.evaluation.needs import QUIET, missing, usable
+from vae_lab.evaluation.needs import missing, usable
 from vae_lab.evaluation.own_classifier import LATER
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features, classifier_for
@@ -134,7 +134,7 @@ class Scoring(ABC):
         A metric whose needs this run does not meet is left out, and a note says why; if ``named``, since the user has
         chosen these metrics, then also where a metric does not concern the run.
         """
-        kept, notes = usable(metrics, self, quiet=() if named else QUIET)
+        kept, notes = usable(metrics, self, named=named)
         if not self.without_classifier:  # an earlier note that said how to have these scores
             self.scores.notes[:] = [note for note in self.scores.notes if LATER not in note]
         self.add(Scores({}, notes=notes))
