@@ -58,5 +58,5 @@ def test_what_leaves_nothing_to_detect_is_refused(keep, told):
 
 def test_images_without_labels_cannot_be_chosen_by_class():
     pixels = Examples(labelled(20).stored, None)
-    with pytest.raises(UserError, match="fake has no class labels; leave dataset.keep out"):
+    with pytest.raises(UserError, match=r"fake has no class labels; leave dataset\.keep out"):
         Dataset("fake", GivenSource(pixels, pixels), Path(), 5, 0, keep=[0])
