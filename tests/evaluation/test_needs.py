@@ -37,7 +37,18 @@ NEEDS = {
         "nll": ("posterior", "densities", "likelihood"),
         **dict.fromkeys(["beta_vae_metric", "factor_vae_score", "mig", "dci", "sap"], ("factors",)),
         **dict.fromkeys(["denoising", "ood"], ("images",)),
+        "pixel_anomaly": ("images", "masks"),
         **dict.fromkeys(["loss_terms", "val_loss_terms", "latent_use", "anomaly"], ()),
+    },
+    "scores": {
+        "recon": (),
+        **dict.fromkeys(["elbo", "typicality"], ("posterior",)),
+        "kl": ("posterior", "continuous"),
+        "nll": ("posterior", "densities"),
+        "latent_path": ("continuous",),
+        "likelihood_regret": ("posterior", "gaussian"),
+        "waic": ("posterior", "ensemble"),
+        "input_complexity": ("images", "posterior"),
     },
     "figures": {
         "class_samples": ("conditional", "images"),
@@ -83,6 +94,7 @@ LACKED = {
     "hierarchy",
     "codes",
     "code_prior",
+    "ensemble",
 }  # by a conditional run of one level of real codes
 EACH_NEED = [
     pytest.param(part, need, id=f"{group}-{name}-{need}")
@@ -96,7 +108,8 @@ EACH_NEED = [
 def black_and_white(n: int = 12) -> Examples:
     images = labelled(n)
     stored = (images.stored > 127).to(torch.uint8) * 255
-    return replace(images, stored=stored, factors=Factors(("a", "b"), (3, 4), stored))
+    masks = stored.new_zeros(12, 1, *stored.shape[2:])
+    return replace(images, stored=stored, factors=Factors(("a", "b"), (3, 4), stored), masks=masks)
 
 
 def run(likelihood=None, images: Examples | None = None, **more) -> FakeTrained:
@@ -167,6 +180,12 @@ LACKING = {
         (lambda: holding(Tokens(("a", "b"))), "the dataset holds tokens, not images"),
         (lambda: holding(RealVectors()), "the dataset holds vectors, not images"),
     ],
+    "masks": [
+        (
+            lambda: run(images=replace(black_and_white(), masks=None)),
+            "the test images have no masks of defects; those of dataset=mvtec have some",
+        )
+    ],
     "labels": [
         (lambda: run(images=replace(black_and_white(), targets=None, classes=())), NO_LABELS),
         (lambda: run(images=with_attributes(), y_size=2), "the dataset has attributes, not labels"),
@@ -219,6 +238,7 @@ LACKING = {
         (lambda: inferring(lambda _: {"log_q": None}), "this model has no densities of its latents"),
         (lambda: inferring(lambda _: {"log_p": None}), "this model has no densities of its latents"),
     ],
+    "ensemble": [(run, "it needs several runs that differ in their seed; type run=<folder of a sweep over seeds>")],
     "likelihood": [
         (
             lambda: run(images=replace(labelled(12), factors=black_and_white().factors)),

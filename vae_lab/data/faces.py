@@ -76,8 +76,10 @@ class Faces:
         factors = drawn_factors(total, self.correlation, self.correlated)
         pixels = _kept(factors)
         targets, names, classes = labelled(factors, self.labels)
-        grid = Factors(NAMES, GRID, FaceGrid(), f"drawn faces ({math.prod(GRID):,} of a grid)")
-        examples = Examples(pixels, targets, classes, factors=grid, attributes=names)
+        grid = FaceGrid(GRID)
+        of_grid = labelled(grid.factors(torch.arange(len(grid))), self.labels)[0]
+        known = Factors(NAMES, grid.sizes, grid, f"a grid of {len(grid):,} drawn faces", of_grid)
+        examples = Examples(pixels, targets, classes, factors=known, attributes=names)
         return examples.part(torch.arange(self.images)), examples.part(torch.arange(self.images, total))
 
 

@@ -15,18 +15,9 @@ from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
 QUIET = frozenset(
-    {
-        "attributes",
-        "conditional",
-        "unconditional",
-        "hierarchy",
-        "codes",
-        "continuous",
-        "introspective",
-        "plane",
-        "ensemble",
-    }
-)
+    ("attributes", "codes", "conditional", "continuous", "ensemble", "hierarchy", "introspective", "plane",
+     "unconditional")
+)  # fmt: skip
 
 
 def missing(part: object, generated: Generated, named: bool = False) -> tuple[str, str] | None:

@@ -183,12 +183,11 @@ class Evaluation(Scoring):
             raise ValueError("the dataset has no known factors")
         if self._factor_posteriors is None:
             total, parts = len(factors.stored), []
-            targets = self.data.pool.targets  # of all images, in every split
             for index in self.progress(
                 torch.arange(total).split(AT_ONCE), f"encoding all {total:,} {self.data.values.many}"
             ):
                 x = self.data.values.ready(factors.stored[index], self.device)
-                y = None if targets is None else targets[index].to(self.device)
+                y = None if factors.targets is None else factors.targets[index].to(self.device)
                 parts.append(self._encode(x, y, 0)[0])
             self._factor_posteriors = _joined(parts)
         return self._factor_posteriors

@@ -54,11 +54,8 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
 
 def can_be_read(data: Data) -> bool:
     """Return whether a dataset has attributes or class labels to train a classifier on."""
-    return bool(data.attributes) or _have_labels(data)
-
-
-def _have_labels(data: Data) -> bool:
-    return data.pool.labels is not None and data.test.labels is not None and len(data.classes) > 1
+    labels = data.pool.labels is not None and data.test.labels is not None
+    return bool(data.attributes) or (labels and len(data.classes) > 1)
 
 
 def read_from(data: Data) -> tuple[str, ...]:
