@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from vae_lab.evaluation.conditions import unconditional
+from vae_lab.evaluation.needs import missing
 from vae_lab.examples import Examples
 from vae_lab.functional import kl_normal
 from vae_lab.likelihoods import MSE
@@ -131,6 +132,7 @@ class FakeData:
         self.values, self.root, self.notes = test.values, Path(), list(test.notes)
 
     binarize = None
+    normal = ()
 
     def as_received(self, clean: torch.Tensor, noise: Any) -> torch.Tensor:
         return clean
@@ -193,6 +195,14 @@ class FakeTrained:
         self.__dict__.update(given)
         self.extractor = self.extractor or self.classifier
 
+    @property
+    def ensemble(self):
+        return (self,)
+
+    def lacks(self, part) -> str:
+        found = missing(part, self)
+        return found[1] if found else ""
+
     def progress(self, steps, _):
         return steps
 
@@ -201,6 +211,9 @@ class FakeTrained:
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: torch.Tensor | None = None):
         yield from torch.rand((n, *self.data.x_shape), generator=gen()).split(size)
+
+    def y_of_samples(self, n: int, purpose: str = "samples") -> None:
+        return None
 
     def reconstruct(self, x: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         return 1 - x

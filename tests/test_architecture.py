@@ -23,7 +23,7 @@ FLOORS = [
     {"features", "latents", "models", "objectives", "report"},
     {"figures", "metrics"},
     {"evaluation"},
-    {"runs"},
+    {"explorer", "runs"},
     {"compare"},
     {"commands"},
     {"sweep"},

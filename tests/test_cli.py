@@ -89,7 +89,11 @@ BAD = [
     (["train", "dataset=arrays", "dataset.source.path=a.npy"], "a.npy: no such file", "type a file .npy, .npz, .mat"),
     (["train", "dataset=arrays", "dataset.source.path=file"], "file: arrays are read from", "numpy.save"),
     (["train", "dataset=arrays", "dataset.source.path=a", "dataset.source.range=white"], "range=white", "number"),
-    (["train", "dataset=lfw", "data_dir=none"], "put lfw-funneled.tgz", "dataset=image_folder dataset.source.path="),
+    (
+        ["train", "dataset=lfw", "data_dir=none"],
+        "download lfw-funneled.tgz",
+        "dataset=image_folder dataset.source.path=",
+    ),
     (["train", "dataset=cifar10", "data_dir=nothing"], "dataset=cifar10", "dataset=digits"),
     (["train", "precision=fp16", "accelerator=cpu"], "fp16", "precision=bf16"),
     (["train", "accelerator.precision=bf16-mixed"], "accelerator.precision", "precision=bf16"),

@@ -6,6 +6,7 @@ New options are tested without a change here.
 import json
 import math
 import os
+from dataclasses import replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -22,6 +23,7 @@ from vae_lab.data.celeba import CelebA
 from vae_lab.data.dsprites import DSprites
 from vae_lab.data.emnist import EMNIST
 from vae_lab.data.lfw import LFW
+from vae_lab.data.mvtec import MVTec
 from vae_lab.data.omniglot import Omniglot
 from vae_lab.data.sprites import Sprites
 from vae_lab.data.svhn import SVHN
@@ -88,7 +90,12 @@ def _small_torchvision(monkeypatch):
         images = Examples(torch.randint(0, 256, shape, dtype=torch.uint8), targets, **attributes)
         return images, images
 
+    def objects(self, root):
+        train, test = faces(self, root)
+        return train, replace(test, targets=torch.arange(40) % 2, classes=("good", "scratch"), masks=test.stored[:, :1])
+
     monkeypatch.setattr(TorchvisionImages, "load", load)
+    monkeypatch.setattr(MVTec, "load", objects)
     for source in (EMNIST, SVHN):
         monkeypatch.setattr(source, "load", partial(load, SimpleNamespace(dataset=source.__name__)))
     for source in (Omniglot, CelebA, LFW):

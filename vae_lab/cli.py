@@ -7,16 +7,13 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 
+from vae_lab.commands.carrying_out import is_sweep, start
 from vae_lab.commands.starting import STARTS, resume
-from vae_lab.config.composed import Composed
-from vae_lab.config.conf import CONF
 from vae_lab.config.help import command_help, overview
 from vae_lab.config.paths import exists, expanded
 from vae_lab.config.words import (
-    SWEEP_KEYS,
     begun_from,
     divided,
     quote,
@@ -129,25 +126,17 @@ def _carried_out(command: str, rest: list[str]) -> int:
         words = with_defaults_of_dataset(options, words)
     if any(option.startswith("--info") for option in options):
         logging.disable(logging.NOTSET)  # Hydra shows the facts about a config as log entries
-    if command == "train" and _is_sweep(options, words):
+    if command == "train" and is_sweep(options, words):
         return _run_sweep(options, words)
     words = _folders_as_override(words) if command in ("compare", "list") else words
     words = quoted(words, several="--multirun" in options)
 
     from vae_lab.config.hydra_errors import explain
-    from vae_lab.config.hydra_main import carry_out
-    from vae_lab.config.trust import trusting
-    from vae_lab.runs.repeating import saved_config
 
     def tell(job: str, error: Exception) -> None:
         _tell(command, f"{job}: {explain(error, command)[1]}")
 
-    def task(composed: Composed) -> None:
-        with trusting(_trusted_names(composed)):
-            STARTS[command](replace(composed, typed=rest))
-
-    with saved_config(command, options, words) as options:
-        failed = carry_out(command, options, words, task, tell)
+    failed = start(command, options, words, rest, tell)
     if failed:
         _tell(command, f"{len(failed)} of the sweep's jobs failed: {', '.join(failed)}")
     return int(bool(failed))
@@ -158,30 +147,6 @@ def _tell(command: str, text: str) -> None:
     print(f"{f'vae-lab {command}'.strip()}: {one_line(text)}", file=sys.stderr)
 
 
-def _trusted_names(composed: Composed) -> list[str]:
-    """Return the packages of ``trust=`` and the classes that the user has chosen in this command.
-
-    What a saved config (``--config-name``) names was not typed by the user.
-    """
-    from vae_lab.config.trust import packages_typed, targets_in, targets_typed
-    from vae_lab.runs.repeating import COPY
-
-    chosen = targets_typed(composed.words) if composed.primary == COPY else targets_in(composed.config)
-    return [*packages_typed(composed.words), *sorted(chosen)]
-
-
-def _is_sweep(options: list[str], words: list[str]) -> bool:
-    """Return whether a sweep is asked for: by -m, by a key that only sweeps have, or by an experiment's ``vary:``."""
-    import yaml
-
-    if any(option.startswith(("--cfg", "--info")) for option in options):
-        return False  # Hydra only prints the config
-    if "--multirun" in options or any(w.partition("=")[0].partition(".")[0] in SWEEP_KEYS for w in words):
-        return True
-    experiments = [CONF / "experiment" / f"{w.removeprefix('experiment=')}.yaml" for w in words if "experiment=" in w]
-    return any("vary" in (yaml.safe_load(p.read_text(encoding="utf-8")) or {}) for p in experiments if exists(p))
-
-
 def _run_sweep(options: list[str], words: list[str]) -> int:
     """Plan a sweep, carry it out and compare its runs; return 1 if a job failed, else 0."""
     other = next((option for option in options if option != "--multirun"), None)
@@ -190,9 +155,9 @@ def _run_sweep(options: list[str], words: list[str]) -> int:
     from rich.console import Console
 
     with loading():
-        from vae_lab.sweep.start import start
+        from vae_lab.sweep.start import start as start_sweep
 
-    return 0 if start(quoted(words, several=True), Console()) else 1
+    return 0 if start_sweep(quoted(words, several=True), Console()) else 1
 
 
 def _complete(words: list[str]) -> int:

@@ -190,6 +190,9 @@ class Examples:
     values: Values = field(default_factory=ImageBytes)
     for_validation: Tensor | None = None  # bool [M]: those that the source gives for validation; None: none are given
     notes: tuple[str, ...] = ()  # sentences for the user about how the source was read
+    masks: Stored | None = None  # uint8 [M, 1, H, W]: 255 where the pixels of an image show a defect, else 0
+    normal: tuple[int, ...] = ()  # labels of normal examples, where the others are anomalies; empty: there are none
+    preparation: Mapping[str, Any] = field(default_factory=dict)  # entries of every protocol: {"crop": 148}
 
     def __len__(self) -> int:
         return len(self.stored if self.chosen is None else self.chosen)
@@ -225,6 +228,16 @@ class Examples:
         if isinstance(self.stored, Tensor):  # index_select copies whole examples: six times as fast as indexing
             return self.stored.index_select(0, where)
         return self.stored[where]
+
+    def masks_at(self, index: Tensor) -> Tensor:
+        """Masks of defects at positions of this part: long [N] to uint8 [N, 1, H, W] of 0 and 255.
+
+        Raises:
+            ValueError: the examples have no masks; ``masks`` is then None.
+        """
+        if self.masks is None:
+            raise ValueError("these examples have no masks")
+        return self.masks[index if self.chosen is None else self.chosen[index]]
 
     def part(self, index: Tensor) -> Examples:
         """The part at these positions."""
@@ -266,6 +279,10 @@ class Data(Protocol):
     @property
     def notes(self) -> list[str]:
         """Sentences for the user about how the dataset was read: what was left out, and what was assumed."""
+
+    @property
+    def normal(self) -> Sequence[int]:
+        """The labels of normal examples, on which models are trained, where others are anomalies; empty: all are."""
 
     @property
     def binarize(self) -> str | None:

@@ -129,6 +129,10 @@ class Trained(Generated, Protocol):
     objective: Objective
     history: list[dict[str, float]]  # one row per epoch, as in metrics.csv
     prior: CodePrior | None  # the fitted prior of a discrete model's codes; None: the model's own prior
+    ensemble: Sequence[Trained]  # models that differ in their seed, this one among them; of a single run, itself
+
+    def lacks(self, part: object) -> str:
+        """Why a metric or a score whose ``needs`` it declares makes no sense here; empty if it does."""
 
     @property
     def conditions(self) -> Conditions:
@@ -136,6 +140,9 @@ class Trained(Generated, Protocol):
 
     def sample(self, n: int, purpose: str = "samples", size: int = 1000, y: Tensor | None = None) -> Iterator[Tensor]:
         """As in :class:`Generated`; a conditional model decodes the rows of ``y`` in turn. z does not depend on y."""
+
+    def y_of_samples(self, n: int, purpose: str = "samples") -> Tensor | None:
+        """The y of the first n samples that ``sample`` makes without a given y; None where the model takes none."""
 
     def latents(
         self,
@@ -201,3 +208,8 @@ class Metric(Protocol):
 def needs_of(part: object) -> Sequence[str]:
     """The capabilities that a metric or a figure requires."""
     return tuple(getattr(part, "needs", ()))
+
+
+def needs_in_a_set_of(part: object) -> Sequence[str]:
+    """The capabilities that it also requires in a set of figures, which it does not if the user has named it."""
+    return tuple(getattr(part, "needs_in_a_set", ()))

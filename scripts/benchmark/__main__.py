@@ -26,11 +26,12 @@ from results import Results
 from rich.console import Console
 from scoring import scoring
 from startup import startup
+from storage import storage
 from training import race
 
 from vae_lab.launchers.joblib import cores
 
-PARTS = ("race", "startup", "scoring", "growth", "profile")
+PARTS = ("race", "startup", "scoring", "storage", "growth", "profile")
 console = Console(width=150, highlight=False)
 
 
@@ -82,7 +83,8 @@ def measure_parts(words: argparse.Namespace, results: Results, chosen: list[Case
         for name, why in results.skipped.items():
             console.print(f"{name} is skipped: {why}")
         race(chosen, ready, results.settings["rounds"], results, path, console.print)
-    for name, part in (("startup", startup), ("scoring", scoring), ("growth", growth), ("profile", profile)):
+    others = {"startup": startup, "scoring": scoring, "storage": storage, "growth": growth, "profile": profile}
+    for name, part in others.items():
         if name in parts:
             console.rule(name)
             try:

@@ -1,4 +1,4 @@
-"""Tables of scores, start-up, growth of cost, and the profile."""
+"""Tables of scores, start-up, places of images, growth of cost, and the profile."""
 
 from doc_tables import Table
 from results import Results, Row
@@ -16,6 +16,7 @@ def part_tables(results: Results) -> dict[str, list[Table]]:
     parts = {
         "start-up": (results.startup, lambda: [startup_table(results)]),
         "scoring": (results.scoring, lambda: [scoring_table(results)]),
+        "storage": (results.storage, lambda: [storage_table(results)]),
         "growth": (results.growth, lambda: growth_tables(results)),
         "profile": (results.profile, lambda: [profile_table(results)]),
     }
@@ -29,6 +30,18 @@ def scoring_table(results: Results) -> Table:
     seconds = {(row["score"], row["model"]): row["seconds"] for row in results.scoring}
     rows = [[name, *(f"{seconds[name, model]:.1f}" for model in models)] for name in names]
     return Table("", ["seconds", *models], rows)
+
+
+def storage_table(results: Results) -> Table:
+    """Return the images per second of reading and of training for each place of the images, slowest first."""
+    columns = list(dict.fromkeys((row["what"], row["batch"]) for row in results.storage))
+    places = list(dict.fromkeys(row["where"] for row in results.storage))
+    found = {(row["where"], row["what"], row["batch"]): row["images_per_second"] for row in results.storage}
+    rows = [
+        [where, *(f"{found[where, *column]:,.0f}" if (where, *column) in found else "–" for column in columns)]
+        for where in places
+    ]
+    return Table("", ["images/s", *(f"{what}, batch {batch}" for what, batch in columns)], rows)
 
 
 def startup_table(results: Results) -> Table:

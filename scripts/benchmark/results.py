@@ -24,6 +24,7 @@ class Results:
     limits: list[Row] = field(default_factory=list)
     scoring: list[Row] = field(default_factory=list)
     startup: list[Row] = field(default_factory=list)
+    storage: list[Row] = field(default_factory=list)
     growth: list[Row] = field(default_factory=list)
     profile: list[Row] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)  # contestant or part -> the reason
@@ -51,7 +52,7 @@ def joined(sessions: Sequence[Results]) -> Results:
         first = 1 + max((row["round"] for row in [*total.training, *total.limits]), default=-1)
         for name in ("training", "limits"):
             getattr(total, name).extend({**row, "round": first + row["round"]} for row in getattr(session, name))
-        for name in ("scoring", "startup", "growth", "profile"):
+        for name in ("scoring", "startup", "storage", "growth", "profile"):
             setattr(total, name, getattr(session, name) or getattr(total, name))
         known = {(case["model"], case["side"], case["batch"]) for case in total.settings["cases"]}
         new = [case for case in session.settings["cases"] if (case["model"], case["side"], case["batch"]) not in known]

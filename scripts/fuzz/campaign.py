@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from fuzz.lines import VALID
 from fuzz.trial import OUTCOMES, Tried
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -55,7 +56,7 @@ def table_of(counts: Counter[tuple[str, str]], title: str) -> Table:
     table.add_column("command")
     for outcome in (*outcomes, "all"):
         table.add_column(outcome, justify="right")
-    known = ("train", "evaluate", "sample", "figures", "score", "compare")
+    known = {command.removesuffix("-sweep") for command in VALID}
     rows: dict[str, Counter[str]] = {}
     for (command, outcome), number in counts.items():
         rows.setdefault(command if command in known else "(no command)", Counter())[outcome] += number

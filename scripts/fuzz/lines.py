@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from functools import cache
 
-from fuzz.sandbox import ARRAY, IMAGES, ODD, RUN, STOPPED, SWEEP, TINY
+from fuzz.sandbox import ARRAY, CODES, IMAGES, ODD, RUN, STOPPED, SWEEP, TINY
 
 from vae_lab.config.help import commands_with, groups, known_keys
 
@@ -18,7 +18,7 @@ VALUES = [
     "(", ")", "[a", "a]", "a=b", "=", ",", ":", "a:b", "\\", "\\'", "$", "${beta}", "${nope}", "${model}", "${",
     "${oc.env:HOME}", "${oc.env:NOPE}", "${run_name:a}", "${divide:1,0}", "${now:%Y}", "${hydra:job.name}",
     "${multiply:a,b}", "é", "β", "日本", "🙂", "\u202e", "\ud7ff", "\x01", "\x7f", "\t", "\n", "a\nb", " ", "#", "@",
-    "~", "!", "%s", "%", "*", "?", "../x", "/nope/x", ".", "..", "/", "~/x", "file", RUN, IMAGES, ARRAY, STOPPED,
+    "~", "!", "%s", "%", "*", "?", "../x", "/nope/x", ".", "..", "/", "~/x", "file", RUN, IMAGES, ARRAY, CODES, STOPPED,
     SWEEP, ODD, f"'{ODD}'", "x" * 300, "[" * 60, "y" * 5000,
 ]  # fmt: skip
 FLAGS = [
@@ -80,6 +80,10 @@ def _valid() -> dict[str, list[list[str]]]:
         "evaluate": [[f"run={RUN}", *BARE], [f"run={RUN}", "metrics=loss_terms", "figures=none"],
                      [f"run={ODD}", *BARE]],
         "sample": [[f"run={RUN}", "n=2"], [f"run={RUN}", "n=2", "out=new", "dir=single"], [f"run='{ODD}'", "n=2"]],
+        "encode": [[f"run={RUN}", f"images={ARRAY}"], [f"run={RUN}", f"images={IMAGES}", "to=new.npy"]],
+        "decode": [[f"run={RUN}", f"codes={CODES}"], [f"run={ODD}", f"codes={CODES}", "to=new.npy"]],
+        "reconstruct": [[f"run={RUN}", f"images={IMAGES}"], [f"run={ODD}", "images=test", "to=new.npy"]],
+        "interpolate": [[f"run={RUN}", "a=0", "b=1"], [f"run={RUN}", "a=2", "b=3", "steps=4", "line=spherical"]],
         "figures": [[f"run={RUN}", "figures=samples"], [f"run={ODD}", "figures=curves", "figures.style.format=pdf"]],
         "score": [[f"images={ARRAY}", "dataset=digits", "logger=none", "metrics=none", "figures=none"],
                   [f"images={IMAGES}", "dataset=digits", "logger=none", "metrics=label_distribution", "figures=none"]],

@@ -11,7 +11,7 @@ from fuzz.child import carry_out
 
 TINY = ["dataset=digits", "dataset.limit=32", "batch_size=16", "epochs=1", "latent_dim=2", "model=dense",
         "model.net.width=8", "logger=none"]  # fmt: skip
-RUN, STOPPED, SWEEP, IMAGES, ARRAY = "run", "stopped", "sweep", "images", "images.npy"
+RUN, STOPPED, SWEEP, IMAGES, ARRAY, CODES = "run", "stopped", "sweep", "images", "images.npy", "codes.npy"
 ODD = "odd 'run' [1]; ~a=b, (c) {d}"  # the name of a run folder that has to be quoted
 WORK = "work"  # the current folder; beside it are the home folder and the folder for temporary files
 
@@ -55,15 +55,19 @@ class Sandbox:
         sweep = [*TINY, "metrics=none", "figures=none", "-m", "beta=1,2", f"hydra.sweep.dir={SWEEP}"]
         lines = (["train", *run], ["sample", f"run={RUN}", "n=24", "dir=images"], ["train", *sweep])
         for words in lines:
-            ended = carry_out(words, work, self.environment(self.prepared), 300)
-            if ended.status:
-                raise RuntimeError(f"vae-lab {' '.join(words)}: {ended.err}")
+            self._prepared_by(words)
         shutil.move(next((work / RUN / "samples").glob("*.npy")), work / ARRAY)
+        self._prepared_by(["encode", f"run={RUN}", f"images={ARRAY}", f"to={CODES}"])
         shutil.rmtree(work / RUN / "samples")
         shutil.copytree(work / RUN, work / ODD)
         shutil.copytree(work / RUN, work / STOPPED)
         (work / STOPPED / "results.json").unlink()
         (work / "file").write_text("in the way", encoding="utf-8")
+
+    def _prepared_by(self, words: list[str]) -> None:
+        ended = carry_out(words, self.prepared / WORK, self.environment(self.prepared), 300)
+        if ended.status:
+            raise RuntimeError(f"vae-lab {' '.join(words)}: {ended.err}")
 
     @contextmanager
     def copy(self, keep: bool = False) -> Iterator[tuple[Path, Mapping[str, str]]]:

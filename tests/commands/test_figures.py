@@ -168,6 +168,31 @@ def test_training_writes_the_formats_and_the_logger_receives_png(cli, tmp_path, 
     assert (name, png[1:4]) == ("samples", b"PNG")
 
 
+def test_settings_that_do_not_fit_the_run_leave_out_one_figure_alone(cli, run_copy):
+    ended = cli(
+        "figures", f"run={run_copy}", "figures=[interpolation,curves]", "figures.interpolation.pairs=[[0,99999]]"
+    )
+    assert ended.status == 0, ended.err
+    told = " ".join(ended.out.split())
+    assert "No figure interpolation: there is no test image 99999: the test set has images 0 to 359" in told
+    assert "Drawn in" in told
+    assert told.endswith("curves.png")
+
+
+def test_an_animation_is_saved_as_asked_and_the_logger_receives_a_gif(cli, tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr(drawing, "log_video", lambda logger, name, gif, step: sent.append((name, gif[:6])))
+    words = [word for word in (*TINY, *BARE) if not word.startswith(("figures", "logger"))]
+    moving = ["figures=[interpolation]", "figures.interpolation.animation=webp", "logger=tensorboard"]
+    ended = cli("train", *words, *moving, "hydra.run.dir=run")
+    assert ended.status == 0, ended.err
+    assert sorted(contents(tmp_path / "run")) == ["interpolation.png", "interpolation.webp"]
+    assert sent == [("interpolation", b"GIF89a")]
+    ended = cli("figures", "run=run", "figures=[interpolation]", "figures.interpolation.animation=gif")
+    assert ended.status == 0, ended.err
+    assert "interpolation.gif" in ended.out
+
+
 def test_a_job_that_differs_in_its_style_alone_is_not_trained_again(cli, tmp_path):
     words = ["train", "-m", *TINY, *BARE, "latent_dim=1,2", "sweep=mine"]
     assert cli(*words).status == 0

@@ -28,6 +28,9 @@ def test_offline_wandb_run_reads_back(finished):
         "samples",
         "curves",
     }
+    videos = folder / "files/media/videos/animations"
+    assert {path.name.split("_")[0] for path in videos.iterdir()} == {"traversal", "interpolation"}
+    assert {path.suffix for path in videos.iterdir()} == {".gif"}
 
 
 def test_each_job_of_a_sweep_has_its_own_wandb_run(program, tmp_path):

@@ -162,6 +162,19 @@ def test_other_data_part_every_score():
     assert len(Compared([run(3.0, **folder) for folder in folders]).scores["fid"].protocols) == 2
 
 
+def test_scores_of_different_crops_are_different_protocols_and_those_of_another_memory_limit_are_not():
+    """FIDs of faces that were cut to 148 and to 140 pixels do not compare, however alike their settings are."""
+
+    def of(crop: int, limit: float, value: float) -> Record:
+        source = {"_target_": "a.CelebA", "height": 64, "width": 64, "crop": crop, "memory_gb": limit}
+        return run(value, {"crop": crop}, dataset__name="celeba", dataset__source=source)
+
+    compared = Compared([of(148, 1.0, 50.0), of(148, 4.0, 49.0), of(140, 1.0, 40.0)])
+    protocols = compared.scores["fid"].protocols
+    assert protocols.number_of == {0: 0, 1: 0, 2: 1}
+    assert [protocols.label(i) for i in (0, 1)] == ["A: crop 148 (2 runs)", "B: crop 140 (1 run)"]
+
+
 def test_binarised_data_part_likelihoods_but_not_scores_of_clean_images():
     changed = {"dataset__binarize": "dynamic"}
     assert len(Compared([run(3.0), run(1.0, **changed)]).scores["fid"].protocols) == 1

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vae_lab.data.cache import cache_dir, data_root, made_array
+from vae_lab.data.cache import cache_dir, data_root
+from vae_lab.data.mapped_bytes import made_array
 from vae_lab.errors import UserError
 
 
@@ -49,7 +50,7 @@ _MAKER = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from vae_lab.data.cache import made_array
+from vae_lab.data.mapped_bytes import made_array
 folder = Path(sys.argv[1])
 def fill(array):
     with (folder / "made").open("a") as file:

@@ -1,60 +1,76 @@
-import hashlib
 from pathlib import Path
 
 import pytest
 from helpers import bytes_of
 from PIL import Image
-from torchvision import datasets
 
 from vae_lab.data.lfw import LFW
 from vae_lab.errors import UserError
 
-PEOPLE = {"train": {"Ann_Lee": 2, "Bo_Ek": 1}, "test": {"Cy_Fox": 3}}
+PEOPLE = {"Train": {"Ann_Lee": 2, "Bo_Ek": 1}, "Test": {"Cy_Fox": 3}}
 
 
-@pytest.fixture
-def root(tmp_path, monkeypatch) -> Path:
+def saved(root: Path, folder: str = "lfw_funneled", table: bool = False) -> Path:
     """The published layout: image k of a person is grey level 20·k."""
-    folder = tmp_path / "lfw-py"
-    texts = {"lfw-funneled.tgz": "archive", "lfw-names.txt": ""}
+    place = root / "lfw-py"
     for split, people in PEOPLE.items():
-        texts[f"peopleDev{split.capitalize()}.txt"] = "\n".join(
-            [str(len(people)), *(f"{p}\t{n}" for p, n in people.items())]
-        )
-        texts["lfw-names.txt"] += "".join(f"{person}\t{n}\n" for person, n in people.items())
         for person, count in people.items():
-            (folder / "lfw_funneled" / person).mkdir(parents=True)
+            (place / folder / person).mkdir(parents=True)
             for k in range(1, count + 1):
                 image = Image.new("RGB", (250, 250), (20 * k,) * 3)
-                image.save(folder / "lfw_funneled" / person / f"{person}_{k:04d}.jpg")
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    sums = {name: hashlib.md5(text.encode()).hexdigest() for name, text in texts.items()}
-    monkeypatch.setattr(datasets.LFWPeople, "checksums", sums)
-    archives = {"funneled": ("lfw_funneled", "lfw-funneled.tgz", sums["lfw-funneled.tgz"])}
-    monkeypatch.setattr(datasets.LFWPeople, "file_dict", datasets.LFWPeople.file_dict | archives)
-    return tmp_path
+                image.save(place / folder / person / f"{person}_{k:04d}.jpg")
+        lines = [f"{person}{',' if table else chr(9)}{n}" for person, n in people.items()]
+        head = "name,images" if table else str(len(people))
+        (place / f"peopleDev{split}.{'csv' if table else 'txt'}").write_text("\n".join([head, *lines]) + "\n")
+    return root
 
 
-def test_the_split_is_that_of_the_published_lists(root):
-    train, test = LFW().load(root)
+@pytest.mark.parametrize(
+    ("alignment", "folder", "table"),
+    [
+        ("funneled", "lfw_funneled", False),
+        ("original", "lfw", False),
+        ("deepfunneled", "lfw-deepfunneled/lfw-deepfunneled", True),
+    ],
+)
+def test_the_split_is_that_of_the_published_lists(tmp_path, alignment, folder, table):
+    train, test = LFW(alignment).load(saved(tmp_path, folder, table))
     assert train.x_shape == (3, 64, 64)
     assert (bytes_of(train)[:, 0, 30, 30] / 20).round().tolist() == [1, 2, 1]
     assert (bytes_of(test)[:, 0, 30, 30] / 20).round().tolist() == [1, 2, 3]
     assert train.labels is test.labels is None
+    assert test.preparation == {"alignment": alignment, "crop": "whole images"}
 
 
-@pytest.mark.parametrize("alignment", ["deepfunneled", "original"])
-def test_another_alignment_needs_its_archive(root, alignment):
-    archive = {"deepfunneled": "lfw-deepfunneled.tgz", "original": "lfw.tgz"}[alignment]
-    with pytest.raises(UserError, match=f"incomplete or damaged .*; {archive}, the folder "):
-        LFW(alignment).load(root)
+def test_another_alignment_needs_its_folder(tmp_path):
+    with pytest.raises(UserError, match=r"lfw-deepfunneled is not in "):
+        LFW("deepfunneled").load(saved(tmp_path))
+
+
+def test_a_missing_photograph_is_named(tmp_path):
+    (saved(tmp_path) / "lfw-py/lfw_funneled/Ann_Lee/Ann_Lee_0002.jpg").unlink()
+    with pytest.raises(UserError, match=r"Ann_Lee_0002\.jpg is missing"):
+        LFW().load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("3\nAnn_Lee\t2\nBo_Ek\t1\n", "has 2 people, and its first line says '3'"),
+        ("2\nAnn_Lee\t2\nBo_Ek\n", "line 3: a name and a number are needed"),
+        ("", "has 0 people"),
+    ],
+)
+def test_a_damaged_list_is_told(tmp_path, text, told):
+    (saved(tmp_path) / "lfw-py" / "peopleDevTrain.txt").write_text(text)
+    with pytest.raises(UserError, match=told):
+        LFW().load(tmp_path)
 
 
 def test_without_files_those_that_are_needed_are_named(tmp_path):
     with pytest.raises(UserError) as told:
         LFW().load(tmp_path)
-    assert "could not be downloaded (its authors no longer offer it)" in str(told.value)
-    assert "put lfw-funneled.tgz, the folder lfw_funneled that is in it, peopleDevTrain.txt" in str(told.value)
+    assert "peopleDevTrain.txt" in str(told.value).partition(" is not in ")[0]
+    assert "download lfw-funneled.tgz (to be unpacked), peopleDevTrain.txt and peopleDevTest.txt" in str(told.value)
     assert "dataset=image_folder" in str(told.value)
     assert list(tmp_path.iterdir()) == []

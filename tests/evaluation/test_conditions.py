@@ -101,7 +101,14 @@ def test_protocols_state_the_condition_given_to_the_model():
     made = evaluation()
     assert made.sampler == "decoder means of draws from the prior, labels drawn as in training"
     assert made.run({"terms": LossTermScores()}).protocol["loss_terms"]["given"] == "the images' labels"
-    assert made._with_condition({"extractor_sha256": "abc"}) == {"extractor_sha256": "abc"}  # scores of images compare
+    assert made._of_this_run({"extractor_sha256": "abc"}) == {"extractor_sha256": "abc"}  # scores of images compare
+
+
+def test_protocols_state_how_the_images_were_prepared():
+    made = evaluation()
+    made.data.test.preparation = {"crop": 148}
+    assert made.run({"terms": LossTermScores()}).protocol["loss_terms"]["crop"] == 148
+    assert made._of_this_run({"extractor_sha256": "abc"}) == {"extractor_sha256": "abc", "crop": 148}
 
 
 def test_reconstructions_and_codes_are_conditioned_on_the_images_labels():

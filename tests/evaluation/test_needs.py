@@ -49,6 +49,8 @@ NEEDS = {
         "top_fixed": ("images", "codes", "hierarchy", "code_prior"),
         "code_usage": ("codes",),
         **dict.fromkeys(["code_maps", "codes_alone"], ("images", "codes")),
+        **dict.fromkeys(["manifold", "traversal"], ("images", "continuous")),
+        **dict.fromkeys(["interpolation", "j_diagram"], ("images",)),
         **dict.fromkeys(["samples", "reconstructions", "temperatures", "neighbours"], ("images",)),
         **dict.fromkeys(["denoising", "novelty", "typical"], ("images",)),
         **dict.fromkeys(["curves", "kl_per_dimension", "label_shares", "latent_space", "nll_bounds", "ood_roc"], ()),
@@ -181,6 +183,7 @@ LACKING = {
     "hierarchy": [(run, "the model has one level of latents")],
     "codes": [(run, "the model has no discrete codes")],
     "continuous": [(discrete, "the codes of the model are discrete")],
+    "plane": [(run, "the latent space has more than two dimensions")],
     "code_prior": [(run, "no prior was fitted to the codes; type sampler=code_transformer")],
     "posterior": [(without_posterior, "this objective trains no q(z|x)")],
     "introspective": [(of_another_objective, "this objective does not train the encoder on decoded images")],
@@ -218,10 +221,18 @@ def test_every_metric_and_figure_declares_its_needs(group):
     assert {name: needs_of(part) for name, part in PARTS[group].items()} == NEEDS[group]
 
 
+def test_a_need_in_a_set_holds_unless_the_part_is_named():
+    part = Part("images")
+    part.needs_in_a_set = ("plane",)
+    assert usable({"manifold": part}, run()) == ({}, [])
+    assert usable({"manifold": part}, run(latent_dim=2)) == ({"manifold": part}, [])
+    assert usable({"manifold": part}, run(), named=True) == ({"manifold": part}, [])
+
+
 @pytest.mark.parametrize("group", NEEDS)
 def test_a_run_with_every_capability_can_have_all(group):
     parts = {name: part for name, part in PARTS[group].items() if not LACKED & set(needs_of(part))}
-    assert usable(parts, run()) == (parts, [])
+    assert usable(parts, run(), named=True) == (parts, [])
 
 
 def test_each_capability_is_missing_in_some_test():
@@ -250,7 +261,7 @@ def test_a_metric_of_conditional_models_is_left_out_of_others_in_silence():
 def test_a_part_that_the_user_has_named_is_never_left_out_in_silence():
     notes = ["No figure class_samples: the model is not conditional."]
     parts = {"class_samples": PARTS["figures"]["class_samples"]}
-    assert usable(parts, run(conditional=False), "figure ", quiet=()) == ({}, notes)
+    assert usable(parts, run(conditional=False), "figure ", named=True) == ({}, notes)
     noise = {"noise_to_digit": PARTS["figures"]["noise_to_digit"]}
     assert usable(noise, run(conditional=False)) == (noise, [])
 

@@ -10,6 +10,7 @@ from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
 from vae_lab.likelihoods import MSE
+from vae_lab.metrics.common.foreign_images import ForeignImages
 from vae_lab.metrics.ood import OOD
 from vae_lab.types import Latents, Normal
 
@@ -82,7 +83,7 @@ def test_gaussian_noise_has_the_moments_of_the_test_images():
 def test_turned_images_are_upside_down():
     made = trained()
     x = next(made.data.batches("test")).x
-    (turned,) = OOD()._images(made, "rotated", 40, 0, 0, None)
+    (turned,) = ForeignImages(made, 40, {}).batches("rotated")
     assert torch.equal(turned, x.flip(2, 3))
     assert not torch.equal(turned, x)
 
@@ -139,5 +140,5 @@ def test_noise_is_black_and_white_where_the_data_is():
     made = trained(data=data)
     other = dots(50, 4)
     for kind in ("uniform", "gaussian", "rotated", "twin"):
-        for x in OOD()._images(made, kind, 40, 0.5, 0.2, other):
+        for x in ForeignImages(made, 40, {"twin": Present(other)}).batches(kind):
             assert set(x.unique().tolist()) == {0, 1}

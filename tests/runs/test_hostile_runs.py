@@ -44,6 +44,7 @@ def composed(command: str, *words: str) -> dict:
 @pytest.fixture(scope="module")
 def commands() -> dict:
     """What each command does with a run folder, beyond reading its words."""
+    from vae_lab.commands.encode import encode
     from vae_lab.commands.evaluate import evaluate
     from vae_lab.commands.sample import sample
     from vae_lab.commands.train import resume, train_worker
@@ -51,6 +52,7 @@ def commands() -> dict:
     scored = composed("evaluate", "run=x", "metrics=loss_terms", "figures=none")
     fitted = composed("evaluate", "run=x", "metrics=fid", "figures=none", "sampler=gmm", "metrics.fid.samples=8")
     drawn = composed("sample", "run=x", "n=2")
+    encoded = composed("encode", "run=x", "images=test", "to=codes.csv")
     from_fit = composed("sample", "run=x", "n=2", "sampler=gmm")
 
     def with_run(config: dict, folder: Path) -> dict:
@@ -66,6 +68,7 @@ def commands() -> dict:
         "evaluate sampler": lambda at: evaluate(with_run(fitted, at / "done"), QUIET),
         "sample": lambda at: sample(with_run(drawn, at / "done"), QUIET),
         "sample sampler": lambda at: sample(with_run(from_fit, at / "done"), QUIET, sampler_typed=False),
+        "encode": lambda at: encode(with_run(encoded, at / "done"), QUIET),
         "resume": lambda at: resume(at / "begun", QUIET),
         "worker": lambda at: train_worker(at / "begun"),
         "load_run": lambda at: read(at / "done"),

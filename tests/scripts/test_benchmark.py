@@ -213,6 +213,7 @@ def test_each_piece_has_its_place_in_the_docs():
     results.startup = [{"what": "vae-lab --help", "seconds": 0.1}]
     results.scoring = [{"model": "cnn", "score": "FID", "seconds": 1.0}]
     results.profile = [{"part": "imports", "seconds": 1.0, "share": 1.0}]
+    results.storage = [{"what": "reading", "where": "in memory", "batch": 128, "images_per_second": 1e5}]
     results.growth = [{"axis": "runs", "model": "joblib", "value": 2, "sweep_seconds": 3.0}]
     text = (ROOT / "docs" / "performance.md").read_text() + (ROOT / "README.md").read_text()
     for kind in ("cpu", "cuda"):
@@ -220,7 +221,7 @@ def test_each_piece_has_its_place_in_the_docs():
         for line in results.training:
             line["gpu_peak_mb"] = 1.0
         made = report.pieces(results)
-        assert len(made) == 6
+        assert len(made) == 7
         missing = {name for name in made if begin(name) not in text}
         assert missing == (set() if kind == "cpu" else {"ratios on gpu"})  # the README has tables for the CPU only
 

@@ -63,7 +63,7 @@ def test_these_take_other_steps(tmp_path, other):
     "word",
     ["scheduler=plateau", "accelerator=ddp accelerator.kind=cpu accelerator.devices=2",
      "objective=iwae objective.samples=2 objective.gradient=dreg", "compile=true",
-     "optimizer._target_=torch.optim.Adadelta"],
+     "optimizer._target_=torch.optim.Adadelta", "figures=[manifold] figures.manifold.every=1 latent_dim=2"],
 )  # fmt: skip
 def test_jobs_that_cannot_be_stacked_train_alone(tmp_path, word):
     fused = " ~optimizer.fused ~optimizer.betas" if "Adadelta" in word else ""

@@ -73,6 +73,56 @@ def start_sample(composed: Composed) -> None:
     sample({**composed.config, "choices": composed.choices}, Console(), typed)
 
 
+def start_encode(composed: Composed) -> None:
+    """Write the codes of images."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.encode import encode
+
+    encode({**composed.config, "choices": composed.choices}, Console())
+
+
+def start_decode(composed: Composed) -> None:
+    """Write the images of codes."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.decode import decode
+
+    decode({**composed.config, "choices": composed.choices}, Console())
+
+
+def start_reconstruct(composed: Composed) -> None:
+    """Write the reconstructions of images."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.reconstruct import reconstruct
+
+    reconstruct({**composed.config, "choices": composed.choices}, Console())
+
+
+def start_interpolate(composed: Composed) -> None:
+    """Write the images between two images."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.interpolate import interpolate
+
+    interpolate({**composed.config, "choices": composed.choices}, Console())
+
+
+def start_detect(composed: Composed) -> None:
+    """Find anomalies among images with a finished run."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.detect import detect
+
+    detect({**composed.config, "choices": composed.choices}, Console())
+
+
 def start_figures(composed: Composed) -> None:
     """Draw figures of a finished run, or of those of a sweep, again."""
     from rich.console import Console
@@ -81,6 +131,16 @@ def start_figures(composed: Composed) -> None:
         from vae_lab.commands.figures import draw_figures
 
     draw_figures({**composed.config, "choices": composed.choices}, composed.words, Console())
+
+
+def start_explore(composed: Composed) -> None:
+    """Write a page in which the latent space of a finished run is walked through."""
+    from rich.console import Console
+
+    with loading():
+        from vae_lab.commands.explore import explore
+
+    explore({**composed.config, "choices": composed.choices}, Console())
 
 
 def start_compare(composed: Composed) -> None:
@@ -104,8 +164,14 @@ STARTS: dict[str, Callable[[Composed], None]] = {
     "train": start_train,
     "evaluate": start_evaluate,
     "sample": start_sample,
+    "encode": start_encode,
+    "decode": start_decode,
+    "reconstruct": start_reconstruct,
+    "interpolate": start_interpolate,
+    "detect": start_detect,
     "figures": start_figures,
     "score": start_score,
+    "explore": start_explore,
     "compare": start_compare,
     "list": start_list,
 }

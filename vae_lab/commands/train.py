@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
@@ -18,8 +19,10 @@ from vae_lab.config.shortages import NO_ROOM
 from vae_lab.config.trust import trusted
 from vae_lab.data.dataset import Dataset
 from vae_lab.errors import Interrupted, RunFailed
+from vae_lab.evaluation.epoch_frames import frame_writer
 from vae_lab.report.loggers import upload_advice
 from vae_lab.report.terminal import print_plainly, print_plan, print_scores
+from vae_lab.report.titles import title_of
 from vae_lab.runs import run_folder
 from vae_lab.runs.active_run import ActiveRun, begin
 from vae_lab.runs.build import make_job
@@ -29,6 +32,8 @@ from vae_lab.runs.state import failure_of, write_failure
 from vae_lab.scores import Scores
 from vae_lab.system.processes import several_processes
 from vae_lab.system.reading import read_history
+from vae_lab.training.after_epochs import AfterEpochs
+from vae_lab.training.captured import Captured
 from vae_lab.training.checkpoints import LAST, to_continue
 from vae_lab.training.compiled import Compiled, choose
 from vae_lab.training.job import Job
@@ -140,7 +145,9 @@ def _trainer_fit(
     loggers: list[Logger],
 ) -> pl.Trainer:
     """Train to the last epoch, starting from the last checkpoint if there is one."""
-    callbacks = [ProgressLine(console), *callbacks_of(settings, run_dir, job)]
+    frames = frame_writer(config, data, run_dir, title_of(config, data.values.many))
+    callbacks: list[Callback] = [ProgressLine(console), *([AfterEpochs(frames)] if frames else [])]
+    callbacks += callbacks_of(settings, run_dir, job)
     trainer = make_trainer(settings, run_dir, callbacks, loggers, _strategy(settings.accelerator.strategy, job))
     make_scheduler, interval = settings.scheduler.make, settings.scheduler.interval
     lit = LitJob(
@@ -155,6 +162,7 @@ def _trainer_fit(
         ema=settings.training.ema,
         log_every=settings.training.log_every,
         loss=_loss(settings, job, data, device_for(settings.accelerator), console),
+        capture=partial(Captured, size=settings.batch_size, give_up=None) if settings.graph else None,
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp with one process, too
     with several_processes(run_dir, distributed, trusted()), interruptible(trainer):

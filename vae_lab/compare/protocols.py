@@ -45,6 +45,7 @@ _SCORES_OF = {
 }  # fmt: skip
 _METRICS = {score: metric for metric, scores in _SCORES_OF.items() for score in scores}
 _NOT_METRICS = {"checkpoint", "images", "prior", "samplers"}  # entries of a protocol that describe the run, not a score
+_NOT_OF_IMAGES = {"labels", "memory_gb"}  # settings of a source that leave its images as they are
 _SUFFIXES = ("_inception", "")  # of the network that computes the features
 
 
@@ -56,8 +57,7 @@ def data_of(config: Node, as_the_model_sees: bool = True) -> Node:
         as_the_model_sees: include binarisation, which changes the images that likelihoods are computed on.
     """
     dataset = config.get("dataset") or {}
-    # The labels of a dataset do not change its images.
-    source = {k: v for k, v in (dataset.get("source") or {}).items() if k != "labels"}
+    source = {k: v for k, v in (dataset.get("source") or {}).items() if k not in _NOT_OF_IMAGES}
     data = {"dataset": dataset.get("name"), "source": source}
     return data | ({"binarize": dataset.get("binarize")} if as_the_model_sees else {})
 
@@ -178,7 +178,17 @@ def _count_distinct(protocols: list[Node], keys: list[str]) -> int:
     return len({str([protocol.get(key) for key in keys]) for protocol in protocols})
 
 
-_READABLE = ("dataset", "features", "images", "likelihood", "extractor_sha256", "reference", "source", "binarize")
+_READABLE = (
+    "dataset",
+    "features",
+    "images",
+    "likelihood",
+    "crop",
+    "extractor_sha256",
+    "reference",
+    "source",
+    "binarize",
+)
 _NAMES = {"extractor_sha256": "network sha256"}
 
 

@@ -17,8 +17,8 @@ MISSING = None  # the run has no such setting; a null in the config is the text 
 _WEIGHTS = ("beta", "k1", "k2")
 # Parts of a config that do not change the model: where files are, what is logged, and how the run is scored. The
 # protocols of the scores report the last.
-_NOT_SETTINGS = {"seed", "data_dir", "classifier", "resume", "continues", "logger", "figures", "metrics", "features",
-                 "experiment", "choices"}  # fmt: skip
+_NOT_SETTINGS = {"seed", "data_dir", "classifier", "resume", "continues", "logger", "figures", "metrics", "scores",
+                 "features", "experiment", "choices"}  # fmt: skip
 _NOT_SETTING_KEYS = {"accelerator.kind", "accelerator.devices", "accelerator.strategy", "training.log_every"}
 
 

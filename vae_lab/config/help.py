@@ -17,7 +17,13 @@ _OVERVIEW = """vae-lab: compose, train, score and visualise variational autoenco
   vae-lab train from=outputs/<date>/<run> epochs=40     train a finished run for more epochs, in a new folder
   vae-lab evaluate run=outputs/<date>/<run>             score a finished run again
   vae-lab sample run=outputs/<date>/<run> n=1024        generate images and write them
+  vae-lab encode run=… images=<folder> to=codes.csv     codes of images, with their variances and KL
+  vae-lab decode run=… codes=codes.csv                  images of codes
+  vae-lab reconstruct run=… images=<folder>             reconstructions beside the images, with their errors
+  vae-lab interpolate run=… a=<image> b=<image>         the images between two images
+  vae-lab detect run=outputs/<date>/<run> images=<folder>   find anomalies among images
   vae-lab figures run=outputs/<date>/<run>              draw the figures of a run again, e.g. as PDF files
+  vae-lab explore run=outputs/<date>/<run>              a page in which its latent space is walked through
   vae-lab score images=<folder or .npy> dataset=mnist   score images from any source
   vae-lab compare outputs/sweeps/<sweep>                compare runs: a table, a CSV file, one HTML page
   vae-lab list                                          all runs: state, settings that differ, scores
@@ -31,12 +37,23 @@ _EXAMPLES = {
     "evaluate": ["run=outputs/<date>/<run>", "run=outputs/<date>/<run> metrics=fid figures=none",
                  "run=outputs/<date>/<run> sampler=gmm sampler.components=50"],
     "score": ["images=my_images dataset=mnist", "images=samples.npy features=inception metrics=[fid,kid]"],
+    "explore": ["run=outputs/<date>/<run> open=true", "run=outputs/<date>/<run> out=mnist.html points=2000"],
     "compare": ["outputs/sweeps/<sweep>", "outputs/<date> 'outputs/*/*beta*' show=[fid,elbo] open=true"],
     "figures": ["run=outputs/<date>/<run> figures=[samples,curves]",
                 "run=outputs/<date>/<run> figures.style.format=pdf figures.style.title=false figures.style.width=3.3"],
     "list": ["", "outputs/<date> 'outputs/*/*beta*' show=[val/elbo,fid]"],
+    "detect": ["run=outputs/<date>/<run> images=my_images false_alarms=0.01",
+               "run=outputs/<date>/<run> images=my_images.npy scores=[elbo,latent_path] out=found",
+               "run=outputs/<date>/<run> against=outputs/<date>/<run of another dataset> scores=all n=2000"],
     "sample": ["run=outputs/<date>/<run> n=1024", "run=outputs/<date>/<run> n=16 dir=my_images",
                "run=outputs/<date>/<run> sampler=gmm"],
+    "encode": ["run=outputs/<date>/<run> images=my_images to=codes.csv",
+               "run=outputs/<date>/<run> images=test to=codes.parquet"],
+    "decode": ["run=outputs/<date>/<run> codes=codes.csv",
+               "run=outputs/<date>/<run> codes=codes.npy y=7 to=images.npy"],
+    "reconstruct": ["run=outputs/<date>/<run> images=my_images", "run=outputs/<date>/<run> images=test"],
+    "interpolate": ["run=outputs/<date>/<run> a=first.png b=second.png steps=12",
+                    "run=outputs/<date>/<run> a=0 b=1 line=spherical"],
 }  # fmt: skip
 
 

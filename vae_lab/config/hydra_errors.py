@@ -108,7 +108,7 @@ def _of_another_option(key: str, command: str) -> str:
 
 def _other_data(key: str, command: str) -> str:
     """Return what is possible instead of another dataset for a finished run."""
-    if key.partition(".")[0] != "dataset" or command not in ("evaluate", "figures", "sample"):
+    if key.partition(".")[0] != "dataset" or command in ("train", "score", "compare", "list"):
         return ""
     return (
         "; a run keeps the dataset that it was trained on (data_dir= says where it lies); to compare its samples with "

@@ -1,6 +1,7 @@
 """Lets Hydra compose a command's config and call its task, once or for every job of a Hydra sweep."""
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from vae_lab.config.composed import Composed
@@ -120,6 +122,29 @@ def call_hydra(command: str, words: list[str], task: Callable[[DictConfig], None
     register_resolvers()
     sys.argv = [sys.argv[0], *words]
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
+
+
+@contextmanager
+def inside_python() -> Iterator[None]:
+    """Let Hydra work inside of another program, such as a notebook, which finds everything as it was afterwards.
+
+    Hydra reads ``sys.argv``, ends the program on errors unless a variable is set, and keeps one global state.
+    """
+    argv, trace = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    disabled = logging.root.manager.disable
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises errors instead of printing them
+    logging.disable(max(disabled, logging.INFO))  # silences the libraries' progress reports
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        logging.disable(disabled)
+        GlobalHydra.instance().clear()
+        if trace is None:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = trace
 
 
 def _as_typed(path: str) -> str:

@@ -67,7 +67,7 @@ def choices_first(words: Iterable[str]) -> list[str]:
 
 def _importance(word: str) -> int:
     key = word.partition("=")[0].lstrip("+~")
-    if "." in key or key in ("metrics", "figures"):
+    if "." in key or key in ("metrics", "figures", "scores"):
         return 2
     return 0 if key in groups() else 1
 

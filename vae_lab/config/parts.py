@@ -21,7 +21,7 @@ from vae_lab.errors import UserError, did_you_mean
 _LIBRARIES = ("torch.", "pytorch_lightning.", "sklearn.")  # their annotations give no ranges, and some are wrong
 _PARTS = ("model", "posterior", "prior", "quantizer", "objective", "likelihood", "initialisation", "beta_schedule",
           "dataset", "optimizer", "sampler", "features", "logger", "launcher", "search")  # fmt: skip
-_NAMED_PARTS = ("metrics", "figures")  # mappings of names to parts
+_NAMED_PARTS = ("metrics", "figures", "scores")  # mappings of names to parts
 _KEYS_OF_HYDRA: dict[str, Any] = {"_target_": str, "_partial_": bool, "_recursive_": bool, "_args_": list[Any],
                            "_convert_": Literal["none", "partial", "object", "all"]}  # fmt: skip
 

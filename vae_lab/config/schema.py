@@ -14,7 +14,9 @@ from vae_lab.config.node import Node, shown
 from vae_lab.config.parts import check_parts, reason
 from vae_lab.config.settings import (
     CompareConfig,
+    DetectConfig,
     EvaluateConfig,
+    ExploreConfig,
     FiguresConfig,
     ListConfig,
     SampleConfig,
@@ -22,6 +24,7 @@ from vae_lab.config.settings import (
     Settings,
     TrainConfig,
 )
+from vae_lab.config.settings_of_use import DecodeConfig, EncodeConfig, InterpolateConfig, ReconstructConfig
 from vae_lab.errors import UserError, did_you_mean
 
 SCHEMAS: dict[str, type[Settings]] = {
@@ -29,7 +32,13 @@ SCHEMAS: dict[str, type[Settings]] = {
     "evaluate": EvaluateConfig,
     "figures": FiguresConfig,
     "sample": SampleConfig,
+    "encode": EncodeConfig,
+    "decode": DecodeConfig,
+    "reconstruct": ReconstructConfig,
+    "interpolate": InterpolateConfig,
+    "detect": DetectConfig,
     "score": ScoreConfig,
+    "explore": ExploreConfig,
     "compare": CompareConfig,
     "list": ListConfig,
 }

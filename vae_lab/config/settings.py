@@ -5,7 +5,7 @@ Each class is the schema of the primary config of a command. :mod:`vae_lab.confi
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import MinLen
+from annotated_types import Ge, Le, MinLen
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from vae_lab.config.node import Node
@@ -84,6 +84,11 @@ class TrainConfig(Settings):
         description="torch.compile the training step; auto: only if training is long enough to gain from it",
         examples=["true"],
     )
+    graph: bool = Field(
+        False,
+        description="take each training step as one CUDA graph, which launches its kernels without waiting for Python",
+        examples=["true"],
+    )
     classifier: Literal[True, False, "auto"] = Field(
         True,  # earlier versions do not have this field
         description="train a classifier for FID and others if the dataset has none; auto: if the run takes longer",
@@ -115,12 +120,14 @@ class TrainConfig(Settings):
     accelerator: Accelerator
     sampler: Node = Field(default_factory=dict)  # earlier versions have neither this field nor the next one
     features: Node = Field(default_factory=_classifier)
+    scores: Node = Field(default_factory=dict)  # absent unless typed
     metrics: Node
     figures: Node
     logger: Node
 
 
-def _trust() -> Any:
+def trust_field() -> Any:
+    """Return the field ``trust`` of a command that reads a run."""
     return Field(
         default_factory=list,
         description="packages outside vae_lab whose classes the run's config may name, in this command only",
@@ -139,7 +146,7 @@ class SweepConfig(Settings):
     vary: Node
     launcher: Node
     search: Node
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
 
 
 class FiguresConfig(Settings):
@@ -147,7 +154,7 @@ class FiguresConfig(Settings):
 
     run: str = Field(description="the run folder, or the folder of a sweep")
     data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     features: Node
@@ -158,6 +165,7 @@ class EvaluateConfig(FiguresConfig):
     """The settings of ``vae-lab evaluate``: those of ``vae-lab figures``, with what is scored."""
 
     sampler: Node = Field(default_factory=dict)
+    scores: Node = Field(default_factory=dict)
     metrics: Node
 
 
@@ -195,6 +203,49 @@ class ScoreConfig(Settings):
     logger: Node
 
 
+class DetectConfig(Settings):
+    """The settings of ``vae-lab detect``."""
+
+    run: str = Field(description="the run folder; for scores=waic, the folder of a sweep over seeds")
+    images: str | None = Field(
+        description="images to judge: a folder of image files, or a .npy, .npz, .mat or HDF5 array"
+    )
+    against: str | None = Field(
+        description="instead of images: a run of another dataset; the test images of each are anomalies for the other"
+    )
+    false_alarms: PositiveFloat = Field(
+        lt=1, description="largest share of normal images that are flagged", examples=[0.01]
+    )
+    held_out: PositiveInt | None = Field(
+        description="number of validation images that the threshold comes from; null: all", examples=[1000]
+    )
+    n: PositiveInt | None = Field(
+        description="with against=: number of test images of each run, a fixed random choice; null: all",
+        examples=[2000],
+    )
+    shown: PositiveInt = Field(description="number of images on the sheet, most anomalous first", examples=[24])
+    array: str | None = Field(description="name of the array, for a file of several", examples=["images"])
+    axes: list[str] | None = Field(
+        description="axes of the array, if its shape does not make them clear", examples=["[N,H,W,C]"]
+    )
+    range: float | list[float] | None = Field(
+        description="pixel values that mean black and white, if the file does not make them clear", examples=["[-1,1]"]
+    )
+    background: Literal["white", "black"] | None = Field(
+        description="colour over which transparent image files are laid", examples=["white"]
+    )
+    channels: Literal["grey", "rgb"] | None = Field(
+        description="convert RGB images to grey, or repeat grey images as RGB, to match the dataset"
+    )
+    out: str | None = Field(description="folder for the files; null: anomalies/<name of the images> in the run folder")
+    data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+    trust: list[str] = trust_field()
+    choices: dict[str, str | None] = Field(default_factory=dict)
+    accelerator: Accelerator
+    scores: Node
+    figures: Node = Field(default_factory=dict)  # holds the style alone
+
+
 class SampleConfig(Settings):
     """The settings of ``vae-lab sample``."""
 
@@ -212,10 +263,29 @@ class SampleConfig(Settings):
     )
     out: str | None = Field(description="folder for the grid and the array; null: samples/ in the run folder")
     dir: str | None = Field(description="also write one PNG per image into this folder")
-    trust: list[str] = _trust()
+    trust: list[str] = trust_field()
     choices: dict[str, str | None] = Field(default_factory=dict)
     accelerator: Accelerator
     sampler: Node = Field(default_factory=dict)
+
+
+class ExploreConfig(Settings):
+    """The settings of ``vae-lab explore``."""
+
+    run: str = Field(description="the run folder")
+    out: str | None = Field(
+        description="the HTML file to write; null: explorer.html in the run folder", examples=["mnist.html"]
+    )
+    points: Annotated[int, Ge(16), Le(10_000)] = Field(
+        description="largest number of test images in the page", examples=[1000]
+    )
+    weights: Literal["fp16", "fp32"] = Field(
+        description="how the page stores the decoder's matrices; fp32 doubles their size", examples=["fp32"]
+    )
+    open: bool = Field(description="open the page in a browser", examples=["true"])
+    data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+    trust: list[str] = trust_field()
+    choices: dict[str, str | None] = Field(default_factory=dict)
 
 
 class CompareConfig(Settings):

@@ -20,8 +20,8 @@ _SHORT = {"-c": "--cfg", "-i": "--info", "-p": "--package", "-m": "--multirun", 
 _VALUES = {"--cfg": ("job", "hydra", "all"), "--info": ("all", "config", "defaults", "defaults-tree", "searchpath")}
 _TEXTS = ("--package", "--config-dir", "--config-name")  # options with any text as their value
 _OPTIONS = (*_VALUES, *_TEXTS, "--resolve", "--multirun")
-PATHS = ("run", "images", "out", "dir", "data_dir", "resume", "from", "continues", "init", "dataset.source.path",
-         "hydra.run.dir", "hydra.sweep.dir")  # fmt: skip
+PATHS = ("run", "images", "codes", "a", "b", "to", "out", "dir", "data_dir", "resume", "from", "continues", "init",
+         "dataset.source.path", "hydra.run.dir", "hydra.sweep.dir")  # fmt: skip
 OF_HYDRA = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.searchpath")
 _INSTEAD = {"hydra/launcher": "launcher=joblib", "hydra/sweeper": "search=optuna", "hydra.launcher": "launcher.jobs=…",
             "hydra.mode": "-m for a sweep", "hydra.output_subdir": "hydra.run.dir=<folder>"}  # fmt: skip
@@ -204,7 +204,7 @@ def refuse_unreadable(words: list[str]) -> None:
                 _refuse_no_name(key, value)
 
 
-GROUPS_OF_SEVERAL = ("metrics", "figures", "experiment")  # a run may have several options of these
+GROUPS_OF_SEVERAL = ("metrics", "figures", "scores", "experiment")  # a run may have several options of these
 
 
 def _refuse_other_settings_of_hydra(word: str, key: str) -> None:

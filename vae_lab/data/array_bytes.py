@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vae_lab.data.array_images import ArrayImages
-from vae_lab.data.cache import held_bytes, key_of
+from vae_lab.data.mapped_bytes import held_bytes, key_of
 from vae_lab.data.value_range import ValueRange
 
 _AT_ONCE = 2**24  # values that are converted in one step

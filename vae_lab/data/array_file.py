@@ -1,8 +1,8 @@
-"""Files that hold arrays by name: ``.npy``, ``.npz``, ``.mat`` and HDF5.
+"""Files that hold arrays by name: ``.npy``, ``.npz``, ``.mat``, HDF5 and pickles.
 
 The shapes and types of all arrays are known when the file is opened; an array is read when it is used. Large arrays of
-``.npy`` and ``.npz`` files are mapped into memory, and HDF5 is read a block at a time. Nothing is unpickled, because a
-pickle can run any code.
+``.npy`` and ``.npz`` files are mapped into memory, and HDF5 is read a block at a time. A pickle can run any code, so
+that ``array_pickle.py`` reads arrays from it and nothing else.
 """
 
 import shutil
@@ -17,14 +17,15 @@ from typing import IO, Protocol
 import numpy as np
 
 from vae_lab.data.array_hdf5 import HDF5Array, hdf5_arrays, is_hdf5
+from vae_lab.data.array_pickle import pickled_arrays
 from vae_lab.data.cache import cache_dir, made_once
 from vae_lab.errors import UserError
+from vae_lab.types import T
 
 LARGE = 2**30  # bytes of a compressed array above which it is unpacked into a file in the cache instead of memory
-SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf")
-_UNPICKLED = "import pickle, numpy; numpy.save('{new}', pickle.load(open('{old}', 'rb'), encoding='latin1'))"
+_PICKLES = (".pkl", ".pickle", ".p")
+SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf", ".pkl", ".pickle", ".p")
 _OF_TORCH = "import numpy, torch; numpy.save('{new}', torch.load('{old}', weights_only=True).numpy())"
-_CONVERSIONS = {".pkl": _UNPICKLED, ".pickle": _UNPICKLED, ".p": _UNPICKLED, ".pt": _OF_TORCH, ".pth": _OF_TORCH}
 _MATLAB = {"double": "float64", "single": "float32", "logical": "bool", "char": "U", "cell": "O", "struct": "O"}
 
 
@@ -89,11 +90,11 @@ def arrays_of(file: Path, start: str) -> dict[str, NamedArray]:
         start: the beginning of error messages, ``images=x.npz``.
 
     Raises:
-        UserError: the file is damaged, of another kind, or a pickle.
+        UserError: the file is damaged or of another kind, or a pickle that names more than arrays of numbers need.
     """
     suffix = file.suffix.lower()
-    if suffix in _CONVERSIONS:
-        code = _CONVERSIONS[suffix].format(old=file, new=file.with_suffix(".npy"))
+    if suffix in (".pt", ".pth"):
+        code = _OF_TORCH.format(old=file, new=file.with_suffix(".npy"))
         raise UserError(
             f"{start} is a pickle, and opening one can run any code that it contains; if you trust it, convert it: "
             f'python -c "{code}"'
@@ -104,12 +105,15 @@ def arrays_of(file: Path, start: str) -> dict[str, NamedArray]:
         if suffix in (".h5", ".hdf5", ".hdf") or (suffix == ".mat" and is_hdf5(file)):
             found = hdf5_arrays(file, start, matlab=suffix == ".mat")
             named = {name: NamedArray(name, a.shape, a.dtype, partial(_same, a)) for name, a in found.items()}
+        elif suffix in _PICKLES:
+            held = pickled_arrays(file, start)
+            named = {name: NamedArray(name, a.shape, a.dtype, partial(_same, a)) for name, a in held.items()}
         else:
             named = {".npy": _npy, ".npz": _npz, ".mat": _mat}[suffix](file)
     return {name: replace(array, start=f"{start}, {name}" if name else start) for name, array in named.items()}
 
 
-def _same(array: HDF5Array) -> HDF5Array:
+def _same(array: T) -> T:
     return array
 
 

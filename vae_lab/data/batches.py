@@ -14,6 +14,8 @@ from vae_lab.examples import Examples
 from vae_lab.noise import SeededNoise, generator
 from vae_lab.types import Batch, Group
 
+SHARE_OF_GPU = 0.25  # of a GPU's memory, up to which all examples are copied to it at once
+
 
 class EpochOrder:
     """The order of the examples in an epoch, split among processes and into batches.
@@ -74,9 +76,8 @@ class Batches:
     """An iterable over the batches of an epoch, each made on demand."""
 
     def __init__(self, examples: Examples, order: EpochOrder, corruption: Corruption, device: torch.device) -> None:
-        # Examples that fill less than a quarter of the GPU's memory stay there; otherwise each batch is copied to it.
-        if device.type == "cuda":
-            room = 0.25 * torch.cuda.get_device_properties(device).total_memory
+        if device.type == "cuda":  # examples stay on a GPU that has room for them; otherwise each batch is copied to it
+            room = SHARE_OF_GPU * torch.cuda.get_device_properties(device).total_memory
             examples = _moved(examples, device) if examples.stored.nbytes < room else examples
         self.examples = examples
         # Lightning reads the attributes sampler and batch_sampler.

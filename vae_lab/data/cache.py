@@ -4,19 +4,15 @@ Several processes share them. A file is made by one process while the others wai
 is complete.
 """
 
-import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-import torch
 from filelock import FileLock
 from platformdirs import user_cache_path
-from torch import Tensor
 
 from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError
@@ -102,66 +98,6 @@ def _made(path: Path, make: Callable[[Path], None], read: Callable[[Path], T | N
     return content
 
 
-def key_of(options: object, files: Iterable[Path]) -> str:
-    """Return a name for what is made from files: it changes with the options, and with every file's time and size."""
-    digest = hashlib.sha256(repr(options).encode())
-    for file in files:
-        about = file.stat()
-        digest.update(os.fsencode(file) + f"\n{about.st_mtime_ns}:{about.st_size}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def held_bytes(
-    shape: tuple[int, ...], memory: int, key: Callable[[], str], fill: Callable[[np.ndarray], object]
-) -> Tensor:
-    """Return bytes of a shape: in memory, or if they take more than ``memory``, mapped from a file in the cache.
-
-    Args:
-        shape: the shape of the array.
-        memory: bytes.
-        key: the name of the file, see :func:`key_of`; called only if the file is needed.
-        fill: writes the values into the array, whose values are 0 at first.
-
-    Raises:
-        UserError: the cache cannot be written to.
-    """
-    if np.prod(shape) > memory:
-        return made_array(cache_dir("images") / f"{key()}.npy", shape, fill)
-    array = np.zeros(shape, np.uint8)
-    fill(array)
-    return torch.from_numpy(array)
-
-
-def made_array(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], object]) -> Tensor:
-    """Return bytes of a shape that are mapped from a file of the cache, which is made first if necessary.
-
-    Changes of the tensor stay in memory.
-
-    Args:
-        path: the file, ``….npy``.
-        shape: the shape of the array.
-        fill: writes the values into the array, whose values are 0 at first.
-
-    Raises:
-        UserError: the folder of the file cannot be written to.
-    """
-
-    def make(unfinished: Path) -> None:
-        array = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
-        _reserve(unfinished)
-        fill(array)
-        array.flush()
-
-    def read(path: Path) -> Tensor | None:
-        try:
-            array = np.load(path, mmap_mode="c")
-        except (OSError, ValueError, EOFError):
-            return None
-        return torch.from_numpy(array) if array.shape == shape and array.dtype == np.uint8 else None
-
-    return made_once(path, make, read)
-
-
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
     """Let only one process at a time make a file; the others wait. The lock ends with the process that holds it.
@@ -178,17 +114,6 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 def _lock_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
-
-
-def _reserve(path: Path) -> None:
-    """Take the disk space of a file that is still empty inside. On a full disk, a mapped file would end the process.
-
-    Raises:
-        OSError: there is not enough space.
-    """
-    if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
-        with path.open("rb+") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _unwritable(path: Path, why: OSError) -> Unwritable:

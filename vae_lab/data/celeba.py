@@ -1,18 +1,35 @@
-"""CelebA (Liu et al. 2015, aligned and cropped): 202,599 faces of 178×218 pixels, with 40 attributes of each."""
+"""CelebA (Liu et al. 2015, aligned and cropped): 202,599 faces of 178×218 pixels, with 40 attributes of each.
 
+The files may lie as the authors and torchvision have them, or as Kaggle does; smaller copies are read, too::
+
+    celeba/list_attr_celeba.txt, celeba/list_eval_partition.txt, celeba/img_align_celeba/*.jpg
+    celeba/Anno/list_attr_celeba.txt, celeba/Eval/list_eval_partition.txt, celeba/Img/img_align_celeba/*.jpg
+    celeba/list_attr_celeba.csv, celeba/list_eval_partition.csv, celeba/img_align_celeba/img_align_celeba/*.jpg
+"""
+
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import PositiveFloat, PositiveInt
 
+from vae_lab.data.by_hand import ByHand
+from vae_lab.data.celeba_lists import attributes, partition
+from vae_lab.data.image_files import shown, suffixes
 from vae_lab.data.listed_images import Decoding
-from vae_lab.data.torchvision_reading import read_or_download
+from vae_lab.errors import UserError
 from vae_lab.examples import Examples
 
-_FILES = (
-    "list_attr_celeba.txt, list_eval_partition.txt, identity_CelebA.txt, list_bbox_celeba.txt, "
-    "list_landmarks_align_celeba.txt and the folder img_align_celeba (unpacked)"
+_CELEBA = ByHand(
+    "dataset=celeba",
+    ("celeba", "CelebA", "celeba-dataset", ""),
+    "img_align_celeba.zip (to be unpacked), list_attr_celeba.txt and list_eval_partition.txt",
+    "the page “Large-scale CelebFaces Attributes (CelebA) Dataset” of the Chinese University of Hong Kong",
+    "dataset=faces, which is drawn",
 )
-_INSTEAD = "dataset=image_folder dataset.source.path=<folder> for any folder of face images"
+_ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv", "Anno/list_attr_celeba.txt")
+_PARTITION = ("list_eval_partition.txt", "list_eval_partition.csv", "Eval/list_eval_partition.txt")
+_IMAGES = ("img_align_celeba/img_align_celeba", "img_align_celeba", "Img/img_align_celeba")
 
 
 class CelebA:
@@ -21,7 +38,8 @@ class CelebA:
     Args:
         height, width: size in pixels.
         crop: side of the square in the centre that is scaled to this size, in pixels: 148 (Larsen et al. 2016, arXiv
-            1512.09300, and many after them), 140 (Tolstikhin et al. 2018, arXiv 1711.01558); None: the whole width.
+            1512.09300, and many after them), 140 (Tolstikhin et al. 2018, arXiv 1711.01558); None: the whole width. It
+            stands in every protocol, because FIDs of different crops are not comparable.
         memory_gb: images that take more than this many GiB are decoded into a file in the cache, which later runs use.
     """
 
@@ -38,18 +56,38 @@ class CelebA:
         """Return the training examples, those for validation marked, and the test examples.
 
         Raises:
-            UserError: files are damaged, or are missing and cannot be downloaded.
+            UserError: files are missing or damaged, or do not fit together.
         """
-        from torchvision import datasets
+        listed = _CELEBA.found(root, _ATTRIBUTES)
+        place = listed.parent.parent if listed.parent.name == "Anno" else listed.parent
+        here = replace(_CELEBA, folders=("",))
+        table, parts = attributes(listed), partition(here.found(place, _PARTITION))
+        names = list(table.rows)
+        files, notes = _files(here, place, names)
+        part = parts.of(names).flatten()
+        for number, kind in ((0, "training"), (2, "test")):
+            if not (part == number).any():
+                raise UserError(f"dataset=celeba: {shown(parts.file)} has no {kind} images ({number})")
+        examples = Examples(self.decoding.read(files), (table.of(names) > 0).float(), attributes=table.columns,
+                            for_validation=part == 1, notes=notes, preparation=self.decoding.about)  # fmt: skip
+        return examples.part((part < 2).nonzero().flatten()), examples.part((part == 2).nonzero().flatten())
 
-        where = root / datasets.CelebA.base_folder
 
-        def read(download: bool) -> datasets.CelebA:
-            return datasets.CelebA(str(root), "all", download=download)
+def _files(here: ByHand, place: Path, names: list[str]) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the files of these images, and a sentence about other images beside them.
 
-        found = read_or_download("celeba", read, where, _FILES, _INSTEAD)
-        splits = found._load_csv("list_eval_partition.txt").data.flatten()  # 0 training, 1 validation, 2 test
-        pixels = self.decoding.read([where / "img_align_celeba" / name for name in found.filename])
-        names = tuple(name for name in found.attr_names if name)  # the header ends with a space
-        examples = Examples(pixels, found.attr.float(), attributes=names, for_validation=splits == 1)
-        return examples.part((splits < 2).nonzero().flatten()), examples.part((splits == 2).nonzero().flatten())
+    Raises:
+        UserError: one is missing; if this is because an archive is damaged or still packed, the message says so.
+    """
+    folder = here.found(place, _IMAGES)
+    present = {entry.name for entry in os.scandir(folder)}
+    missing = [name for name in names if name not in present]
+    if missing:
+        here.refuse_faulty(place, "img_align_celeba")
+        raise UserError(
+            f"dataset=celeba: {shown(folder)} lacks {len(missing):,} of the {len(names):,} images of list_attr_celeba, "
+            f"the first being {shown(missing[0])}; unpack img_align_celeba.zip again, or remove their lines"
+        )
+    others = sum(Path(name).suffix.lower() in suffixes() for name in present.difference(names))
+    note = f"{others:,} image{'s' if others > 1 else ''} of {shown(folder)} left out, because no list has them."
+    return [folder / name for name in names], (note,) if others else ()

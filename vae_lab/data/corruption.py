@@ -1,16 +1,19 @@
 """Changes to images before the model receives them: binarisation, and noise for denoising."""
 
+import hashlib
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lab.examples import Stored
+from vae_lab.data.mapped_bytes import held_bytes
 from vae_lab.functional import noised
 from vae_lab.noise import generator
 from vae_lab.types import Noise
 
 Binarize = Literal["dynamic", "static"]
+DRAWN_IN_MEMORY = 2**30  # bytes of images drawn once, above which they are mapped
 
 
 class Corruption:
@@ -58,12 +61,23 @@ def drawn_binary(grey: Tensor, noise: Noise) -> Tensor:
     return (noise.uniform(*grey.shape) < grey).to(grey.dtype)
 
 
-def binarize_once(pixels: Stored) -> Tensor:
-    """Return the images with pixels of 0 or 255, drawn from Bernoulli(grey level); every call gives the same draw."""
-    fixed = torch.Generator().manual_seed(0)
-    out = torch.empty(tuple(pixels.shape), dtype=torch.uint8)
-    for index in torch.arange(len(pixels)).split(10_000):
-        part = pixels[index]
-        uniform = torch.rand(part.shape, generator=fixed)
-        out[index] = ((uniform < part / 255) * 255).to(torch.uint8)
-    return out
+def binarize_once(pixels: Tensor) -> Tensor:
+    """Return the images with pixels of 0 or 255, drawn from Bernoulli(grey level); every call gives the same draw.
+
+    More than 1 GiB of them are mapped from a file in the cache, where later jobs find them.
+    """
+
+    def fill(out: np.ndarray) -> None:
+        fixed = torch.Generator().manual_seed(0)
+        for index in torch.arange(len(pixels)).split(10_000):
+            uniform = torch.rand(pixels[index].shape, generator=fixed)
+            out[index.numpy()] = ((uniform < pixels[index] / 255) * 255).to(torch.uint8).numpy()
+
+    return held_bytes(tuple(pixels.shape), DRAWN_IN_MEMORY, lambda: f"black-and-white-{_digest(pixels)}", fill)
+
+
+def _digest(pixels: Tensor) -> str:
+    digest = hashlib.sha256(str(tuple(pixels.shape)).encode())
+    for part in pixels.split(10_000):
+        digest.update(part.contiguous().numpy().data)
+    return digest.hexdigest()[:16]

@@ -1,7 +1,7 @@
 """A Lightning data module that splits the examples of a source, holds them in memory and makes batches of them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from vae_lab.data.batches import Batches, EpochOrder, Groups
 from vae_lab.data.corruption import Binarize, Corruption, binarize_once, drawn_binary
+from vae_lab.data.kept_classes import belongs, kept_classes, told
 from vae_lab.data.source import Source
 from vae_lab.data.targets import refuse_wrong_targets
 from vae_lab.errors import UserError
@@ -38,6 +39,8 @@ class Dataset(pl.LightningDataModule):
         val_share: fraction of the training examples that is held out for validation if the source gives no
             validation set.
         limit: number of training examples to use; None: all. The validation and test sets stay complete.
+        keep: the class to train and validate on, by its name or number, or several; None: all. The test set has all
+            classes, so that the others are anomalies there.
         binarize: 'dynamic' or 'static' draws the pixels of images black or white; see
             :class:`~vae_lab.data.corruption.Corruption`.
         noise_std: σ of the noise on training images, for pixels in [0, 1].
@@ -59,6 +62,7 @@ class Dataset(pl.LightningDataModule):
         seed: int,
         val_share: Annotated[float, Ge(0.001), Lt(1)] = 0.1,
         limit: PositiveInt | None = None,
+        keep: int | str | Sequence[int | str] | None = None,
         binarize: Binarize | None = None,
         noise_std: NonNegativeFloat = 0.0,
         noise_share: Annotated[float, Ge(0), Le(1)] = 0.0,
@@ -71,6 +75,8 @@ class Dataset(pl.LightningDataModule):
         for split, part in (("training", self.pool), ("test", self.test)):
             refuse_wrong_targets(name, split, part)
         self._refuse_image_options(binarize, noise_std, noise_share)
+        self.kept = () if keep is None else kept_classes(keep, self.pool, name)
+        self.normal = self.kept or self.test.normal
         self.train, self.val = self._split(val_share, limit)
         # The examples as a model receives them, which differ from self.train etc. if they are binarised once.
         self._received = {"train": self.train, "val": self.val, "test": self.test}
@@ -106,10 +112,13 @@ class Dataset(pl.LightningDataModule):
         if given is None:
             given = torch.zeros(len(self.pool), dtype=torch.bool)
             given[order[: max(1, round(val_share * len(self.pool)))]] = True
+        if self.kept:
+            assert self.pool.labels is not None
+            order = order[belongs(self.pool.labels, self.kept)[order]]
         val = self.pool.part(order[given[order]].sort().values)
         train = self.pool.part(order[~given[order]][:limit].sort().values)
         many = self.values.many
-        if len(train) == 0:
+        if len(train) == 0 or len(val) == 0:
             raise UserError(
                 f"{self.name} has {len(self.pool)} training and {len(self.test)} test {many}; at least 2 for training "
                 "are needed, of which one is for validation"
@@ -128,7 +137,8 @@ class Dataset(pl.LightningDataModule):
                 f"dataset.binarize=static: the images of {self.name} are black and white already; leave it out"
             )
         # Training and validation examples share the memory of the pool, so that it is drawn only once.
-        drawn = {id(part.stored): binarize_once(part.stored) for part in (self.pool, self.test)}
+        stored = [part.stored for part in (self.pool, self.test)]
+        drawn = {id(images): binarize_once(images) for images in stored if isinstance(images, Tensor)}
         return {split: replace(part, stored=drawn[id(part.stored)]) for split, part in parts.items()}
 
     def reseeded(self, seed: int) -> "Dataset":
@@ -154,8 +164,8 @@ class Dataset(pl.LightningDataModule):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the labels; empty if there are none."""
-        return self.train.classes
+        """Names of the labels, which some sources give for the test examples alone; empty if there are none."""
+        return self.train.classes or self.test.classes
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -170,7 +180,8 @@ class Dataset(pl.LightningDataModule):
     @property
     def notes(self) -> list[str]:
         """Sentences for the user about how the source was read."""
-        return list(dict.fromkeys([*self.pool.notes, *self.test.notes]))
+        kept = [told(self.kept, self.classes, len(self.train))] if self.kept else []
+        return [*dict.fromkeys([*self.pool.notes, *self.test.notes]), *kept]
 
     def train_dataloader(self) -> Groups:
         """Return this process's training batches, in groups, in a different order in each epoch."""

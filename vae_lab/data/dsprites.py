@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lab.data.cache import cache_dir, made_array
+from vae_lab.data.cache import cache_dir
+from vae_lab.data.mapped_bytes import made_array
 from vae_lab.data.sprites import NAMES, Known, factor_images
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples

@@ -20,9 +20,10 @@ from annotated_types import Ge, Le, Len
 from torch import Tensor
 
 from vae_lab.data import drawn_faces
-from vae_lab.data.cache import cache_dir, key_of, made_array
+from vae_lab.data.cache import cache_dir
 from vae_lab.data.drawn_faces.drawing import SIZE, draw
 from vae_lab.data.drawn_faces.face import NAMES, STYLES
+from vae_lab.data.mapped_bytes import key_of, made_array
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples, Factors
 

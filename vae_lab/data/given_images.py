@@ -52,6 +52,10 @@ class GivenImages:
         axes: the axes of the array, see :mod:`vae_lab.data.array_layout`; None if its shape makes them clear.
         background: 'white' or 'black', over which transparent image files are laid; None if there are none.
 
+    Attributes:
+        names: the path of each file inside the folder, or the number of each image of an array, counted from 0.
+        named_by: what the names are, 'file' or 'index'.
+
     Raises:
         UserError: the images do not suit the dataset, or it is unclear how to read them; the message says what to do.
     """
@@ -77,12 +81,14 @@ class GivenImages:
             if array or axes:
                 raise UserError(f"{start}: a folder has no arrays; leave array= and axes= out")
             source = GivenFolder(place, background, range)
+            self.named_by, self.names = "file", [str(file.relative_to(place)) for file in source.files]
             self.notes, self.range = source.notes, ValueRange(0, 255, source.about["values"])
         else:
             if background:
                 raise UserError(f"background={background}: an array has no transparency; leave it out")
             depth, height, width = x_shape
             source = array_images(place, array, axes, Sizes(height, width, depth), Wording(start))
+            self.named_by, self.names = "index", list(map(str, np.arange(source.count)))
             self.range = value_range(source, start, "range=", range)
         self._source, self.path = source, place
         self._convert = _conversion(source.shape, x_shape, path, channels)

@@ -16,12 +16,13 @@ from pydantic import PositiveInt
 
 from vae_lab.config.paths import expanded
 from vae_lab.data.attributes import Attributes, read_attributes
-from vae_lab.data.cache import cache_dir, key_of, made_array
+from vae_lab.data.cache import cache_dir
 from vae_lab.data.held_out import held_out, refuse_share
 from vae_lab.data.image_bytes import READING, Background, ImageReader, pixels_of
 from vae_lab.data.image_files import image_files, shown
 from vae_lab.data.image_layout import Layout, layout
 from vae_lab.data.image_opening import for_each, without_warnings
+from vae_lab.data.mapped_bytes import key_of, made_array
 from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples

@@ -8,7 +8,12 @@ from vae_lab.examples import Examples
 
 
 class Source(Protocol):
-    """Reads the examples of a dataset. A file in ``conf/dataset`` names its source under the key ``source``."""
+    """Reads the examples of a dataset. A file in ``conf/dataset`` names its source under the key ``source``.
+
+    Optional attributes of a source of image files, by which other images are brought to the shape of its own for a
+    trained model: ``decoding`` (:class:`vae_lab.data.listed_images.Decoding`), how its files become bytes, and
+    ``reader`` (:class:`vae_lab.data.image_bytes.ImageReader`), how transparency and ranges of values are read.
+    """
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
         """Return the training and the test examples in ``root``, after downloading them if necessary and possible.

@@ -12,8 +12,9 @@ from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.data.cache import Unwritable, refuse_unwritable
 from vae_lab.evaluation.draws import is_code_prior
+from vae_lab.evaluation.epoch_frames import try_frames
 from vae_lab.evaluation.fitting import refuse_other_codes, sampler_name
-from vae_lab.evaluation.needs import QUIET, note_without_results, usable, without_results
+from vae_lab.evaluation.needs import note_without_results, usable, without_results
 from vae_lab.evaluation.parts import figures_named, figures_of, metrics_named, metrics_of
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.examples import Data
@@ -45,9 +46,10 @@ def try_scores(config: Node, job: Job, data: Data) -> list[str]:
         sampler = make(config["sampler"])
         refuse_other_codes(sampler, trial.model, sampler_name(config) or "")
         trial.prior = sampler if is_code_prior(sampler) else None
+    try_frames(config, trial)
     named = figures_named(config)
-    drawable, notes = usable(figures, trial, "figure ", () if named else QUIET)
-    left_out = [*usable(metrics, trial, quiet=() if metrics_named(config) else QUIET)[1], *notes]
+    drawable, notes = usable(figures, trial, "figure ", named)
+    left_out = [*usable(metrics, trial, named=metrics_named(config))[1], *notes]
     lacking = {name: without_results(figure, metrics) for name, figure in drawable.items()} if named else {}
     lacking = {name: names for name, names in lacking.items() if names}
     left_out += note_without_results(lacking, "vae-lab evaluate run=<the run>", before=True)

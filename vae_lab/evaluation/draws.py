@@ -49,7 +49,7 @@ def decoded_draws(
     """
     for start in range(0, n, size):
         key = (seed, "evaluation", purpose, start)
-        y = conditions(start, size, SeededNoise("cpu", *key, "y"))
+        y = _conditions_of(conditions, start, size, seed, purpose)
         y = None if y is None else y.to(device)
         with torch.inference_mode():
             if is_code_prior(sampler):
@@ -64,6 +64,17 @@ def decoded_draws(
                 z = drawn_latents(model, size, y, noise, None, top, temperature)
             examples = model.likelihood.mean(model.decode(z, y))[0]
         yield examples[: n - start]
+
+
+def conditions_of_draws(conditions: Conditions, n: int, seed: int, purpose: str, size: int = 1000) -> Tensor | None:
+    """The y of the first n of the same :func:`decoded_draws`, for a conditional model; otherwise None."""
+    parts = [_conditions_of(conditions, start, size, seed, purpose) for start in range(0, n, size)]
+    given = [y for y in parts if y is not None]
+    return torch.cat(given)[:n] if given else None
+
+
+def _conditions_of(conditions: Conditions, start: int, size: int, seed: int, purpose: str) -> Tensor | None:
+    return conditions(start, size, SeededNoise("cpu", seed, "evaluation", purpose, start, "y"))
 
 
 def is_code_prior(sampler: Sampler | CodePrior | None) -> TypeGuard[CodePrior]:

@@ -10,16 +10,18 @@ from typing import cast
 import torch
 
 from vae_lab.inference import code_sizes
-from vae_lab.scores import Generated, Trained, needs_of
+from vae_lab.scores import Generated, Trained, needs_in_a_set_of, needs_of
 from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
-QUIET = frozenset({"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective"})
+QUIET = frozenset(
+    {"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective", "plane", "ensemble"}
+)
 
 
-def missing(part: object, generated: Generated) -> tuple[str, str] | None:
+def missing(part: object, generated: Generated, named: bool = False) -> tuple[str, str] | None:
     """Return the first missing capability of a metric or figure and the reason; None if the run has all of them."""
-    for name in needs_of(part):
+    for name in (*needs_of(part), *(() if named else needs_in_a_set_of(part))):
         reason = CAPABILITIES[name](generated)
         if reason:
             return name, reason
@@ -27,7 +29,7 @@ def missing(part: object, generated: Generated) -> tuple[str, str] | None:
 
 
 def usable(
-    parts: Mapping[str, T], generated: Generated, called: str = "", quiet: Collection[str] = QUIET
+    parts: Mapping[str, T], generated: Generated, called: str = "", named: bool = False
 ) -> tuple[dict[str, T], list[str]]:
     """Return the metrics or figures whose needs the run meets, and a note for each reason why others are left out.
 
@@ -35,15 +37,15 @@ def usable(
         parts: metrics or figures by name.
         generated: the run that they are checked for.
         called: what a note calls them before their names, ``"figure "``; a score is called by its name alone.
-        quiet: capabilities whose lack gives no note.
+        named: whether the user has named these parts, so that each one that is left out has a note.
     """
     kept: dict[str, T] = {}
     left_out: dict[str, list[str]] = {}
     for name, part in parts.items():
-        lacking = missing(part, generated)
+        lacking = missing(part, generated, named)
         if lacking is None:
             kept[name] = part
-        elif lacking[0] not in quiet:
+        elif named or lacking[0] not in QUIET:
             left_out.setdefault(lacking[1], []).append(name)
     return kept, [f"No {called}{', '.join(names)}: {reason}." for reason, names in left_out.items()]
 
@@ -75,6 +77,11 @@ def _word(key: str, names: Sequence[str]) -> str:
     return f"{key}={names[0]}" if len(names) == 1 else f"'{key}=[{','.join(names)}]'"
 
 
+def _masks(generated: Generated) -> str:
+    given = generated.data.test.masks is not None
+    return "" if given else "the test images have no masks of defects; those of dataset=mvtec have some"
+
+
 def _images(generated: Generated) -> str:
     kind = generated.data.values.kind
     return "" if kind == "images" else f"the dataset holds {kind}, not images"
@@ -85,6 +92,8 @@ def _labels(generated: Generated) -> str:
         return "the dataset has attributes, not labels"
     if generated.data.test.labels is None:
         return "the dataset has no labels"
+    if generated.data.pool.labels is None:
+        return "only the test examples have labels"
     return "" if len(generated.data.classes) > 1 else "all examples of the dataset have the same label"
 
 
@@ -129,6 +138,11 @@ def _continuous(generated: Generated) -> str:
     return "" if _codes(generated) else "the codes of the model are discrete"
 
 
+def _plane(generated: Generated) -> str:
+    planar = cast(Trained, generated).model.latent_shapes in (((1,),), ((2,),))
+    return "" if planar else "the latent space has more than two dimensions"
+
+
 def _code_prior(generated: Generated) -> str:
     fitted = cast(Trained, generated).prior is not None
     return "" if fitted else "no prior was fitted to the codes; type sampler=code_transformer"
@@ -167,6 +181,11 @@ def _likelihood(generated: Generated) -> str:
     return next((reason for reason in reasons if reason), "")
 
 
+def _ensemble(generated: Generated) -> str:
+    several = len(cast(Trained, generated).ensemble) > 1
+    return "" if several else "it needs several runs that differ in their seed; type run=<folder of a sweep over seeds>"
+
+
 def _trial(trained: Trained) -> Latents:
     """Infer the latents of one test example, with densities."""
     batch = next(trained.data.batches("test", 1))
@@ -176,6 +195,7 @@ def _trial(trained: Trained) -> Latents:
 
 CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "images": _images,  # The examples are images.
+    "masks": _masks,  # The test images have masks of defects.
     "labels": _labels,  # There are class labels, and therefore a classifier if the examples are images.
     "classifier": _classifier,  # The classifier of the dataset is at hand, or may be trained.
     "features": _features,  # There is a network in whose features images are compared.
@@ -185,10 +205,12 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "hierarchy": _hierarchy,  # The model has several levels of latents.
     "codes": _codes,  # The model has discrete codes.
     "continuous": _continuous,  # The model has real codes.
+    "plane": _plane,  # The latent space can be drawn as it is.
     "code_prior": _code_prior,  # A prior was fitted to these codes.
     "posterior": _posterior,  # The objective trains q(z|x).
     "introspective": _introspective,  # The objective logs the KL of decoded images.
     "gaussian": _gaussian,  # There is one level of Gaussian posteriors.
     "densities": _densities,  # log q(z|x) and log p(z) can be computed at samples.
+    "ensemble": _ensemble,  # There are several models that differ in their seed.
     "likelihood": _likelihood,  # log p(x|z) is a log-likelihood of the test examples.
 }

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, get_type_hints
 
+from torch import Tensor
+
 from vae_lab.config.help import options
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
+from vae_lab.config.reads import accepted
 from vae_lab.errors import UserError
 from vae_lab.figures.style import KEY, Style
 from vae_lab.scores import Scores
@@ -16,10 +19,26 @@ from vae_lab.scores import Scores
 def metrics_of(config: Node) -> dict[str, Any]:
     """Return the metrics of a config by name.
 
+    A metric whose constructor has a parameter ``scores`` receives the anomaly scores that ``scores=`` names.
+
     Raises:
-        UserError: one of them cannot be built, or is not a metric.
+        UserError: one of them cannot be built, or is not a metric, or none of them reads the anomaly scores.
     """
-    return _built(config, "metrics", lambda result: result in (Scores, Any, None))
+    scores = anomaly_scores_of(config)
+    given = {"scores": scores} if scores else {}
+    metrics = _built(config, "metrics", lambda result: result in (Scores, Any, None), given)
+    if scores and not any(accepted(config["metrics"][name]["_target_"], given) for name in metrics):
+        raise UserError(f"scores=[{','.join(scores)}] has no effect, since no metric reads it; add ood to metrics=")
+    return metrics
+
+
+def anomaly_scores_of(config: Node) -> dict[str, Any]:
+    """Return the anomaly scores of a config by name; none where ``scores=`` was not typed.
+
+    Raises:
+        UserError: one of them cannot be built.
+    """
+    return _built({"scores": config.get("scores") or {}}, "scores", lambda result: result in (Tensor, Any, None))
 
 
 def figures_of(config: Node) -> dict[str, Any]:
@@ -48,6 +67,12 @@ def metrics_named(config: Node) -> bool:
     """
     choice, metrics = config.get("choices", {}).get("metrics"), config["metrics"].keys()
     return choice in metrics if choice is not None else not any(members <= metrics for members in _sets_of_metrics())
+
+
+def scores_named(config: Node) -> bool:
+    """Whether the user has named every anomaly score, so that one that makes no sense for the run is refused."""
+    choice = config.get("choices", {}).get("scores")  # None: a list
+    return choice is None or choice in config["scores"]
 
 
 @cache
@@ -83,24 +108,25 @@ def of_samplers(parts: dict[str, Any], prior: bool) -> dict[str, Any]:
     }
 
 
-def _built(config: Node, group: str, fits: Callable[[object], bool]) -> dict[str, Any]:
+def _built(config: Node, group: str, fits: Callable[[object], bool], given: Node | None = None) -> dict[str, Any]:
     parts = {}
     for name, node in config[group].items():
         if not node or (group, name) == ("figures", KEY):  # an entry set to null is left out; a style is no figure
             continue
         try:
-            parts[name] = make(node)
+            parts[name] = make(node, **(accepted(node["_target_"], given) if given else {}))
         except UserError as why:
             raise UserError(f"{group}.{name}: {why}") from why
-        if not _takes_one_argument(parts[name]) or not fits(_result_of(parts[name])):
+        if not _takes(parts[name], 2 if group == "scores" else 1) or not fits(_result_of(parts[name])):
             kind = group.removesuffix("s")
             raise UserError(f"{group}.{name}: {node['_target_']} is not a {kind}; type {group}=<option> to choose one")
     return parts
 
 
-def _takes_one_argument(part: object) -> bool:
+def _takes(part: object, arguments: int) -> bool:
+    """Whether a part can be called with that many arguments."""
     try:
-        inspect.signature(part).bind(None)  # type: ignore[arg-type]  # TypeError if it cannot be called
+        inspect.signature(part).bind(*[None] * arguments)  # type: ignore[arg-type]  # TypeError if it cannot be called
         return True
     except TypeError:
         return False

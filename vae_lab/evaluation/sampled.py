@@ -76,6 +76,10 @@ class Sampled(Scoring):
         model, conditions = self.evaluation.model, self.evaluation.conditions
         yield from decoded_draws(model, n, self.device, self.seed, purpose, size, conditions, self.fitted)
 
+    def y_of_samples(self, n: int, purpose: str = "samples") -> Tensor | None:
+        """Return the y of the first n samples, as for the evaluation."""
+        return self.evaluation.y_of_samples(n, purpose)
+
     def _real(self, network: Extractor, source: str, n: int) -> tuple[Tensor, Tensor]:
         return self.evaluation._outputs(network, source, n)
 

@@ -9,7 +9,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from vae_lab.evaluation.needs import QUIET, usable
+from vae_lab.evaluation.needs import missing, usable
 from vae_lab.evaluation.own_classifier import LATER
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features, classifier_for
@@ -134,7 +134,7 @@ class Scoring(ABC):
         A metric whose needs this run does not meet is left out, and a note says why; if ``named``, since the user has
         chosen these metrics, then also where a metric does not concern the run.
         """
-        kept, notes = usable(metrics, self, quiet=() if named else QUIET)
+        kept, notes = usable(metrics, self, named=named)
         if not self.without_classifier:  # an earlier note that said how to have these scores
             self.scores.notes[:] = [note for note in self.scores.notes if LATER not in note]
         self.add(Scores({}, notes=notes))
@@ -147,25 +147,31 @@ class Scoring(ABC):
                 values=_prefixed(new.values, new.split),
                 intervals=_prefixed(new.intervals, new.split),
                 meanings=_prefixed(new.meanings, new.split),
-                protocol={name: self._with_condition(part) for name, part in new.protocol.items()},
+                protocol={name: self._of_this_run(part) for name, part in new.protocol.items()},
                 topics=dict.fromkeys(_prefixed(new.values, new.split), topic),
             )
             self.add(complete)
         return self.scores
+
+    def lacks(self, part: object) -> str:
+        """Return why a part that declares its ``needs`` makes no sense here; empty if it does."""
+        lacking = missing(part, self)
+        return lacking[1] if lacking else ""
 
     def add(self, new: Scores) -> None:
         """Take over results under their full names, or notes, that were not there before this command."""
         self.scores.add(new)
         self.fresh.add(new)
 
-    def _with_condition(self, protocol: object) -> object:
-        """Add to a protocol what the model is conditional on.
+    def _of_this_run(self, protocol: object) -> object:
+        """Add to a protocol how the examples were prepared, such as the crop, and what the model is conditional on.
 
-        Likelihoods p(x|y) are not comparable with p(x). Scores of images are, so their protocols stay as they are.
+        Likelihoods p(x|y) are not comparable with p(x). Scores of images are, so that theirs do not state it.
         """
-        if self.conditioned_on and isinstance(protocol, dict) and "extractor_sha256" not in protocol:
-            return {**protocol, "given": self.conditioned_on}
-        return protocol
+        if not isinstance(protocol, dict):
+            return protocol
+        given = self.conditioned_on if "extractor_sha256" not in protocol else None
+        return {**protocol, **self.data.test.preparation, **({"given": given} if given else {})}
 
 
 def _prefixed(named: Mapping[str, T], split: str) -> dict[str, T]:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from vae_lab.evaluation.conditions import as_in_training, in_turn, unconditional
-from vae_lab.evaluation.draws import decoded_draws, drawn_latents
+from vae_lab.evaluation.draws import conditions_of_draws, decoded_draws, drawn_latents
 from vae_lab.evaluation.scoring import AT_ONCE, Counted, FeaturesFor, Scoring, silent
 from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features
 from vae_lab.inference import at_the_means, mean_latents, posterior_moments
-from vae_lab.scores import Conditions, Extractor
+from vae_lab.scores import Conditions, Extractor, Trained
 from vae_lab.training.job import Job
 from vae_lab.types import Batch, CodePrior, Model, Noise, Normal, Progress, Sampler
 
@@ -53,6 +53,7 @@ class Evaluation(Scoring):
         job.to(device).eval()
         self.model, self.objective = job.model, job.objective
         self.history = history or []
+        self.ensemble: Sequence[Trained] = (self,)
         if self.model.conditional:
             kind = "attributes" if data.attributes else "labels"
             self.conditioned_on = f"the {data.values.many}' {kind}"
@@ -82,6 +83,10 @@ class Evaluation(Scoring):
         """
         conditions = self.conditions if y is None else in_turn(y)
         yield from decoded_draws(self.model, n, self.device, self.seed, purpose, size, conditions, self.prior)
+
+    def y_of_samples(self, n: int, purpose: str = "samples") -> Tensor | None:
+        """Return the y of the first n samples of :meth:`sample`; None where the model takes none."""
+        return conditions_of_draws(self.conditions, n, self.seed, purpose)
 
     def latents(
         self,

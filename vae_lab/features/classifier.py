@@ -186,7 +186,7 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
 
 def has_classes(data: Data) -> bool:
     """Return whether a dataset has class labels to train a classifier on."""
-    return data.test.labels is not None and len(data.classes) > 1
+    return data.pool.labels is not None and data.test.labels is not None and len(data.classes) > 1
 
 
 def is_at_hand(data: Data) -> bool:

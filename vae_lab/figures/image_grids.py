@@ -37,7 +37,14 @@ def centres(columns: int, width: int) -> list[float]:
     return [(column + 0.5) * (width + 1) for column in range(columns)]
 
 
-def caption(axes: Axes, texts: Sequence[str], places: Sequence[float], row: float, above: bool = False) -> None:
+def caption(
+    axes: Axes,
+    texts: Sequence[str],
+    places: Sequence[float],
+    row: float,
+    above: bool = False,
+    size: float | None = None,
+) -> None:
     """Write texts below, or above, the columns of a grid that :func:`show` has drawn, small enough for the columns.
 
     Args:
@@ -46,8 +53,9 @@ def caption(axes: Axes, texts: Sequence[str], places: Sequence[float], row: floa
         places: the centres of the columns in pixels of the grid.
         row: the vertical place in pixels of the grid.
         above: whether the texts stand above that place.
+        size: of the letters in points; None: :func:`fitting_size`.
     """
-    size = fitting_size(axes, texts)
+    size = fitting_size(axes, texts) if size is None else size
     for text, place in zip(texts, places):
         axes.annotate(
             literal(text), (place, row), (0, 2 if above else -3), textcoords="offset points", ha="center",

@@ -1,17 +1,20 @@
 """ROC curves: the rate at which images of another kind are detected against the rate of false alarms."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
-from vae_lab.figures.style import BLUE, GREEN, GREY, ORANGE, literal, new_figure, panels_in_a_row
+from vae_lab.figures.style import BLUE, GREEN, GREY, ORANGE, class_colours, literal, new_figure, panels_in_a_row
 from vae_lab.scores import Trained
 
 _LINES = {"elbo": ("−ELBO", BLUE, "-"), "recon": ("recon", ORANGE, "--"), "kl": ("KL", GREEN, "-.")}
-_KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "test images turned by 180°"}
+_DASHES = ("-", "--", "-.", ":")
+_KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "test images turned by 180°",
+          "other_classes": "classes it was not trained on"}  # fmt: skip
 _IN_A_ROW = 3
 
 
@@ -27,29 +30,63 @@ class OODROC:
             return None
         n = trained.scores.protocol["ood"]["images"]
         title = f"Detection of other images: {n:,} of each kind against {n:,} test images"
-        columns = panels_in_a_row(min(len(panels), _IN_A_ROW if len(panels) != 4 else 2), 2.6)
-        rows = -(-len(panels) // columns)
-        figure = new_figure(3.2 * columns, 3.6 * rows, title, trained.title)
-        grid = figure.subplots(rows, columns, squeeze=False)
-        for axes in grid.flat[len(panels) :]:
-            axes.remove()
-        for axes, panel in zip(grid.flat, panels):
-            _draw(axes, panel, trained.scores.values)
-        for axes in grid[:, 0]:
-            axes.set_ylabel("images detected (%)")
-        return figure
+        values = trained.scores.values
+        areas = [{by: values[f"test/ood_auroc_{p['kind']}_{by}"] for by in p["found"]} for p in panels]
+        named = [{**panel, "kind": _KINDS.get(panel["kind"], panel["kind"])} for panel in panels]
+        return roc_figure(named, areas, title, trained.title)
 
 
-def _draw(axes: Axes, panel: Mapping[str, Any], values: Mapping[str, float]) -> None:
+def roc_figure(
+    panels: Sequence[Mapping[str, Any]], areas: Sequence[Mapping[str, float]], title: str, subtitle: str
+) -> Figure:
+    """Draw ROC curves: one panel per kind of images, with one curve per score.
+
+    Args:
+        panels: ``kind``, the panel's title; ``found``, the share of images detected at equally spaced rates of false
+            alarms from 0 to 1, by score; and ``labels``, the scores' names in the legend.
+        areas: the area under every curve of each panel.
+        title: what the figure shows.
+        subtitle: a line below it.
+    """
+    columns = panels_in_a_row(min(len(panels), _IN_A_ROW if len(panels) != 4 else 2), 2.6)
+    rows = -(-len(panels) // columns)
+    most = max(len(panel["found"]) for panel in panels)
+    figure = new_figure(3.2 * columns, (3.3 + 0.1 * most) * rows, title, subtitle)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    for axes, panel, area in zip(grid.flat, panels, areas):
+        _draw(axes, panel, area)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("images detected (%)")
+    return figure
+
+
+def _draw(axes: Axes, panel: Mapping[str, Any], areas: Mapping[str, float]) -> None:
     """Draw the curves of one kind of images, with the areas under them in the legend."""
+    lines = lines_of(panel["found"], panel.get("labels", {}))
     for score, detected in panel["found"].items():
-        name, colour, line = _LINES[score]
-        area = values[f"test/ood_auroc_{panel['kind']}_{score}"]
+        name, colour, line = lines[score]
         share = np.linspace(0, 100, len(detected))
-        axes.plot(share, 100 * np.array(detected), line, color=colour, lw=1.8, label=f"{name}: {area:.3f}")
+        axes.plot(share, 100 * np.array(detected), line, color=colour, lw=1.8, label=f"{name}: {areas[score]:.3f}")
     axes.plot([0, 100], [0, 100], ":", color=GREY, lw=1, label="chance: 0.5")
-    axes.set_title(literal(_KINDS.get(panel["kind"], panel["kind"])))
+    axes.set_title(literal(panel["kind"]))
     axes.set_xlabel("false alarms (%)")
     axes.set(xlim=(-2, 102), ylim=(-2, 102))
     axes.grid(alpha=0.3)
-    axes.legend(title="AUROC by score", loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
+    columns = 2 if len(lines) < 4 else 1
+    axes.legend(title="AUROC by score", loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, frameon=False)
+
+
+def lines_of(scores: Collection[str], labels: Mapping[str, str]) -> dict[str, tuple[str, ColorType, str]]:
+    """The label, the colour and the dash of every score's curve; −ELBO, recon and KL always have the same ones.
+
+    Args:
+        scores: the names of the scores.
+        labels: what they are called in the legend; a score that is missing is called by its name.
+    """
+    others = [score for score in scores if score not in _LINES]
+    colours = class_colours(len(others))
+    drawn = {score: (labels.get(score, score), colour, _DASHES[i % 4]) for i, (score, colour) in
+             enumerate(zip(others, colours))}  # fmt: skip
+    return {score: _LINES[score] if score in _LINES else drawn[score] for score in scores}

@@ -24,10 +24,16 @@ def line(a: Tensor, b: Tensor, steps: int, spherical: bool = False) -> Tensor:
         steps: at least 2.
         spherical: along a great circle (:func:`slerp`) instead of a straight line.
     """
-    t = torch.linspace(0, 1, steps, dtype=torch.float64, device=a.device)
-    codes = slerp(a, b, t) if spherical else _lerp(a.double(), b.double(), t[:, None]).to(a.dtype)
+    codes = along(a, b, torch.linspace(0, 1, steps), spherical)
     codes[0], codes[-1] = a, b  # exactly
     return codes
+
+
+def along(a: Tensor, b: Tensor, t: Tensor, spherical: bool = False) -> Tensor:
+    """Codes at the places t [T] of the line from a, at 0, to b, at 1: [T, D]; see :func:`line`."""
+    if spherical:
+        return slerp(a, b, t)
+    return _lerp(a.double(), b.double(), t.to(a.device, torch.float64)[:, None]).to(a.dtype)
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import track
 
+from vae_lab.system.live import is_live
+
 if TYPE_CHECKING:
     from vae_lab.types import Progress, T
 
@@ -21,7 +23,7 @@ def tracker(console: Console) -> "Progress":
     """
 
     def follow(steps: "Iterable[T]", description: str, /) -> "Iterable[T]":
-        if console.is_terminal:
+        if is_live(console):
             return track(steps, description, console=console, transient=True)
         return _in_lines(console, steps, description)
 

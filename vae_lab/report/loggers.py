@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from netrc import NetrcParseError, netrc
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlparse
 
@@ -194,6 +195,24 @@ def log_figure(logger: Logger, name: str, path: Path, step: int) -> None:
         from torchvision.io import read_image
 
         logger.experiment.add_image(f"figures/{name}", read_image(str(path)), step)
+
+
+def log_video(logger: Logger, name: str, gif: bytes, step: int) -> None:
+    """Log an animation on W&B; TensorBoard cannot show one without a further package."""
+    if isinstance(logger, WandbLogger):
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}.gif"
+            path.write_bytes(gif)
+            logger.log_video(f"animations/{name}", [str(path)], step=step, format=["gif"])
+
+
+def log_page(logger: Logger, name: str, path: Path, step: int) -> None:
+    """Log an HTML page, which W&B shows in its panels and TensorBoard does not."""
+    if isinstance(logger, WandbLogger):
+        import wandb
+
+        page = wandb.Html(path.read_text(encoding="utf-8"), inject=False)
+        logger.experiment.log({name: page, "trainer/global_step": step})
 
 
 def upload_advice(run_dir: Path) -> str | None:

@@ -17,6 +17,7 @@ from vae_lab.runs.formats import Content, Environment, Failure, FitRecord, Metri
 from vae_lab.system.reading import Damaged, damaged, read_history, read_json, read_yaml, refuse_unreadable
 
 CONFIG, ENVIRONMENT, RESULTS, HISTORY = "config.yaml", "environment.json", "results.json", "metrics.csv"
+EXPLORER = "explorer.html"
 FAILURE, SWEEP = "failure.json", "sweep.json"
 _FOLDERS = ("checkpoints", "samplers", "figures", "samples")
 _WRITTEN = ("checkpoints/best.ckpt", "checkpoints/last.ckpt")

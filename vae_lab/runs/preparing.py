@@ -23,9 +23,11 @@ from vae_lab.runs import run_folder
 from vae_lab.runs.beginning import Beginning, beginning_of
 from vae_lab.runs.build import begin_at_data, load_weights, make_data, make_job, make_job_of
 from vae_lab.runs.training_of_objective import refuse_unsuitable_training
+from vae_lab.training.captured import why_not
 from vae_lab.training.checkpoints import BEST, LAST, last_checkpoint
 from vae_lab.training.compiled import refuse_missing_compiler
 from vae_lab.training.job import Job, MakeOptimizer
+from vae_lab.training.precision import lightning_name
 from vae_lab.types import Step
 
 
@@ -65,6 +67,7 @@ def prepare(config: Node, run_dir: Path, data: Dataset | None = None) -> Prepare
     _refuse_other_values(config, data)
     job = make_job(config, data.x_shape, data.y_size, data.values)
     begin_at_data(job, config, data)
+    _refuse_graph(settings, config, job)
     notes = _try_parts(settings, config, data, job)
     if settings.accelerator.devices > len(data.val):
         raise UserError(
@@ -175,6 +178,24 @@ def _try_parts(settings: TrainConfig, config: Node, data: Dataset, job: Job) -> 
     for make_optimizer in (make(config["optimizer"]), *job.own_optimizers.values()):
         _try_optimizer(settings, make_optimizer)
     return try_scores(config, job, data)
+
+
+def _refuse_graph(settings: TrainConfig, config: Node, job: Job) -> None:
+    """Refuse ``graph=true`` where steps cannot be captured.
+
+    Raises:
+        UserError: names the reason.
+    """
+    if not settings.graph:
+        return
+    device, several = device_for(settings.accelerator, settings.precision), settings.accelerator.strategy == "ddp"
+    half = lightning_name(settings.precision, settings.accelerator.precision) == "16-mixed"
+    makers = [make(config["optimizer"]), *job.own_optimizers.values()]
+    optimizers = [maker([torch.nn.Parameter(torch.zeros(1))]) for maker in makers]
+    processes = max(settings.accelerator.devices, 2 if several else 1)
+    reason = why_not(device, processes, half, settings.training.accumulate, optimizers)
+    if reason:
+        raise UserError(f"graph=true: {reason}; type graph=false")
 
 
 def _try_objective(config: Node, job: Job, data: Dataset) -> None:

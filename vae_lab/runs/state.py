@@ -32,7 +32,10 @@ _EARLIER = {
 }
 # Settings that options have gained, with the values that do what was done before; they do not count with these values.
 _ADDED = {
+    ("graph",): False,
+    ("dataset", "keep"): None,
     ("metrics", "loss_terms", "draws"): 1,
+    ("metrics", "ood", "kinds"): None,
     ("model", "net", "dense_relu"): True,
     ("model", "net", "symmetric"): False,
     ("objective", "discriminator_steps"): 1,

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 
 from vae_lab.config.make import make
 from vae_lab.config.node import Node
+from vae_lab.evaluation.epoch_frames import drawn_over_epochs
 from vae_lab.runs.preparing import Prepared
 from vae_lab.stack.optimizer import STACKABLE, LearningRate
 from vae_lab.stack.structure import description_of, structure_of
@@ -15,7 +16,7 @@ from vae_lab.training.precision import lightning_name
 # rate, and jobs are scored separately.
 _PER_JOB = ("seed", "lr", "scheduler", "epochs", "beta", "k1", "k2", "latent_dim", "conditional", "model", "posterior",
             "prior", "quantizer", "objective", "likelihood", "initialisation", "beta_schedule", "metrics", "figures",
-            "features", "sampler", "logger", "choices", "resume")  # fmt: skip
+            "scores", "features", "sampler", "logger", "choices", "resume")  # fmt: skip
 
 
 def settings_of(job: SweepJob) -> str:
@@ -46,7 +47,10 @@ def _trains_alone(run: Prepared) -> bool:
     # With 16-mixed, the loss of all jobs is scaled by one factor, which an overflow in one job would halve.
     half = lightning_name(settings.precision, settings.accelerator.precision) == "16-mixed"
     done = run.epochs_done >= settings.epochs
-    if several_processes or half or done or settings.compile is True or not getattr(objective, "stackable", True):
+    if drawn_over_epochs(run.config):  # each frame is made from the weights of one job
+        return True
+    own_step = settings.compile is True or settings.graph
+    if several_processes or half or done or own_step or not getattr(objective, "stackable", True):
         return True
     values = {**dict(run.job.named_parameters()), **dict(run.job.named_buffers())}
     unusual = set(run.job.state_dict()) - set(values)  # shared under two names, or neither parameter nor buffer

@@ -20,6 +20,7 @@ MNIST, the time of each of Lightning's properties and hooks is noticeable.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 
 from vae_lab.noise import SeededNoise
 from vae_lab.training.weight_average import WeightAverage
-from vae_lab.types import Batch, LossTerms, Step
+from vae_lab.types import Batch, LossTerms, Noise, Step
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class PhaseOptimizer(Protocol):
 
 # Any: the annotations of Lightning's hooks for an optimizer are narrower than what the hooks accept.
 OptimizerHook = Callable[[Any], None]
+NoiseOf = Callable[[int, int], Noise]  # the noise of a phase and a repeat, both counted from 0
 
 
 @dataclass(frozen=True)
@@ -146,20 +148,37 @@ class Engine:
         Returns:
             The loss and its terms of each phase (of its last repeat), by the phase's name. They stay on the device.
         """
-        count, time = at.count(self.device), at.time(self.device)
+        terms = self.pass_phases(batch, at, at.count(self.device), at.time(self.device), partial(self.noise, at))
+        if at.last and self.average is not None:
+            self.average.update(at.steps_after)
+        return terms
+
+    def noise(self, at: Place, phase: int, repeat: int) -> Noise:
+        """The noise of a repeat of a phase, which are counted from 0."""
+        key = (phase, self.rank, repeat) if repeat else (phase, self.rank)
+        return SeededNoise(self.device, self.seed, "train", at.position, *key)
+
+    def pass_phases(self, batch: Batch, at: Place, count: Tensor, time: Tensor, noise: NoiseOf) -> dict[str, LossTerms]:
+        """Train on one batch in every phase, except for the average of the weights.
+
+        Args:
+            batch: the examples, on the device.
+            at: the position of the batch in training.
+            count, time: ``at.count`` and ``at.time``, [] on the device.
+            noise: makes the noise of a phase and a repeat.
+
+        Returns:
+            The loss and its terms of each phase (of its last repeat), by the phase's name.
+        """
         terms_of_phases = {}
         for i, phase in enumerate(self.phases):
             if len(self.phases) > 1:  # otherwise, the parameters of other phases would get gradients
                 self.isolate(phase.optimizer)
             for repeat in range(phase.repeats):
-                key = (i, self.rank, repeat) if repeat else (i, self.rank)
-                noise = SeededNoise(self.device, self.seed, "train", at.position, *key)
-                terms = self._step(phase, batch, at, Step(count, time, noise, phase.name, self.images))
-                terms_of_phases[phase.name] = terms
+                step = Step(count, time, noise(i, repeat), phase.name, self.images)
+                terms_of_phases[phase.name] = self._step(phase, batch, at, step)
             if len(self.phases) > 1:
                 self.release(phase.optimizer)
-        if at.last and self.average is not None:
-            self.average.update(at.steps_after)
         return terms_of_phases
 
     def _step(self, phase: Phase, batch: Batch, at: Place, step: Step) -> LossTerms:

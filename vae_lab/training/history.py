@@ -47,7 +47,7 @@ class History(pl.Callback):
         """Add the row of the epoch, before the checkpoint of the epoch is written."""
         step = cast(CountsSteps, pl_module).steps
         terms = {k: v.item() for k, v in trainer.callback_metrics.items() if k.startswith(("train/", "val/"))}
-        timing = {"lr": trainer.optimizers[0].param_groups[0]["lr"], "epoch_seconds": self._seconds}
+        timing = {"lr": float(trainer.optimizers[0].param_groups[0]["lr"]), "epoch_seconds": self._seconds}
         self.rows.append({"epoch": float(trainer.current_epoch + 1), "step": float(step)} | terms | timing)
         if trainer.is_global_zero:
             write_history(self.path, self.rows)

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from vae_lab.errors import RunFailed
 from vae_lab.noise import SeededNoise
+from vae_lab.training.captured import Captured, plain_settings
 from vae_lab.training.checkpoints import AVERAGED, scored_weights
 from vae_lab.training.engine import Engine, Phase, Place
 from vae_lab.training.job import Job
@@ -42,6 +43,8 @@ class LitJob(pl.LightningModule):
         ema: decay of the average of the weights, with which validation computes the objective; None: no average.
         log_every: optimizer steps between two points of the ``step/…`` curves.
         loss: computes the loss in training in place of the job, e.g. its compiled equivalent.
+        capture: :class:`~vae_lab.training.captured.Captured` without the arguments ``engine``, ``module`` and
+            ``stepped``; None: all steps are ordinary ones.
     """
 
     engine: Engine
@@ -59,6 +62,7 @@ class LitJob(pl.LightningModule):
         log_every: int,
         loss: Callable[[Batch, Step], LossTerms] | None = None,
         ema: float | None = None,
+        capture: Callable[..., Captured] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -67,7 +71,7 @@ class LitJob(pl.LightningModule):
         self.scheduler_interval = scheduler_interval
         self.images = images
         self.seed, self.clip, self.accumulate, self.log_every = seed, clip, accumulate, log_every
-        self.loss, self.ema = loss, ema
+        self.loss, self.ema, self.capture = loss, ema, capture
         self.average: WeightAverage | None = None
         self._saved_average: dict[str, Tensor] = {}  # of the checkpoint from which training continues
         self.train_terms, self.val_terms = TermSums(), TermSums()
@@ -108,9 +112,22 @@ class LitJob(pl.LightningModule):
             release=self.untoggle_optimizer,
             average=self.average,
         )
+        self.take = self._captured().take if self.capture else self.engine.take
+
+    def _captured(self) -> Captured:
+        """What takes the steps of the engine as CUDA graphs."""
+        assert self.capture is not None
+
+        def stepped(optimizer: LightningOptimizer) -> None:
+            optimizer._on_before_step()  # Lightning counts steps there, and saves no checkpoint before the first one
+            optimizer._on_after_step()
+
+        return self.capture(self.engine, self.job, stepped=stepped)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the averaged weights beside the trained ones."""
+        """Save the averaged weights beside the trained ones, and no setting that only a CUDA graph needs."""
+        for state in checkpoint.get("optimizer_states", []):
+            plain_settings(state)
         if self.average is not None:
             checkpoint[AVERAGED] = self.average.state_of(self)
 
@@ -123,7 +140,7 @@ class LitJob(pl.LightningModule):
         epoch = self.current_epoch
         for number, batch in enumerate(group.batches, group.first):
             at = Place(epoch, number, group.epoch_batches, self.accumulate)
-            self.train_terms.add(self.engine.take(batch, at), len(batch.x))
+            self.train_terms.add(self.take(batch, at), len(batch.x))
             self.steps = at.steps_after
             if at.last and self.scheduler_interval == "step":
                 for scheduler in self._schedulers():

@@ -14,6 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from vae_lab.system.live import is_live
 from vae_lab.training.lit import LitJob
 
 
@@ -33,7 +34,8 @@ class ProgressLine(pl.Callback):
     """Shows the progress of training on a console.
 
     Args:
-        console: where it is shown. If it is not a terminal, one line is printed per epoch.
+        console: where it is shown. If it is neither a terminal nor a notebook with ipywidgets, one line is printed per
+            epoch.
     """
 
     def __init__(self, console: Console) -> None:
@@ -43,7 +45,7 @@ class ProgressLine(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the line, with the batches of earlier epochs as completed if the run is resumed."""
-        if not trainer.is_global_zero or not self.console.is_terminal:
+        if not trainer.is_global_zero or not is_live(self.console):
             return
         per_epoch, epochs = int(trainer.num_training_batches), int(trainer.max_epochs or 0)
         self.progress = Progress(
@@ -68,7 +70,7 @@ class ProgressLine(pl.Callback):
             self.progress.update(self.task, advance=1, terms=term_text(cast(LitJob, pl_module).recent))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the loss terms of the epoch if the console is not a terminal."""
+        """Print the loss terms of the epoch if no line shows the progress."""
         if trainer.is_global_zero and not self.progress:
             means = {k: v.item() for k, v in trainer.callback_metrics.items()}
             text = "  ".join(f"{split}: {term_text(means, f'{split}/')}" for split in ("train", "val"))

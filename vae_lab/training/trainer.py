@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins import CheckpointIO
@@ -45,6 +46,7 @@ def make_trainer(
     precision = precision_of(lightning_name(settings.precision, settings.accelerator.precision), device.type)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, CUDA results differ between runs
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # one kernel per tensor
     else:
         # Lightning sets this to 1, which makes every optimizer step query NVML for a GPU.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from vae_lab.compare.reading import Record
 from vae_lab.config.node import Node
-from vae_lab.runs.content import CONFIG, ENVIRONMENT, HISTORY, RESULTS
+from vae_lab.runs.content import CONFIG, ENVIRONMENT, EXPLORER, HISTORY, RESULTS
 from vae_lab.system.reading import Damaged, printable, read_json
 
 _FILES = (CONFIG, RESULTS, HISTORY, ENVIRONMENT, "anomaly_scores.csv")
@@ -27,6 +27,7 @@ class RunLinks(TypedDict):
     href: str  # the folder as an address relative to the page; ends with /
     files: list[str]  # addresses relative to the folder
     figures: list[str]
+    explorer: str  # the address of the page that `vae-lab explore` wrote, relative to the folder; empty if there is none
     typed: str  # the command that trained the run; empty if it is not known
     begun: str  # the run that it was begun from; empty if it was not
     again: str  # the command that trains it again from its config
@@ -51,6 +52,7 @@ def links_of(record: Record, out: Path) -> RunLinks:
         "href": _address(os.path.relpath(folder.resolve(), out.resolve())) + "/",
         "files": [_address(name) for name in _FILES if (folder / name).is_file()],
         "figures": [f"figures/{_address(name)}" for name in figures][:_MOST],
+        "explorer": EXPLORER if (folder / EXPLORER).is_file() else "",
         "typed": _command(environment),
         "begun": _begun(environment),
         "again": shlex.join(repeat[:-1]) + f" {repeat[-1]}" if record.config else "",

@@ -43,7 +43,7 @@ function drawTable() {
   }
   byId("runs").tHead.replaceChildren(head);
   drawn[state.mode] = DATA[state.mode].map((row) => {
-    const about = make("td", { className: "about" }, aboutButton(row.runs, row.cells.run.t));
+    const about = make("td", { className: "about" }, aboutButton(row.runs, row.cells.run.t), ...explorerLinks(row.runs));
     const tr = make("tr", { className: row.bad ? "bad" : "" }, about, ...columns().map((c) => cellNode(c, row)));
     return { row, tr, text: Object.values(row.cells).map((c) => c.t).join(" ").toLowerCase() };
   });

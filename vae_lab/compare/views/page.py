@@ -1,7 +1,5 @@
 """Builds ``compare.html``: a single file, plotly included, that opens without a server or a network."""
 
-import json
-import math
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -16,6 +14,7 @@ from vae_lab.compare.views.interactive import figure
 from vae_lab.compare.views.links import links_of
 from vae_lab.compare.views.rows import columns_of, rows_of, seed_rows_of
 from vae_lab.compare.views.table import format_runs, format_score
+from vae_lab.system.inline_json import inline_json
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("page.js", "page_runs.js", "page_print.js", "page_start.js")
@@ -45,7 +44,7 @@ def page_of(
         "protocols": _protocols(compared),
         "undrawn": "\n".join(f'<p class="undrawn">{escape(text)}</p>' for text in plotted.undrawn()),
         "grids": _grids(compared, grids, drawable),
-        "data": _json({**_data(compared, plotted), "runs": [links_of(record, out) for record in compared.records]}),
+        "data": inline_json({**_data(compared, plotted), "runs": [links_of(record, out) for record in compared.records]}),
         "plotly": get_plotlyjs(),
         "js": "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
     }
@@ -75,20 +74,6 @@ def _choices(choices: Choices) -> dict[str, list[dict[str, object]]]:
 
 def _panels(panels: Iterable[Panel]) -> list[dict[str, object]]:
     return [{"label": panel.label, **figure(panel.plot)} for panel in panels]
-
-
-def _json(value: object) -> str:
-    """JSON that is safe inside a script element, which only ``<`` can end; NaN and infinite numbers become null."""
-    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _title(compared: Compared) -> str:

@@ -16,6 +16,14 @@ function aboutButton(runs, label) { // opens the way to these runs
   return button;
 }
 
+function explorerLinks(runs) { // to the page of the first of these runs that has one
+  const run = runs.map((i) => DATA.runs[i]).find(({ explorer }) => explorer);
+  if (!run) return [];
+  const link = make("a", { href: run.href + run.explorer, target: "_blank", rel: "noopener", className: "explorer" }, "explore");
+  link.title = `Walk in the latent space of ${run.name}`;
+  return [" ", link];
+}
+
 function aboutRun(run) {
   const list = make("dl");
   const entry = (name, ...values) => values.length && list.append(make("dt", {}, name), make("dd", {}, ...values));
@@ -25,6 +33,7 @@ function aboutRun(run) {
   entry("folder", link("", run.folder));
   entry("files", ...links(run.files));
   entry("figures", ...links(run.figures));
+  if (run.explorer) entry("latent space", link(run.explorer, "explorer"));
   entry("typed", ...command(run.typed));
   entry("begun", ...(run.begun ? [run.begun] : []));
   entry("to repeat it", ...command(run.again));

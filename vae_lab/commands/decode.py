@@ -1,0 +1,69 @@
+"""``vae-lab decode``: writes the images of codes as an array and as a picture."""
+
+import torch
+from rich.console import Console
+
+from vae_lab.commands.images_of_user import AT_ONCE, refuse_other_kinds
+from vae_lab.commands.output_files import OutputFiles, npy_writer
+from vae_lab.config.devices import device_for
+from vae_lab.config.node import Node
+from vae_lab.config.paths import expanded
+from vae_lab.config.schema import check
+from vae_lab.config.settings_of_use import DecodeConfig
+from vae_lab.errors import UserError
+from vae_lab.figures.named_images import MOST, named_images, short
+from vae_lab.inference import code_sizes
+from vae_lab.latents.code_files import SUFFIXES, Table, read_codes
+from vae_lab.report.following import tracker
+from vae_lab.report.terminal import print_plainly
+from vae_lab.report.titles import title_of
+from vae_lab.runs.model_input import Given
+from vae_lab.runs.run import Run
+from vae_lab.runs.run_folder import load_finished
+
+
+def decode(config: Node, console: Console) -> None:
+    """Write the images of codes, float32 [N, C, H, W] in [0, 1], and a picture.
+
+    Args:
+        config: the resolved config of the command.
+        console: shows progress and the names of the files.
+
+    Raises:
+        UserError: the run is not finished, the file holds no codes of this run, or a file already exists.
+    """
+    settings = check(DecodeConfig, config)
+    run, place, start = load_finished(settings.run), expanded(settings.codes), f"codes={settings.codes}"
+    refuse_other_kinds(run, "decode")
+    if not place.is_file():
+        raise UserError(f"{start}: no such file; type codes=<file {', '.join(SUFFIXES)}>")
+    matrix, others = read_codes(place, start)
+    files = OutputFiles.of(run, settings.to, "decoded", place.stem)
+    run.job.to(device_for(settings.accelerator))
+    discrete = code_sizes(run.model) and matrix.dtype.kind in "iu"
+    codes = torch.from_numpy(matrix.astype("int64" if discrete else "float32"))
+    typed: Given | None = settings.y
+    y = run.y_of(typed if typed is not None or not run.model.conditional else _y_of_file(others, run), len(codes))
+    parts = []
+    try:
+        for rows in tracker(console)(torch.arange(len(codes)).split(AT_ONCE), f"decoding {len(codes):,} codes"):
+            parts.append(run.decode(codes[rows], None if y is None else y[rows]))
+    except UserError as why:
+        raise UserError(f"{start}: {why}") from why
+    images = torch.cat(parts)
+    names = [str(name) for name in others.get("file", range(len(images)))][:MOST]
+    which = f"The first {len(names)} of {len(images):,} decoded codes" if len(names) < len(images) else "Decoded codes"
+    title = f"{which} of {place.name}"
+    files.write(
+        npy_writer(images.numpy()),
+        lambda: named_images([images[:MOST]], [short(name) for name in names], title, title_of(run.config)),
+    )
+    print_plainly(console, str(files))
+
+
+def _y_of_file(others: Table, run: Run) -> Given | None:
+    """The y of each row, if the file has a column of it."""
+    y = others.get("y")
+    if y is None:
+        return None
+    return torch.from_numpy(y.astype("float32")) if run.environment["attributes"] else [str(label) for label in y]

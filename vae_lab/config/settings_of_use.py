@@ -1,0 +1,90 @@
+"""The settings of the commands that use the model of a run: encode, decode, reconstruct, interpolate."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from vae_lab.config.settings import Accelerator, Settings, trust_field
+
+
+class UseConfig(Settings):
+    """What the commands that use the model of a run have in common."""
+
+    run: str = Field(description="the run folder")
+    y: int | float | str | list[int | float | str] | None = Field(
+        description="for a conditional run: name or number of a label, one for all images or a list of one for each, "
+        "or the values of all attributes",
+        examples=[7],
+    )
+    trust: list[str] = trust_field()
+    choices: dict[str, str | None] = Field(default_factory=dict)
+    accelerator: Accelerator
+
+
+class ImagesConfig(UseConfig):
+    """How the images for a run are read."""
+
+    range: float | list[float] | None = Field(
+        description="pixel values that mean black and white, if the file does not make them clear; 255 means [0,255]",
+        examples=["[-1,1]"],
+    )
+    background: Literal["white", "black"] | None = Field(
+        description="colour over which transparent image files are laid", examples=["white"]
+    )
+    array: str | None = Field(description="name of the array, for a file of several", examples=["images"])
+    axes: list[str] | None = Field(
+        description="axes of the array, if its shape does not make them clear: N images, H rows, W columns, C channels",
+        examples=["[N,H,W,C]"],
+    )
+    data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+
+
+def _images() -> Any:
+    return Field(
+        description="a folder of image files, an image file, an array (.npy, .npz, .mat, HDF5), or images of the run's "
+        "dataset: test, val or train; other sizes and modes are brought to those of the run"
+    )
+
+
+class EncodeConfig(ImagesConfig):
+    """The settings of ``vae-lab encode``."""
+
+    images: str = _images()
+    to: str | None = Field(
+        description="file to write: .csv, .npy or .parquet; null: encoded/<name of the images>.csv in the run folder",
+        examples=["codes.csv"],
+    )
+
+
+class DecodeConfig(UseConfig):
+    """The settings of ``vae-lab decode``."""
+
+    codes: str = Field(description="file of codes: .csv, .npy or .parquet, as vae-lab encode writes them")
+    to: str | None = Field(
+        description="file to write, .npy; null: decoded/<name of the codes>.npy in the run folder",
+        examples=["images.npy"],
+    )
+
+
+class ReconstructConfig(ImagesConfig):
+    """The settings of ``vae-lab reconstruct``."""
+
+    images: str = _images()
+    to: str | None = Field(
+        description="file to write, .npy; null: reconstructed/<name of the images>.npy in the run folder",
+        examples=["reconstructions.npy"],
+    )
+
+
+class InterpolateConfig(ImagesConfig):
+    """The settings of ``vae-lab interpolate``."""
+
+    a: str | int = Field(description="image at which the line begins: an image file, or the number of a test image")
+    b: str | int = Field(description="image at which the line ends")
+    steps: int = Field(ge=2, description="number of decoded codes, the two reconstructions among them", examples=[9])
+    line: Literal["linear", "spherical"] = Field(
+        description="a straight line between the codes, or a line on a great circle"
+    )
+    to: str | None = Field(
+        description="file to write, .npy; null: interpolated/<a>-<b>.npy in the run folder", examples=["line.npy"]
+    )

@@ -1,0 +1,50 @@
+"""Frey faces (Roweis & Saul): 1,965 frames of a film of one face, 28×20, grey."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from vae_lab.data.by_hand import ByHand
+from vae_lab.data.held_out import held_out, refuse_share
+from vae_lab.data.published_array import PublishedArray
+from vae_lab.examples import Examples
+
+_FREY = PublishedArray(
+    ByHand("dataset=frey", ("frey", ""), "frey_rawface.mat", "the page “Data for MATLAB hackers” of Sam Roweis"),
+    ("frey_rawface", "freyfaces", "freyface"),
+    height=28,
+    width=20,
+    columns="HW",
+)
+
+
+class Frey:
+    """The frames, without labels; from ``frey_rawface.mat`` or ``freyfaces.pkl``.
+
+    Args:
+        split: 'shuffled' holds out test frames by a fixed shuffle, as is usual. Neighbouring frames are almost equal,
+            so that such a test set asks for little more than memory. 'end' holds out the end of the film.
+        test_share: the fraction of the frames that is held out.
+
+    Raises:
+        UserError: ``test_share`` does not lie between 0 and 1.
+    """
+
+    def __init__(self, split: Literal["shuffled", "end"] = "shuffled", test_share: float = 0.1) -> None:
+        refuse_share("dataset.source.test_share", test_share)
+        self.split, self.test_share = split, test_share
+
+    def load(self, root: Path) -> tuple[Examples, Examples]:
+        """Return the training and the test examples, which share their memory.
+
+        Raises:
+            UserError: the file is missing, damaged, or a pickle that would run code.
+        """
+        images, _, _ = _FREY.read(root)
+        examples, total = Examples(images, None), len(images)
+        if self.split == "shuffled":
+            train, test = held_out(total, self.test_share)
+        else:
+            train, test = torch.arange(total).split([total - (n := max(1, round(self.test_share * total))), n])
+        return examples.part(train), examples.part(test)

@@ -1,0 +1,46 @@
+// --- elements of the page ---------------------------------------------------------------------------------------------
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+
+function byId(id) {
+  return document.getElementById(id);
+}
+
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+function press(button, pressed) {
+  button.setAttribute("aria-pressed", String(pressed));
+}
+
+function shown(number, digits = 2) { // with the minus sign, as in figures
+  return number.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "\u2212");
+}
+
+function download(blob, name) {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+// A labelled range input: { element, input, set(value) }. Steps are fine enough to look continuous.
+function slider({ name, note, low, high, value, title, changed, zero = false }) {
+  const output = make("output"), input = make("input", { type: "range", min: low, max: high, step: "any", title });
+  const label = make("span", { className: "name" }, name);
+  if (note) label.append(make("small", {}, note));
+  input.setAttribute("aria-label", `${name}${note ? `, ${note}` : ""}`);
+  const set = (number) => { input.value = number; output.textContent = shown(number); };
+  input.step = (high - low) / 200;
+  input.addEventListener("input", () => { output.textContent = shown(Number(input.value)); changed(Number(input.value)); });
+  const element = make("div", { className: "slider" }, label, output, input);
+  if (zero) {
+    const mark = make("span", { className: "scale" });
+    mark.style.setProperty("--zero", `calc(.5rem + (100% - 1rem) * ${(0 - low) / (high - low)})`);
+    element.append(mark);
+  }
+  set(value);
+  return { element, input, set };
+}
