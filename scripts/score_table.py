@@ -55,6 +55,28 @@ FLOORS = (
 )
 
 
+ATTRIBUTES = """\
+## Scores of attributes
+
+`metrics=attributes` is for datasets with attributes. The vector of an attribute is the mean code of training images
+with it minus the mean code without it (*raw*), or the same with weights that make all combinations of the other
+attributes equally frequent on both sides (*corrected*); `metrics.attributes.method=svm` takes the normals of support
+vector machines. A combination without examples is refused if its attributes are named in
+`metrics.attributes.balance`; by default, an attribute that leaves fewer than 10 examples for a combination is not
+balanced, and `results.json` names it with the number of examples (`arrays`, `attributes`).
+
+- **attribute_accuracy**: how often the dot product of a test code and the vector lies on the right side of the
+  threshold that is best for training codes. The share of the more frequent value stands in `results.json` as
+  `majority`.
+- **attribute_effect**: by how much adding the vector raises the attribute's own probability in decoded images, as the
+  dataset's classifier of attributes reads it, for test images that lack the attribute.
+- **attribute_leakage**: by how much it changes the probability of each other attribute, the mean of absolute values
+  over pairs; **attribute_leakage_together** over the pairs whose correlation in the training data is at least 0.1.
+  Pairs that exclude each other do not count.
+- **attribute_reading**: how often the classifier reads reconstructions right. What it cannot read in the test images
+  (`attribute_reading_floor`), it cannot see leaking either."""
+
+
 def run_cli(*words: str) -> None:
     """Print a command and run it."""
     print("$", shlex.join(["vae-lab", *words]), flush=True)
@@ -145,7 +167,7 @@ def markdown(results: dict[str, dict], epochs: int) -> str:
     for name in others:
         cells = (cell(results[column], name) for column in ("vae", "ae"))
         lines.append(f"| {name.removeprefix('test/')} | {' | '.join(cells)} | {escaped(meanings[name])} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", ATTRIBUTES]) + "\n"
 
 
 def main() -> None:

@@ -222,6 +222,17 @@ def test_large_images_are_averaged_down_first(side, seen):
     assert sizes == [(seen, seen)]
 
 
+@pytest.mark.parametrize(("size", "seen"), [((64, 64), (12, 32, 32)), ((28, 28), (3, 28, 28)), ((63, 65), (3, 31, 32))])
+def test_small_details_of_attributes_are_kept_as_channels_where_the_size_allows_it(size, seen):
+    given = []
+    net = ConvClassifier((3, *size), 2, detailed=True)
+    next(m for m in net.body if isinstance(m, torch.nn.Conv2d)).register_forward_hook(
+        lambda _, x, __: given.append(tuple(x[0].shape[1:]))
+    )
+    net(torch.rand(1, 3, *size))
+    assert given == [seen]
+
+
 def test_relu_after_pooling_is_relu_before_it_and_the_images_are_kept():
     net = freeze(ConvClassifier((1, 28, 28), 5))
     x = torch.randn(12, 1, 28, 28, generator=gen())

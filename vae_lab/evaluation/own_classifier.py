@@ -18,11 +18,10 @@ from vae_lab.features.classifier import (
     can_be_read,
     classifier_features,
     is_at_hand,
-    read_from,
     to_be_seen,
+    untrained,
     why_unsaved,
 )
-from vae_lab.features.conv_classifier import ConvClassifier
 from vae_lab.report.following import clock
 from vae_lab.scores import needs_of
 from vae_lab.training.compiled import seconds_of
@@ -90,7 +89,7 @@ def why_without(
 
 def seconds_to_train(data: Data, device: torch.device) -> float:
     """Return the estimated seconds that training the classifier of a dataset takes."""
-    net, images = ConvClassifier(data.x_shape, len(read_from(data))), 8
+    net, images = untrained(data), 8
     with FlopCounterMode(display=False) as counter:
         net(torch.zeros(images, *data.x_shape))[1].sum().backward()
     return seconds_of(counter.get_total_flops() / images, to_be_seen(data), 64, device)

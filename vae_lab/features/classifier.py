@@ -45,7 +45,7 @@ def classifier_for(data: Data, device: torch.device, progress: Progress) -> Conv
 
     def read(path: Path) -> ConvClassifier | None:
         try:
-            return load_classifier(path, data.x_shape, len(read_from(data)))
+            return load_classifier(path, data.x_shape, len(read_from(data)), bool(data.attributes))
         except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError):  # damaged
             return None
 
@@ -61,6 +61,11 @@ def can_be_read(data: Data) -> bool:
 def read_from(data: Data) -> tuple[str, ...]:
     """Return what the classifier of a dataset has a logit for: the names of the attributes or of the classes."""
     return data.attributes or data.classes
+
+
+def untrained(data: Data) -> ConvClassifier:
+    """Return the network of a dataset with random weights."""
+    return ConvClassifier(data.x_shape, len(read_from(data)), _name(data), detailed=bool(data.attributes))
 
 
 def is_at_hand(data: Data) -> bool:
@@ -101,7 +106,7 @@ def classifier_beforehand(data: Data, required: bool = True) -> ConvClassifier |
         raise Unwritable(f"the classifier of {data.name} has to be trained and saved, but {why}, or type "
                          "classifier=false, which leaves out the scores that need it")  # fmt: skip
     with torch.random.fork_rng(devices=[]):
-        return freeze(ConvClassifier(data.x_shape, len(read_from(data)), _name(data)))
+        return freeze(untrained(data))
 
 
 def _name(data: Data) -> str:
@@ -130,7 +135,7 @@ def classifier_features(generated: Generated) -> Extractor | None:
 
 def _fingerprint(data: Data) -> str:
     """Return a hash of the classifier's training images and their labels or attributes, and of its layers."""
-    network = ConvClassifier(data.x_shape, len(read_from(data)))
+    network = untrained(data)
     digest = hashlib.sha256(f"{network}{IMAGES}{read_from(data)}{data.fingerprint('pool', HASHED)}".encode())
     assert data.pool.y is not None
     digest.update(data.pool.y.numpy().tobytes())

@@ -19,20 +19,30 @@ class ConvClassifier(nn.Module):
     It maps images [N, C, H, W] in [0, 1] of any size from 8×8 to features [N, 128] and logits [N, classes]. Large
     images are first averaged down to about 32×32. There is no batch normalisation: with its frozen statistics, the
     network would misclassify images that are paler or softer than its training images, as samples of a VAE are.
+
+    Args:
+        x_shape: C, H, W of the images.
+        classes: number of logits.
+        name: what it reads, for protocols.
+        detailed: whether the pixels that are averaged become channels instead, where the size allows it. An attribute
+            may be as small as the corner of a mouth.
     """
 
     num_features = 128
     suffix = ""
 
-    def __init__(self, x_shape: Shape, classes: int, name: str = "untrained") -> None:
+    def __init__(self, x_shape: Shape, classes: int, name: str = "untrained", detailed: bool = False) -> None:
         super().__init__()
         self.name, self.sha256, self.test_accuracy = name, "", float("nan")
         places = (min(7, x_shape[1] // 4), min(7, x_shape[2] // 4))
         factor = max(1, round(min(x_shape[1:]) / 32))  # 64×64 pixels would take four times as long at full size
+        unfolded = detailed and factor > 1 and x_shape[1] % factor == x_shape[2] % factor == 0
+        smaller = nn.PixelUnshuffle(factor) if unfolded else nn.AvgPool2d(factor)
+        channels = x_shape[0] * factor**2 if unfolded else x_shape[0]
         self.body = nn.Sequential(
-            *([nn.AvgPool2d(factor)] if factor > 1 else []),
+            *([smaller] if factor > 1 else []),
             # A ReLU after max pooling gives what one before it gives, and has fewer numbers to go through.
-            nn.Conv2d(x_shape[0], 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
+            nn.Conv2d(channels, 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
             nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(inplace=True),
             nn.Conv2d(32, 32, 3, padding=1), nn.AdaptiveMaxPool2d(places), nn.ReLU(inplace=True),
             nn.Flatten(), nn.Linear(32 * places[0] * places[1], self.num_features), nn.ReLU(inplace=True),
@@ -67,11 +77,11 @@ def save_classifier(net: ConvClassifier, path: Path) -> None:
         file.write(save(state, metadata={"about": json.dumps(about)}))
 
 
-def load_classifier(path: Path, x_shape: Shape, classes: int) -> ConvClassifier:
+def load_classifier(path: Path, x_shape: Shape, classes: int, detailed: bool = False) -> ConvClassifier:
     """Load a frozen classifier and the hash of its file."""
     with safe_open(path, "pt") as file:
         about = json.loads(file.metadata()["about"])
-    net = ConvClassifier(x_shape, classes, about["name"])
+    net = ConvClassifier(x_shape, classes, about["name"], detailed)
     net.load_state_dict(load_file(path))
     net.test_accuracy = about["test_accuracy"]
     net.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -106,7 +106,9 @@ def train_classifier(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         task = task_of(train)
-        net = ConvClassifier(train.x_shape, len(train.attributes or train.classes), name).to(device)
+        net = ConvClassifier(
+            train.x_shape, len(train.attributes or train.classes), name, detailed=bool(train.attributes)
+        ).to(device)
         size = min(64, max(16, len(train) // 20), len(train))
         steps = max(1, seen // size)
         optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)

@@ -16,6 +16,7 @@ from vae_lab.scores import Trained
 
 STRENGTHS = (-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 _FRAMES = 20  # from the first strength to the last
+_TILE = 128  # pixels: images of moving versions are magnified to about this width
 
 
 @dataclass
@@ -67,7 +68,10 @@ def moving_rows(trained: Trained, rows: Sequence[Row], strengths: Sequence[float
     t = low + (high - low) * (0.5 - 0.5 * torch.cos(torch.linspace(0, torch.pi, _FRAMES)))  # slow where it turns
     moved = torch.stack([_moved(trained, row, t) for row in rows])
     columns, names = min(4, len(rows)), [f"{row.name}{', ' * bool(row.kind)}{row.kind}" for row in rows]
-    frames = [tiles(moved[:, i], columns, names, f"strength {number(s, '+.1f')}") for i, s in enumerate(t.tolist())]
+    frames = [
+        tiles(moved[:, i], columns, names, f"strength {number(s, '+.1f')}", pixels=_TILE)
+        for i, s in enumerate(t.tolist())
+    ]
     return Animation(frames, back_and_forth=True, kind=kind)
 
 

@@ -81,9 +81,9 @@ def balance_of(present: Tensor, index: int, least: int = LEAST) -> Balance:
         least: examples in the smallest cell.
     """
     own, chosen, left_out = present[:, index], list[int](), dict[int, int]()
-    correlations = _correlations(present)[index].abs()
+    strengths = correlations(present)[index].abs()
     smallest = int(cell_counts(own, present[:, []]).min())
-    for other in correlations.argsort(descending=True, stable=True).tolist():
+    for other in strengths.argsort(descending=True, stable=True).tolist():
         if other == index:
             continue
         fewest = int(cell_counts(own, present[:, [*chosen, other]]).min())
@@ -94,7 +94,7 @@ def balance_of(present: Tensor, index: int, least: int = LEAST) -> Balance:
     return Balance(chosen, left_out, smallest)
 
 
-def _correlations(present: Tensor) -> Tensor:
+def correlations(present: Tensor) -> Tensor:
     """The correlations of binary attributes [A, A]; 0 for one that never varies."""
     centred = present.double() - present.double().mean(0)
     sd = centred.square().mean(0).sqrt()

@@ -3,8 +3,8 @@
 Vectors come from training codes (:mod:`vae_lab.latents.attribute_vectors`). The *accuracy* of an attribute is the share
 of test codes on the right side of its vector's threshold. *Leakage* is by how much adding one attribute changes the
 probability of each of the others, which the classifier of the dataset's attributes reads from decoded images
-(:mod:`vae_lab.metrics.common.leakage`). Both are computed for the raw difference of means and for the vector that is
-corrected for the other attributes.
+(:mod:`vae_lab.metrics.common.leakage`): on average, and for pairs that go together in the data. Both are computed for
+the raw difference of means and for the vector that is corrected for the other attributes.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,13 @@ from torch import Tensor
 from vae_lab.config.names import slug
 from vae_lab.data.presence import Presence, exclusive
 from vae_lab.latents.attribute_vectors import Attribute, AttributeVector, Method, attributes_of
-from vae_lab.latents.balancing import LEAST
+from vae_lab.latents.balancing import LEAST, correlations
 from vae_lab.latents.codes import decode
 from vae_lab.metrics.common.leakage import Changes, effect, leakage, leakage_interval, leaks
 from vae_lab.metrics.common.resampling import bootstrap_protocol, wilson
 from vae_lab.scores import Scores, Trained
 
+TOGETHER = 0.1  # correlation from which on two attributes go together
 AT_ONCE = 250  # images read at a time
 
 
@@ -65,8 +66,9 @@ class AttributeScores:
         rows: list[dict[str, Any]] = [_about(one) for one in found]
         self._put_accuracy(scores, rows, trained, presence, found)
         self._put_reading(scores, rows, trained, presence)
+        excluded, together = exclusive(present), correlations(present).abs() >= TOGETHER
         for suffix, vectors in (("", [one.best for one in found]), ("_raw", [one.raw for one in found])):
-            self._put_leakage(scores, rows, trained, presence, found, vectors, exclusive(present), suffix)
+            self._put_leakage(scores, rows, trained, presence, found, vectors, (excluded, together), suffix)
         scores.arrays["attributes"] = rows
         scores.meanings = {name: _meaning(name) for name in scores.values}
         return scores
@@ -100,7 +102,7 @@ class AttributeScores:
 
     def _put_leakage(
         self, scores: Scores, rows: list[dict[str, Any]], trained: Trained, presence: Presence,
-        found: list[Attribute], vectors: list[AttributeVector], excluded: Tensor, suffix: str,
+        found: list[Attribute], vectors: list[AttributeVector], pairs: tuple[Tensor, Tensor], suffix: str,
     ) -> None:  # fmt: skip
         """What these vectors do to all attributes of images."""
         told = f"adding each of {len(found)} attributes{' (raw)' * bool(suffix)}"
@@ -109,13 +111,14 @@ class AttributeScores:
         scores.values[f"attribute_effect{suffix}"] = effect(changes)
         for row, of_all in zip(rows, leaks(changes).tolist()):
             row[f"changes{suffix}"] = dict(zip(trained.data.attributes, of_all))
-        value = leakage(changes, excluded)
-        if value is None:
+        excluded, together = pairs
+        for name, left_out in (("leakage", excluded), ("leakage_together", excluded | ~together)):
+            value, name = leakage(changes, left_out), f"attribute_{name}{suffix}"
+            if value is not None:
+                scores.values[name] = value
+                scores.intervals[name] = leakage_interval(changes, left_out, self.bootstrap, trained.seed)
+        if f"attribute_leakage{suffix}" not in scores.values:
             scores.notes = ["No attribute_leakage: no two attributes occur in all four combinations."]
-            return
-        name = f"attribute_leakage{suffix}"
-        scores.values[name] = value
-        scores.intervals[name] = leakage_interval(changes, excluded, self.bootstrap, trained.seed)
 
     def _changes(self, trained: Trained, presence: Presence, index: int, vector: Tensor) -> Changes:
         """The change of all probabilities in test images that lack an attribute, when it is added with strength 1."""
@@ -183,4 +186,6 @@ _MEANINGS = {
     "attribute_effect_raw": "the same of raw vectors",
     "attribute_leakage": "and changes the probability of each other attribute, 0 is best",
     "attribute_leakage_raw": "the same of raw vectors",
+    "attribute_leakage_together": f"of attributes whose correlation is at least {TOGETHER} in the training data",
+    "attribute_leakage_together_raw": "the same of raw vectors",
 }
