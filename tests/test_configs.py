@@ -42,11 +42,13 @@ RUNS = [
     if (group, option) not in OF_SWEEPS and not (group == "experiment" and option in SWEEPING)
 ]
 OF_SOME_RUNS = {
-    "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage", "first_levels", "kl_of_images",
-    "kl_per_level", "level_draws", "top_fixed", "triples",
+    "attribute_arithmetic", "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage",
+    "first_levels", "j_diagram", "kl_of_images", "kl_per_level", "level_draws", "manifold", "top_fixed", "traversal",
+    "triples",
 }  # fmt: skip
+ON_DEMAND = {"synthetic_arithmetic"}
 FIGURES_OF = {
-    "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS,
+    "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS - ON_DEMAND,
     "images": {"samples", "label_shares", "novelty", "neighbours"},
 }
 FEW_FACES = ["dataset.source.images=40", "dataset.source.test_images=20", "dataset.val_share=0.1"]
