@@ -55,7 +55,7 @@ class ByHand:
             raise UserError(self._told(archive) or f"{self.option}: {shown(archive)} is still packed; unpack it")
         raise UserError(
             f"{self.option}: {called or names[0]} is not in {shown(places[0])}; download {self.needed} "
-            f"from {self.page} and put them there, or type data_dir=<folder that has them>, or {self.instead}"
+            f"from {self.page} into it, or type data_dir=<folder that has them>, or {self.instead}"
         )
 
     def refuse_faulty(self, place: Path, word: str) -> None:
