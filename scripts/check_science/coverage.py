@@ -7,19 +7,20 @@ import yaml
 
 from check_science.checks import Check
 
-GROUPS = ("objective", "likelihood", "posterior", "prior", "quantizer", "sampler", "metrics", "beta_schedule")
+GROUPS = ("objective", "likelihood", "posterior", "prior", "quantizer", "sampler", "metrics", "scores", "beta_schedule")
 
 
 def options(conf: Path) -> set[tuple[str, str]]:
     """The options of the groups that define a density, a loss or a score.
 
-    Files whose names begin with an underscore hold shared settings. Groups of metrics are lists of single metrics.
+    Files whose names begin with an underscore hold shared settings. Groups of metrics or of anomaly scores are lists of
+    single ones.
     """
     found = set()
     for group in GROUPS:
         for path in (conf / group).glob("[!_]*.yaml"):
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            if group != "metrics" or (content and "defaults" not in content):
+            if group not in ("metrics", "scores") or (content and "defaults" not in content):
                 found.add((group, path.stem))
     return found
 

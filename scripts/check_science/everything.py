@@ -1,6 +1,8 @@
 """Imports all files with checks, which registers them."""
 
 from check_science import (  # noqa: F401
+    anomaly_scores,
+    attribute_scores,
     code_metrics,
     code_priors,
     deep_hierarchies,
@@ -20,6 +22,7 @@ from check_science import (  # noqa: F401
     priors,
     samplers,
     with_disentanglement_lib,
+    with_pyod,
     with_pythae,
     with_vector_quantize_pytorch,
 )

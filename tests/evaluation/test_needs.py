@@ -23,7 +23,9 @@ from vae_lab.training.job import Job
 
 NEEDS = {
     "metrics": {
-        **dict.fromkeys(["fid", "val_fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
+        **dict.fromkeys(["fid", "val_fid", "kid", "prdc", "novelty"], ("images", "features")),
+        "inception_score": ("images", "features", "classes_of_features"),
+        "attributes": ("images", "continuous", "attributes", "classifier"),
         "label_distribution": ("images", "labels", "classifier"),
         "conditional_accuracy": ("conditional", "images", "labels", "classifier"),
         "probe": ("labels",),
@@ -35,10 +37,23 @@ NEEDS = {
         "nll": ("posterior", "densities", "likelihood"),
         **dict.fromkeys(["beta_vae_metric", "factor_vae_score", "mig", "dci", "sap"], ("factors",)),
         **dict.fromkeys(["denoising", "ood"], ("images",)),
+        "pixel_anomaly": ("images", "masks"),
         **dict.fromkeys(["loss_terms", "val_loss_terms", "latent_use", "anomaly"], ()),
+    },
+    "scores": {
+        "recon": (),
+        **dict.fromkeys(["elbo", "typicality"], ("posterior",)),
+        "kl": ("posterior", "continuous"),
+        "nll": ("posterior", "densities"),
+        "latent_path": ("continuous",),
+        "likelihood_regret": ("posterior", "gaussian"),
+        "waic": ("posterior", "ensemble"),
+        "input_complexity": ("images", "posterior"),
     },
     "figures": {
         "class_samples": ("conditional", "images"),
+        "attribute_arithmetic": ("images", "continuous", "attributes"),
+        "synthetic_arithmetic": ("images", "continuous"),
         "noise_to_digit": ("images", "unconditional"),
         "kl_of_images": ("introspective",),
         "triples": ("images", "introspective"),
@@ -73,7 +88,14 @@ def parts_of(group: str) -> dict:
 
 
 PARTS = {group: parts_of(group) for group in NEEDS}
-LACKED = {"unconditional", "hierarchy", "codes", "code_prior"}  # by a conditional run of one level of real codes
+LACKED = {
+    "attributes",
+    "unconditional",
+    "hierarchy",
+    "codes",
+    "code_prior",
+    "ensemble",
+}  # by a conditional run of one level of real codes
 EACH_NEED = [
     pytest.param(part, need, id=f"{group}-{name}-{need}")
     for group, parts in PARTS.items()
@@ -86,7 +108,8 @@ EACH_NEED = [
 def black_and_white(n: int = 12) -> Examples:
     images = labelled(n)
     stored = (images.stored > 127).to(torch.uint8) * 255
-    return replace(images, stored=stored, factors=Factors(("a", "b"), (3, 4), stored))
+    masks = stored.new_zeros(12, 1, *stored.shape[2:])
+    return replace(images, stored=stored, factors=Factors(("a", "b"), (3, 4), stored), masks=masks)
 
 
 def run(likelihood=None, images: Examples | None = None, **more) -> FakeTrained:
@@ -157,6 +180,12 @@ LACKING = {
         (lambda: holding(Tokens(("a", "b"))), "the dataset holds tokens, not images"),
         (lambda: holding(RealVectors()), "the dataset holds vectors, not images"),
     ],
+    "masks": [
+        (
+            lambda: run(images=replace(black_and_white(), masks=None)),
+            "the test images have no masks of defects; those of dataset=mvtec have some",
+        )
+    ],
     "labels": [
         (lambda: run(images=replace(black_and_white(), targets=None, classes=())), NO_LABELS),
         (lambda: run(images=with_attributes(), y_size=2), "the dataset has attributes, not labels"),
@@ -165,11 +194,24 @@ LACKING = {
             "all examples of the dataset have the same label",
         ),
     ],
+    "attributes": [
+        (
+            run,
+            "the dataset has no attributes; they come from dataset=faces, attributes.csv in an image "
+            "folder, or dataset=sprites dataset.source.labels=factors",
+        )
+    ],
     "classifier": [(left_out, "it takes longer than the run")],
     "features": [
         (
             without_extractor,
             "the dataset has no labels to train a feature classifier on; features=inception needs none",
+        )
+    ],
+    "classes_of_features": [
+        (
+            lambda: run(images=with_attributes(), y_size=2),
+            "the classifier of this dataset reads attributes, not classes",
         )
     ],
     "factors": [
@@ -196,6 +238,7 @@ LACKING = {
         (lambda: inferring(lambda _: {"log_q": None}), "this model has no densities of its latents"),
         (lambda: inferring(lambda _: {"log_p": None}), "this model has no densities of its latents"),
     ],
+    "ensemble": [(run, "it needs several runs that differ in their seed; type run=<folder of a sweep over seeds>")],
     "likelihood": [
         (
             lambda: run(images=replace(labelled(12), factors=black_and_white().factors)),
@@ -308,7 +351,9 @@ def first(made: FakeTrained) -> tuple[torch.Tensor, torch.Tensor | None]:
 
 def test_parts_of_images_alone_need_no_model():
     of_images = [part for parts in PARTS.values() for part in parts.values() if getattr(part, "of_images", False)]
-    assert {need for part in of_images for need in needs_of(part)} == {"images", "labels", "classifier", "features"}
+    assert {need for part in of_images for need in needs_of(part)} == {
+        "images", "labels", "classifier", "features", "classes_of_features",
+    }  # fmt: skip
 
 
 def test_scoring_calls_only_metrics_whose_needs_are_met_and_notes_the_others_once():

@@ -10,6 +10,8 @@ from vae_lab.data.dataset import Dataset
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
 from vae_lab.likelihoods import MSE
+from vae_lab.metrics.anomaly_scores.terms import KL, Recon
+from vae_lab.metrics.anomaly_scores.waic import WAIC
 from vae_lab.metrics.common.foreign_images import ForeignImages
 from vae_lab.metrics.ood import OOD
 from vae_lab.types import Latents, Normal
@@ -142,3 +144,36 @@ def test_noise_is_black_and_white_where_the_data_is():
     for kind in ("uniform", "gaussian", "rotated", "twin"):
         for x in ForeignImages(made, 40, {"twin": Present(other)}).batches(kind):
             assert set(x.unique().tolist()) == {0, 1}
+
+
+def of_classes() -> Dataset:
+    """Dim images of class 0, on which a model is trained, and bright ones of class 1."""
+    grey = torch.randint(100, 120, (40, 1, 8, 8), generator=gen(5), dtype=torch.uint8)
+    pixels = torch.cat([grey, grey + 100])
+    images = Examples(pixels, torch.arange(2).repeat_interleave(40), ("dim", "bright"))
+    return Dataset("fake", GivenSource(images, images), Path(), 5, 0, keep=[0])
+
+
+def test_test_images_of_classes_that_were_left_out_are_a_kind_of_their_own():
+    scores = OOD(kinds=["other_classes"])(trained(data=of_classes()))
+    assert scores.values == {
+        "ood_auroc_other_classes_elbo": 1, "ood_auroc_other_classes_recon": 1, "ood_auroc_other_classes_kl": 0,
+    }  # fmt: skip
+    assert scores.protocol["ood"]["normal"] == ["dim"]
+    assert scores.notes == []
+    table = scores.tables["ood"]
+    assert table["kind"] == ["other_classes"] * 3
+    assert table["score"] == ["elbo", "recon", "kl"]
+    assert table["fpr95"] == [0, 0, 1]
+    assert table["normal"] == table["anomalies"] == [40] * 3
+
+
+def test_scores_may_be_chosen_and_one_that_makes_no_sense_is_told():
+    made = OOD(kinds=["rotated"], scores={"mine": Recon(1), "kl": KL(), "waic": WAIC()})
+    scores = made(trained())
+    assert set(scores.values) == {"ood_auroc_rotated_mine", "ood_auroc_rotated_kl"}
+    assert scores.notes == [
+        "No ood_auroc by waic: it needs several runs that differ in their seed; "
+        "type run=<folder of a sweep over seeds>."
+    ]
+    assert scores.protocol["ood"]["scores"] == {"mine": {"latent_samples": 1}, "kl": {"latent_samples": 4}}

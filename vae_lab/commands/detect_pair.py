@@ -62,7 +62,8 @@ def detect_pair(
     with drawn_in(style):
         title = "Detection of the other dataset's test images, both ways"
         save_figure(roc_figure(panels, areas, title, first.title), folder, "both_ways", style)
-    console.print(_table(rows))
+    for panel in panels:
+        console.print(_table([row for row in rows if row["trained_on"] == panel["trained_on"]]))
 
 
 def _refuse_unlike(first: Evaluation, second: Evaluation) -> None:
@@ -107,15 +108,16 @@ def _one_way(
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    """The rows of one model as a table for the terminal."""
+    title = f"trained on {rows[0]['trained_on']}, anomalies: test images of {rows[0]['anomalies']}"
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
     names = {
-        "trained_on": "trained on", "anomalies": "anomalies", "score": "score", "auroc": "AUROC",
-        "aupr_out": "AUPR out", "aupr_in": "AUPR in", "fpr95": "FPR95", "images_per_second": "images/s",
+        "score": "score", "auroc": "AUROC", "aupr_out": "AUPR out", "aupr_in": "AUPR in", "fpr95": "FPR95",
+        "images_per_second": "images/s",
     }  # fmt: skip
-    for key, title in names.items():
-        table.add_column(title, justify="left" if isinstance(rows[0][key], str) else "right")
+    for key, name in names.items():
+        table.add_column(name, justify="left" if key == "score" else "right", no_wrap=True)
     for row in rows:
-        cells = [row[key] for key in names]
-        texts = [cell if isinstance(cell, str) else f"{cell:.3f}" for cell in cells[:-1]]
-        table.add_row(*texts, f"{cells[-1]:,.0f}")
+        numbers = [f"{row[key]:.3f}" for key in ("auroc", "aupr_out", "aupr_in", "fpr95")]
+        table.add_row(row["score"], *numbers, f"{row['images_per_second']:,.0f}")
     return table

@@ -13,7 +13,7 @@ from vae_lab.report.following import tracker
 from vae_lab.report.titles import title_of
 from vae_lab.runs.folders import is_sweep, runs_in
 from vae_lab.runs.run import Run
-from vae_lab.runs.run_folder import load_finished
+from vae_lab.runs.run_folder import load_run
 from vae_lab.runs.state import status_of
 
 
@@ -32,8 +32,11 @@ def loaded(typed: str, key: str, settings: DetectConfig, console: Console) -> Ev
     """
     folder = Path(typed)
     if not is_sweep(folder):
-        return _evaluation(load_finished(folder), typed, key, settings, console)
-    runs = [load_finished(one) for one in runs_in(folder) if status_of(one) == "finished"]
+        run = load_run(folder, key, settings.trust)
+        if run.status != "finished":
+            raise UserError(f"{key}={typed} is not finished; type vae-lab train resume={typed}")
+        return _evaluation(run, typed, key, settings, console)
+    runs = [load_run(one, key, settings.trust) for one in runs_in(folder) if status_of(one) == "finished"]
     if not runs:
         raise UserError(f"{key}={typed}: none of the sweep's runs is finished")
     if len({_without_seed(run.config) for run in runs}) > 1:
@@ -50,7 +53,7 @@ def loaded(typed: str, key: str, settings: DetectConfig, console: Console) -> Ev
 
 
 def _evaluation(run: Run, typed: str, key: str, settings: DetectConfig, console: Console) -> Evaluation:
-    run.data_dir, run.trust = settings.data_dir, settings.trust
+    run.data_dir = settings.data_dir
     if run.environment.get("values", {"kind": "images"})["kind"] != "images":
         raise UserError(f"{key}={typed}: this run is not one of images, which vae-lab detect judges")
     if run.model.conditional:

@@ -4,7 +4,7 @@ They must agree in the data, the network, the number of images, the reference an
 protocol do not count: the seed, the number of draws of the latents behind a mean, the way intervals and floors were
 computed, and software versions change a value within its interval, but not its meaning. ``sampler`` does not count
 either, because the source of the images is what is scored, not how it is scored; if it differs between runs, it is a
-column (see :func:`samplers`).
+column (see :func:`samplers`). Nor does ``normal``, the classes of a one-class protocol, which are a column, too.
 """
 
 import json
@@ -15,7 +15,7 @@ from vae_lab.compare.reading import Record
 from vae_lab.config.node import Node
 
 _IGNORED_KEYS = {"seed", "bootstrap", "interval", "floor", "sampler", "classifier_test_accuracy", "software",
-                 "latent_samples", "draws", "terms", "elbo_is_a_likelihood_bound"}  # fmt: skip
+                 "latent_samples", "draws", "terms", "normal", "elbo_is_a_likelihood_bound"}  # fmt: skip
 # With all their constants, these likelihoods give −log p(x) in the same measure.
 _DENSITIES = {
     "MSE",

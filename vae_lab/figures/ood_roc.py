@@ -12,6 +12,7 @@ from vae_lab.figures.style import BLUE, GREEN, GREY, ORANGE, class_colours, lite
 from vae_lab.scores import Trained
 
 _LINES = {"elbo": ("−ELBO", BLUE, "-"), "recon": ("recon", ORANGE, "--"), "kl": ("KL", GREEN, "-.")}
+_FURTHER = ("#332288", "#CC6677", "#88CCEE", "#882255", "#DDCC77", "#AA4499")  # of Paul Tol, without the greens
 _DASHES = ("-", "--", "-.", ":")
 _KINDS = {"uniform": "uniform noise", "gaussian": "Gaussian noise", "rotated": "test images turned by 180°",
           "other_classes": "classes it was not trained on"}  # fmt: skip
@@ -86,7 +87,7 @@ def lines_of(scores: Collection[str], labels: Mapping[str, str]) -> dict[str, tu
         labels: what they are called in the legend; a score that is missing is called by its name.
     """
     others = [score for score in scores if score not in _LINES]
-    colours = class_colours(len(others))
+    colours = _FURTHER if len(others) <= len(_FURTHER) else class_colours(len(others))
     drawn = {score: (labels.get(score, score), colour, _DASHES[i % 4]) for i, (score, colour) in
-             enumerate(zip(others, colours))}  # fmt: skip
+             enumerate(zip(others, colours, strict=False))}  # fmt: skip
     return {score: _LINES[score] if score in _LINES else drawn[score] for score in scores}

@@ -8,6 +8,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
+from vae_lab.compare.averages import means_over_tasks
 from vae_lab.compare.choosing import BEST, best_cells, first_ranked, how_marked, missing_validation, ranking
 from vae_lab.compare.compared import Compared, Value
 from vae_lab.compare.protocols import letter
@@ -144,7 +145,7 @@ def _notes(
     compared: Compared, scores: Sequence[Score], settings: Sequence[Setting], fits: Sequence[Score],
     cells: Sequence[tuple[int, ...]], best: Best,
 ) -> list[str]:  # fmt: skip
-    notes = _legend(compared, fits, cells, best)
+    notes = [*_legend(compared, fits, cells, best), *means_over_tasks(compared, scores)]
     duplicates = [equal for cell in cells for equal in compared.duplicates(cell)]
     if duplicates:
         names = [" = ".join(compared.records[run].name for run in equal) for equal in duplicates]

@@ -39,8 +39,8 @@ class EmpiricalTails:
         columns, n = points.double().cpu().T.contiguous(), self.ascending.shape[1]
         below_or_equal = torch.searchsorted(self.ascending, columns, right=True)
         below = torch.searchsorted(self.ascending, columns, right=False)
-        left, right = (1 + below_or_equal) / (n + 1), (1 + n - below) / (n + 1)
-        return -left.double().log().T, -right.double().log().T
+        left, right = (1 + below_or_equal).double() / (n + 1), (1 + n - below).double() / (n + 1)
+        return -left.log().T, -right.log().T
 
     def __call__(self, points: Tensor, joined: Joined = "copod") -> Tensor:
         """Return the score of points [m, D], higher for more anomalous ones: float64 [m] nats."""
