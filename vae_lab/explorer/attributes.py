@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from vae_lab.data.presence import Presence
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.latents.attribute_vectors import Attribute, attributes_of
 from vae_lab.latents.codes import encode
-from vae_lab.latents.presence import Presence
 
 MOST = 5_000  # images of a split whose codes are used
 _MOST_CLASSES = 20
