@@ -101,9 +101,9 @@ def pad(r: Recorder, x: Register, pad: Sequence[int], mode: str = "constant", va
     return r.add("pad", (*front, height + top + bottom, width + left + right), x, top=top, left=left)
 
 
-def constant_pad(r: Recorder, x: Register, pad: Sequence[int], value: float = 0) -> Register:
+def constant_pad(r: Recorder, x: Register, sizes: Sequence[int], value: float = 0) -> Register:
     """Zeros around the last two axes."""
-    return pad(r, x, pad, "constant", value)
+    return pad(r, x, sizes, "constant", value)
 
 
 def upsample(r: Recorder, x: Register, size: Any, factors: Any = None) -> Register:
