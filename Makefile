@@ -10,7 +10,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-.PHONY: help install train test test-slow fuzz torture check-science check-combinations benchmark damage surroundings house check format clean
+.PHONY: help install train test test-slow fuzz torture check-science check-combinations benchmark damage surroundings kernel house check format clean
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -45,6 +45,9 @@ damage: install  ## damage files of run folders and check what commands say; ARG
 
 surroundings: install  ## run the program with odd streams and encodings and on full disks; ARGS='--only "full disk"'
 	$(BIN)/python scripts/try_surroundings.py $(if $(filter file,$(origin ARGS)),,$(ARGS))
+
+kernel: install  ## compile the matrix kernel of the explorer's page from its source, gemm.wat
+	$(BIN)/python scripts/compile_kernel.py
 
 house: install  ## count rooms, floors, arrows and sizes from the package's source; ARGS="--rooms" lists them
 	$(BIN)/python scripts/house.py $(if $(filter file,$(origin ARGS)),,$(ARGS))

@@ -13,7 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from vae_lab.data.torchvision_images import TorchvisionImages
-from vae_lab.features.classifier import SHIPPED, load_classifier, save_classifier, train_classifier
+from vae_lab.features.classifier import SHIPPED
+from vae_lab.features.conv_classifier import load_classifier, save_classifier
+from vae_lab.features.learning import train_classifier
 from vae_lab.report.following import tracker
 
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # name in conf/dataset -> torchvision's name

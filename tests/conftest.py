@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 PROGRAM = Path(sys.executable).parent / "vae-lab"
 TINY = ("dataset=digits", "likelihood=mse", "dataset.limit=16", "batch_size=8", "epochs=1")
 BARE = ("logger=none", "metrics=none", "figures=none")
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 @dataclass
@@ -100,3 +101,38 @@ def finished(tmp_path_factory) -> Path:
 def run_copy(finished, tmp_path) -> Path:
     """A copy of the finished run that a test may change."""
     return Path(shutil.copytree(finished, tmp_path / "run", symlinks=True))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser without windows, for the tests of one module."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    with api.sync_playwright() as started:
+        found = found or started.chromium.executable_path
+        if not Path(found).exists():
+            pytest.skip("no browser: install chromium, or type playwright install chromium")
+        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Open a page offline; afterwards nothing was asked of a network and nothing went wrong in it."""
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    asked, wrong = [], []
+
+    def call(path: Path, scheme: str = "light"):
+        page = context.new_page()
+        page.emulate_media(color_scheme=scheme)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        page.goto(path.absolute().as_uri())
+        return page
+
+    yield call
+    context.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert wrong == []

@@ -22,8 +22,10 @@ from vae_lab.config.help import groups
 from vae_lab.data.celeba import CelebA
 from vae_lab.data.dsprites import DSprites
 from vae_lab.data.emnist import EMNIST
+from vae_lab.data.frey import Frey
 from vae_lab.data.lfw import LFW
 from vae_lab.data.mvtec import MVTec
+from vae_lab.data.olivetti import Olivetti
 from vae_lab.data.omniglot import Omniglot
 from vae_lab.data.sprites import Sprites
 from vae_lab.data.svhn import SVHN
@@ -40,11 +42,13 @@ RUNS = [
     if (group, option) not in OF_SWEEPS and not (group == "experiment" and option in SWEEPING)
 ]
 OF_SOME_RUNS = {
-    "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage", "first_levels", "kl_of_images",
-    "kl_per_level", "level_draws", "top_fixed", "triples",
+    "attribute_arithmetic", "class_samples", "class_temperatures", "code_maps", "codes_alone", "code_usage",
+    "first_levels", "j_diagram", "kl_of_images", "kl_per_level", "level_draws", "manifold", "top_fixed", "traversal",
+    "triples",
 }  # fmt: skip
+ON_DEMAND = {"synthetic_arithmetic"}
 FIGURES_OF = {
-    "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS,
+    "default": set(groups()["figures"]) - {"default", "images", "none"} - OF_SOME_RUNS - ON_DEMAND,
     "images": {"samples", "label_shares", "novelty", "neighbours"},
 }
 FEW_FACES = ["dataset.source.images=40", "dataset.source.test_images=20", "dataset.val_share=0.1"]
@@ -73,7 +77,9 @@ def _small_torchvision(monkeypatch):
     """Replace datasets that would have to be downloaded by random images of the same shape."""
 
     def load(self, root):
-        shape = (3, 32, 32) if self.dataset in ("CIFAR10", "SVHN") else (1, 28, 28)
+        shape = {"CIFAR10": (3, 32, 32), "SVHN": (3, 32, 32), "Frey": (1, 28, 20), "Olivetti": (1, 64, 64)}.get(
+            self.dataset, (1, 28, 28)
+        )
         draws = torch.Generator().manual_seed(0)
         classes = tuple(str(i) for i in range(10))
 
@@ -96,7 +102,7 @@ def _small_torchvision(monkeypatch):
 
     monkeypatch.setattr(TorchvisionImages, "load", load)
     monkeypatch.setattr(MVTec, "load", objects)
-    for source in (EMNIST, SVHN):
+    for source in (EMNIST, SVHN, Frey, Olivetti):
         monkeypatch.setattr(source, "load", partial(load, SimpleNamespace(dataset=source.__name__)))
     for source in (Omniglot, CelebA, LFW):
         monkeypatch.setattr(source, "load", faces)

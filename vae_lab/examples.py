@@ -165,12 +165,16 @@ class Stored(Protocol):
 
 @dataclass
 class Factors:
-    """Known factors of variation of a dataset that has one image for every combination of their values."""
+    """Known factors of variation: one image for every combination of their values.
+
+    They are the images of the dataset, or others that are made for the scores.
+    """
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]  # number of values of each factor
     stored: Stored  # [product of the sizes, *x_shape], the last factor changing fastest
     label: str = ""  # the name of these images in protocols
+    targets: Tensor | None = None  # their labels or attributes, which a conditional model reads
 
 
 @dataclass

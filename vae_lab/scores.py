@@ -167,6 +167,9 @@ class Trained(Generated, Protocol):
         ``level`` counts from the top. A posterior without a density is given by the moments of its draws.
         """
 
+    def attribute_values(self, split: str = "test", n: int | None = None) -> Tensor:
+        """The attributes of the same examples, [n, A], on the CPU, where the dataset has attributes."""
+
     def kl(self, split: str = "test", n: int | None = None, level: int | None = None) -> Tensor:
         """KL[q(z|x) ‖ p(z)] of the same examples in nats: [n, D] in closed form, otherwise one draw's, [n, 1].
 

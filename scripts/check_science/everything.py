@@ -2,6 +2,7 @@
 
 from check_science import (  # noqa: F401
     anomaly_scores,
+    attribute_scores,
     code_metrics,
     code_priors,
     deep_hierarchies,

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from io import StringIO
 from pathlib import Path
 
@@ -14,50 +13,14 @@ from test_compare_hostile import HOSTILE, make_hostile, page_in
 
 from vae_lab.compare import write_comparison
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
 
 def compare(folder: Path) -> Path:
     return write_comparison([folder], folder, Console(file=StringIO(), width=80))
 
 
 @pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    with api.sync_playwright() as started:
-        found = found or started.chromium.executable_path
-        if not Path(found).exists():
-            pytest.skip("no browser: install chromium, or type playwright install chromium")
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def sweep_page(tmp_path_factory) -> Path:
     return compare(make_sweep(tmp_path_factory.mktemp("page") / "sweep"))
-
-
-@pytest.fixture
-def opened(browser):
-    """Open a page offline; afterwards nothing was asked of a network and nothing went wrong in it."""
-    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
-    asked, wrong = [], []
-
-    def call(path: Path, scheme: str = "light"):
-        page = context.new_page()
-        page.emulate_media(color_scheme=scheme)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        page.goto(path.absolute().as_uri())
-        return page
-
-    yield call
-    context.close()
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert wrong == []
 
 
 def column(page, key: str) -> list[str]:
@@ -243,7 +206,11 @@ def test_a_row_leads_to_the_folders_files_and_commands_of_its_runs(opened, tmp_p
     environment = {"command": "vae-lab train 'model=dense; x' beta=2", "run_id": "abc"}
     (run / "environment.json").write_text(json.dumps(environment))
     (run / "wandb" / "offline-run-1-abc").mkdir(parents=True)
+    (run / "explorer.html").write_text("")
     page = opened(compare(tmp_path / "s"))
+    explorer = page.locator("td.about a.explorer")
+    assert explorer.evaluate("a => a.href") == (run / "explorer.html").as_uri()
+    assert explorer.get_attribute("title").startswith("Walk in the latent space of ")
     page.locator("td.about button").click()
     told = page.locator("#content").inner_text()
     assert "vae-lab train 'model=dense; x' beta=2" in told
@@ -253,6 +220,7 @@ def test_a_row_leads_to_the_folders_files_and_commands_of_its_runs(opened, tmp_p
     links = page.locator("#content a").evaluate_all("all => all.map(a => a.href)")
     assert (run / "config.yaml").as_uri() in links
     assert (run / "figures" / "samples.png").as_uri() in links
+    assert (run / "explorer.html").as_uri() in links
     page.keyboard.press("Escape")
     assert not page.locator("#dialog").is_visible()
 
@@ -325,3 +293,7 @@ def test_a_wide_table_is_divided_in_print_and_every_protocol_is_drawn(opened, tm
     page.evaluate("leaveSheets()")
     assert page.locator("#runs").is_visible()
     assert (parts.count(), page.locator("#against .plot").count()) == (0, 1)
+
+
+def test_a_row_of_runs_without_an_explorer_has_no_link_to_one(opened, sweep_page):
+    assert opened(sweep_page).locator("a.explorer").count() == 0

@@ -12,7 +12,6 @@ from vae_lab.data.image_folder import ImageFolder
 from vae_lab.data.sprites import ATTRIBUTES, Sprites, factor_attributes
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples
-from vae_lab.features.classifier import classifier_for
 
 
 def folder_of(root: Path, table: str, files: tuple[str, ...] = ("a.png", "b.png", "c.png", "d.png")) -> Path:
@@ -85,14 +84,13 @@ def test_sprites_with_factors_are_the_same_images_with_other_y(tmp_path):
     assert DSprites("factors").labels == "factors"
 
 
-def test_data_with_attributes_has_their_number_as_y_size_and_no_classifier():
+def test_data_with_attributes_has_their_number_as_y_size():
     data = Dataset("sprites", Sprites(2, 2, "factors"), Path(), 8, 0)
     assert data.y_size == 8
     assert data.attributes == ATTRIBUTES
     assert data.classes == ()
     batch = next(data.batches("test", 5))
     assert batch.y.shape == (5, 8)
-    assert classifier_for(data, torch.device("cpu"), lambda steps, _: steps) is None
 
 
 def test_data_without_labels_has_no_y():

@@ -1,3 +1,4 @@
+import json
 import math
 from pathlib import Path
 
@@ -145,3 +146,17 @@ def test_it_is_a_dataset_with_known_factors():
     batch = next(data.batches("train", 6))
     assert batch.x.shape == (6, 3, 64, 64)
     assert 0 <= batch.x.min() < batch.x.max() <= 1
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_disentanglement_is_scored_on_the_grid_and_not_on_the_images_of_training(
+    cli, tmp_path, monkeypatch, conditional
+):
+    monkeypatch.setattr(faces, "GRID", (2,) * len(NAMES))  # 1,024 faces, more than there are images
+    words = ["dataset=faces", "dataset.source.images=40", "dataset.source.test_images=20", "model.net.width=4"]
+    ended = cli("train", *words, "batch_size=8", "epochs=1", "logger=none", "figures=none", "metrics=mig",
+                "metrics.mig.points=200", f"conditional={conditional}", "hydra.run.dir=run")  # fmt: skip
+    assert ended.status == 0, ended.err
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert 0 <= results["metrics"]["test/mig"] <= 1
+    assert "a grid of 1,024 drawn faces" in json.dumps(results)

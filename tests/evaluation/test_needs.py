@@ -23,7 +23,9 @@ from vae_lab.training.job import Job
 
 NEEDS = {
     "metrics": {
-        **dict.fromkeys(["fid", "val_fid", "kid", "prdc", "inception_score", "novelty"], ("images", "features")),
+        **dict.fromkeys(["fid", "val_fid", "kid", "prdc", "novelty"], ("images", "features")),
+        "inception_score": ("images", "features", "classes_of_features"),
+        "attributes": ("images", "continuous", "attributes", "classifier"),
         "label_distribution": ("images", "labels", "classifier"),
         "conditional_accuracy": ("conditional", "images", "labels", "classifier"),
         "probe": ("labels",),
@@ -50,6 +52,8 @@ NEEDS = {
     },
     "figures": {
         "class_samples": ("conditional", "images"),
+        "attribute_arithmetic": ("images", "continuous", "attributes"),
+        "synthetic_arithmetic": ("images", "continuous"),
         "noise_to_digit": ("images", "unconditional"),
         "kl_of_images": ("introspective",),
         "triples": ("images", "introspective"),
@@ -85,6 +89,7 @@ def parts_of(group: str) -> dict:
 
 PARTS = {group: parts_of(group) for group in NEEDS}
 LACKED = {
+    "attributes",
     "unconditional",
     "hierarchy",
     "codes",
@@ -189,11 +194,24 @@ LACKING = {
             "all examples of the dataset have the same label",
         ),
     ],
+    "attributes": [
+        (
+            run,
+            "the dataset has no attributes; they come from dataset=faces, attributes.csv in an image "
+            "folder, or dataset=sprites dataset.source.labels=factors",
+        )
+    ],
     "classifier": [(left_out, "it takes longer than the run")],
     "features": [
         (
             without_extractor,
             "the dataset has no labels to train a feature classifier on; features=inception needs none",
+        )
+    ],
+    "classes_of_features": [
+        (
+            lambda: run(images=with_attributes(), y_size=2),
+            "the classifier of this dataset reads attributes, not classes",
         )
     ],
     "factors": [
@@ -333,7 +351,9 @@ def first(made: FakeTrained) -> tuple[torch.Tensor, torch.Tensor | None]:
 
 def test_parts_of_images_alone_need_no_model():
     of_images = [part for parts in PARTS.values() for part in parts.values() if getattr(part, "of_images", False)]
-    assert {need for part in of_images for need in needs_of(part)} == {"images", "labels", "classifier", "features"}
+    assert {need for part in of_images for need in needs_of(part)} == {
+        "images", "labels", "classifier", "features", "classes_of_features",
+    }  # fmt: skip
 
 
 def test_scoring_calls_only_metrics_whose_needs_are_met_and_notes_the_others_once():

@@ -4,23 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import FakeData, gen, labelled
+from helpers import FakeData, bytes_of, gen, labelled
 
 from vae_lab.data.cache import Unwritable
 from vae_lab.data.torchvision_images import TorchvisionImages
 from vae_lab.examples import Examples
 from vae_lab.features import classifier
-from vae_lab.features.classifier import (
-    SHIPPED,
-    ConvClassifier,
-    accuracy,
-    classifier_beforehand,
-    classifier_for,
-    freeze,
-    load_classifier,
-    save_classifier,
-    train_classifier,
-)
+from vae_lab.features.classifier import SHIPPED, classifier_beforehand, classifier_for
+from vae_lab.features.conv_classifier import ConvClassifier, freeze, load_classifier, save_classifier
+from vae_lab.features.learning import Classes, accuracy, task_of, train_classifier
 
 CPU = torch.device("cpu")
 DATA = Path(os.environ.get("VAE_LAB_DATA", "nowhere"))
@@ -53,19 +45,19 @@ def test_it_takes_images_of_any_size_from_8_up(x_shape):
 
 
 def test_separable_classes_are_learnt(net):
-    assert net.test_accuracy == accuracy(net, halves(100, seed=1)) == 1.0
+    assert net.test_accuracy == accuracy(net, halves(100, seed=1), Classes()) == 1.0
 
 
 def test_accuracy_is_the_share_that_is_read_right(net):
     images = halves(100)
     images.targets[:25] = 1 - images.targets[:25]
-    assert accuracy(net, images) == 0.75
+    assert accuracy(net, images, Classes()) == 0.75
 
 
 def test_accuracy_of_a_part_is_that_of_the_part(net):
     images = halves(100)
     images.targets[:50] = 1 - images.targets[:50]
-    assert accuracy(net, images.part(torch.arange(40, 60))) == 0.5
+    assert accuracy(net, images.part(torch.arange(40, 60)), Classes()) == 0.5
 
 
 def test_a_trained_classifier_is_frozen(net):
@@ -118,7 +110,7 @@ def trainings(tmp_path, monkeypatch) -> list[Examples]:
 
     def untrained(train, test, name, *_):
         calls.append(train)
-        return freeze(ConvClassifier(tuple(train.stored.shape[1:]), len(train.classes), name))
+        return freeze(ConvClassifier(train.x_shape, len(train.attributes or train.classes), name))
 
     monkeypatch.setattr(classifier, "train_classifier", untrained)
     return calls
@@ -126,6 +118,33 @@ def trainings(tmp_path, monkeypatch) -> list[Examples]:
 
 def found_for(images: Examples, pool: Examples | None = None) -> ConvClassifier | None:
     return classifier_for(FakeData(images, pool), CPU, lambda steps, _: steps)
+
+
+def with_attributes(n: int, seed: int = 0) -> Examples:
+    """Images with two numbers: whether the left and how far the right half is bright. Every combination occurs."""
+    draws = gen(seed)
+    pixels = torch.randint(0, 60, (n, 1, 8, 8), generator=draws, dtype=torch.uint8)
+    left, right = torch.arange(n) % 2, torch.rand(n, generator=draws)
+    pixels[left == 1, :, :, :4] += 150
+    pixels[:, :, :, 4:] += (150 * right).to(torch.uint8)[:, None, None, None]
+    return Examples(pixels, torch.stack([left.float(), 4 + 2 * right], 1), attributes=("left", "right"))
+
+
+def test_attributes_are_read_one_by_one():
+    net = train_classifier(with_attributes(320), test := with_attributes(100, seed=1), "sides attribute", seen=3200)
+    logits = net(bytes_of(test).float() / 255)[1]
+    right = (logits > 0) == (test.y > torch.tensor([0.5, 5.0]))
+    assert right[:, 0].all()
+    assert right[:, 1].float().mean() > 0.9
+    assert net.test_accuracy == pytest.approx(right.float().mean().item(), abs=0.01)  # the middle is that of training
+    assert net.about["features"] == "sides attribute classifier, 128-d"
+
+
+def test_the_loss_of_attributes_is_that_of_independent_coins():
+    y, logits = torch.tensor([[0.0, 4.0], [1.0, 6.0]]), torch.tensor([[0.5, -1.0], [2.0, 0.3]])
+    p = logits.sigmoid()
+    right = -torch.stack([1 - p[0, 0], 1 - p[0, 1], p[1, 0], p[1, 1]]).log().mean()
+    torch.testing.assert_close(task_of(Examples(y, y, attributes=("a", "b"))).loss(logits, y), right)
 
 
 def test_a_dataset_is_learnt_once(trainings):
@@ -146,6 +165,15 @@ def test_other_images_or_other_labels_get_a_separate_classifier(trainings):
     found_for(Examples(images.stored, images.targets.flip(0), images.classes))
     found_for(Examples(images.stored, images.targets, ("a", "b", "c")))
     assert len(trainings) == 4
+
+
+def test_other_attributes_get_a_separate_classifier(trainings):
+    images = with_attributes(20)
+    assert found_for(images).head.out_features == 2
+    found_for(Examples(images.stored, 1 - images.targets, attributes=images.attributes))
+    found_for(Examples(images.stored, images.targets, attributes=("left", "light")))
+    found_for(with_attributes(20))
+    assert len(trainings) == 3
 
 
 @pytest.mark.parametrize("images", [Examples(labelled(20).stored, None), labelled(20, classes=1)], ids=["none", "one"])
@@ -180,7 +208,7 @@ def test_the_shipped_classifiers_have_their_stated_accuracy(name, folder):
         pytest.skip(f"VAE_LAB_DATA is not set to a folder with {folder}")
     _, test = TorchvisionImages(folder).load(DATA)
     net = load_classifier(SHIPPED / f"{name}_classifier.safetensors", (1, 28, 28), 10)
-    assert accuracy(net, test) == pytest.approx(net.test_accuracy, abs=2e-4)
+    assert accuracy(net, test, Classes()) == pytest.approx(net.test_accuracy, abs=2e-4)
 
 
 @pytest.mark.parametrize(("side", "seen"), [(28, 28), (32, 32), (64, 32), (96, 32), (224, 32)])

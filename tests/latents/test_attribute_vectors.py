@@ -114,9 +114,7 @@ def test_named_attributes_are_balanced_or_refused():
     assert [(one.name, one.balanced) for one in found] == [("glasses", ("hat",))]
     with pytest.raises(UserError, match=r"balance=\[hat\]: no training example has .*; leave one of these"):
         attributes_of(codes_of(present), correlated(40, 1.0), NAMES, balance=["hat"], chosen=["glasses"])
-    with pytest.raises(
-        UserError, match=r"'glases' .did you mean 'glasses'.*glasses, hat, smile"
-    ):
+    with pytest.raises(UserError, match=r"'glases' .did you mean 'glasses'.*glasses, hat, smile"):
         attributes_of(codes_of(present), present, NAMES, balance=["glases"])
     many = [f"a{i}" for i in range(13)]
     with pytest.raises(UserError, match=r"at most 12 attributes can be balanced.*13 are named"):

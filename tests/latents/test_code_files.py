@@ -14,11 +14,12 @@ FLOATS = {
     "level1_mean": RNG.normal(size=(3, 12)).astype(np.float32) * 1e3,
     "level1_log_var": RNG.normal(size=(3, 12)).astype(np.float32),
 }
+ATTRIBUTES = {"y": RNG.normal(size=(3, 2)).astype(np.float32), "mean": FLOATS["level2_mean"]}
 CODES = {"file": FLOATS["file"], "code": RNG.integers(0, 512, (3, 11))}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".npy", ".parquet"])
-@pytest.mark.parametrize("table", [FLOATS, CODES], ids=["floats", "codes"])
+@pytest.mark.parametrize("table", [FLOATS, ATTRIBUTES, CODES], ids=["floats", "attributes", "codes"])
 def test_codes_are_read_back_exactly(tmp_path, suffix, table):
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")
@@ -29,7 +30,8 @@ def test_codes_are_read_back_exactly(tmp_path, suffix, table):
     wanted = [column for name, column in table.items() if name.endswith(("mean", "code"))]
     assert np.array_equal(codes.astype(wanted[0].dtype), np.concatenate(wanted, 1))
     assert codes.dtype.kind == ("i" if table is CODES else "f")
-    assert [list(column) for column in others.values()] == [list(table[k]) for k in ("file", "y") if k in table]
+    assert list(others) == [name for name in ("file", "y") if name in table]
+    assert all(np.array_equal(column.astype(table[name].dtype), table[name]) for name, column in others.items())
 
 
 def test_the_columns_of_csv_are_those_of_every_dimension(tmp_path):

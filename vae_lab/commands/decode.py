@@ -1,10 +1,13 @@
 """``vae-lab decode``: writes the images of codes as an array and as a picture."""
 
+from collections.abc import Iterator
+
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from vae_lab.commands.images_of_user import AT_ONCE, refuse_other_kinds
-from vae_lab.commands.output_files import OutputFiles, npy_writer
+from vae_lab.commands.output_files import OutputFiles, write_npy
 from vae_lab.config.devices import device_for
 from vae_lab.config.node import Node
 from vae_lab.config.paths import expanded
@@ -12,6 +15,7 @@ from vae_lab.config.schema import check
 from vae_lab.config.settings_of_use import DecodeConfig
 from vae_lab.errors import UserError
 from vae_lab.figures.named_images import MOST, named_images, short
+from vae_lab.figures.saving import png_of_figure
 from vae_lab.inference import code_sizes
 from vae_lab.latents.code_files import SUFFIXES, Table, read_codes
 from vae_lab.report.following import tracker
@@ -44,19 +48,24 @@ def decode(config: Node, console: Console) -> None:
     codes = torch.from_numpy(matrix.astype("int64" if discrete else "float32"))
     typed: Given | None = settings.y
     y = run.y_of(typed if typed is not None or not run.model.conditional else _y_of_file(others, run), len(codes))
-    parts = []
-    try:
-        for rows in tracker(console)(torch.arange(len(codes)).split(AT_ONCE), f"decoding {len(codes):,} codes"):
-            parts.append(run.decode(codes[rows], None if y is None else y[rows]))
-    except UserError as why:
-        raise UserError(f"{start}: {why}") from why
-    images = torch.cat(parts)
-    names = [str(name) for name in others.get("file", range(len(images)))][:MOST]
-    which = f"The first {len(names)} of {len(images):,} decoded codes" if len(names) < len(images) else "Decoded codes"
-    title = f"{which} of {place.name}"
+    count, follow = len(codes), tracker(console)
+
+    def decoded(rows: slice) -> Tensor:
+        try:
+            return run.decode(codes[rows], None if y is None else y[rows])
+        except UserError as why:
+            raise UserError(f"{start}: {why}") from why
+
+    def blocks() -> Iterator[Tensor]:
+        starts = range(0, count, AT_ONCE)
+        yield from (decoded(slice(i, i + AT_ONCE)) for i in follow(starts, f"decoding {count:,} codes"))
+
+    names = [str(name) for name in others.get("file", range(count))][:MOST]
+    which = f"The first {len(names)} of {count:,} decoded codes" if len(names) < count else "Decoded codes"
+    title, texts = f"{which} of {place.name}", [short(name) for name in names]
     files.write(
-        npy_writer(images.numpy()),
-        lambda: named_images([images[:MOST]], [short(name) for name in names], title, title_of(run.config)),
+        lambda path: write_npy(path, (count, *run.model.x_shape), blocks()),
+        lambda: png_of_figure(named_images([decoded(slice(MOST))], texts, title, title_of(run.config))),
     )
     print_plainly(console, str(files))
 

@@ -89,7 +89,10 @@ def _written(path: Path, size: int, material: Material) -> str:
     """What was written, how large it is, and how exact."""
     about = f"{path} ({size / 1e6:.1f} MB; {len(material.codes):,} test images"
     if material.prepared:
-        return f"{about})\nThe decoder cannot run in a page: {material.prepared['reason']}. The page shows images that were decoded beforehand."
+        reason = material.prepared["reason"]
+        return (
+            f"{about})\nThe decoder cannot run in a page: {reason}. The page shows images that were decoded beforehand."
+        )
     assert material.program is not None
     checked = f"the page's pixels differ from the model's by at most {255 * material.worst:.2f}/255 on 16 codes"
     return f"{about}, a decoder of {material.program.parameters:,} parameters; {checked})"

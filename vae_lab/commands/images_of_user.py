@@ -78,12 +78,12 @@ def images_of(settings: ImagesConfig, run: Run, path: str, called: str = "images
         source = make(run.config["dataset"]["source"])
     given = images_for_model(path, run.model.x_shape, source, reading, called)
     y = settings.y if settings.y is not None or not run.model.conditional else _class_folders(given, run)
-    binarize = run.config["dataset"].get("binarize")
+    binarize, seed = run.config["dataset"].get("binarize"), run.config["seed"]
 
     def blocks() -> Iterator[Tensor]:
         for index in torch.arange(len(given)).split(AT_ONCE):
             x = given.read(index.tolist())
-            yield drawn_binary(x, SeededNoise("cpu", run.config["seed"], path, int(index[0]))) if binarize else x
+            yield (drawn_binary(x, SeededNoise("cpu", seed, "given images", int(index[0]))) if binarize else x)
 
     drawn = ["The pixels are drawn black or white, as in the training of this run."] if binarize else []
     return UserImages(

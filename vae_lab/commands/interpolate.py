@@ -5,12 +5,13 @@ from rich.console import Console
 from torch import Tensor
 
 from vae_lab.commands.images_of_user import one_image, refuse_other_kinds
-from vae_lab.commands.output_files import OutputFiles, npy_writer
+from vae_lab.commands.output_files import OutputFiles, write_npy
 from vae_lab.config.devices import device_for
 from vae_lab.config.node import Node
 from vae_lab.config.schema import check
 from vae_lab.config.settings_of_use import InterpolateConfig
 from vae_lab.figures.named_images import image_line
+from vae_lab.figures.saving import png_of_figure
 from vae_lab.inference import code_sizes
 from vae_lab.report.terminal import print_plainly
 from vae_lab.report.titles import title_of
@@ -41,8 +42,8 @@ def interpolate(config: Node, console: Console) -> None:
     codes = "the vectors of their codes" if code_sizes(run.model) else "their codes"
     title = f"From {name_a} (A) to {name_b} (B) along a {way} between {codes}"
     files.write(
-        npy_writer(line.numpy()),
-        lambda: image_line(a[0], line, b[0], (name_a, name_b), title, title_of(run.config)),
+        lambda path: write_npy(path, tuple(line.shape), [line]),
+        lambda: png_of_figure(image_line(a[0], line, b[0], (name_a, name_b), title, title_of(run.config))),
     )
     print_plainly(console, str(files))
 

@@ -1,19 +1,19 @@
 """The two files of a command that uses a run, an array or a table and a picture: neither takes the place of another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
+from torch import Tensor
 
 from vae_lab.config.names import slug
 from vae_lab.config.paths import expanded
 from vae_lab.errors import UserError, one_of
-from vae_lab.figures.saving import png_of_figure
-from vae_lab.figures.style import Style
 from vae_lab.runs.run import Run
 from vae_lab.system.files import replaced
+from vae_lab.types import Shape
 
 
 @dataclass(frozen=True)
@@ -46,35 +46,47 @@ class OutputFiles:
                 raise UserError(f"{path} already exists and is not overwritten; type to=<another file>")
         return files
 
-    def write(self, write: Callable[[Path], object], figure: Callable[[], Figure]) -> None:
+    def write(self, write: Callable[[Path], object], picture: Callable[[], bytes]) -> None:
         """Write both files; they get their names when both are complete.
 
         Args:
             write: writes the file at a path.
-            figure: draws the picture.
+            picture: returns the content of a PNG file.
 
         Raises:
             UserError: the folder cannot be written to.
         """
+        parent = self.file.parent
+        made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with replaced(self.file) as file, replaced(self.picture) as picture:
+            parent.mkdir(parents=True, exist_ok=True)
+            with replaced(self.file) as file, replaced(self.picture) as image:
                 write(file)
-                picture.write_bytes(png_of_figure(figure(), Style()))
+                image.write_bytes(picture())
         except OSError as why:
-            place = why.filename or self.file.parent
-            raise UserError(f"{place} cannot be written ({why.strerror}); type to=<a writable file>") from why
+            raise UserError(
+                f"{why.filename or parent} cannot be written ({why.strerror}); type to=<a writable file>"
+            ) from why
+        finally:
+            if not self.file.exists():  # it failed, and leaves no folder either
+                for folder in made:
+                    with suppress(OSError):
+                        folder.rmdir()
 
     def __str__(self) -> str:
         """The names of the files, one per line."""
         return f"{self.file}\n{self.picture}"
 
 
-def npy_writer(array: np.ndarray) -> Callable[[Path], None]:
-    """Return a function that writes an array as a ``.npy`` file, whatever the file is called."""
+def write_npy(path: Path, shape: Shape, blocks: Iterable[Tensor]) -> None:
+    """Write a float32 array as a ``.npy`` file, a block at a time, so that it need not fit into memory.
 
-    def write(path: Path) -> None:
-        with path.open("wb") as file:
-            np.save(file, array)
-
-    return write
+    Args:
+        path: the file, whatever it is called.
+        shape: of the whole array.
+        blocks: its rows.
+    """
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        for block in blocks:
+            file.write(np.ascontiguousarray(block.numpy(), "<f4").data)

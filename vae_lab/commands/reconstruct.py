@@ -1,19 +1,19 @@
 """``vae-lab reconstruct``: writes the reconstructions of images, and a picture with the images and their errors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
-from matplotlib.figure import Figure
 from rich.console import Console
 from torch import Tensor
 
 from vae_lab.commands.images_of_user import first_of, images_of, refuse_other_kinds
-from vae_lab.commands.output_files import OutputFiles, npy_writer
+from vae_lab.commands.output_files import OutputFiles, write_npy
 from vae_lab.config.devices import device_for
 from vae_lab.config.node import Node
 from vae_lab.config.schema import check
 from vae_lab.config.settings_of_use import ReconstructConfig
 from vae_lab.figures.named_images import MOST, named_images, short
+from vae_lab.figures.saving import png_of_figure
 from vae_lab.report.following import tracker
 from vae_lab.report.terminal import print_notes, print_plainly
 from vae_lab.report.titles import title_of
@@ -38,14 +38,20 @@ def reconstruct(config: Node, console: Console) -> None:
     files = OutputFiles.of(run, settings.to, "reconstructed", images.name)
     run.job.to(device_for(settings.accelerator))
     print_notes(console, images.notes)
-    parts, squares = [], 0.0
-    for x, y, _ in tracker(console)(images.counted(), f"reconstructing {len(images.names):,} images"):
-        parts.append(run.reconstruct(x, y))
-        squares += float(errors(x, parts[-1]).sum())
-    x_hat = torch.cat(parts)
-    x, _, names = first_of(images, MOST)
-    files.write(npy_writer(x_hat.numpy()), lambda: pairs(run, x, x_hat[: len(x)], names, len(x_hat)))
-    print_plainly(console, f"mean squared error per value: {squares / len(x_hat):.4g}")
+    count, follow, squares = len(images.names), tracker(console), []
+
+    def blocks() -> Iterator[Tensor]:
+        for x, y, _ in follow(images.counted(), f"reconstructing {count:,} images"):
+            x_hat = run.reconstruct(x, y)
+            squares.append(errors(x, x_hat))
+            yield x_hat
+
+    x, y, names = first_of(images, MOST)
+    files.write(
+        lambda path: write_npy(path, (count, *run.model.x_shape), blocks()),
+        lambda: pairs(run, x, run.reconstruct(x, y), names, count),
+    )
+    print_plainly(console, f"mean squared error per value: {torch.cat(squares).mean():.4g}")
     print_plainly(console, str(files))
 
 
@@ -54,8 +60,8 @@ def errors(x: Tensor, x_hat: Tensor) -> Tensor:
     return (x - x_hat).square().flatten(1).mean(1)
 
 
-def pairs(run: Run, x: Tensor, x_hat: Tensor, names: Sequence[str], count: int, more: Sequence[str] = ()) -> Figure:
-    """Return a picture of images above their reconstructions, with names and errors.
+def pairs(run: Run, x: Tensor, x_hat: Tensor, names: Sequence[str], count: int, more: Sequence[str] = ()) -> bytes:
+    """Return a PNG of images above their reconstructions, with names and errors.
 
     Args:
         run: the run.
@@ -70,4 +76,4 @@ def pairs(run: Run, x: Tensor, x_hat: Tensor, names: Sequence[str], count: int, 
     which = f"The first {len(x)} of {count:,} images" if len(x) < count else "Images"
     shown = "Image above its reconstruction" if count == 1 else f"{which} above their reconstructions"
     unit = "MSE is the mean over pixels" + (", KL is in nats" if more else "")
-    return named_images([x, x_hat], texts, f"{shown}; {unit}", title_of(run.config))
+    return png_of_figure(named_images([x, x_hat], texts, f"{shown}; {unit}", title_of(run.config)))

@@ -72,10 +72,10 @@ def explain_hydra(error: Exception, command: str = "train") -> str | None:
     removed = re.search(r"Could not delete (?:from config\. )?'([^'=]+)", text)
     if removed:
         return _not_removable(removed.group(1))
-    key = _unknown_key(text)
+    key = _unknown_key(text) if isinstance(error, HydraException | OmegaConfBaseException) else None
     if key and key in known_keys():
         return _of_another_option(key, command)
-    if key and isinstance(error, HydraException | OmegaConfBaseException):
+    if key:
         known = [word for word in known_keys() if command in commands_with(word)]
         return f"{key}: no such key{did_you_mean(key, known)}; vae-lab {command} --help lists all keys"
     if isinstance(error, HydraException | OmegaConfBaseException | yaml.YAMLError):

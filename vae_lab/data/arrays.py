@@ -96,7 +96,8 @@ class Arrays:
         if order is not None and targets is not None:
             targets = targets[torch.from_numpy(order)]
         pixels = image_bytes(images, values, order, self.memory)
-        factors = None if grid is None else Factors(grid.names, grid.sizes, pixels, f"images of {place.file.name}")
+        label = f"images of {place.file.name}"
+        factors = None if grid is None else Factors(grid.names, grid.sizes, pixels, label, targets)
         notes = () if images.dtype.kind == "b" or images.dtype == np.uint8 else (_rounded(images, values),)
         train = Examples(pixels, targets, classes.names if classes else (), factors=factors, notes=notes)
         if test_place is None:

@@ -2,7 +2,7 @@
 
 smile, yaw, skin, hair colour, hair style, glasses, opening of the eyes, their distance, background and direction of the
 light decide every pixel (:mod:`vae_lab.data.drawn_faces`). Training and test images have factors drawn at random, all
-independent of each other unless ``correlation`` ties two of them, as the data of photographs does. The scores of
+independent of each other unless ``correlation`` ties two of them, as attributes of photographs are. The scores of
 disentanglement use a grid with every combination of a few values per factor.
 
 Precedents: Chernoff (1973), "The use of faces to represent points in k-dimensional space graphically"; Google's
@@ -76,8 +76,10 @@ class Faces:
         factors = drawn_factors(total, self.correlation, self.correlated)
         pixels = _kept(factors)
         targets, names, classes = labelled(factors, self.labels)
-        grid = Factors(NAMES, GRID, FaceGrid(), f"drawn faces ({math.prod(GRID):,} of a grid)")
-        examples = Examples(pixels, targets, classes, factors=grid, attributes=names)
+        grid = FaceGrid(GRID)
+        of_grid = labelled(grid.factors(torch.arange(len(grid))), self.labels)[0]
+        known = Factors(NAMES, grid.sizes, grid, f"a grid of {len(grid):,} drawn faces", of_grid)
+        examples = Examples(pixels, targets, classes, factors=known, attributes=names)
         return examples.part(torch.arange(self.images)), examples.part(torch.arange(self.images, total))
 
 
@@ -134,8 +136,7 @@ def labelled(factors: Tensor, labels: Known) -> tuple[Tensor, tuple[str, ...], t
 class FaceGrid:
     """Faces at all combinations of a few values per factor, drawn when used; a :class:`vae_lab.examples.Stored`.
 
-    The values are spread evenly and lie inside the range of training, so that they are as far from its ends as from
-    half of the way to the next value: the quantiles (i + ½)/n.
+    Value i of n is the quantile (i + ½)/n of the factor's distribution in training.
 
     Args:
         sizes: number of values of each factor.

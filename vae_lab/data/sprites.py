@@ -149,12 +149,13 @@ def factor_images(
             labels.
     """
     total = math.prod(sizes)
-    factors = Factors(NAMES, sizes, pixels, label)
-    if angles is not None:
-        examples = Examples(pixels, factor_attributes(sizes, angles), factors=factors, attributes=ATTRIBUTES)
-    else:
-        targets = torch.arange(sizes[0]).repeat_interleave(total // sizes[0])
+    shapes = torch.arange(sizes[0]).repeat_interleave(total // sizes[0])
+    targets = shapes if angles is None else factor_attributes(sizes, angles)
+    factors = Factors(NAMES, sizes, pixels, label, targets)
+    if angles is None:
         examples = Examples(pixels, targets, CLASSES[: sizes[0]], factors=factors)
+    else:
+        examples = Examples(pixels, targets, factors=factors, attributes=ATTRIBUTES)
     order = torch.randperm(total, generator=torch.Generator().manual_seed(0))
     cut = min(TEST_SIZE, total // 10)
     # The test images stay shuffled, since figures show the first ones.

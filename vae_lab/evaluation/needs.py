@@ -15,8 +15,9 @@ from vae_lab.types import Latents, T
 
 # What lacks one of these does not concern the run, and gets a note only if the user has named it.
 QUIET = frozenset(
-    {"conditional", "unconditional", "hierarchy", "codes", "continuous", "introspective", "plane", "ensemble"}
-)
+    ("attributes", "codes", "conditional", "continuous", "ensemble", "hierarchy", "introspective", "plane",
+     "unconditional")
+)  # fmt: skip
 
 
 def missing(part: object, generated: Generated, named: bool = False) -> tuple[str, str] | None:
@@ -97,6 +98,11 @@ def _labels(generated: Generated) -> str:
     return "" if len(generated.data.classes) > 1 else "all examples of the dataset have the same label"
 
 
+def _attributes(generated: Generated) -> str:
+    ways = "dataset=faces, attributes.csv in an image folder, or dataset=sprites dataset.source.labels=factors"
+    return "" if generated.data.attributes else f"the dataset has no attributes; they come from {ways}"
+
+
 def _classifier(generated: Generated) -> str:
     return generated.without_classifier
 
@@ -106,6 +112,12 @@ def _features(generated: Generated) -> str:
         return ""
     no_labels = "the dataset has no labels to train a feature classifier on; features=inception needs none"
     return generated.without_classifier or no_labels
+
+
+def _classes_of_features(generated: Generated) -> str:
+    own = generated.extractor is not None and not generated.extractor.suffix
+    reads_attributes = own and generated.data.attributes
+    return "the classifier of this dataset reads attributes, not classes" if reads_attributes else ""
 
 
 def _factors(generated: Generated) -> str:
@@ -197,8 +209,10 @@ CAPABILITIES: dict[str, Callable[[Generated], str]] = {
     "images": _images,  # The examples are images.
     "masks": _masks,  # The test images have masks of defects.
     "labels": _labels,  # There are class labels, and therefore a classifier if the examples are images.
+    "attributes": _attributes,  # Every example has numeric attributes.
     "classifier": _classifier,  # The classifier of the dataset is at hand, or may be trained.
     "features": _features,  # There is a network in whose features images are compared.
+    "classes_of_features": _classes_of_features,  # The logits of this network are those of classes.
     "factors": _factors,  # The factors of variation are known.
     "conditional": _conditional,  # The model reads labels or attributes.
     "unconditional": _unconditional,  # The model reads neither labels nor attributes.

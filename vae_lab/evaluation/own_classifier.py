@@ -15,13 +15,14 @@ from vae_lab.config.node import Node
 from vae_lab.evaluation.parts import figures_of, metrics_of
 from vae_lab.examples import Data
 from vae_lab.features.classifier import (
-    ConvClassifier,
+    can_be_read,
     classifier_features,
-    has_classes,
     is_at_hand,
+    read_from,
     to_be_seen,
     why_unsaved,
 )
+from vae_lab.features.conv_classifier import ConvClassifier
 from vae_lab.report.following import clock
 from vae_lab.scores import needs_of
 from vae_lab.training.compiled import seconds_of
@@ -69,7 +70,7 @@ def why_without(
         Why the classifier is left out, and what the user is told before training; both are empty if it is at hand or
         nothing needs it.
     """
-    if data.values.kind != "images" or not names or not has_classes(data) or is_at_hand(data):
+    if data.values.kind != "images" or not names or not can_be_read(data) or is_at_hand(data):
         return "", ""
     about = f"the classifier of {data.name} that they need has not been trained yet"
     unsaved = "" if choice is True else why_unsaved(data)
@@ -89,7 +90,7 @@ def why_without(
 
 def seconds_to_train(data: Data, device: torch.device) -> float:
     """Return the estimated seconds that training the classifier of a dataset takes."""
-    net, images = ConvClassifier(data.x_shape, len(data.classes)), 8
+    net, images = ConvClassifier(data.x_shape, len(read_from(data))), 8
     with FlopCounterMode(display=False) as counter:
         net(torch.zeros(images, *data.x_shape))[1].sum().backward()
     return seconds_of(counter.get_total_flops() / images, to_be_seen(data), 64, device)

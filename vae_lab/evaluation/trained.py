@@ -117,7 +117,14 @@ class Evaluation(Scoring):
         ``level`` counts from the top.
         """
         encoded = self._encoded(split, n, level)
-        return encoded.moments, encoded.labels
+        return encoded.moments, None if self.data.attributes else encoded.y
+
+    def attribute_values(self, split: str = "test", n: int | None = None) -> Tensor:
+        """Return the attributes of the same examples as those of :meth:`codes`: [n, A], on the CPU."""
+        y = self._encoded(split, n, 0).y
+        if y is None or not self.data.attributes:
+            raise ValueError("the dataset has no attributes")
+        return y
 
     def kl(self, split: str = "test", n: int | None = None, level: int | None = None) -> Tensor:
         """Return KL[q(z|x) ‖ p(z)] of the same examples in nats: [n, D] in closed form, else an estimate, [n, 1].
@@ -137,7 +144,7 @@ class Evaluation(Scoring):
             self._encodings[split, n, level] = _Encoded(
                 moments=_joined([moments for moments, _, _ in parts]),
                 kl=[] if level else [torch.cat([kl[i] for _, kl, _ in parts]) for i in range(len(parts[0][1]))],
-                labels=None if self.data.attributes else _joined_labels([y for _, _, y in parts]),
+                y=_joined_targets([y for _, _, y in parts]),
             )
         return self._encodings[split, n, level]
 
@@ -176,12 +183,11 @@ class Evaluation(Scoring):
             raise ValueError("the dataset has no known factors")
         if self._factor_posteriors is None:
             total, parts = len(factors.stored), []
-            targets = self.data.pool.targets  # of all images, in every split
             for index in self.progress(
                 torch.arange(total).split(AT_ONCE), f"encoding all {total:,} {self.data.values.many}"
             ):
                 x = self.data.values.ready(factors.stored[index], self.device)
-                y = None if targets is None else targets[index].to(self.device)
+                y = None if factors.targets is None else factors.targets[index].to(self.device)
                 parts.append(self._encode(x, y, 0)[0])
             self._factor_posteriors = _joined(parts)
         return self._factor_posteriors
@@ -201,16 +207,16 @@ class _Encoded:
 
     moments: Normal  # of one level, [n, D]
     kl: list[Tensor]  # of every level, top level first, each [n, D] or [n, 1]; empty with moments below the top
-    labels: Tensor | None  # [n]
+    y: Tensor | None  # labels [n] or attributes [n, A]
 
 
 def _joined(parts: Sequence[Normal]) -> Normal:
     return Normal(torch.cat([q.mu for q in parts]), torch.cat([q.log_var for q in parts]))
 
 
-def _joined_labels(parts: Sequence[Tensor | None]) -> Tensor | None:
-    labels = [y for y in parts if y is not None]
-    return torch.cat(labels) if labels else None
+def _joined_targets(parts: Sequence[Tensor | None]) -> Tensor | None:
+    targets = [y for y in parts if y is not None]
+    return torch.cat(targets) if targets else None
 
 
 def reconstructed(model: Model, x: Tensor, y: Tensor | None, noise: Callable[[str], Noise]) -> Tensor:

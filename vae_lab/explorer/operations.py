@@ -1,7 +1,8 @@
 """Which layers of the page an operation of torch becomes.
 
 Each function receives the recorder and the operation's arguments, of which tensors that depend on the code are
-:class:`~vae_lab.explorer.recording.Register`. A batch has one example. An operation that the page lacks raises :class:`CannotRun`.
+:class:`~vae_lab.explorer.recording.Register`. A batch has one example. What the page lacks raises
+:class:`~vae_lab.explorer.recording.CannotRun`.
 """
 
 import math
@@ -78,7 +79,9 @@ def _unary(op: str, *names: str) -> Callable[..., Register]:
     """A function of every value, whose further arguments have these names in the page."""
 
     def record(r: Recorder, x: Register, *args: Any, **kwargs: Any) -> Register:
-        return r.add(op, x.shape, x, **dict(zip(names, args)), **{name: kwargs[name] for name in names if name in kwargs})
+        return r.add(
+            op, x.shape, x, **dict(zip(names, args)), **{name: kwargs[name] for name in names if name in kwargs}
+        )
 
     return record
 
@@ -198,6 +201,10 @@ def _pad(r: Recorder, x: Register, pad: Sequence[int], mode: str = "constant", v
     return r.add("pad", (*front, height + top + bottom, width + left + right), x, top=top, left=left)
 
 
+def _constant_pad(r: Recorder, x: Register, pad: Sequence[int], value: float = 0) -> Register:
+    return _pad(r, x, pad, "constant", value)
+
+
 def _upsample(r: Recorder, x: Register, size: Any, factors: Any = None) -> Register:
     new = size or [int(n * factor) for n, factor in zip(x.shape[2:], factors)]
     return r.add("upsample", (*x.shape[:2], *new), x)
@@ -265,7 +272,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         "cat.default": _cat,
         "expand.default": _expand,
         "pad.default": _pad,
-        "constant_pad_nd.default": lambda r, x, pad, value=0: _pad(r, x, pad, "constant", value),
+        "constant_pad_nd.default": _constant_pad,
         "upsample_nearest2d.vec": _upsample,
         "mean.dim": _mean,
         "to.dtype": _same,

@@ -12,7 +12,7 @@ _QUALITY = 85  # of coloured images, which are stored as WebP
 
 
 def sheet(images: Tensor) -> dict[str, Any]:
-    """Return images [N, C, H, W] in [0, 1] in rows, as the page reads them: ``src``, ``width``, ``height``, ``columns``.
+    """Return images [N, C, H, W] in [0, 1] as one picture: ``src``, and ``width``, ``height``, ``columns`` of an image.
 
     Images that are larger than :data:`LARGEST` are reduced. Those with one or three channels are shown as they are, and
     others as the mean of their channels.
@@ -29,6 +29,6 @@ def sheet(images: Tensor) -> dict[str, Any]:
     columns = max(1, round(len(shown) ** 0.5))
     picture = to_pil_image(make_grid(shown.clamp(0, 1), columns, padding=0)[: shown.shape[1]])
     file, kind = io.BytesIO(), "png" if shown.shape[1] == 1 else "webp"
-    picture.save(file, **({"format": "png", "optimize": True} if kind == "png" else {"format": kind, "quality": _QUALITY}))
+    picture.save(file, kind, **({"optimize": True} if kind == "png" else {"quality": _QUALITY}))
     source = f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
     return {"src": source, "width": width, "height": height, "columns": columns}

@@ -74,10 +74,10 @@ class JDiagram:
     def _decoded(self, trained: Trained, x: Tensor, y: Tensor | None) -> Tensor:
         """The images of the grid, row by row."""
         levels = list(range(len(trained.model.latent_shapes))) if code_sizes(trained.model) else [self.level]
-        codes = [
-            j_grid(*means_of(trained, x, y, level), self.size, self.renorm, self.spherical).flatten(0, 1)
-            for level in levels
-        ]
+        codes = []
+        for level in levels:
+            a, b, c = means_of(trained, x, y, level)
+            codes.append(j_grid(a, b, c, self.size, self.renorm, self.spherical).flatten(0, 1))
         mixed = soft(y, trained)
-        conditions = None if mixed is None else j_grid(*mixed, self.size).flatten(0, 1)
+        conditions = None if mixed is None else j_grid(mixed[0], mixed[1], mixed[2], self.size).flatten(0, 1)
         return decoded(trained, codes[0], conditions, levels[0], codes[1:] or None)

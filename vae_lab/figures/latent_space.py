@@ -69,7 +69,7 @@ class LatentSpace:
         figure = new_figure(7.4, 5.8, title, trained.title, pictures=5.8)
         axes = figure.subplots()
         colours = self._coloured(axes, trained, labels, chosen)
-        axes.scatter(*shown.places.T, s=_point(), c=colours, alpha=0.75, linewidths=0)
+        axes.scatter(shown.places[:, 0], shown.places[:, 1], s=_point(), c=colours, alpha=0.75, linewidths=0)
         axes.set(xlabel=shown.names[0], ylabel=shown.names[1])
         if q.mu.shape[1] == 2 or "PCA" in shown.how:
             axes.set_aspect("equal", "datalim")

@@ -70,7 +70,7 @@ class Neighbours:
         if not shown:
             return None
         height, width = generated.data.x_shape[1:]
-        blocks = [("sample", samples, None)]
+        blocks: list[tuple[str, Tensor, Tensor | None]] = [("sample", samples, None)]
         for space, part in shown.items():
             for rank in range(part.images.shape[1]):
                 name = f"nearest in\n{space}" if rank == 0 else f"{rank + 1}."

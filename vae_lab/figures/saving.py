@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from vae_lab.figures.style import Format, Style, drawn_in
 from vae_lab.system.files import replaced
 
+_USUAL = Style()
 _NO_TIME: dict[Format, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
@@ -35,7 +36,7 @@ def save_figure(figure: Figure, folder: Path, name: str, style: Style, crop: boo
     return paths
 
 
-def png_of_figure(figure: Figure, style: Style) -> bytes:
+def png_of_figure(figure: Figure, style: Style = _USUAL) -> bytes:
     """Return a figure as the content of a PNG file."""
     content = io.BytesIO()
     _save(figure, content, "png", style, crop=False)

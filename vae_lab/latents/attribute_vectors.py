@@ -133,6 +133,11 @@ class Attribute:
     left_out: dict[str, int]  # attributes that are not, with the examples of the smallest cell that they would give
     smallest_cell: int  # examples of the rarest combination that was balanced
 
+    @property
+    def best(self) -> AttributeVector:
+        """The corrected vector, or the raw one where there is nothing to balance."""
+        return self.corrected or self.raw
+
 
 def attributes_of(
     codes: Tensor,
@@ -146,7 +151,7 @@ def attributes_of(
 
     Args:
         codes: [N, D].
-        present: bool [N, A]; see :mod:`vae_lab.latents.presence`.
+        present: bool [N, A]; see :mod:`vae_lab.data.presence`.
         names: of the A attributes.
         method: 'means' for the difference of means, 'svm' for the normal of a support vector machine.
         balance: the attributes that are made equally frequent; None: for each attribute all others whose combinations

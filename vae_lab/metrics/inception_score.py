@@ -18,6 +18,7 @@ class InceptionScore(ImageMetric):
     """Inception Score of samples, and of training images as the floor."""
 
     topic = "Samples"
+    needs = ("images", "features", "classes_of_features")
 
     def least(self, extractor: Extractor) -> int:
         """Two, because the score of a single image is always 1."""

@@ -5,7 +5,7 @@ import math
 
 
 def inline_json(value: object) -> str:
-    """Return JSON that is safe inside a script element, which only ``<`` can end; NaN and infinite numbers become null."""
+    """Return JSON that is safe inside a script element, which only ``<`` can end; NaN and infinities become null."""
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 

@@ -27,7 +27,9 @@ class RunLinks(TypedDict):
     href: str  # the folder as an address relative to the page; ends with /
     files: list[str]  # addresses relative to the folder
     figures: list[str]
-    explorer: str  # the address of the page that `vae-lab explore` wrote, relative to the folder; empty if there is none
+    explorer: (
+        str  # the address of the page that `vae-lab explore` wrote, relative to the folder; empty if there is none
+    )
     typed: str  # the command that trained the run; empty if it is not known
     begun: str  # the run that it was begun from; empty if it was not
     again: str  # the command that trains it again from its config

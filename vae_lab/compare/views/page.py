@@ -44,7 +44,9 @@ def page_of(
         "protocols": _protocols(compared),
         "undrawn": "\n".join(f'<p class="undrawn">{escape(text)}</p>' for text in plotted.undrawn()),
         "grids": _grids(compared, grids, drawable),
-        "data": inline_json({**_data(compared, plotted), "runs": [links_of(record, out) for record in compared.records]}),
+        "data": inline_json(
+            {**_data(compared, plotted), "runs": [links_of(record, out) for record in compared.records]}
+        ),
         "plotly": get_plotlyjs(),
         "js": "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
     }

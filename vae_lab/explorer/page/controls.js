@@ -58,8 +58,8 @@ function connectAttributes() {
   const corrects = attributes.corrected.some(Boolean);
   byId("kinds").hidden = !corrects;
   byId("attribute-title").textContent = DATA.labels ? "Class vectors" : "Attributes";
-  byId("attribute-help").textContent = "How much of each vector is added to the code, from −1 to 1.5 times; the percentage " +
-    "is how often its direction tells the attribute of other test images." +
+  byId("attribute-help").textContent = "How much of each vector is added to the code, from −1 to 1.5 times. The percentage is " +
+    "the share of test images that its direction sorts correctly into those with and without." +
     (corrects ? " Corrected vectors leave out what merely goes with the attribute in the data." : "");
   attributes.names.forEach((name, i) => {
     const one = slider({

@@ -13,7 +13,11 @@ function make(tag, properties = {}, ...children) {
 }
 
 function press(button, pressed) {
-  button.setAttribute("aria-pressed", String(pressed));
+  if (button.getAttribute("aria-pressed") !== String(pressed)) button.setAttribute("aria-pressed", String(pressed));
+}
+
+function write(element, text) { // without work for the browser where nothing changes
+  if (element.textContent !== text) element.textContent = text;
 }
 
 function shown(number, digits = 2) { // with the minus sign, as in figures
@@ -32,9 +36,19 @@ function slider({ name, note, low, high, value, title, changed, zero = false }) 
   const label = make("span", { className: "name" }, name);
   if (note) label.append(make("small", {}, note));
   input.setAttribute("aria-label", `${name}${note ? `, ${note}` : ""}`);
-  const set = (number) => { input.value = number; output.textContent = shown(number); };
+  let last = NaN;
+  const set = (number) => {
+    if (number === last) return;
+    last = number;
+    input.value = number;
+    output.textContent = shown(number);
+  };
   input.step = (high - low) / 200;
-  input.addEventListener("input", () => { output.textContent = shown(Number(input.value)); changed(Number(input.value)); });
+  input.addEventListener("input", () => {
+    last = Number(input.value);
+    output.textContent = shown(last);
+    changed(last);
+  });
   const element = make("div", { className: "slider" }, label, output, input);
   if (zero) {
     const mark = make("span", { className: "scale" });

@@ -43,20 +43,25 @@ function show() { // at the next frame, however often it is asked for
     frame = 0;
     const now = map.preview || state;
     paint(byId("image"), imageOf(now));
-    byId("what").textContent = described(now);
+    write(byId("what"), described(now));
     map.draw();
-    if (network) {
-      const typical = [...spent].sort((a, b) => a - b)[spent.length >> 1];
-      byId("speed").textContent = `${typical.toFixed(1)} ms per image${network.accelerated ? "" : ", without SIMD"}`;
-    }
+    if (network) tellSpeed();
     if (later.size) soon();
   });
+}
+
+let told = -Infinity;
+function tellSpeed() { // a few times a second
+  if (performance.now() - told < 300) return;
+  told = performance.now();
+  const typical = [...spent].sort((a, b) => a - b)[spent.length >> 1];
+  write(byId("speed"), `${typical.toFixed(1)} ms per image${network.accelerated ? "" : ", without SIMD"}`);
 }
 
 function described({ point, drawn }) {
   if (state.strengths.some(Boolean)) return "With attributes added";
   if (point !== null && point !== undefined) {
-    const label = DATA.labels ? `, ${DATA.classes[DATA.labels[point]]}` : "";
+    const label = DATA.labels ? `, labelled ${DATA.classes[DATA.labels[point]]}` : "";
     return `Reconstruction of test image ${point + 1}${label}`;
   }
   if (drawn !== null && drawn !== undefined) return "A sample that was drawn beforehand";
@@ -100,6 +105,8 @@ function drawNearest() {
     button.dataset.image = place;
     button.title = `${name}test image ${place + 1}, distance ${shown(distance)} sd`;
     button.setAttribute("aria-label", button.title);
-    paint(button.firstChild, cut(sheets.images, place));
+    const { width, height } = sheets.images, canvas = button.firstChild;
+    Object.assign(canvas, { width, height }); // which also clears it
+    sheets.images.draw(canvas.getContext("2d"), place, 0, 0, width, height);
   });
 }

@@ -1,6 +1,6 @@
 import torch
 
-from vae_lab.latents.presence import Presence, exclusive
+from vae_lab.data.presence import Presence, exclusive
 
 
 def test_labels_and_numbers_are_present_in_their_upper_half():
