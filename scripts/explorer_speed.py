@@ -25,7 +25,7 @@ FRAMES = """async (seconds) => {
   });
   return frames / seconds;
 }"""
-RENDERING = """() => { // milliseconds of the scripts for one frame: the image, the map, the controls, the nearest images
+RENDERING = """() => { // milliseconds of the scripts for a frame: image, map, controls and nearest images
   const times = Array.from({ length: 60 }, (_, i) => {
     const began = performance.now();
     move(DATA.aggregate.order[0], Math.sin(i));
@@ -57,15 +57,12 @@ def main(path: str) -> None:
         page.goto(Path(path).absolute().as_uri())
         page.wait_for_timeout(1500)
         print(f"{path}: {Path(path).stat().st_size / 1e6:.2f} MB")
-        print(
-            f"frames per second while a slider moves (map, nearest images and line included): {page.evaluate(FRAMES, 5):.0f}"
-        )
+        print(f"frames per second while a slider moves all that depends on it: {page.evaluate(FRAMES, 5):.0f}")
         print(f"the scripts' work for a frame: {page.evaluate(RENDERING):.1f} ms (median of 60)")
         for accelerated in (True, False):
             spent = page.evaluate(SPENT, [accelerated, 200])
-            print(
-                f"{'WebAssembly with SIMD' if accelerated else 'plain JavaScript'}: {spent:.2f} ms per image (median of 200)"
-            )
+            kernel = "WebAssembly with SIMD" if accelerated else "plain JavaScript"
+            print(f"{kernel}: {spent:.2f} ms per image (median of 200)")
         browser.close()
 
 

@@ -199,6 +199,10 @@ class FakeTrained:
     def ensemble(self):
         return (self,)
 
+    @property
+    def trained(self):
+        return self
+
     def lacks(self, part) -> str:
         found = missing(part, self)
         return found[1] if found else ""

@@ -99,6 +99,10 @@ class Generated(Protocol):
         """The source of the images, in a few words."""
 
     @property
+    def trained(self) -> Trained | None:
+        """The model that has made the images, from its prior or another distribution of codes; None of given images."""
+
+    @property
     def extractor(self) -> Extractor | None:
         """The network in whose features images are compared; None where there is none for this dataset."""
 

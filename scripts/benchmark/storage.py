@@ -20,7 +20,7 @@ def storage(threads: int, quick: bool, say: Say) -> list[Row]:
         rows.append({"what": "reading", **row})
         say(f"{row['where']}, batch {row['batch']}: {row['images_per_second']:,.0f} images/s")
     for where, limit in (("in the memory of the process", 4), ("mapped, in the system's memory", 0)):
-        words = (f"dataset.source.memory_gb={limit}", "logger=none")
+        words = (f"dataset.source.memory_gb={limit}",)
         case = Case("dense", 64, 3, 128, 1280 if quick else 6400, epochs=4, data=str(pictures()), words=words)
         seconds = sorted(measured(python, "vae_lab_train", case.as_json(), threads)["epoch_seconds"][1:])
         speed = case.images / seconds[len(seconds) // 2]

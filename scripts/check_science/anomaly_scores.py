@@ -133,8 +133,8 @@ def likelihood_regret() -> Iterator[Found]:
     for x in images(made, "test").split(1):
         q = q_of(made, x)
 
-        def loss(flat: np.ndarray, x: Tensor = x) -> tuple[float, np.ndarray]:
-            numbers = torch.tensor(flat, dtype=torch.float32, requires_grad=True)
+        def loss(flat: np.ndarray, x: Tensor = x, q: D.Normal = q) -> tuple[float, np.ndarray]:
+            numbers = torch.tensor(flat, dtype=q.loc.dtype, requires_grad=True)
             posterior = D.Normal(numbers[:3][None], torch.exp(numbers[3:] / 2)[None])
             value = -log_px_of(made, "mse", x, posterior.loc[None])[0, 0] + D.kl_divergence(posterior, PRIOR).sum()
             (slope,) = torch.autograd.grad(value, numbers)

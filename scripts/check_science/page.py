@@ -20,10 +20,11 @@ KINDS = {
     "sampler": "Samplers",
     "beta_schedule": "Schedules",
     "metrics": "Scores",
+    "scores": "Anomaly scores",
     "formula": "Formulas and intervals",
 }
 PACKAGES = ("vae-lab", "torch", "numpy", "scipy", "scikit-learn", "torchmetrics", "torch-fidelity", "mpmath", "pythae",
-            "disentanglement_lib", "vector-quantize-pytorch")  # fmt: skip
+            "disentanglement_lib", "vector-quantize-pytorch", "pyod")  # fmt: skip
 HEADER = "| option | quantity | reference | cases | difference | allowed | |\n|---|---|---|---:|---:|---:|---|"
 
 

@@ -37,7 +37,7 @@ def library() -> dict[Joined, Any]:
     return {"copod": import_module("pyod.models.copod").COPOD, "ecod": import_module("pyod.models.ecod").ECOD}
 
 
-@check("anomalies", "empirical_tails", "copod", "ecod", reference=f"{LIBRARY}, fitted rows and one new point at a time")
+@check("formula", "empirical_tails", "copod", "ecod", reference=f"{LIBRARY}, fitted rows and one new point at a time")
 def empirical_tails() -> Iterator[Found]:
     """Skewed and symmetric columns; points within and far outside of them, one at a time.
 

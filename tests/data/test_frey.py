@@ -58,7 +58,7 @@ def test_other_images_are_refused(tmp_path):
 
 def test_a_missing_file_is_told_with_its_page(tmp_path):
     with pytest.raises(
-        UserError, match=r"dataset=frey: frey_rawface\.npy or .*; download frey_rawface\.mat from the page"
+        UserError, match=r"dataset=frey: frey_rawface\.mat is not in .*; download frey_rawface\.mat from the page"
     ):
         Frey().load(tmp_path)
 

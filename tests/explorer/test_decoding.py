@@ -51,6 +51,19 @@ def test_what_nothing_reads_is_left_out():
         }  # fmt: skip
 
 
+def test_both_ways_to_pad_are_understood():
+    class Padded(nn.Module):
+        def forward(self, x):
+            return torch.constant_pad_nd(nn.functional.pad(x, (0, 1, 2, 0)), (3, 0))
+
+    model = small_model()
+    model.decoder.layers.append(Padded())
+    z = inputs_of(model)[0]
+    program = decoder_program(model.eval(), z, None, NOISE, "fp32")
+    assert replay(program, z).shape[-2:] == (10, 12)
+    torch.testing.assert_close(replay(program, z), decode(model, z, None, NOISE))
+
+
 class _Wave(nn.Module):
     def forward(self, x):
         return torch.sin(x)

@@ -336,5 +336,6 @@ def test_a_decoder_that_cannot_run_there_has_images_made_beforehand(opened, tmp_
     z[dims[0]] += 3 * material.aggregate.sd[dims[0]]
     assert matches(page, run, z=z)
     page.click("#random")
+    ready(page)
     assert page.locator("#what").inner_text() == "A sample that was drawn beforehand"
     assert not page.locator("#line-card").is_visible()

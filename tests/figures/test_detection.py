@@ -4,7 +4,6 @@ from helpers import FakeTrained, labelled
 
 from vae_lab.evaluation.detection import Detected
 from vae_lab.figures.detection import histogram, sheet
-from vae_lab.metrics.anomaly_scores.judged import Judged
 
 
 def found(images: int = 12) -> Detected:
@@ -27,8 +26,7 @@ def test_the_histogram_has_both_sets_and_the_threshold():
 def test_the_sheet_shows_the_most_anomalous_first_and_frames_the_flagged():
     trained, made = FakeTrained(labelled(12)), found()
     x = next(trained.data.batches("test")).x
-    judged = Judged(lambda: iter([x[:5], x[5:]]), "given images")
-    figure = sheet(made, ["last.png", "before.png", "one.png"], judged, trained)
+    figure = sheet(made, ["last.png", "before.png", "one.png"], lambda: iter([x[:5], x[5:]]), trained)
     axes, colours = figure.axes
     picture = axes.images[0].get_array()
     np.testing.assert_allclose(picture[1:9, 1:9, 0], x[11, 0], atol=1e-6)  # the highest score

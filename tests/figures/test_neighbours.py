@@ -7,10 +7,13 @@ import torch
 from helpers import FakeTrained, GivenSource, bytes_of, labelled, small_model
 
 from vae_lab.data.dataset import Dataset
+from vae_lab.evaluation.sampled import Sampled
+from vae_lab.evaluation.scoring import silent
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.figures.neighbours import Neighbours, nearest_in_pixels
 from vae_lab.latents.codes import encode
 from vae_lab.objectives.elbo import ELBO
+from vae_lab.samplers.gmm import GMM
 from vae_lab.schedules import Constant
 from vae_lab.training.job import Job
 
@@ -88,6 +91,16 @@ def test_given_images_have_no_codes():
     given = SimpleNamespace(
         **{name: getattr(made, name) for name in ("data", "sample", "available", "title", "sampler")}
     )
-    given.learnt_from = "pool"
+    given.learnt_from, given.trained = "pool", None
     assert names_of(Neighbours(columns=2, nearest=1)(given)) == ["sample", "nearest in\npixels"]
     assert Neighbours(columns=2, spaces=["codes"])(given) is None
+
+
+@pytest.mark.parametrize("trained", [False, True], indirect=True)
+def test_samples_of_a_fitted_sampler_have_the_codes_of_their_model(trained, monkeypatch):
+    kl = torch.ones(len(trained.data.train), 3)
+    monkeypatch.setattr(trained, "kl", lambda *_, **__: kl)
+    gmm = GMM(components=1)
+    gmm.fit(trained.codes("train")[0].mu, trained.noise("fit"), silent)
+    sampled = Sampled(trained, gmm, {}, "gmm")
+    assert names_of(Neighbours(columns=2, nearest=1)(sampled)) == ["sample", "nearest in\npixels", "nearest in\ncodes"]

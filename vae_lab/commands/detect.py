@@ -124,4 +124,4 @@ def _write(
     with drawn_in(style):
         save_figure(histogram(found, trained.title), folder, f"{found.name}_histogram", style)
         names = columns[given.named_by][:shown]
-        save_figure(sheet(found, names, judged, trained), folder, f"{found.name}_sheet", style)
+        save_figure(sheet(found, names, judged.batches, trained), folder, f"{found.name}_sheet", style)

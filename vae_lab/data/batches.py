@@ -14,7 +14,7 @@ from vae_lab.examples import Examples
 from vae_lab.noise import SeededNoise, generator
 from vae_lab.types import Batch, Group
 
-SHARE_OF_GPU = 0.25  # of a GPU's memory, up to which all examples are copied to it at once
+_SHARE_OF_GPU = 0.25  # of a GPU's memory, up to which all examples are copied to it at once
 
 
 class EpochOrder:
@@ -77,7 +77,7 @@ class Batches:
 
     def __init__(self, examples: Examples, order: EpochOrder, corruption: Corruption, device: torch.device) -> None:
         if device.type == "cuda":  # examples stay on a GPU that has room for them; otherwise each batch is copied to it
-            room = SHARE_OF_GPU * torch.cuda.get_device_properties(device).total_memory
+            room = _SHARE_OF_GPU * torch.cuda.get_device_properties(device).total_memory
             examples = _moved(examples, device) if examples.stored.nbytes < room else examples
         self.examples = examples
         # Lightning reads the attributes sampler and batch_sampler.

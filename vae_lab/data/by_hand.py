@@ -35,12 +35,13 @@ class ByHand:
     page: str
     instead: str = "dataset=image_folder dataset.source.path=<folder> for any folder of images"
 
-    def found(self, root: Path, names: Sequence[str]) -> Path:
+    def found(self, root: Path, names: Sequence[str], called: str | None = None) -> Path:
         """Return the first file or folder of one of these names.
 
         Args:
             root: the folder that holds datasets.
             names: paths below one of ``folders``, in order of preference.
+            called: what a message calls them; None: the first name.
 
         Raises:
             UserError: there is none; the message names an archive that is still packed or damaged, or what to download.
@@ -53,8 +54,8 @@ class ByHand:
         for archive in (path for place in places for path in _archives(place, words)):
             raise UserError(self._told(archive) or f"{self.option}: {shown(archive)} is still packed; unpack it")
         raise UserError(
-            f"{self.option}: {' or '.join(dict.fromkeys(names))} is not in {shown(places[0])}; download {self.needed} "
-            f"from {self.page} and put them there, or type data_dir=<folder that has them>, or {self.instead}"
+            f"{self.option}: {called or names[0]} is not in {shown(places[0])}; download {self.needed} "
+            f"from {self.page} into it, or type data_dir=<folder that has them>, or {self.instead}"
         )
 
     def refuse_faulty(self, place: Path, word: str) -> None:

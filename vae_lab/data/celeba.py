@@ -24,7 +24,7 @@ _CELEBA = ByHand(
     "dataset=celeba",
     ("celeba", "CelebA", "celeba-dataset", ""),
     "img_align_celeba.zip (to be unpacked), list_attr_celeba.txt and list_eval_partition.txt",
-    "the page “Large-scale CelebFaces Attributes (CelebA) Dataset” of the Chinese University of Hong Kong",
+    "the page “Large-scale CelebFaces Attributes (CelebA) Dataset” of CUHK",
     "dataset=faces, which is drawn",
 )
 _ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv", "Anno/list_attr_celeba.txt")
@@ -79,7 +79,7 @@ def _files(here: ByHand, place: Path, names: list[str]) -> tuple[list[Path], tup
     Raises:
         UserError: one is missing; if this is because an archive is damaged or still packed, the message says so.
     """
-    folder = here.found(place, _IMAGES)
+    folder = here.found(place, _IMAGES, "img_align_celeba")
     present = {entry.name for entry in os.scandir(folder)}
     missing = [name for name in names if name not in present]
     if missing:

@@ -108,13 +108,13 @@ class Dataset(pl.LightningDataModule):
     def _split(self, val_share: float, limit: int | None) -> tuple[Examples, Examples]:
         """Return the training and the validation examples."""
         order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(0))
-        given = self.pool.given_validation
-        if given is None:
-            given = torch.zeros(len(self.pool), dtype=torch.bool)
-            given[order[: max(1, round(val_share * len(self.pool)))]] = True
         if self.kept:
             assert self.pool.labels is not None
             order = order[belongs(self.pool.labels, self.kept)[order]]
+        given = self.pool.given_validation
+        if given is None:
+            given = torch.zeros(len(self.pool), dtype=torch.bool)
+            given[order[: max(1, round(val_share * len(order)))]] = True
         val = self.pool.part(order[given[order]].sort().values)
         train = self.pool.part(order[~given[order]][:limit].sort().values)
         many = self.values.many

@@ -35,6 +35,7 @@ assert get_args(Name) == NAMES
 
 GRID = (3, 3, 3, 4, 6, 2, 2, 2, 4, 3)  # values of each factor: 62,208 faces
 SIGNED = ("smile", "yaw", "eye_distance", "light")  # in [−1, 1]; the others in [0, 1]
+NEUTRAL = 0.2  # no smile is nearer to 0, so that a face clearly smiles or not
 _AT_ONCE = 256  # faces between two steps of the progress bar
 
 
@@ -86,10 +87,11 @@ class Faces:
 def drawn_factors(n: int, correlation: float, correlated: Sequence[Name]) -> Tensor:
     """Return factors of n faces drawn at random, float [n, 10], always the same ones.
 
-    Each factor is a quantile of its distribution: uniform for the continuous ones, half of the faces with glasses, all
-    styles equally frequent. With probability |ρ|, the second of the correlated factors has the quantile of the first
-    (for ρ < 0: one minus it). Both distributions stay as they are, and the rank correlation of two continuous factors
-    is ρ; so is the correlation between glasses and long hair, each of which half of the faces have.
+    Each factor is a quantile of its distribution: uniform for the continuous ones, but for a gap between smiling and
+    not smiling (−0.2 to 0.2); half of the faces with glasses; all styles equally frequent. With probability |ρ|, the
+    second of the correlated factors has the quantile of the first (for ρ < 0: one minus it). Both distributions stay as
+    they are, and the rank correlation of two continuous factors is ρ; so is the correlation between glasses and long
+    hair, each of which half of the faces have.
     """
     draws = torch.Generator().manual_seed(0)
     quantiles = torch.rand(n, len(NAMES), generator=draws)
@@ -104,6 +106,8 @@ def from_quantiles(quantiles: Tensor) -> Tensor:
     """Return the factors at these quantiles of their distributions: [..., 10] in [0, 1) to the same shape."""
     columns = dict(zip(NAMES, quantiles.unbind(-1)))
     columns.update({name: 2 * columns[name] - 1 for name in SIGNED})
+    smiles = torch.where(columns["smile"] < 0, -1.0, 1.0)
+    columns["smile"] = smiles * (NEUTRAL + (1 - NEUTRAL) * columns["smile"].abs())
     columns["hair_style"] = (columns["hair_style"] * len(STYLES)).floor()
     columns["glasses"] = (columns["glasses"] >= 0.5).float()
     return torch.stack([columns[name] for name in NAMES], -1)

@@ -11,7 +11,13 @@ from vae_lab.data.published_array import PublishedArray
 from vae_lab.examples import Examples
 
 _FREY = PublishedArray(
-    ByHand("dataset=frey", ("frey", ""), "frey_rawface.mat", "the page “Data for MATLAB hackers” of Sam Roweis"),
+    ByHand(
+        "dataset=frey",
+        ("frey", ""),
+        "frey_rawface.mat",
+        "the page “Data for MATLAB hackers” of Sam Roweis",
+        "dataset=digits, which needs no file",
+    ),
     ("frey_rawface", "freyfaces", "freyface"),
     height=28,
     width=20,

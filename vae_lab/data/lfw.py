@@ -61,7 +61,7 @@ class LFW:
         first = _LFW.found(root, ["peopleDevTrain.txt", "peopleDevTrain.csv"])
         here, name = replace(_LFW, folders=("",)), _FOLDERS[self.alignment]
         lists = [first, here.found(first.parent, ["peopleDevTest.txt", "peopleDevTest.csv"])]
-        folder = here.found(first.parent, [f"{name}/{name}", name])  # archives of Kaggle hold it in one of its name
+        folder = here.found(first.parent, [f"{name}/{name}", name], name)  # Kaggle packs it twice
         train, test = ([folder / file for file in _listed(file)] for file in lists)
         about = {"alignment": self.alignment, **self.decoding.about}
         both = Examples(self.decoding.read([*train, *test]), None, preparation=about)

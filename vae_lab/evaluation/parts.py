@@ -27,7 +27,7 @@ def metrics_of(config: Node) -> dict[str, Any]:
     scores = anomaly_scores_of(config)
     given = {"scores": scores} if scores else {}
     metrics = _built(config, "metrics", lambda result: result in (Scores, Any, None), given)
-    if scores and not any(accepted(config["metrics"][name]["_target_"], given) for name in metrics):
+    if scores and metrics and not any(accepted(config["metrics"][name]["_target_"], given) for name in metrics):
         raise UserError(f"scores=[{','.join(scores)}] has no effect, since no metric reads it; add ood to metrics=")
     return metrics
 

@@ -31,7 +31,7 @@ class Sampled(Scoring):
         title = f"{evaluation.title}, sampler={name}"
         super().__init__(evaluation.data, evaluation.seed, evaluation.device, title, evaluation.progress)
         self.evaluation, self.fitted, self.about, self.name = evaluation, sampler, about, name
-        self.model, self.objective = evaluation.model, evaluation.objective
+        self.model, self.objective, self.trained = evaluation.model, evaluation.objective, evaluation
         self.prior = sampler if is_code_prior(sampler) else None
         self.sampler, self.known = source_of(sampler) + evaluation.labels_drawn, evaluation.scores
         if evaluation.scores.protocol.get("samplers", {}).get(name) == about:

@@ -15,7 +15,7 @@ from vae_lab.examples import Data
 from vae_lab.features.classifier import classifier_features, classifier_for
 from vae_lab.features.remembered import remembered
 from vae_lab.noise import SeededNoise
-from vae_lab.scores import Extractor, Generated, Metric, Scores
+from vae_lab.scores import Extractor, Generated, Metric, Scores, Trained
 from vae_lab.types import Progress, T
 
 VALIDATION, OTHER = "On validation examples", "Other scores"  # topics of scores
@@ -50,6 +50,7 @@ class Scoring(ABC):
     without_classifier = ""
     learnt_from = "pool"
     available: int | None = None
+    trained: Trained | None = None  # the model that made the images
     known = Scores({})
 
     def __init__(

@@ -54,6 +54,7 @@ class Evaluation(Scoring):
         self.model, self.objective = job.model, job.objective
         self.history = history or []
         self.ensemble: Sequence[Trained] = (self,)
+        self.trained: Trained | None = self
         if self.model.conditional:
             kind = "attributes" if data.attributes else "labels"
             self.conditioned_on = f"the {data.values.many}' {kind}"

@@ -1,6 +1,6 @@
 """Pictures of detected anomalies: the distribution of a score with its threshold, and the images with their errors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from vae_lab.figures.image_grids import caption, centres, image_grid, label_row, pick, show
 from vae_lab.figures.style import BLUE, ORANGE, literal, new_figure, number
-from vae_lab.metrics.anomaly_scores.judged import Judged
 from vae_lab.scores import Trained
 
 _BINS = 60
@@ -77,7 +76,7 @@ def histogram(found: Found, subtitle: str) -> Figure:
     return figure
 
 
-def sheet(found: Found, names: Sequence[str], judged: Judged, trained: Trained) -> Figure:
+def sheet(found: Found, names: Sequence[str], batches: Callable[[], Iterator[Tensor]], trained: Trained) -> Figure:
     """Draw images above their reconstructions and error maps, the most anomalous first; flagged ones are framed.
 
     An error map is |x − x̂|, the mean over the channels. All maps have one colour scale.
@@ -85,11 +84,11 @@ def sheet(found: Found, names: Sequence[str], judged: Judged, trained: Trained) 
     Args:
         found: the result of a score.
         names: the names of the first images in its order; so many are drawn.
-        judged: the images.
+        batches: starts a pass over the images, [b, C, H, W] at a time.
         trained: reconstructs them.
     """
     places = found.order[: len(names)].tolist()
-    x = pick(judged.batches(), places)
+    x = pick(batches(), places)
     with torch.inference_mode():
         x_hat = torch.cat([trained.reconstruct(part.to(trained.device)).cpu() for part in x.split(250)])
     errors = (x - x_hat).abs().mean(1)  # [n, H, W]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import MinLen
@@ -15,7 +15,7 @@ from vae_lab.figures.moving_codes import codes_of
 from vae_lab.figures.style import new_figure, number
 from vae_lab.latents.aggregate import Aggregate
 from vae_lab.latents.codes import encode
-from vae_lab.scores import Generated, Trained
+from vae_lab.scores import Generated
 
 Space = Literal["pixels", "codes"]
 
@@ -96,9 +96,9 @@ class Neighbours:
         return _Found(images.to(samples), distances, searched, "Euclidean")
 
     def _in_codes(self, generated: Generated, samples: Tensor) -> _Found | None:
-        if not hasattr(generated, "model"):
+        trained = generated.trained
+        if trained is None:
             return None
-        trained = cast(Trained, generated)
         searched = min(self.encoded_images, len(trained.data.train))
         known = codes_of(trained, "train", searched)
         aggregate = Aggregate.of(known)

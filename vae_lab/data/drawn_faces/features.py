@@ -30,7 +30,7 @@ def paint_eyes(face: Face) -> None:
         p = x / width
         arc = 1 - p * p  # 1 in the middle, 0 at the corners
         upper = -(0.034 + 0.072 * face.opening) * arc - 0.010 * side * p  # outer corners are higher
-        lower = (0.040 - 0.016 * face.happy) * arc - 0.010 * side * p
+        lower = (0.040 - 0.022 * face.happy) * arc - 0.010 * side * p
         bend = (1 + (1.6 * p * (upper - lower).detach() / width).square()).sqrt()
         inside = torch.maximum(upper - y, y - lower) / bend
         gap = canvas.cover(inside) * canvas.cover(x.abs() - width)
@@ -89,19 +89,19 @@ def paint_nose(face: Face) -> None:
 def paint_mouth(face: Face) -> None:
     """Paint the lips along a parabola that the smile bends, and teeth where a wide smile opens them."""
     canvas = face.canvas
-    where = canvas.window(-0.46, 0.20, 0.46, 0.53)
+    where = canvas.window(-0.46, 0.18, 0.46, 0.60)
     cx, narrow = face.across(0, 1.06)
-    width = (0.155 + 0.060 * face.happy) * narrow
-    x, y = where.x - cx, where.y - MOUTH_Y - 0.012 * face.happy
+    width = (0.165 + 0.075 * face.happy) * narrow
+    x, y = where.x - cx, where.y - MOUTH_Y + 0.022 * face.happy
     p = x / width
     arc = (1 - p * p).clamp_min(0)
-    line = face.bend * (0.045 - 0.085 * p * p)  # where the lips meet; below 0 is up
-    gap = 0.115 * (face.smile - 0.25).clamp_min(0) * arc
+    line = face.bend * (0.055 - 0.120 * p * p)  # where the lips meet; below 0 is up
+    gap = 0.125 * (face.smile - 0.1).clamp_min(0) * arc
     bow = 0.010 * bell(p / 0.16)  # of the upper lip
     top = line - (0.034 - 0.008 * face.happy) * arc.sqrt() + bow
     below = line + gap
     bottom = below + (0.046 - 0.006 * face.happy) * arc
-    bend = (1 + (0.17 * face.bend * p / width).square()).sqrt()
+    bend = (1 + (0.24 * face.bend * p / width).square()).sqrt()
     ends = canvas.cover(x.abs() - width)
 
     def between(upper: Tensor, under: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def _paint_dimples(canvas: Canvas, face: Face, width: Tensor) -> None:
     cx, narrow = face.across(0, 1.06)
     for side in (-1, 1):
         corner = cx + side * width
-        y = MOUTH_Y - 0.04 * face.bend
+        y = MOUTH_Y - 0.022 * face.happy - 0.06 * face.bend
         canvas.darken(where, 0.30 * soft(ellipse(where.x - corner, where.y - y, 0.02, 0.02), 0.03), COOL)
         fold = stroke(
             where.x, where.y, (cx + side * 0.115 * narrow, NOSE_Y), (corner + side * 0.045 * narrow, y), 0.002
