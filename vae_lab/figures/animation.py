@@ -19,7 +19,7 @@ from vae_lab.system.files import write_atomically
 
 Kind = Literal["gif", "webp", "none"]  # the setting of a figure; 'none' leaves the animation out
 
-_TILE = 90  # pixels: images are magnified by a whole number to about this width
+_TILE = 97  # pixels: images are magnified by a whole number to about this width, 28×28 to 84 and 64×64 to 128
 _TEXT = 12  # pixels: height of letters
 _INK, _PAPER = (40, 40, 40), (255, 255, 255)
 _SAMPLED = 8  # frames from which the palette of a GIF is made
@@ -93,7 +93,7 @@ def tiles(
     Args:
         images: are magnified by a whole number, so that each pixel stays a sharp square.
         columns: images in a row.
-        labels: one per image, or none.
+        labels: one per image, or none; of one line or several.
         heading: a line above the grid.
         pixels: the size to which images are magnified by the nearest whole number.
         gap: pixels between images; None: a few.
@@ -101,7 +101,8 @@ def tiles(
     height, width = images.shape[2:]
     scale = max(1, round(pixels / max(height, width)))
     wide, high = width * scale, height * scale
-    below, above = (_TEXT + 4 if labels else 0), (_TEXT + 8 if heading else 0)
+    lines = max((label.count("\n") + 1 for label in labels), default=0)
+    below, above = lines * (_TEXT + 4), (_TEXT + 8 if heading else 0)
     gap = max(2, scale) if gap is None else gap
     rows = -(-len(images) // columns)
     size = (gap + columns * (wide + gap), above + gap + rows * (high + below + gap))
@@ -112,7 +113,7 @@ def tiles(
         left, top = gap + place % columns * (wide + gap), above + gap + place // columns * (high + below + gap)
         frame.paste(picture.resize((wide, high), Image.Resampling.NEAREST), (left, top))
         if labels:
-            draw.text((left + wide / 2, top + high + 2), labels[place], _INK, small, anchor="ma")
+            draw.text((left + wide / 2, top + high + 2), labels[place], _INK, small, anchor="ma", align="center")
     return frame
 
 
@@ -128,8 +129,8 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _fitting(labels: Sequence[str], width: int) -> ImageFont.FreeTypeFont:
-    """The letters in which the longest label is no wider than so many pixels."""
-    longest = max((_font(_TEXT).getlength(label) for label in labels), default=0)
+    """The letters in which the longest line of the labels is no wider than so many pixels."""
+    longest = max((_font(_TEXT).getlength(line) for label in labels for line in label.split("\n")), default=0)
     return _font(_TEXT if longest <= width else max(6, int(_TEXT * width / longest)))
 
 
