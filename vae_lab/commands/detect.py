@@ -13,7 +13,7 @@ from vae_lab.config.names import slug
 from vae_lab.config.node import Node
 from vae_lab.config.paths import expanded
 from vae_lab.config.schema import check
-from vae_lab.config.settings import DetectConfig
+from vae_lab.config.settings_of_use import DetectConfig
 from vae_lab.data.given_images import GivenImages
 from vae_lab.errors import UserError
 from vae_lab.evaluation.detection import Detected, usable_scores

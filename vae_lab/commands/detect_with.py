@@ -6,7 +6,7 @@ from rich.console import Console
 
 from vae_lab.config.devices import device_for
 from vae_lab.config.node import Node
-from vae_lab.config.settings import DetectConfig
+from vae_lab.config.settings_of_use import DetectConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.trained import Evaluation
 from vae_lab.report.following import tracker

@@ -11,7 +11,7 @@ from vae_lab.config.make import make
 from vae_lab.config.node import Node
 from vae_lab.config.paths import expanded
 from vae_lab.config.schema import check
-from vae_lab.config.settings import ExploreConfig
+from vae_lab.config.settings_of_use import ExploreConfig
 from vae_lab.errors import UserError
 from vae_lab.evaluation.own_prior import put_own_prior
 from vae_lab.evaluation.trained import Evaluation

@@ -14,9 +14,7 @@ from vae_lab.config.node import Node, shown
 from vae_lab.config.parts import check_parts, reason
 from vae_lab.config.settings import (
     CompareConfig,
-    DetectConfig,
     EvaluateConfig,
-    ExploreConfig,
     FiguresConfig,
     ListConfig,
     SampleConfig,
@@ -24,7 +22,14 @@ from vae_lab.config.settings import (
     Settings,
     TrainConfig,
 )
-from vae_lab.config.settings_of_use import DecodeConfig, EncodeConfig, InterpolateConfig, ReconstructConfig
+from vae_lab.config.settings_of_use import (
+    DecodeConfig,
+    DetectConfig,
+    EncodeConfig,
+    ExploreConfig,
+    InterpolateConfig,
+    ReconstructConfig,
+)
 from vae_lab.errors import UserError, did_you_mean
 
 SCHEMAS: dict[str, type[Settings]] = {

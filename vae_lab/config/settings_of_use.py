@@ -1,9 +1,11 @@
-"""The settings of the commands that use the model of a run: encode, decode, reconstruct, interpolate."""
+"""Settings of the commands that use a run: encode, decode, reconstruct, interpolate, detect, explore."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from annotated_types import Ge, Le
+from pydantic import Field, PositiveFloat, PositiveInt
 
+from vae_lab.config.node import Node
 from vae_lab.config.settings import Accelerator, Settings, trust_field
 
 
@@ -88,3 +90,65 @@ class InterpolateConfig(ImagesConfig):
     to: str | None = Field(
         description="file to write, .npy; null: interpolated/<a>-<b>.npy in the run folder", examples=["line.npy"]
     )
+
+
+class DetectConfig(Settings):
+    """The settings of ``vae-lab detect``."""
+
+    run: str = Field(description="the run folder; for scores=waic, the folder of a sweep over seeds")
+    images: str | None = Field(
+        description="images to judge: a folder of image files, or a .npy, .npz, .mat or HDF5 array"
+    )
+    against: str | None = Field(
+        description="instead of images: a run of another dataset; the test images of each are anomalies for the other"
+    )
+    false_alarms: PositiveFloat = Field(
+        lt=1, description="largest share of normal images that are flagged", examples=[0.01]
+    )
+    held_out: PositiveInt | None = Field(
+        description="number of validation images that the threshold comes from; null: all", examples=[1000]
+    )
+    n: PositiveInt | None = Field(
+        description="with against=: number of test images of each run, a fixed random choice; null: all",
+        examples=[2000],
+    )
+    shown: PositiveInt = Field(description="number of images on the sheet, most anomalous first", examples=[24])
+    array: str | None = Field(description="name of the array, for a file of several", examples=["images"])
+    axes: list[str] | None = Field(
+        description="axes of the array, if its shape does not make them clear", examples=["[N,H,W,C]"]
+    )
+    range: float | list[float] | None = Field(
+        description="pixel values that mean black and white, if the file does not make them clear", examples=["[-1,1]"]
+    )
+    background: Literal["white", "black"] | None = Field(
+        description="colour over which transparent image files are laid", examples=["white"]
+    )
+    channels: Literal["grey", "rgb"] | None = Field(
+        description="convert RGB images to grey, or repeat grey images as RGB, to match the dataset"
+    )
+    out: str | None = Field(description="folder for the files; null: anomalies/<name of the images> in the run folder")
+    data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+    trust: list[str] = trust_field()
+    choices: dict[str, str | None] = Field(default_factory=dict)
+    accelerator: Accelerator
+    scores: Node
+    figures: Node = Field(default_factory=dict)  # holds the style alone
+
+
+class ExploreConfig(Settings):
+    """The settings of ``vae-lab explore``."""
+
+    run: str = Field(description="the run folder")
+    out: str | None = Field(
+        description="the HTML file to write; null: explorer.html in the run folder", examples=["mnist.html"]
+    )
+    points: Annotated[int, Ge(16), Le(10_000)] = Field(
+        description="largest number of test images in the page", examples=[1000]
+    )
+    weights: Literal["fp16", "fp32"] = Field(
+        description="how the page stores the decoder's matrices; fp32 doubles their size", examples=["fp32"]
+    )
+    open: bool = Field(description="open the page in a browser", examples=["true"])
+    data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")
+    trust: list[str] = trust_field()
+    choices: dict[str, str | None] = Field(default_factory=dict)
