@@ -88,6 +88,40 @@ def test_an_array_has_indices_and_gives_the_same_scores(detect, tmp_path):
     assert {int(row["index"]) for row in by_index[:4]} == {20, 21, 22, 23}
 
 
+def test_images_of_other_sizes_and_modes_are_brought_to_those_of_the_run(detect, tmp_path):
+    (tmp_path / "mixed").mkdir()
+    for i, (size, mode) in enumerate([((32, 32), "L"), ((20, 13), "RGB"), ((8, 8), "L")]):
+        Image.open(tmp_path / "pictures" / "00.png").resize(size).convert(mode).save(tmp_path / "mixed" / f"{i}.png")
+    ended = detect("digits", "images=mixed", "held_out=99")
+    assert ended.status == 0, ended.err
+    assert "2 of 3 images were brought to 8×8 grey like the images of this run" in ended.out
+    about = json.loads((tmp_path / "found" / "detection.json").read_text())["images"]
+    assert (about["kind"], about["values"]) == ("3 image files", "read as 0–255")
+    assert "brought to 8×8 grey" in about["notes"]
+    assert len(about["sha256"]) == 64
+    assert {row["file"] for row in rows(tmp_path / "found" / "recon.csv")} == {"0.png", "1.png", "2.png"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["images=nowhere"], "images=nowhere: no such file or folder; type images=<folder of images>, an image file, "
+                             "or an array (.npy, .npz, .mat, HDF5)"),
+        (["images=pictures", "false_alarms=0.001", "held_out=100"], "type false_alarms=0.01 or more"),
+        (["against=nowhere"], "against=nowhere: no such folder"),
+    ],
+)  # fmt: skip
+def test_errors_that_the_settings_show_come_before_anything_is_loaded(detect, monkeypatch, words, told):
+    def loaded(*_):
+        raise AssertionError("the model or the data were loaded")
+
+    monkeypatch.setattr("vae_lab.runs.run.make_data", loaded)
+    monkeypatch.setattr("vae_lab.runs.run.make_job_of", loaded)
+    ended = detect("digits", *words)
+    assert ended.status == 2
+    assert told in ended.err
+
+
 def test_nothing_is_overwritten_and_nothing_half_written(detect, tmp_path):
     assert detect("digits", "images=pictures").status == 0
     before = (tmp_path / "found" / "recon.csv").read_bytes()
@@ -147,3 +181,8 @@ def test_two_runs_are_compared_both_ways(detect, runs, tmp_path):
     ended = detect("digits", f"against={runs / 'digits'}", "out=other")
     assert ended.status == 2
     assert "both runs are of digits" in ended.err
+    ended = detect("outputs/sweeps/seeds", f"against={runs / 'some'}", "n=50", "scores=waic", "out=seeds")
+    assert ended.status == 0, ended.err  # the other run has no ensemble, so that one way remains
+    (row,) = rows(tmp_path / "seeds" / "both_ways.csv")
+    assert (row["score"], row["normal_images"]) == ("waic", "50")
+    assert "waic" in ended.out

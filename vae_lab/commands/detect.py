@@ -8,13 +8,14 @@ from rich.console import Console
 from torch import Tensor
 
 from vae_lab.commands.detect_pair import detect_pair
-from vae_lab.commands.detect_with import loaded
+from vae_lab.commands.detect_with import runs_of, trained_on
+from vae_lab.commands.images_of_user import AT_ONCE, given_for
 from vae_lab.config.names import slug
 from vae_lab.config.node import Node
 from vae_lab.config.paths import expanded
 from vae_lab.config.schema import check
 from vae_lab.config.settings_of_use import DetectConfig
-from vae_lab.data.given_images import GivenImages
+from vae_lab.data.images_for_model import ImagesForModel, refuse_missing
 from vae_lab.errors import UserError
 from vae_lab.evaluation.detection import Detected, usable_scores
 from vae_lab.evaluation.detection import detect as find
@@ -25,6 +26,7 @@ from vae_lab.figures.saving import save_figure
 from vae_lab.figures.style import Style, drawn_in
 from vae_lab.metrics.anomaly_scores.judged import AnomalyScore, Judged
 from vae_lab.metrics.common.conformal import exceedances
+from vae_lab.runs.run import Run
 from vae_lab.system.files import write_csv, write_json
 from vae_lab.system.unfinished import unfinished
 
@@ -46,18 +48,25 @@ def detect(config: Node, console: Console) -> None:
     if (settings.images is None) == (settings.against is None):
         raise UserError("type either images=<folder or array>, or against=<run of another dataset>")
     out = _out(settings)
-    trained = loaded(settings.run, "run", settings, console)
+    _refuse_early(settings)
+    runs = runs_of(settings.run, "run", settings)
+    others = [] if settings.against is None else runs_of(settings.against, "against", settings)
+    if settings.images is not None:
+        exceedances(settings.false_alarms, _held_out(settings, runs[0]))
+    trained = trained_on(runs, "run", settings, console)
     scores, notes = usable_scores(trained, anomaly_scores_of(config), scores_named(config))
     console.print(trained.title, style="bold", markup=False, highlight=False, soft_wrap=True)
     for note in notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     with unfinished(out, folder=True) as folder:
-        if settings.against is not None:
-            other = loaded(settings.against, "against", settings, console)
+        if settings.images is None:
+            other = trained_on(others, "against", settings, console)
             detect_pair(trained, other, config, settings.n, folder, console)
         else:
-            _detect_among(trained, scores, settings, folder, style_of(config), console)
+            given = given_for(settings, runs[0], settings.images)
+            held_out = _held_out(settings, runs[0])
+            _detect_among(trained, scores, given, held_out, settings, folder, style_of(config), console)
         folder.chmod(0o755)
         folder.replace(out)
     console.print(f"Everything is in {out}", markup=False, highlight=False, soft_wrap=True)
@@ -76,27 +85,42 @@ def _out(settings: DetectConfig) -> Path:
     return out
 
 
+def _refuse_early(settings: DetectConfig) -> None:
+    """Refuse, before any model or data are loaded, what the settings alone show to be wrong.
+
+    Raises:
+        UserError: the images are not there, or so few held-out images allow no rate as low as the one typed.
+    """
+    if settings.images is not None:
+        refuse_missing(settings.images)
+        if settings.held_out is not None:
+            exceedances(settings.false_alarms, settings.held_out)
+
+
+def _held_out(settings: DetectConfig, run: Run) -> int:
+    """The number of validation images that the threshold comes from."""
+    return min(settings.held_out or len(run.data.val), len(run.data.val))
+
+
 def _detect_among(
     trained: Evaluation,
     scores: Mapping[str, AnomalyScore],
+    given: ImagesForModel,
+    held_out: int,
     settings: DetectConfig,
     folder: Path,
     style: Style,
     console: Console,
 ) -> None:
     """Judge the given images by every score."""
-    held_out = min(settings.held_out or len(trained.data.val), len(trained.data.val))
-    exceedances(settings.false_alarms, held_out)  # refuses too low a rate before anything is computed
-    reading = (settings.range, settings.channels, settings.array, settings.axes, settings.background)
-    given = GivenImages(settings.images or "", trained.data.x_shape, *reading)
     for note in given.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     everything = torch.arange(len(given))
 
     def batches() -> Iterator[Tensor]:
         noise = trained.noise("given images, as received")
-        for index in everything.split(1000):
-            yield trained.data.as_received(given.at(index).to(trained.device), noise)
+        for index in everything.split(AT_ONCE):
+            yield trained.data.as_received(given.read(index.tolist()).to(trained.device), noise)
 
     judged = Judged(batches, "given images")
     found = find(trained, scores, judged, settings.false_alarms, held_out)
@@ -105,12 +129,15 @@ def _detect_among(
         flagged = f"{int(one.flagged.sum()):,} of {len(given):,} images flagged"
         line = f"{one.name}: {flagged}, those above {one.threshold:.4g}. {one.guarantee}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    about = {"run": str(settings.run), "images": given.about, "scores": [one.protocol for one in found]}
+    place = str(expanded(settings.images or ""))
+    notes = {"notes": " ".join(given.notes)} if given.notes else {}
+    images = {"images": place, **given.about, **notes, "sha256": given.digest()}
+    about = {"run": str(settings.run), "images": images, "scores": [one.protocol for one in found]}
     write_json(folder / "detection.json", about)
 
 
 def _write(
-    found: Detected, given: GivenImages, judged: Judged, trained: Evaluation, shown: int, folder: Path, style: Style
+    found: Detected, given: ImagesForModel, judged: Judged, trained: Evaluation, shown: int, folder: Path, style: Style
 ) -> None:
     """Write the table and the pictures of one score."""
     order = found.order

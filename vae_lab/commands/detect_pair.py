@@ -21,10 +21,11 @@ from vae_lab.evaluation.trained import Evaluation
 from vae_lab.figures.ood_roc import roc_figure
 from vae_lab.figures.saving import save_figure
 from vae_lab.figures.style import drawn_in
-from vae_lab.metrics.anomaly_scores.judged import AnomalyScore, Judged, finite
+from vae_lab.metrics.anomaly_scores.judged import AnomalyScore, Judged, finite, with_name
 from vae_lab.metrics.common.auroc import auroc_on_resamples, roc
 from vae_lab.metrics.common.detection import MEANINGS, detection
 from vae_lab.metrics.common.resampling import bootstrap_protocol, interval, resamples
+from vae_lab.report.terminal import print_notes
 from vae_lab.system.files import write_csv, write_json
 
 BOOTSTRAP = 100  # resamples for the intervals
@@ -50,9 +51,15 @@ def detect_pair(
     rows: list[dict[str, Any]] = []
     panels: list[dict[str, Any]] = []
     for model, other in ((first, second), (second, first)):
-        found, panel = _one_way(model, other, anomaly_scores_of(config), n)
-        rows += found
-        panels.append(panel)
+        scores = anomaly_scores_of(config)
+        missing = {name: why for name, score in scores.items() if (why := model.lacks(score))}
+        usable = {name: score for name, score in scores.items() if name not in missing}
+        if model is second:  # the caller has told it of the first
+            print_notes(console, [f"Trained on {model.data.name}: no {name}, {why}." for name, why in missing.items()])
+        if usable:
+            found, panel = _one_way(model, other, usable, n)
+            rows += found
+            panels.append(panel)
     write_csv(folder / "both_ways.csv", {key: [row[key] for row in rows] for key in rows[0]})
     about = {"models": [first.title, second.title], "meanings": MEANINGS, "anomalies": "the positive class",
              "interval": bootstrap_protocol(BOOTSTRAP, "images of both datasets"), "rows": rows}  # fmt: skip
@@ -86,8 +93,6 @@ def _one_way(
 
     rows, curves, labels = [], {}, {}
     for name, score in scores.items():
-        if model.lacks(score):  # the user has been told
-            continue
         score.fit(model)
         started = time.perf_counter()
         normal = Judged.of_split(model, "test", n, f"{model.data.name} test images")
@@ -102,7 +107,8 @@ def _one_way(
             "auroc_high": high, "normal_images": len(inliers), "anomalous_images": len(outliers),
             "images_per_second": round((len(inliers) + len(outliers)) / took, 1),
         })  # fmt: skip
-        curves[name], labels[name] = roc(outliers, inliers, FALSE_ALARMS), score.label.rpartition(", ")[0]
+        curves[name] = roc(outliers, inliers, FALSE_ALARMS)
+        labels[name] = with_name(name, score.label).rpartition(", ")[0]
     kind = f"trained on {model.data.name}, anomalies: {other.data.name}"
     return rows, {"kind": kind, "trained_on": model.data.name, "found": curves, "labels": labels}
 

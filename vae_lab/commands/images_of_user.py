@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vae_lab.config.make import make
 from vae_lab.config.paths import exists, expanded
-from vae_lab.config.settings_of_use import ImagesConfig
+from vae_lab.config.settings_of_use import DetectConfig, ImagesConfig
 from vae_lab.config.trust import trusting
 from vae_lab.data.corruption import drawn_binary
 from vae_lab.data.images_for_model import ImagesForModel, Reading, images_for_model
@@ -73,10 +73,7 @@ def images_of(settings: ImagesConfig, run: Run, path: str, called: str = "images
     """
     if path in SPLITS and not exists(path):
         return _of_split(run, path, settings)
-    reading = Reading(settings.range, settings.background, settings.array, settings.axes)
-    with trusting(run.trust):
-        source = make(run.config["dataset"]["source"])
-    given = images_for_model(path, run.model.x_shape, source, reading, called)
+    given = given_for(settings, run, path, called)
     y = settings.y if settings.y is not None or not run.model.conditional else _class_folders(given, run)
     binarize, seed = run.config["dataset"].get("binarize"), run.config["seed"]
 
@@ -89,6 +86,18 @@ def images_of(settings: ImagesConfig, run: Run, path: str, called: str = "images
     return UserImages(
         expanded(path).stem or "images", given.names, [*given.notes, *drawn], run.y_of(y, len(given)), blocks
     )
+
+
+def given_for(settings: ImagesConfig | DetectConfig, run: Run, path: str, called: str = "images") -> ImagesForModel:
+    """Return the images of a path in the shape of a run's images, read as its dataset reads its own.
+
+    Raises:
+        UserError: they cannot be read or brought to the shape.
+    """
+    reading = Reading(settings.range, settings.background, settings.array, settings.axes)
+    with trusting(run.trust):
+        source = make(run.config["dataset"]["source"])
+    return images_for_model(path, tuple(run.environment["x_shape"]), source, reading, called)
 
 
 def _class_folders(given: ImagesForModel, run: Run) -> list[str] | None:

@@ -97,7 +97,8 @@ class DetectConfig(Settings):
 
     run: str = Field(description="the run folder; for scores=waic, the folder of a sweep over seeds")
     images: str | None = Field(
-        description="images to judge: a folder of image files, or a .npy, .npz, .mat or HDF5 array"
+        description="images to judge: a folder of image files, an image file, or an array (.npy, .npz, .mat, HDF5); "
+        "other sizes and modes are brought to those of the run"
     )
     against: str | None = Field(
         description="instead of images: a run of another dataset; the test images of each are anomalies for the other"
@@ -122,9 +123,6 @@ class DetectConfig(Settings):
     )
     background: Literal["white", "black"] | None = Field(
         description="colour over which transparent image files are laid", examples=["white"]
-    )
-    channels: Literal["grey", "rgb"] | None = Field(
-        description="convert RGB images to grey, or repeat grey images as RGB, to match the dataset"
     )
     out: str | None = Field(description="folder for the files; null: anomalies/<name of the images> in the run folder")
     data_dir: str | None = Field(description="folder of the datasets, if not the one used in training")

@@ -24,6 +24,7 @@ from vae_lab.types import T
 
 LARGE = 2**30  # bytes of a compressed array above which it is unpacked into a file in the cache instead of memory
 _PICKLES = (".pkl", ".pickle", ".p")
+ARRAY = "an array (.npy, .npz, .mat, HDF5)"  # what users are told to give; pickled arrays are read, but not advised
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf", ".pkl", ".pickle", ".p")
 _OF_TORCH = "import numpy, torch; numpy.save('{new}', torch.load('{old}', weights_only=True).numpy())"
 _MATLAB = {"double": "float64", "single": "float32", "logical": "bool", "char": "U", "cell": "O", "struct": "O"}

@@ -1,6 +1,5 @@
 """Image files in a folder as images to score. All are read once to check them, and again when they are used."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vae_lab.data.image_bytes import Background, ImageReader
-from vae_lab.data.image_files import image_files, shown
+from vae_lab.data.image_files import digest_of, image_files, shown
 from vae_lab.data.image_opening import for_each, without_warnings
 from vae_lab.data.value_range import Range
 from vae_lab.errors import UserError
@@ -66,10 +65,7 @@ class GivenFolder:
 
     def digest(self) -> str:
         """Return the SHA-256 of the files."""
-        digest = hashlib.sha256()
-        for file in self.files:
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
+        return digest_of(self.files)
 
 
 def _described(shape: Shape) -> str:

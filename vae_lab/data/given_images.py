@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vae_lab.config.paths import expanded
-from vae_lab.data.array_file import SUFFIXES
+from vae_lab.data.array_file import ARRAY
 from vae_lab.data.array_images import Wording, array_images
 from vae_lab.data.array_layout import Sizes
 from vae_lab.data.given_folder import GivenFolder
@@ -72,9 +72,7 @@ class GivenImages:
     ) -> None:
         place, start = expanded(path), f"images={path}"
         if not place.exists():
-            raise UserError(
-                f"{start}: no such file or folder; type images=<folder of images>, or a file {', '.join(SUFFIXES)}"
-            )
+            raise UserError(f"{start}: no such file or folder; type images=<folder of images>, or {ARRAY}")
         self.notes: list[str] = []
         source: _Source
         if place.is_dir():

@@ -1,9 +1,11 @@
 """Which files of a folder are images: the suffixes that are read, links that are followed, files that are left out."""
 
+import hashlib
 import os
 import stat
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -34,6 +36,14 @@ def suffixes() -> frozenset[str]:
     from PIL import Image
 
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Return the SHA-256 of the content of files, one after the other."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass

@@ -17,12 +17,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vae_lab.config.paths import expanded
-from vae_lab.data.array_file import SUFFIXES
+from vae_lab.config.paths import exists, expanded
+from vae_lab.data.array_file import ARRAY
 from vae_lab.data.array_images import Wording, array_images
 from vae_lab.data.array_layout import Sizes
 from vae_lab.data.image_bytes import Background, ImageReader, pixels_of
-from vae_lab.data.image_files import image_files, shown, suffixes
+from vae_lab.data.image_files import digest_of, image_files, shown, suffixes
 from vae_lab.data.image_opening import for_each, without_warnings
 from vae_lab.data.listed_images import Decoding
 from vae_lab.data.value_range import Range, value_range
@@ -54,10 +54,28 @@ class ImagesForModel:
     names: list[str]  # of the files, relative to the folder; of an array, the positions
     folders: list[str]  # the name of the folder in which each file lies; empty for an array
     notes: list[str]  # sentences about how the images were read
+    about: dict[str, str]  # what they are and how their values were read, for the protocol
     read: Callable[[Sequence[int]], Tensor] = field(repr=False)  # positions [n] to [n, C, H, W] in [0, 1]
+    digest: Callable[[], str] = field(repr=False)  # SHA-256 of the files
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def named_by(self) -> str:
+        """What the names are: those of files, or the numbers of the images of an array."""
+        return "file" if self.folders else "index"
+
+
+def refuse_missing(path: str, called: str = "images") -> None:
+    """Refuse a path that is not there, before anything else is read.
+
+    Raises:
+        UserError: names what to type instead.
+    """
+    if not exists(expanded(path)):
+        choice = f"{called}=<folder of images>, an image file, or {ARRAY}"
+        raise UserError(f"{called}={path}: no such file or folder; type {choice}")
 
 
 def images_for_model(
@@ -79,9 +97,7 @@ def images_for_model(
     """
     place, start, reading = expanded(path), f"{called}={path}", reading or Reading()
     to_shape = _Shaping(x_shape, getattr(source, "decoding", None))
-    if not place.exists():
-        kinds = f"an image file, or an array in a file {', '.join(SUFFIXES)}"
-        raise UserError(f"{start}: no such file or folder; type {called}=<folder of images>, {kinds}")
+    refuse_missing(path, called)
     if place.is_dir() or place.suffix.lower() in suffixes():
         if reading.array or reading.axes:
             raise UserError(f"{start}: image files have no arrays; leave array= and axes= out")
@@ -117,11 +133,15 @@ def _of_files(place: Path, start: str, to_shape: "_Shaping", reader: ImageReader
         decoded(i)
 
     for_each(files, check)
+    black, white = reader.ends or (0, 255)
+    kind = f"{len(files):,} image file{'s' if len(files) > 1 else ''}"
     return ImagesForModel(
         names=[shown(file.relative_to(top)) for file in files],
         folders=[file.parent.name for file in files],
         notes=[*notes, *reader.notes(top), *to_shape.notes(len(files))],
+        about={"kind": kind, "values": f"read as {black:g}–{white:g}"},
         read=read,
+        digest=lambda: digest_of(files),
     )
 
 
@@ -138,7 +158,8 @@ def _of_array(place: Path, start: str, to_shape: "_Shaping", reading: Reading) -
         return torch.from_numpy(np.stack([to_shape(_picture(one, start), start) for one in levels])).float() / 255
 
     read([0])  # refuses what cannot be brought to the shape
-    return ImagesForModel([str(i) for i in range(images.count)], [], to_shape.notes(1), read)
+    about = {**images.about, "values": values.told}
+    return ImagesForModel([str(i) for i in range(images.count)], [], to_shape.notes(1), about, read, images.digest)
 
 
 def _picture(levels: np.ndarray, start: str) -> Image.Image:

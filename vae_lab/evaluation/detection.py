@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from vae_lab.errors import UserError
-from vae_lab.metrics.anomaly_scores.judged import AnomalyScore, Judged, finite
+from vae_lab.metrics.anomaly_scores.judged import AnomalyScore, Judged, finite, with_name
 from vae_lab.metrics.common.conformal import likely_rates, p_values, threshold
 from vae_lab.scores import Trained
 
@@ -116,5 +116,5 @@ def detect(
     for name, score in scores.items():
         score.fit(trained)
         of_images, of_normal = (finite(score(trained, some)) for some in (images, normal))
-        found.append(Detected(name, score.label, score.about, of_images, of_normal, false_alarms))
+        found.append(Detected(name, with_name(name, score.label), score.about, of_images, of_normal, false_alarms))
     return found

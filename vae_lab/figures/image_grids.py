@@ -32,9 +32,9 @@ def show(axes: Axes, picture: np.ndarray) -> None:
     axes.set_axis_off()
 
 
-def centres(columns: int, width: int) -> list[float]:
+def centres(columns: int, width: int, gap: int = 1) -> list[float]:
     """Return the horizontal centre of each column of a grid in pixels; ``width`` is that of an image."""
-    return [(column + 0.5) * (width + 1) for column in range(columns)]
+    return [gap + column * (width + gap) + (width - 1) / 2 for column in range(columns)]
 
 
 def caption(

@@ -11,6 +11,12 @@ from vae_lab.metrics.common.image_terms import ImageTerms, image_terms
 from vae_lab.scores import Trained
 
 
+def with_name(name: str, label: str) -> str:
+    """Return the label of a score with its name before it, as users type it: ``elbo (−ELBO), nats``."""
+    quantity, _, unit = label.rpartition(", ")
+    return f"{name}, {unit}" if quantity.lower() == name else f"{name} ({quantity}), {unit}"
+
+
 @dataclass
 class Judged:
     """n examples to judge, as the model receives them.

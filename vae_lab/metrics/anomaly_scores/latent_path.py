@@ -32,7 +32,7 @@ class LatentPath:
         images: number of training examples that the tails are fitted on, a fixed random choice.
     """
 
-    label = "latent path, nats"
+    label = "latent_path, nats"
     needs = ("continuous",)
 
     def __init__(self, joined: Joined = "copod", images: PositiveInt = 10_000) -> None:

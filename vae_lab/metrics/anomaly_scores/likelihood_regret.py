@@ -33,7 +33,7 @@ class LikelihoodRegret:
         at_once: number of images that are optimised at once.
     """
 
-    label = "likelihood regret, nats"
+    label = "likelihood_regret, nats"
     needs = ("posterior", "gaussian")
 
     def __init__(
