@@ -10,6 +10,7 @@ from vae_lab.data.celeba import CelebA
 from vae_lab.data.image_bytes import pixels_of
 from vae_lab.data.image_folder import ImageFolder
 from vae_lab.data.images_for_model import Reading, images_for_model
+from vae_lab.data.mvtec import MVTec
 from vae_lab.data.omniglot import Omniglot
 from vae_lab.errors import UserError
 
@@ -79,8 +80,8 @@ def test_transparency_and_ranges_are_read_as_in_the_dataset_unless_they_are_type
     Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(tmp_path / "a.png")
     folder = str(tmp_path)
     assert "type background=white or background=black" in refusal(folder, (3, 8, 8))
-    source = ImageFolder(folder, background="white")
-    assert every(images_for_model(folder, (3, 8, 8), source)).min() == 1
+    for source in (ImageFolder(folder, background="white"), MVTec("bottle", 8, 8, background="white")):
+        assert every(images_for_model(folder, (3, 8, 8), source)).min() == 1
     black = Reading(background="black", range=255)
     assert every(images_for_model(folder, (3, 8, 8), source, black)).max() == 0
 

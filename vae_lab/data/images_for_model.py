@@ -109,7 +109,8 @@ def images_for_model(
 
 def _reader(source: object, reading: Reading) -> ImageReader:
     """Return a reader with the options of the user and, where they say nothing, with those of the dataset."""
-    of_source = getattr(source, "reader", None)
+    decoding = getattr(source, "decoding", None)
+    of_source = getattr(source, "reader", decoding.reader if isinstance(decoding, Decoding) else None)
     own = of_source if isinstance(of_source, ImageReader) else ImageReader("")
     ends = list(own.ends) if own.ends else None
     return ImageReader("", reading.background or own.background, ends if reading.range is None else reading.range)

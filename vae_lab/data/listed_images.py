@@ -47,6 +47,11 @@ class Decoding:
         return int(self.memory_gb * 2**30)
 
     @property
+    def reader(self) -> ImageReader:
+        """Reads a file with the options of the dataset for transparency and values."""
+        return ImageReader("dataset.source.", self.background, self.range)
+
+    @property
     def about(self) -> dict[str, Any]:
         """The crop, for protocols: scores of images that were cut differently are not comparable."""
         return {"crop": self.crop or "whole images"}
@@ -81,7 +86,7 @@ class Decoding:
         return image.crop((left, top, left + self.crop, top + self.crop))
 
     def _decode(self, files: Sequence[Path], out: np.ndarray) -> None:
-        reader = ImageReader("dataset.source.", self.background, self.range)
+        reader = self.reader
 
         def decode(i: int) -> None:
             out[i] = self._bytes(self.cropped(reader.read(files[i]), files[i]))
