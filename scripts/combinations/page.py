@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from combinations.options import all_cells, choices
+from combinations.parts import nodes
 from combinations.trying import Outcome, Result
 
 INTRODUCTION = """# What works with what
@@ -40,6 +41,7 @@ Each model is trained for two epochs on drawn images of 9×9 with labels and kno
 that was stopped, with the same curves as an undisturbed one; *stack* is two jobs of a sweep with `launcher=vectorized`,
 which train as one; *load_run* is the function for notebooks. *compile* (`compile=true`) and *ddp* (two processes)
 take long, and are tried with one model of each class at most. A row with further words is a run with these options.
+The commands `encode`, `decode`, `reconstruct`, `interpolate`, `detect` and `explore` are not among them yet.
 """
 SECTIONS = {"command": COMMANDS, "sampler": "## Samplers\n", "metric": "## Metrics\n", "figure": "## Figures\n"}
 
@@ -86,12 +88,20 @@ def page(outcomes: Sequence[Outcome], results: Results, leaders: Sequence[str], 
     parts += ["", *table(outcomes, ["posterior", "prior", "quantizer"], notes)]
     for group, heading in SECTIONS.items():
         parts += ["", heading, *table_of_results(results, group, notes)]
+        if later := not_tried(results, group):
+            parts += ["", f"Added after these runs were tried, and not in the table yet: {listed(later)}."]
         if group == "command" and not any(one.name == "ddp" for several in results.values() for one in several):
             parts += ["", "*compile* and *ddp* were left out this time (`--quick`)."]
         if group == "command" and (untried := [name for name in models_in(outcomes) if name not in results]):
             parts.append(f"Runs of these models were not tried: {listed(untried)}.")
     parts += ["", "## Reasons\n", "`…` stands for the model or another choice of the combination.", "", *notes.lines()]
     return "\n".join(parts) + "\n"
+
+
+def not_tried(results: Results, group: str) -> list[str]:
+    """The options of ``conf/`` that no run was tried with, although others of their group were."""
+    tried = {one.name for several in results.values() for one in several if one.group == group}
+    return [name for name, _ in nodes(f"{group}s") if name not in tried] if tried and group in PARTS else []
 
 
 def listed(names: Iterable[str]) -> str:
@@ -116,6 +126,7 @@ def table(outcomes: Sequence[Outcome], axes: Sequence[str], notes: Footnotes) ->
     return rows(heads, columns, models_in(outcomes), entry)
 
 
+PARTS = ("metric", "figure")
 READ = ("posterior", "prior", "quantizer")
 
 

@@ -22,13 +22,19 @@ QUICK = {"samples": 20, "images": 8, "bootstrap": 2, "draws": 2, "votes": 8, "ma
 OTHERWISE = {"dci": {"trees": "forest"}}  # boosted trees take a minute
 
 
-def single(group: str) -> Iterator[tuple[str, Any]]:
-    """The metrics or figures of ``conf/`` that are no lists of others, made with small numbers."""
+def nodes(group: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The settings of the metrics or figures of ``conf/`` that are no lists of others."""
     for name, path in groups()[group].items():
         node = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(name)
         if isinstance(node, dict):
-            small = {key: smaller(value, key, QUICK) for key, value in node.items()} | OTHERWISE.get(name, {})
-            yield name, make(resolved(small, raw()))
+            yield name, node
+
+
+def single(group: str) -> Iterator[tuple[str, Any]]:
+    """These metrics or figures, made with small numbers."""
+    for name, node in nodes(group):
+        small = {key: smaller(value, key, QUICK) for key, value in node.items()} | OTHERWISE.get(name, {})
+        yield name, make(resolved(small, raw()))
 
 
 def metrics(evaluation: Evaluation) -> Iterator[Result]:

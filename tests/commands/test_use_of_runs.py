@@ -102,7 +102,12 @@ def test_a_line_between_files_or_test_images(cli, here):
         (["encode", "images=test", "background=white"], "background=: images=test is the dataset of the run"),
         (["decode", "codes=images/0.png"], "codes are read from .csv, .npy, .parquet"),
         (["decode", "codes=nowhere.csv"], "codes=nowhere.csv: no such file"),
-        (["decode", "codes=wide.npy"], "codes=wide.npy: 4 codes in a row; an image of this run has 3"),
+        (
+            ["decode", "codes=wide.npy"],
+            "codes=wide.npy: 4 values per image, and this run has 3; the codes are those of another run",
+        ),
+        (["interpolate", "b=1"], "a is needed; type a=<image file, or the number of a test image>"),
+        (["encode"], "images is needed; type images=<folder, image file or array file>, or images=test, val or train"),
         (["interpolate", "a=images", "b=images/0.png"], "a=images: 5 images; type a=<one image file>"),
         (["interpolate", "a=360", "b=0"], "a=360: the test images are numbered from 0 to 359"),
         (["interpolate", "a=0", "b=1", "steps=1"], "steps=1: must be greater than or equal to 2; type steps=9"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vae_lab.figures.animation import Animation, encoded, save_animation, tiles
+from vae_lab.figures.animation import Animation, encoded, remove_animations, save_animation, tiles
 
 
 def frames(n: int = 4) -> list[Image.Image]:
@@ -73,3 +73,24 @@ def test_a_long_label_is_written_small_enough_for_its_tile():
     assert right.getextrema() == ((255, 255),) * 3  # nothing reaches into the other tile
     left = frame.crop((0, frame.height - 14, frame.width // 2, frame.height))
     assert left.getextrema()[0][0] < 150
+
+
+def test_a_dot_shows_the_place_and_a_line_that_is_too_long_is_left_out():
+    images = torch.ones(2, 1, 28, 28)
+    plain, start, end = (tiles(images, 2, position=position) for position in (None, 0.0, 1.0))
+    above = start.height - plain.height
+    assert start.size == end.size
+    dark = [
+        [x for x in range(one.width) if one.getpixel((x, above // 2))[0] < 100] for one in (start, end)
+    ]  # the dot, on a line of light grey
+    assert max(dark[0]) < start.width / 2 < min(dark[1])
+    assert tiles(images, 2, footer="seed 0").height > plain.height
+    assert tiles(images, 2, footer="a long line " * 30).size == plain.size
+
+
+def test_animations_of_other_formats_are_removed(tmp_path):
+    for kind in ("gif", "webp"):
+        save_animation(Animation(frames(), kind=kind), tmp_path, "a")
+    save_animation(Animation(frames()), tmp_path, "another")
+    remove_animations(tmp_path, "a", but="webp")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.webp", "another.gif"]

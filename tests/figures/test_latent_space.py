@@ -110,7 +110,9 @@ def test_the_perplexity_that_is_named_is_the_one_that_was_used(monkeypatch):
 
 
 def test_each_class_has_its_colour_and_is_named_among_its_points():
-    figure, q = draw(2)
+    q = Normal(0.1 * torch.randn(60, 2, generator=gen()), torch.full((60, 2), -2.0))
+    q.mu[:, 0] += torch.arange(60) % 3
+    figure = LatentSpace()(FakeTrained(labelled(60), posterior=q))
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["class0", "class1", "class2"]
     assert [text.get_text() for text in axes.texts] == ["class0", "class1", "class2"]
@@ -119,6 +121,12 @@ def test_each_class_has_its_colour_and_is_named_among_its_points():
     of_second = np.abs(drawn - colours[1]).max(1) < 1e-6
     assert rows(points(figure)[of_second]) == rows(q.mu[1::3])
     np.testing.assert_allclose(axes.texts[1].xy, np.median(q.mu[1::3], 0), rtol=1e-6)
+
+
+def test_classes_that_lie_on_top_of_each_other_are_named_in_the_legend_alone():
+    figure, _ = draw(2)
+    assert len(figure.axes[0].get_legend().get_texts()) == 3
+    assert not figure.axes[0].texts
 
 
 def test_points_are_drawn_in_a_random_order():
@@ -134,13 +142,13 @@ def boxes_of(axes) -> list:
 def test_names_of_classes_at_the_same_place_are_moved_apart():
     q = Normal(torch.zeros(60, 2), torch.zeros(60, 2))
     q.mu[0] = 1.0  # otherwise all points are equal
-    (axes,) = LatentSpace()(FakeTrained(labelled(60, classes=5), posterior=q)).axes
+    (axes,) = LatentSpace()(FakeTrained(labelled(60, classes=21), posterior=q)).axes  # too many for a legend
     axes.figure.draw_without_rendering()
     boxes = boxes_of(axes)
-    assert len(boxes) == 5
+    assert len(boxes) == 21
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-    assert [text.xy for text in axes.texts] == [(0, 0)] * 5  # a line leads to where they belong
-    assert sum(text.arrow_patch.get_visible() for text in axes.texts) >= 4
+    assert [text.xy for text in axes.texts] == [(0, 0)] * 21  # a line leads to where they belong
+    assert sum(text.arrow_patch.get_visible() for text in axes.texts) >= 20
 
 
 def test_boxes_that_do_not_overlap_stay_where_they_are():
@@ -158,7 +166,8 @@ def test_many_boxes_at_one_place_are_separated():
 def test_a_class_without_images_is_left_out():
     images = labelled(12, classes=2)
     images.classes = ("a", "b", "never seen")
-    figure = LatentSpace()(FakeTrained(images, posterior=Normal(torch.randn(12, 2), torch.zeros(12, 2))))
+    mu = 0.1 * torch.randn(12, 2, generator=gen()) + torch.arange(12)[:, None] % 2
+    figure = LatentSpace()(FakeTrained(images, posterior=Normal(mu, torch.zeros(12, 2))))
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b"]
     assert [text.get_text() for text in figure.axes[0].texts] == ["a", "b"]
 

@@ -107,11 +107,23 @@ def test_the_middle_of_a_line_is_the_image_of_the_mean_code(dense):
 
 
 @pytest.mark.parametrize(
-    ("level", "which"), [(None, "top level of 3"), (1, "level 1 below the top of 3"), ("all", "all 3 levels")]
+    ("level", "which"),
+    [
+        (None, "top level of 3 (2 dimensions)"),
+        (1, "level 1 below the top of 3 (3 dimensions)"),
+        ("all", "all 3 levels"),
+    ],
 )
 def test_the_title_names_the_levels_that_move(level, which):
     figure = Interpolation(rows=1, steps=2, level=level, animation="none")(trained_with(*KINDS["ladder"]))
-    assert figure.get_suptitle() == f"Linear interpolation between test images A and B, {which}\na title"
+    title = figure.get_suptitle().replace("\n", " ")
+    assert title == f"Linear interpolation between test images A and B, {which} a title"
+
+
+def test_the_title_names_the_level_of_the_other_figures():
+    made = trained_with(*KINDS["ladder"])
+    for figure in (Traversal(animation="none"), Manifold(size=2), JDiagram(size=2)):
+        assert "top level of 3 (2 dimensions)" in figure(made).get_suptitle().replace("\n", " ")
 
 
 def test_linear_and_spherical_lines_stand_below_each_other(dense):
@@ -132,7 +144,9 @@ def test_between_classes_the_ends_are_the_mean_codes(dense):
 
 def test_between_classes_of_a_conditional_model_the_label_moves_alone():
     made = trained_with(*KINDS["conditional"])
-    figure = Interpolation(rows=1, steps=3, between="classes", animation="none")(made)
+    figure = Interpolation(rows=1, steps=3, between="classes", path="both", animation="none")(made)
+    assert texts(figure.axes[0]) == ["0 → 1"]  # the code stays, so that both paths are one
+    assert figure.get_suptitle().replace("\n", " ").startswith("The label moves from one class to the next")
     place = int((made.data.test.labels == 0).nonzero()[0])
     x = torch.cat([batch.x for batch in made.data.batches("test")])[[place]]
     z = encode(made.model, x, torch.tensor([0]), made.noise).mean.expand(3, -1)
@@ -170,8 +184,8 @@ def test_inactive_dimensions_are_left_out_and_counted(dense, monkeypatch):
     assert texts(figure.axes[0])[0] == "z[2], 2.00 nats"
     assert "1 more not shown, 2 inactive left out" in figure.get_suptitle().replace("\n", " ")
     monkeypatch.setattr(dense, "kl", lambda *_, **__: 0 * kl)
-    assert Traversal()(dense) is None
-    assert Traversal().animation(dense) is None
+    with pytest.raises(UserError, match=r"a KL of 0\.01 nats, .*; the highest is 0 nats; train longer"):
+        Traversal()(dense)
 
 
 def test_a_traversal_around_an_image_keeps_its_other_dimensions(dense):
@@ -223,6 +237,8 @@ def test_above_two_dimensions_those_of_the_highest_kl_are_shown(dense, monkeypat
     assert Manifold(size=3, dimensions=[2, 0])(dense).axes[0].get_xlabel().startswith("z[2]")
     with pytest.raises(UserError, match="the codes have dimensions 0 to 3"):
         Manifold(dimensions=[0, 4])(dense)
+    with pytest.raises(UserError, match=r"dimensions=\[1, 1\]: a plane has two different dimensions"):
+        Manifold(dimensions=[1, 1])(dense)
 
 
 def test_a_manifold_is_in_a_set_of_figures_for_two_dimensions_only(dense, plane):

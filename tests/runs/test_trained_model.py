@@ -95,9 +95,15 @@ def test_labels_are_those_that_are_typed(trained):
     [
         (lambda run, x: run.encode(x[0]), r"x of shape \[1, 8, 8\]; images \[N, 1, 8, 8\] are needed"),
         (lambda run, x: run.encode((x * 255).byte()), r"type x.float\(\) / 255"),
+        (lambda run, x: run.encode(2 * x - 1), r"x holds values that are from -1 to 1, .* floats in \[0, 1\]"),
+        (lambda run, x: run.reconstruct(x / 0), "x holds values that are NaN or infinite"),
+        (lambda run, x: run.sample(0), "n=0: at least one example is drawn; type n=16"),
         (lambda run, x: run.encode(x, y=3), "y=3: this run is not conditional"),
         (lambda run, x: run.encode(x, y=torch.tensor([3])), "this run is not conditional"),
-        (lambda run, x: run.decode(torch.zeros(2, 5)), "5 codes in a row; an image of this run has 3"),
+        (
+            lambda run, x: run.decode(torch.zeros(2, 5)),
+            "5 values per image, and this run has 3; the codes are those of",
+        ),
         (lambda run, x: run.interpolate(x[0], x[1], steps=1), "steps=1: a line has two ends"),
     ],
 )

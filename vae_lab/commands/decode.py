@@ -18,6 +18,7 @@ from vae_lab.figures.named_images import MOST, named_images, short
 from vae_lab.figures.saving import png_of_figure
 from vae_lab.inference import code_sizes
 from vae_lab.latents.code_files import SUFFIXES, Table, read_codes
+from vae_lab.latents.levels import divided
 from vae_lab.report.following import tracker
 from vae_lab.report.terminal import print_plainly
 from vae_lab.report.titles import title_of
@@ -46,15 +47,16 @@ def decode(config: Node, console: Console) -> None:
     run.job.to(device_for(settings.accelerator))
     discrete = code_sizes(run.model) and matrix.dtype.kind in "iu"
     codes = torch.from_numpy(matrix.astype("int64" if discrete else "float32"))
+    try:
+        divided(run.model, codes)  # before y, which of another run's table is another one, too
+    except UserError as why:
+        raise UserError(f"{start}: {why}") from why
     typed: Given | None = settings.y
     y = run.y_of(typed if typed is not None or not run.model.conditional else _y_of_file(others, run), len(codes))
     count, follow = len(codes), tracker(console)
 
     def decoded(rows: slice) -> Tensor:
-        try:
-            return run.decode(codes[rows], None if y is None else y[rows])
-        except UserError as why:
-            raise UserError(f"{start}: {why}") from why
+        return run.decode(codes[rows], None if y is None else y[rows])
 
     def blocks() -> Iterator[Tensor]:
         starts = range(0, count, AT_ONCE)

@@ -14,6 +14,7 @@ from vae_lab.config.schema import check
 from vae_lab.config.settings_of_use import ReconstructConfig
 from vae_lab.figures.named_images import MOST, named_images, short
 from vae_lab.figures.saving import png_of_figure
+from vae_lab.figures.style import significant
 from vae_lab.report.following import tracker
 from vae_lab.report.terminal import print_notes, print_plainly
 from vae_lab.report.titles import title_of
@@ -70,7 +71,7 @@ def pairs(run: Run, x: Tensor, x_hat: Tensor, names: Sequence[str], count: int, 
         count: the number of all images.
         more: a further line of text for each image.
     """
-    texts = [f"{short(name)}\nMSE {error:.2g}" for name, error in zip(names, errors(x, x_hat).tolist())]
+    texts = [f"{short(name)}\nMSE {significant(error, 2)}" for name, error in zip(names, errors(x, x_hat).tolist())]
     if more:
         texts = [f"{text}\n{line}" for text, line in zip(texts, more)]
     which = f"The first {len(x)} of {count:,} images" if len(x) < count else "Images"

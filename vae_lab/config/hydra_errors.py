@@ -41,6 +41,14 @@ def register_resolvers() -> None:
         OmegaConf.register_new_resolver(name, _rounded(name, compute), replace=True)
 
 
+def _example(key: str, command: str) -> str:
+    """What can be typed for a key of a command."""
+    from vae_lab.config.schema import SCHEMAS
+
+    field = SCHEMAS[command].model_fields.get(key) if command in SCHEMAS else None
+    return str(field.examples[0]) if field is not None and field.examples else "…"
+
+
 def _rounded(name: str, compute: Callable[[float, float], float]) -> Callable[[float, float], float]:
     """Return a resolver whose result has 12 significant digits, so that 1 − 0.95 is 0.05 in names and results."""
 
@@ -62,7 +70,7 @@ def explain_hydra(error: Exception, command: str = "train") -> str | None:
         return _not_readable(error.override or "", text)
     if isinstance(error, MissingMandatoryValue):
         key = getattr(error, "full_key", None) or text
-        return f"{key} is needed; type {key}=…"
+        return f"{key} is needed; type {key}={_example(key, command)}"
     several = re.search(r"Ambiguous value for argument '([^=]+)=([^']*)'", text)
     if several:
         key, values = several.groups()

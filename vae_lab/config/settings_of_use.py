@@ -44,7 +44,8 @@ class ImagesConfig(UseConfig):
 def _images() -> Any:
     return Field(
         description="a folder of image files, an image file, an array (.npy, .npz, .mat, HDF5), or images of the run's "
-        "dataset: test, val or train; other sizes and modes are brought to those of the run"
+        "dataset: test, val or train; other sizes and modes are brought to those of the run",
+        examples=["<folder, image file or array file>, or images=test, val or train"],
     )
 
 
@@ -61,7 +62,10 @@ class EncodeConfig(ImagesConfig):
 class DecodeConfig(UseConfig):
     """The settings of ``vae-lab decode``."""
 
-    codes: str = Field(description="file of codes: .csv, .npy or .parquet, as vae-lab encode writes them")
+    codes: str = Field(
+        description="file of codes: .csv, .npy or .parquet, as vae-lab encode writes them",
+        examples=["<file .csv, .npy or .parquet, as vae-lab encode writes it>"],
+    )
     to: str | None = Field(
         description="file to write, .npy; null: decoded/<name of the codes>.npy in the run folder",
         examples=["images.npy"],
@@ -81,8 +85,13 @@ class ReconstructConfig(ImagesConfig):
 class InterpolateConfig(ImagesConfig):
     """The settings of ``vae-lab interpolate``."""
 
-    a: str | int = Field(description="image at which the line begins: an image file, or the number of a test image")
-    b: str | int = Field(description="image at which the line ends")
+    a: str | int = Field(
+        description="image at which the line begins: an image file, or the number of a test image",
+        examples=["<image file, or the number of a test image>"],
+    )
+    b: str | int = Field(
+        description="image at which the line ends", examples=["<image file, or the number of a test image>"]
+    )
     steps: int = Field(ge=2, description="number of decoded codes, the two reconstructions among them", examples=[9])
     line: Literal["linear", "spherical"] = Field(
         description="a straight line between the codes, or a line on a great circle"

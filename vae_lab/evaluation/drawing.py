@@ -15,7 +15,7 @@ from vae_lab.evaluation.needs import note_without_results, usable, without_resul
 from vae_lab.evaluation.sampled import Sampled
 from vae_lab.evaluation.scoring import Scoring
 from vae_lab.evaluation.trained import Evaluation
-from vae_lab.figures.animation import Animation, encoded, save_animation
+from vae_lab.figures.animation import Animation, encoded, remove_animations, save_animation
 from vae_lab.figures.saving import png_of_figure, save_figure
 from vae_lab.figures.style import Style, drawn_in
 from vae_lab.report.loggers import Logger, log_figure, log_video
@@ -45,7 +45,7 @@ def draw(
 ) -> Drawn:
     """Draw every figure that applies into ``figures/``; a figure that is there is replaced when the new one is whole.
 
-    Beside a figure that has a moving version stands its animation.
+    Beside a figure that has a moving version stands its animation; an earlier one in another format is removed.
 
     Args:
         scoring: what is drawn.
@@ -75,7 +75,10 @@ def draw(
         result.files += files
         if loggers:
             _log(figure, files, style, loggers, step)
-        if moving := _moving(name, plot, scoring, run_dir):
+        moving = _moving(name, plot, scoring, run_dir)
+        if hasattr(plot, "frame") or hasattr(plot, "animation"):
+            remove_animations(run_dir / "figures", name + suffix, moving.kind if moving else None)
+        if moving:
             result.files.append(save_animation(moving, run_dir / "figures", name + suffix))
             for logger in loggers:
                 log_video(logger, name + suffix, encoded(moving, "gif"), step)

@@ -8,7 +8,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from matplotlib import get_data_path
@@ -21,7 +21,9 @@ Kind = Literal["gif", "webp", "none"]  # the setting of a figure; 'none' leaves 
 
 _TILE = 97  # pixels: images are magnified by a whole number to about this width, 28×28 to 84 and 64×64 to 128
 _TEXT = 12  # pixels: height of letters
-_INK, _PAPER = (40, 40, 40), (255, 255, 255)
+_SMALL = 10  # and of those of the line at the bottom
+_TRACK = 12  # pixels: height of the line that shows the position
+_INK, _FAINT, _PAPER = (40, 40, 40), (140, 140, 140), (255, 255, 255)
 _SAMPLED = 8  # frames from which the palette of a GIF is made
 
 
@@ -80,6 +82,13 @@ def save_animation(animation: Animation, folder: Path, name: str) -> Path:
     return path
 
 
+def remove_animations(folder: Path, name: str, but: Kind | None = None) -> None:
+    """Remove earlier animations of a figure, which no longer belong to it, except the one of a format."""
+    for kind in get_args(Kind):
+        if kind != but:
+            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+
+
 def tiles(
     images: Tensor,
     columns: int,
@@ -87,6 +96,8 @@ def tiles(
     heading: str = "",
     pixels: int = _TILE,
     gap: int | None = None,
+    position: float | None = None,
+    footer: str = "",
 ) -> Image.Image:
     """One frame: images [N, C, H, W] in [0, 1] in a grid, each with a label below it.
 
@@ -97,24 +108,40 @@ def tiles(
         heading: a line above the grid.
         pixels: the size to which images are magnified by the nearest whole number.
         gap: pixels between images; None: a few.
+        position: how far the frame is from one end of the movement to the other, 0 to 1, which a dot on a line above
+            the grid shows; None: no line.
+        footer: a line below the grid, such as the run's key settings; left out where it is wider than the grid.
     """
     height, width = images.shape[2:]
     scale = max(1, round(pixels / max(height, width)))
     wide, high = width * scale, height * scale
     lines = max((label.count("\n") + 1 for label in labels), default=0)
-    below, above = lines * (_TEXT + 4), (_TEXT + 8 if heading else 0)
+    below, above = lines * (_TEXT + 4), (_TEXT + 8) * bool(heading) + _TRACK * (position is not None)
     gap = max(2, scale) if gap is None else gap
     rows = -(-len(images) // columns)
-    size = (gap + columns * (wide + gap), above + gap + rows * (high + below + gap))
-    frame = Image.new("RGB", size, _PAPER)
+    size = [gap + columns * (wide + gap), above + gap + rows * (high + below + gap)]
+    footer = footer if _font(_SMALL).getlength(footer) <= size[0] - 8 else ""
+    size[1] += (_SMALL + 6) * bool(footer)
+    frame = Image.new("RGB", (size[0], size[1]), _PAPER)
     draw, small = ImageDraw.Draw(frame), _fitting(labels, wide + gap)
     draw.text((size[0] / 2, 3), heading, _INK, _font(_TEXT), anchor="ma")
+    draw.text((size[0] / 2, size[1] - 4), footer, _FAINT, _font(_SMALL), anchor="md")
+    if position is not None:
+        _draw_track(draw, position, size[0], above - _TRACK / 2)
     for place, picture in enumerate(_pictures(images)):
         left, top = gap + place % columns * (wide + gap), above + gap + place // columns * (high + below + gap)
         frame.paste(picture.resize((wide, high), Image.Resampling.NEAREST), (left, top))
         if labels:
             draw.text((left + wide / 2, top + high + 2), labels[place], _INK, small, anchor="ma", align="center")
     return frame
+
+
+def _draw_track(draw: ImageDraw.ImageDraw, position: float, width: int, height: float) -> None:
+    """A line from one end of the movement to the other, with a dot where the frame is."""
+    left, right = width / 2 - min(100, width / 2 - 8), width / 2 + min(100, width / 2 - 8)
+    draw.line((left, height, right, height), _FAINT)
+    middle = left + (right - left) * position
+    draw.ellipse((middle - 3, height - 3, middle + 3, height + 3), _INK)
 
 
 def _pictures(images: Tensor) -> list[Image.Image]:

@@ -69,7 +69,15 @@ def moving_rows(trained: Trained, rows: Sequence[Row], strengths: Sequence[float
     moved = torch.stack([_moved(trained, row, t) for row in rows])
     columns, names = min(4, len(rows)), [f"{row.name}{', ' * bool(row.kind)}{row.kind}" for row in rows]
     frames = [
-        tiles(moved[:, i], columns, names, f"strength {number(s, '+.1f')}", pixels=_TILE)
+        tiles(
+            moved[:, i],
+            columns,
+            names,
+            f"strength {number(s, '+.1f')}",
+            _TILE,
+            position=(s - low) / ((high - low) or 1),
+            footer=trained.title,
+        )
         for i, s in enumerate(t.tolist())
     ]
     return Animation(frames, back_and_forth=True, kind=kind)

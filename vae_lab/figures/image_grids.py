@@ -8,7 +8,7 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vae_lab.figures.style import literal
+from vae_lab.figures.style import inches_of, literal
 
 if TYPE_CHECKING:  # A comparison of runs draws pictures without torch, whose import takes seconds.
     from torch import Tensor
@@ -77,6 +77,11 @@ def label_row(axes: Axes, text: str, row: float, size: float | None = None) -> N
         literal(text), (0, row), (-5, 0), textcoords="offset points", ha="right", va="center",
         fontsize="small" if size is None else size, annotation_clip=False,
     )  # fmt: skip
+
+
+def label_inches(texts: Sequence[str]) -> float:
+    """Return the inches that texts of :func:`label_row` need to the left of a grid, at the usual size of text."""
+    return inches_of(texts, 0.833 * 10) + 0.25  # "small", of matplotlib's usual 10 points
 
 
 def pick(blocks: "Iterable[Tensor]", places: list[int]) -> "Tensor":

@@ -14,8 +14,16 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from vae_lab.figures.animation import Animation, Kind, tiles
-from vae_lab.figures.image_grids import caption, centres, image_grid, label_row, show
-from vae_lab.figures.moving_codes import check_level, codes_of, decoded, means_of, soft, test_images
+from vae_lab.figures.image_grids import caption, centres, image_grid, label_inches, label_row, show
+from vae_lab.figures.moving_codes import (
+    check_level,
+    codes_of,
+    decoded,
+    level_in_words,
+    means_of,
+    soft,
+    test_images,
+)
 from vae_lab.figures.style import new_figure
 from vae_lab.inference import code_sizes
 from vae_lab.latents.lines import along
@@ -45,7 +53,7 @@ class Interpolation:
         rows: number of pairs.
         steps: codes on each line, both ends included.
         path: straight lines, lines on great circles (which do not pass near the origin, where high-dimensional
-            Gaussians have hardly any mass), or both, one below the other.
+            Gaussians have hardly any mass), or both, one below the other; a label alone has one path.
         pairs: positions of test images, ``[[3, 17], [8, 21]]``; None: images of successive classes.
         between: 'images', or 'classes': lines between the mean codes of classes; of a conditional model, the code of an
             image stays and its label moves.
@@ -75,17 +83,18 @@ class Interpolation:
         ends = self._ends(trained)
         if ends is None:
             return None
-        paths = ["linear", "spherical"] if self.path == "both" else [self.path]
+        paths = ["linear", "spherical"] if self._path(trained) == "both" else [self._path(trained)]
         t = torch.linspace(0, 1, self.steps)
         moved = torch.stack([_decoded(trained, ends, t, path == "spherical") for path in paths], 1).flatten(0, 1)
         sides = [side.repeat_interleave(len(paths), 0) for side in ends.sides or ()]
         rows = torch.cat([sides[0], moved, sides[1]], 1) if sides else moved
         columns, (height, width) = rows.shape[1], trained.data.x_shape[1:]
         high = 0.6 * len(rows) * height / width
-        figure = new_figure(0.6 * columns + 1.2, high + 0.45, self._title(trained), trained.title, pictures=high)
+        names = [f"{name}{f', {path}' if len(paths) > 1 else ''}" for name in ends.names for path in paths]
+        wide = 0.6 * columns + label_inches(names)
+        figure = new_figure(wide, high + 0.45, self._title(trained), trained.title, pictures=high)
         axes = figure.subplots()
         show(axes, image_grid(rows.flatten(0, 1), columns))
-        names = [f"{name}{f', {path}' if len(paths) > 1 else ''}" for name in ends.names for path in paths]
         for row, name in enumerate(names):
             label_row(axes, name, (row + 0.5) * (height + 1))
         if sides:
@@ -99,10 +108,17 @@ class Interpolation:
         if ends is None:
             return None
         slow = 0.5 - 0.5 * torch.cos(torch.linspace(0, torch.pi, _FRAMES))  # near the ends, where it turns
-        moved = _decoded(trained, ends, slow, self.path == "spherical")
+        moved = _decoded(trained, ends, slow, self._path(trained) == "spherical")
         columns = min(6, len(moved))
-        frames = [tiles(moved[:, frame], columns, ends.names) for frame in range(_FRAMES)]
+        frames = [
+            tiles(moved[:, frame], columns, ends.names, position=float(slow[frame]), footer=trained.title)
+            for frame in range(_FRAMES)
+        ]
         return Animation(frames, back_and_forth=True, kind=self.kind)
+
+    def _path(self, trained: Trained) -> Path:
+        """Where the code stays and the label moves, all paths are the same."""
+        return "linear" if self.between == "classes" and trained.model.conditional else self.path
 
     def _levels(self, trained: Trained) -> list[int]:
         """The levels that move."""
@@ -154,20 +170,14 @@ class Interpolation:
     def _title(self, trained: Trained) -> str:
         """What moves, and along which lines."""
         paths = "linear and spherical" if self.path == "both" else self.path
-        conditional, levels = trained.model.conditional, len(trained.model.latent_shapes)
+        conditional, which = trained.model.conditional, level_in_words(trained, self._levels(trained))
+        if self.between == "classes" and conditional:
+            return "The label moves from one class to the next, with the code of an image of the first"
         if self.between == "classes":
-            ends = "labels, with the code of an image of A" if conditional else "the mean codes of classes"
+            ends = "the mean codes of classes"
         else:
             ends = "test images A and B" + (" and between their conditions" if conditional else "")
-        moving = self._levels(trained)
-        return f"{paths.capitalize()} interpolation between {ends}{_which(moving, levels)}"
-
-
-def _which(moving: list[int], levels: int) -> str:
-    """Which levels of a hierarchy move, as the end of a sentence; empty for a model of one level."""
-    if len(moving) == levels:
-        return "" if levels == 1 else f", all {levels} levels"
-    return f", top level of {levels}" if moving[0] == 0 else f", level {moving[0]} below the top of {levels}"
+        return f"{paths.capitalize()} interpolation between {ends}{which}"
 
 
 def _decoded(trained: Trained, ends: _Ends, t: Tensor, spherical: bool) -> Tensor:

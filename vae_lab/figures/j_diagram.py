@@ -8,7 +8,7 @@ from pydantic import NonNegativeInt
 from torch import Tensor
 
 from vae_lab.figures.image_grids import image_grid, show
-from vae_lab.figures.moving_codes import decoded, means_of, soft, test_images
+from vae_lab.figures.moving_codes import decoded, level_in_words, means_of, soft, test_images
 from vae_lab.figures.style import new_figure
 from vae_lab.inference import code_sizes
 from vae_lab.latents.lines import j_grid
@@ -52,7 +52,8 @@ class JDiagram:
         one = 0.62 * height / width
         sides = "great circles" if self.spherical else "straight lines"
         scaled = ", scaled to the mean length of B and C" if self.renorm else ""
-        title = f"J-diagram of test images {', '.join(map(str, places))}: B + C − A{scaled}, with {sides} between them"
+        level = level_in_words(trained, self._levels(trained))
+        title = f"J-diagram of test images {', '.join(map(str, places))}: B + C − A{scaled}, by {sides}{level}"
         high = one * (self.size + 1.2)
         figure = new_figure(0.62 * self.size + 2.4, high + 0.3, title, trained.title, pictures=high)
         given, codes = figure.subplots(1, 2, width_ratios=[1.2, self.size])
@@ -71,10 +72,13 @@ class JDiagram:
             )  # fmt: skip
         return figure
 
+    def _levels(self, trained: Trained) -> list[int]:
+        """The levels that move."""
+        return list(range(len(trained.model.latent_shapes))) if code_sizes(trained.model) else [self.level]
+
     def _decoded(self, trained: Trained, x: Tensor, y: Tensor | None) -> Tensor:
         """The images of the grid, row by row."""
-        levels = list(range(len(trained.model.latent_shapes))) if code_sizes(trained.model) else [self.level]
-        codes = []
+        levels, codes = self._levels(trained), []
         for level in levels:
             a, b, c = means_of(trained, x, y, level)
             codes.append(j_grid(a, b, c, self.size, self.renorm, self.spherical).flatten(0, 1))

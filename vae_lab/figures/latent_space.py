@@ -55,7 +55,10 @@ class LatentSpace:
         self.map, self.colour, self.thumbnails = map, colour, thumbnails
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """Draw the figure, with the name of each class at the median of its points; None for fewer than 8 examples."""
+        """Draw the figure; None for fewer than 8 examples.
+
+        The name of each class is at the median of its points, unless a legend has the names and the classes overlap.
+        """
         q, labels = trained.codes()
         if min(self.points, len(q.mu)) < 8:
             return None
@@ -76,11 +79,15 @@ class LatentSpace:
         if self.thumbnails and trained.data.values.kind == "images":
             add_thumbnails(axes, shown.places, chosen, colours, trained, self.thumbnails)
         # The frames of images have the colours of the legend, and names would cover the images.
-        named = not self.thumbnails or len(trained.data.classes) > _LEGEND
-        if self.colour == "label" and labels is not None and named:
+        legend = len(trained.data.classes) <= _LEGEND
+        if self.colour == "label" and labels is not None and not (legend and self._crowded(shown, labels[chosen])):
             _name_classes(axes, shown.places, labels[chosen].numpy(), trained.data.classes)
             move_apart(figure, axes)
         return figure
+
+    def _crowded(self, shown: Projected, labels: Tensor) -> bool:
+        """Whether names inside the plot would hide what it shows: images, or classes that lie on top of each other."""
+        return bool(self.thumbnails) or _separation(shown.places, labels.numpy()) < 0.5
 
     def _projected(self, q: Normal, labels: Tensor | None, trained: Trained) -> Projected:
         """The points of codes [N, D], whatever D is."""
@@ -158,13 +165,21 @@ def _legend(axes: Axes, colours: list[ColorType], labels: Tensor, classes: tuple
     axes.legend(handles=handles, title="label", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
+def _separation(places: np.ndarray, y: np.ndarray) -> float:
+    """The share of points [N, 2] that are nearer to the median of their own class than to those of the others."""
+    present = np.unique(y)
+    medians = np.stack([np.median(places[y == label], 0) for label in present])
+    nearest = np.linalg.norm(places[:, None] - medians[None], axis=-1).argmin(1)
+    return float((present[nearest] == y).mean())
+
+
 def _name_classes(axes: Axes, places: np.ndarray, y: np.ndarray, classes: tuple[str, ...]) -> None:
     """Write the name of each class at the median of its points."""
     for label, colour in enumerate(class_colours(len(classes))):
         if (y == label).any():
             axes.annotate(
                 literal(classes[label]), np.median(places[y == label], 0), (0, 0), textcoords="offset points",
-                ha="center", va="center", weight="bold", zorder=5,
-                bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "alpha": 0.85},
+                ha="center", va="center", weight="bold", fontsize="small", zorder=5,
+                bbox={"boxstyle": "round,pad=0.1", "fc": (1, 1, 1, 0.6), "ec": colour, "lw": 0.8},
                 arrowprops={"arrowstyle": "-", "color": GREY, "lw": 1},
             )  # fmt: skip

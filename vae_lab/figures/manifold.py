@@ -16,10 +16,10 @@ from PIL import Image
 from pydantic import NonNegativeInt
 from torch import Tensor
 
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.figures.animation import Kind, tiles
 from vae_lab.figures.image_grids import image_grid
-from vae_lab.figures.moving_codes import centre, codes_of, condition_in_words, decoded
+from vae_lab.figures.moving_codes import centre, codes_of, condition_in_words, decoded, level_in_words
 from vae_lab.figures.style import new_figure, number
 from vae_lab.latents.aggregate import Aggregate
 from vae_lab.latents.codes import Codes
@@ -124,6 +124,8 @@ class Manifold:
             raise UserError(
                 f"figures.manifold.dimensions={self.dimensions}: the codes have dimensions 0 to {width - 1}"
             )
+        if self.dimensions and len(set(self.dimensions)) == 1:
+            raise UserError(f"figures.manifold.dimensions={self.dimensions}: a plane has two different dimensions")
         dims = self.dimensions or ([0, 1][:width] if width <= 2 else aggregate.order[:2].sort().values.tolist())
         y = trained.conditions(0, 1, trained.noise("condition of the manifold"))
         start, others = centre(trained, aggregate.mean, y, self.level)
@@ -135,10 +137,11 @@ class Manifold:
 
     def _title(self, trained: Trained, plane: _Plane, kind: str) -> str:
         shown = " and ".join(f"z[{dim}]" for dim in plane.dims)
-        where = "quantiles of the prior N(0, 1)" if kind == "prior" else "quantiles over the codes' mean and sd"
+        where = "quantiles of N(0, 1)" if kind == "prior" else "quantiles over the codes' mean and sd"
         rest = len(plane.start) - len(plane.dims)
-        others = f"; the other {rest} dimensions at {plane.others}" if rest else ""
-        return f"Images along {shown} at {where}{others}{condition_in_words(trained, plane.y)}"
+        others = f"; the other {counted(rest, 'dimension')} at {plane.others}" if rest else ""
+        level = level_in_words(trained, [self.level])
+        return f"Images along {shown}{level}, at {where}{others}{condition_in_words(trained, plane.y)}"
 
 
 def _axis(aggregate: Aggregate, dim: int) -> str:

@@ -4,14 +4,16 @@ Figures of the latent space read codes through this module, so that they treat e
 autoencoder has no variance, a hierarchy is moved at its top level, and a conditional model keeps its condition.
 """
 
+from collections.abc import Sequence
 from itertools import islice
+from math import prod
 from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.figures.image_grids import pick
 from vae_lab.figures.reconstructions import spread
 from vae_lab.latents.codes import Codes, decode, encode
@@ -39,6 +41,16 @@ def check_level(trained: Trained, level: int) -> None:
     levels = len(trained.model.latent_shapes)
     if level >= levels:
         raise UserError(f"level={level}: this model has {levels} level{'s' * (levels > 1)}, and 0 is the top")
+
+
+def level_in_words(trained: Trained, moving: Sequence[int]) -> str:
+    """The levels that move as the end of a clause, ``, top level of 3 (8 dimensions)``; empty for one level alone."""
+    shapes = trained.model.latent_shapes
+    if len(moving) == len(shapes):
+        return "" if len(shapes) == 1 else f", all {len(shapes)} levels"
+    dims = counted(prod(shapes[moving[0]]), "dimension")
+    below = f"level {moving[0]} below the top of {len(shapes)}" if moving[0] else f"top level of {len(shapes)}"
+    return f", {below} ({dims})"
 
 
 def test_images(trained: Trained, index: list[int] | None, n: int) -> tuple[Tensor, Tensor | None, list[int]]:

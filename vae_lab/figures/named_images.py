@@ -71,7 +71,7 @@ def short(name: str, longest: int = _LONGEST) -> str:
 
 def _share(i: int, steps: int) -> str:
     ends = {0: "reconstruction\nof A", steps - 1: "reconstruction\nof B"}
-    return ends.get(i, f"{i / (steps - 1):.2f}")
+    return ends.get(i, f"{i / (steps - 1):.3g}")
 
 
 def _filled(images: Tensor, count: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vae_lab.figures.image_grids import caption, centres, image_grid, label_row, pick, show
 from vae_lab.figures.moving_codes import codes_of
-from vae_lab.figures.style import new_figure, number
+from vae_lab.figures.style import new_figure, significant
 from vae_lab.latents.aggregate import Aggregate
 from vae_lab.latents.codes import encode
 from vae_lab.scores import Generated
@@ -35,7 +35,8 @@ class Neighbours:
 
     In pixels, the distance is the Euclidean one of values in [0, 1]. In codes, it is the Euclidean one of the top
     level's posterior means, in which each active dimension is divided by its standard deviation over the training
-    images, and inactive dimensions are left out. Given images, which no model has made, have no codes.
+    images, and inactive dimensions are left out. Given images, which no model has made, have no codes. The codes of a
+    conditional model tell what the label does not, so that neighbours in codes may have other labels.
 
     Args:
         columns: number of samples.
@@ -77,7 +78,7 @@ class Neighbours:
                 blocks.append((name, part.images[:, rank], part.distances[:, rank]))
         high = 0.6 * len(blocks) * height / width
         among = " and ".join(f"in {space} ({part.unit}) among {part.searched:,}" for space, part in shown.items())
-        title = f"Samples and their nearest training images, with the distances {among} images"
+        title = f"Samples and their nearest training images, with distances {among} images"
         figure = new_figure(
             0.6 * n + 1.2, high + 0.17 * len(blocks), title, f"{generated.title}; {generated.sampler}", pictures=high
         )
@@ -85,7 +86,7 @@ class Neighbours:
             show(axes, image_grid(images, n))
             label_row(axes, name, height / 2 + 1)
             if distances is not None:
-                texts = [number(distance, ".2g" if distance < 1 else ".3g") for distance in distances.tolist()]
+                texts = [significant(distance) for distance in distances.tolist()]
                 caption(axes, texts, centres(n, width), height + 1.5)
         return figure
 
@@ -109,7 +110,8 @@ class Neighbours:
         all_distances = torch.cdist(aggregate.normalised(own), aggregate.normalised(known.mean))
         distances, places = all_distances.topk(min(self.nearest, searched), largest=False)
         images = pick(trained.data.clean("train", searched), places.flatten().tolist())
-        return _Found(images.unflatten(0, places.shape).to(samples), distances, searched, "standard deviations")
+        unit = "standard deviations" + (" of codes, which hold no label" if trained.model.conditional else "")
+        return _Found(images.unflatten(0, places.shape).to(samples), distances, searched, unit)
 
 
 def nearest_in_pixels(samples: Tensor, blocks: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:

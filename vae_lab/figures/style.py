@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Le, MinLen
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from matplotlib.typing import ColorType
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe & Ito 2008
@@ -133,7 +134,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str, pictures:
     style, own = _current.get(), max(width, 6.4)
     wide, size = style.width or own * max(1, style.scale), 0.95 * style.points
     texts = (title, subtitle) if style.title else ()
-    lines = [line for text in texts for line in wrap(text, width=letters(wide, size))]
+    lines = [line for text in texts for line in balanced(text, letters(wide, size))]
     above = (1.3 * size * len(lines) + 4) / 72
     narrower = wide / own
     high = pictures * narrower + (height - pictures) * max(narrower, style.scale) + above
@@ -141,6 +142,22 @@ def new_figure(width: float, height: float, title: str, subtitle: str, pictures:
     if lines:
         figure.suptitle(literal("\n".join(lines)), fontsize=size)
     return figure
+
+
+def balanced(text: str, width: int) -> list[str]:
+    """Return a text in as few lines as it needs, all about equally long, so that no word stands alone in the last one.
+
+    Args:
+        text: is broken at its spaces.
+        width: letters of a line at most.
+
+    >>> balanced("A title that is a little too long", 30)
+    ['A title that is', 'a little too long']
+    """
+    lines = wrap(text, width=width)
+    narrowest = next((w for w in range(1, width) if len(wrap(text, width=w, break_long_words=False)) <= len(lines)), 0)
+    even = wrap(text, width=narrowest, break_long_words=False) if narrowest else lines
+    return even if max(map(len, even), default=0) <= width else lines
 
 
 def wrapped(text: str, inches: float) -> str:
@@ -162,6 +179,14 @@ def letters(inches: float, size: float) -> int:
     return max(20, int(126 / size * inches))
 
 
+def inches_of(texts: Sequence[str], size: float) -> float:
+    """Return the width in inches of the longest line of some texts, in letters of a size in points."""
+    lines = [line for text in texts for line in text.splitlines() if line.strip()]
+    return (
+        max((float(TextPath((0, 0), literal(line), size=size).get_extents().width) for line in lines), default=0) / 72
+    )
+
+
 def literal(text: str) -> str:
     """Return a text that matplotlib draws as it is, instead of typesetting what is between dollar signs."""
     return text.replace("$", r"\$")
@@ -174,3 +199,12 @@ def number(value: float, spec: str = "g") -> str:
     '−1.50'
     """
     return format(value, spec).replace("-", "\N{MINUS SIGN}")
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return a number with so many significant digits, trailing zeros among them; 0 alone has none.
+
+    >>> significant(0.1, 2), significant(123.4), significant(-0.00012, 2)
+    ('0.10', '123', '−0.00012')
+    """
+    return number(value, f"#.{digits}g").rstrip(".") if value else "0"

@@ -14,18 +14,20 @@ from matplotlib.figure import Figure
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from vae_lab.errors import UserError
 from vae_lab.figures.animation import Animation, Kind, tiles
-from vae_lab.figures.image_grids import caption, centres, image_grid, label_row, show
+from vae_lab.figures.image_grids import caption, centres, image_grid, label_inches, label_row, show
 from vae_lab.figures.moving_codes import (
     centre,
     codes_of,
     condition_in_words,
     decoded,
+    level_in_words,
     means_of,
     test_images,
 )
 from vae_lab.figures.style import new_figure, number
-from vae_lab.latents.aggregate import Aggregate
+from vae_lab.latents.aggregate import ACTIVE, Aggregate
 from vae_lab.scores import Trained
 
 _FRAMES = 16  # from one end of the range to the other
@@ -45,7 +47,6 @@ class Traversal:
     """
 
     needs = ("images", "continuous")
-    requires = "at least one active dimension"
 
     def __init__(
         self,
@@ -59,32 +60,42 @@ class Traversal:
         self.rows, self.columns, self.sd, self.image, self.level, self.kind = rows, columns, sd, image, level, animation
 
     def __call__(self, trained: Trained) -> Figure | None:
-        """Draw the figure; None if no dimension is active."""
+        """Draw the figure.
+
+        Raises:
+            UserError: no dimension is active.
+        """
         moves = self._moves(trained)
-        if not len(moves.dims):
-            return None
         images = self._decoded(trained, moves, torch.linspace(-1, 1, self.columns))
         height, width = trained.data.x_shape[1:]
         high = 0.55 * len(moves.dims) * height / width
-        figure = new_figure(0.55 * self.columns + 1.6, high + 0.45, self._title(moves), trained.title, pictures=high)
+        wide = 0.55 * self.columns + label_inches(moves.names(", "))
+        figure = new_figure(wide, high + 0.45, self._title(trained, moves), trained.title, pictures=high)
         axes = figure.subplots()
         show(axes, image_grid(images, self.columns))
         for row, name in enumerate(moves.names(", ")):
             label_row(axes, name, (row + 0.5) * (height + 1))
         steps = (round(t, 9) for t in torch.linspace(-self.sd, self.sd, self.columns, dtype=torch.float64).tolist())
-        ends = [f"{number(step, '+.2g')} sd" if step else "mean" for step in steps]
+        ends = [f"{number(step, '+.3g')} sd" if step else "mean" for step in steps]
         caption(axes, ends, centres(self.columns, width), len(moves.dims) * (height + 1) + 1)
         return figure
 
     def animation(self, trained: Trained) -> Animation | None:
         """All dimensions at once, each in its own tile, there and back."""
-        moves = self._moves(trained)
-        if self.kind == "none" or not len(moves.dims):
+        if self.kind == "none":
             return None
+        moves = self._moves(trained)
         smooth = -torch.cos(torch.linspace(0, torch.pi, _FRAMES))  # slow at the ends, where it turns
         images = self._decoded(trained, moves, smooth).unflatten(0, (len(moves.dims), _FRAMES))
         columns = min(6, -(-len(moves.dims) // (1 + (len(moves.dims) > 5))))
-        frames = [tiles(images[:, frame], columns, moves.names(" · ")) for frame in range(_FRAMES)]
+        names, places = moves.names(" · "), [self.sd * float(place) for place in smooth]
+        frames = [
+            tiles(
+                images[:, frame], columns, names, heading=f"{number(places[frame], '+.1f')} sd",
+                position=(float(smooth[frame]) + 1) / 2, footer=trained.title,
+            )
+            for frame in range(_FRAMES)
+        ]  # fmt: skip
         return Animation(frames, back_and_forth=True, kind=self.kind)
 
     def _moves(self, trained: Trained) -> "_Moves":
@@ -98,6 +109,8 @@ class Traversal:
             start, around = means_of(trained, x, y, self.level)[0], f"test image {self.image}"
             above = [means_of(trained, x, y, level) for level in range(self.level)]
         around += condition_in_words(trained, y)
+        if not aggregate.active.any():
+            raise UserError(_nothing_moves(aggregate))
         return _Moves(aggregate, aggregate.active_order[: self.rows], start, y, above, around)
 
     def _decoded(self, trained: Trained, moves: "_Moves", steps: Tensor) -> Tensor:
@@ -109,14 +122,14 @@ class Traversal:
         above = [codes.expand(len(flat), -1) for codes in moves.above]
         return decoded(trained, flat, moves.y, self.level, above=above or None)
 
-    def _title(self, moves: "_Moves") -> str:
+    def _title(self, trained: Trained, moves: "_Moves") -> str:
         unused = int((~moves.aggregate.active).sum())
         hidden = int(moves.aggregate.active.sum()) - len(moves.dims)
         counts = [f"{hidden} more not shown"] * bool(hidden) + [f"{unused} inactive left out"] * bool(unused)
         counts += ["≈ is an estimate"] * moves.aggregate.estimated
-        level = f", level {self.level} below the top" if self.level else ""
+        level = level_in_words(trained, [self.level])
         return (
-            f"Traversals from {moves.around}{level}: each row moves one dimension to the codes' mean ± "
+            f"Traversals from {moves.around}{level}: each row moves one dimension over the codes' mean ± "
             f"{self.sd:g} sd{'; ' if counts else ''}{', '.join(counts)}"
         )
 
@@ -138,3 +151,13 @@ class _Moves:
         if kl is None:
             return [f"z[{dim}]{separator}sd {self.aggregate.sd[dim]:.2g}" for dim in self.dims.tolist()]
         return [f"z[{dim}]{separator}{about}{kl[dim]:.2f} nats" for dim in self.dims.tolist()]
+
+
+def _nothing_moves(aggregate: Aggregate) -> str:
+    """Why there is nothing to show, and what helps."""
+    if aggregate.kl is None:
+        return "all images have the same code, so that no dimension can be moved over a range; train longer"
+    return (
+        f"no dimension reaches a KL of {ACTIVE} nats, from which on it counts as active; the highest is "
+        f"{float(aggregate.kl.max()):.2g} nats; train longer, or with a smaller beta"
+    )

@@ -27,7 +27,7 @@ from itertools import repeat
 import torch
 from torch import Tensor
 
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.inference import code_sizes, mean_latents, posterior_moments
 from vae_lab.latents.codes import AT_ONCE, device_of
 from vae_lab.latents.lines import line
@@ -118,7 +118,7 @@ def decode_matrix(model: Model, codes: Tensor, y: Tensor | None, noise: NoiseFor
         UserError: the columns are not those of a number of levels, or discrete codes are not integers of the codebook,
             or are not of all levels.
     """
-    levels = _divided(model, codes)
+    levels = divided(model, codes)
     shapes, whole = model.latent_shapes, len(levels) == len(model.latent_shapes)
     images = []
     for rows, given in _batches(model, codes, y):
@@ -131,15 +131,22 @@ def decode_matrix(model: Model, codes: Tensor, y: Tensor | None, noise: NoiseFor
     return _plain(torch.cat(images))
 
 
-def _divided(model: Model, codes: Tensor) -> Sequence[Tensor]:
-    """The codes of each level that is given, top first."""
+def divided(model: Model, codes: Tensor) -> Sequence[Tensor]:
+    """The codes of each level that is given, top first.
+
+    Raises:
+        UserError: see :func:`decode_matrix`.
+    """
     sizes, books = level_sizes(model), code_sizes(model)
     if codes.ndim != 2:
         raise UserError(f"codes of shape {list(codes.shape)}; a matrix [N, {sum(sizes)}] is needed, one row per image")
     complete = [count for count in range(1, len(sizes) + 1) if sum(sizes[:count]) == codes.shape[1]]
     if not complete or (books and complete[0] < len(sizes)):
         top = f", or the {sizes[0]} of the top level" if len(sizes) > 1 and not books else ""
-        raise UserError(f"{codes.shape[1]} codes in a row; an image of this run has {sum(sizes)}{top}")
+        raise UserError(
+            f"{counted(codes.shape[1], 'value')} per image, and this run has {sum(sizes)}{top}; the codes are those of "
+            "another run"
+        )
     levels = codes.split(sizes[: complete[0]], 1)
     for level, book in zip(levels, books):
         if level.is_floating_point() or level.dtype == torch.bool:

@@ -10,6 +10,7 @@ from vae_lab.evaluation.conditions import Word, typed_y
 from vae_lab.examples import Values
 from vae_lab.types import Model
 
+_ROUNDING = 1e-3  # how far resized images may be outside [0, 1]
 Given = Word | Sequence[Word] | Tensor  # labels or attributes, as the user types them or as a batch holds them
 
 
@@ -22,7 +23,7 @@ def examples_for(model: Model, values: Values, x: Tensor) -> Tensor:
         x: what the user gives.
 
     Raises:
-        UserError: they have another shape or type.
+        UserError: they have another shape or type, or images have values outside [0, 1].
     """
     x, shape = torch.as_tensor(x).detach(), tuple(model.x_shape)
     if tuple(x.shape[1:]) != shape:
@@ -34,6 +35,12 @@ def examples_for(model: Model, values: Values, x: Tensor) -> Tensor:
         return x.long()
     if not x.is_floating_point():
         raise UserError(f"x holds {x.dtype} values, and the model receives floats in [0, 1]; type x.float() / 255")
+    low, high = (float(x.min()), float(x.max())) if x.numel() else (0.0, 1.0)
+    if values.kind == "images" and not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # NaN is neither
+        found = "NaN or infinite" if not x.isfinite().all() else f"from {low:.3g} to {high:.3g}"
+        raise UserError(
+            f"x holds values that are {found}, and the model receives floats in [0, 1]; scale or repair them"
+        )
     return x.float()
 
 

@@ -86,8 +86,10 @@ class TrainedModel(ABC):
 
         Raises:
             UserError: the run is not conditional, there is no such label, there is no such sampler, there are not as
-                many temperatures as levels, or a temperature would change nothing.
+                many temperatures as levels, a temperature would change nothing, or n is less than 1.
         """
+        if n < 1:
+            raise UserError(f"n={n}: at least one example is drawn; type n=16")
         scales = temperatures(self.model, temperature)
         device, conditions = next(self.job.parameters()).device, self.conditions(y)
         fitted = self._sampler(sampler)
@@ -144,7 +146,7 @@ class TrainedModel(ABC):
                 labels [N] or attributes [N, A] as a tensor.
 
         Raises:
-            UserError: x has another shape or type, or y does not suit the run.
+            UserError: x has another shape or type or images are outside [0, 1], or y does not suit the run.
         """
         return matrix(self.posterior(x, y))
 
