@@ -70,7 +70,7 @@ def test_an_unknown_group_is_named():
         (
             "train",
             "run=x",
-            "run: vae-lab train has no such key; it belongs to vae-lab evaluate, vae-lab figures, vae-lab sample",
+            "run: vae-lab train has no such key; it belongs to vae-lab evaluate, vae-lab explore, vae-lab figures",
         ),
         (
             "evaluate",
