@@ -34,6 +34,9 @@ _EARLIER = {
 _ADDED = {
     ("graph",): False,
     ("dataset", "keep"): None,
+    ("figures", "latent_space", "colour"): "label",
+    ("figures", "latent_space", "map"): "tsne",
+    ("figures", "latent_space", "thumbnails"): 0,
     ("metrics", "loss_terms", "draws"): 1,
     ("metrics", "ood", "kinds"): None,
     ("model", "net", "dense_relu"): True,
