@@ -133,7 +133,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str, pictures:
     style, own = _current.get(), max(width, 6.4)
     wide, size = style.width or own * max(1, style.scale), 0.95 * style.points
     texts = (title, subtitle) if style.title else ()
-    lines = [line for text in texts for line in wrap(text, width=letters(wide, size))]
+    lines = [line for text in texts for line in wrap(text, width=letters(wide, size), break_on_hyphens=False)]
     above = (1.3 * size * len(lines) + 4) / 72
     narrower = wide / own
     high = pictures * narrower + (height - pictures) * max(narrower, style.scale) + above
