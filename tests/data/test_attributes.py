@@ -98,3 +98,12 @@ def test_data_without_labels_has_no_y():
     data = Dataset("plain", GivenSource(images, images), Path(), 8, 0)
     assert data.y_size == 0
     assert data.train.y is None
+
+
+def test_a_table_that_is_no_text_or_has_a_column_twice_is_refused(tmp_path):
+    folder = folder_of(tmp_path, "file,smile,smile\na.png,1,2\n")
+    with pytest.raises(UserError, match=r"attributes\.csv has two columns 'smile'"):
+        ImageFolder(str(folder)).load(tmp_path)
+    (folder / "attributes.csv").write_bytes(b"file,smile\na\xff.png,1\n")
+    with pytest.raises(UserError, match=r"attributes\.csv is no table of text in UTF-8"):
+        ImageFolder(str(folder)).load(tmp_path)

@@ -175,7 +175,10 @@ DAMAGE = {
     "a part less": ("eval", lambda text: text.rstrip().rpartition("\n")[0], "has 11 rows and none for 1 of the 12"),
     "a part 3": ("eval", lambda text: text.replace(" 1", " 3"), "has parts other than 0, 1 and 2"),
     "no test images": ("eval", lambda text: text.replace(" 2", " 1"), "has no test images (2)"),
-    "a page": ("eval", lambda _: "<!DOCTYPE html>\n<html>", "line 1: '<!DOCTYPE' and 1 number are needed"),
+    "a page": ("eval", lambda _: "<!DOCTYPE html>\n<html>", "list_eval_partition.txt is a web page (HTML)"),
+    "a page in XML": ("attr", lambda _: "\ufeff<?xml version='1.0'?><html>", "attr_celeba.txt is a web page (HTML)"),
+    "a column twice": ("attr", lambda text: text.replace("Attribute_7 ", "Attribute_6 "), "two columns 'Attribute_6'"),
+    "an image twice": ("attr", lambda text: text.replace("000002", "000001"), "line 4: '000001.jpg' is there twice"),
     "nothing": ("eval", lambda _: "", "has 0 rows"),
 }  # fmt: skip
 
@@ -195,3 +198,21 @@ def test_an_image_that_is_a_page_is_named(root):
     (root / "celeba" / "img_align_celeba" / "000004.jpg").write_text("<!DOCTYPE html>")
     with pytest.raises(UserError, match=r"000004\.jpg cannot be read as an image \(it holds no image\)"):
         CelebA().load(root)
+
+
+def test_a_folder_in_the_place_of_a_list_is_told(root):
+    file = root / "celeba" / "list_attr_celeba.txt"
+    file.unlink()
+    file.mkdir()
+    assert "list_attr_celeba.txt is a folder, and a file is needed; download it again" in refusal(root)
+
+
+def test_a_file_in_the_place_of_the_folder_and_an_archive_of_another_kind_are_told(root):
+    images = root / "celeba" / "img_align_celeba"
+    images.rename(root / "away")
+    images.write_text("")
+    assert "img_align_celeba is a file, and a folder is needed" in refusal(root)
+    images.rename(images.with_suffix(".7z"))
+    assert "img_align_celeba.7z is empty" in refusal(root)
+    images.with_suffix(".7z").write_bytes(b"7z")
+    assert "img_align_celeba.7z is still packed; unpack it" in refusal(root)

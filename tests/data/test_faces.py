@@ -13,6 +13,7 @@ from vae_lab.data.faces import GRID, FaceGrid, Faces, drawn_factors, from_quanti
 from vae_lab.errors import UserError
 
 MANY = 20_000
+FIRST = [-0.206, 0.5364, 0.0885, 0.132, 1.0, 1.0, 0.4901, 0.7929, 0.4556, 0.2646]  # seed 0 of torch
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +73,29 @@ def test_factors_lie_in_their_ranges():
 def test_training_and_test_images_are_drawn_from_their_factors():
     train, test = Faces(images=30, test_images=10).load(Path())
     assert (len(train), len(test)) == (30, 10)
-    factors = drawn_factors(40, 0, ("glasses", "hair_style"))
-    assert torch.equal(train.at(torch.arange(30))[0], draw(factors[:30]))
-    assert torch.equal(test.at(torch.arange(10))[0], draw(factors[30:]))
-    assert torch.equal(test.y[:, 0], (column(factors[30:], "smile") > 0).float())
+    of_train, of_test = (
+        drawn_factors(n, 0, ("glasses", "hair_style"), split) for n, split in ((30, "train"), (10, "test"))
+    )
+    assert torch.equal(train.at(torch.arange(30))[0], draw(of_train))
+    assert torch.equal(test.at(torch.arange(10))[0], draw(of_test))
+    assert torch.equal(test.y[:, 0], (column(of_test, "smile") > 0).float())
+    assert test.preparation == {"correlation": "none"}
+    assert Faces(images=30, test_images=10, correlation=-0.5).load(Path())[1].preparation == {
+        "correlation": "-0.5 of glasses and hair_style"
+    }
+
+
+@pytest.mark.parametrize("requested", [0, 0.5])
+def test_faces_are_the_same_whatever_their_number_is_and_no_training_face_is_a_test_face(requested):
+    train, test = (drawn_factors(MANY, requested, ("glasses", "hair_style"), split) for split in ("train", "test"))
+    for split, factors in (("train", train), ("test", test)):
+        assert torch.equal(drawn_factors(100, requested, ("glasses", "hair_style"), split), factors[:100])
+    assert len(torch.cat([train, test]).unique(dim=0)) == 2 * MANY
+
+
+def test_the_first_training_face_is_always_the_same():
+    first = drawn_factors(1, 0, ("glasses", "hair_style"))[0].tolist()
+    assert first == pytest.approx(FIRST, abs=1e-4)
 
 
 def test_images_are_drawn_once_and_then_read_from_the_cache(monkeypatch):
@@ -83,6 +103,19 @@ def test_images_are_drawn_once_and_then_read_from_the_cache(monkeypatch):
     monkeypatch.setattr(faces, "draw", lambda factors: pytest.fail("drawn again"))
     second = Faces(images=12, test_images=10, labels="style").load(Path())[0]  # other labels of the same images
     assert torch.equal(first.stored, second.stored)
+
+
+def test_faces_drawn_by_older_code_are_removed(tmp_path, monkeypatch):
+    Faces(images=12, test_images=10).load(Path())
+    before = set((tmp_path / "cache" / "images").glob("*.npy"))
+    package = tmp_path / "drawn_faces"
+    package.mkdir()
+    (package / "drawing.py").write_text("newer")
+    monkeypatch.setattr(faces.drawn_faces, "__path__", [str(package)])
+    Faces(images=12, test_images=10).load(Path())
+    after = set((tmp_path / "cache" / "images").glob("*.npy"))
+    assert len(before) == len(after) == 2
+    assert not before & after
 
 
 def test_attributes_are_words_about_the_factors():

@@ -71,3 +71,10 @@ def test_the_published_files_hold_the_same_frames(tmp_path, name):
     assert (len(train), len(test)) == (1572, 393)
     assert bytes_of(train).int().sum() + bytes_of(test).int().sum() == 169_968_741
     assert bytes_of(train)[0, 0, 0, :3].tolist() == [81, 136, 167]
+
+
+@pytest.mark.parametrize("split", ["shuffled", "end"])
+def test_a_share_that_leaves_nothing_for_training_is_refused(tmp_path, split):
+    saved(tmp_path, "frey_rawface.mat")
+    with pytest.raises(UserError, match=r"test_share=0\.9999 leaves none of 30 examples for training; type 0\.1$"):
+        Frey(split, test_share=0.9999).load(tmp_path)

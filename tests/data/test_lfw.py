@@ -58,6 +58,9 @@ def test_a_missing_photograph_is_named(tmp_path):
     [
         ("3\nAnn_Lee\t2\nBo_Ek\t1\n", "has 2 people, and its first line says '3'"),
         ("2\nAnn_Lee\t2\nBo_Ek\n", "line 3: a name and a number are needed"),
+        ("2\nAnn_Lee\t2\nAnn_Lee\t1\n", "line 3: 'Ann_Lee' is there twice"),
+        ("2\nAnn_Lee\t2\nCy_Fox\t1\n", "'Cy_Fox' is in .*Train.txt and .*Test.txt, which have no person in common"),
+        ("<html>", "peopleDevTrain.txt is a web page"),
         ("", "has 0 people"),
     ],
 )
@@ -74,3 +77,25 @@ def test_without_files_those_that_are_needed_are_named(tmp_path):
     assert "download lfw-funneled.tgz (to be unpacked), peopleDevTrain.txt and peopleDevTest.txt" in str(told.value)
     assert "dataset=image_folder" in str(told.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_that_is_no_text_is_told(tmp_path):
+    (saved(tmp_path) / "lfw-py" / "peopleDevTest.txt").write_bytes(b"1\nCy_F\xf6x\t3\n")
+    with pytest.raises(UserError, match=r"peopleDevTest\.txt is no text in UTF-8; download it again"):
+        LFW().load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("alignment", "archive"),
+    [("funneled", "lfw-funneled.tgz"), ("deepfunneled", "lfw-deepfunneled.tgz"), ("original", "lfw.tgz")],
+)
+def test_the_archive_of_the_alignment_is_named_and_looked_at_before_the_lists_are_asked_for(
+    tmp_path, alignment, archive
+):
+    with pytest.raises(UserError, match=f"download {archive} "):
+        LFW(alignment).load(tmp_path)
+    place = tmp_path / "lfw-py"
+    place.mkdir()
+    (place / archive).write_text("<!DOCTYPE html>")
+    with pytest.raises(UserError, match=f"{archive} is a web page"):
+        LFW(alignment).load(tmp_path)

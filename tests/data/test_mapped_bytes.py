@@ -10,7 +10,7 @@ from PIL import Image
 from vae_lab.data.dataset import Dataset
 from vae_lab.data.image_folder import ImageFolder
 from vae_lab.data.listed_images import Decoding
-from vae_lab.data.mapped_bytes import key_of, made_array
+from vae_lab.data.mapped_bytes import key_of, key_of_code, made_array
 from vae_lab.errors import UserError
 
 
@@ -102,3 +102,15 @@ def test_images_drawn_black_and_white_once_are_mapped_if_they_are_large(tmp_path
     for a, b in zip(in_memory.batches("test"), mapped.batches("test"), strict=True):
         assert set(a.x.unique().tolist()) <= {0.0, 1.0}
         assert torch.equal(a.x, b.x)
+
+
+def test_what_code_computes_is_named_by_the_text_of_the_code(tmp_path):
+    names = []
+    for folder, text in (("one", "a = 1\n"), ("two", "a = 1\n"), ("three", "a = 2\n")):
+        package = tmp_path / folder / "drawing"
+        package.mkdir(parents=True)
+        (package / "it.py").write_text(text)
+        os.utime(package / "it.py", ns=(len(names), len(names)))
+        names.append(key_of_code(5, package))
+    assert names[0] == names[1] != names[2]
+    assert names[1].split("-")[0] == names[2].split("-")[0] != key_of_code(6, package).split("-")[0]

@@ -119,7 +119,9 @@ def test_a_mask_of_another_size_is_refused(root):
 
 
 def test_a_missing_category_is_told_with_what_to_download(root):
-    with pytest.raises(UserError, match=r"mvtec: cable is not in .*; download a category such as bottle\.tar\.xz"):
+    with pytest.raises(
+        UserError, match=r"mvtec: cable is not in .*; type one of .*, or download a category such as bottle\.tar\.xz"
+    ):
         MVTec("cable").load(root)
 
 
@@ -142,3 +144,23 @@ def test_masks_and_images_that_do_not_fit_are_mapped(root, tmp_path, monkeypatch
     assert len(list((tmp_path / "cache" / "images").iterdir())) == 2
     assert torch.equal(bytes_of(small), bytes_of(mapped))
     assert torch.equal(small.masks_at(torch.arange(5)), mapped.masks_at(torch.arange(5)))
+
+
+def test_a_mask_without_a_defect_is_refused(root):
+    black = root / "mvtec_anomaly_detection/bottle/ground_truth/broken/001_mask.png"
+    _save(black, np.zeros((SIDE, SIDE), np.uint8))
+    with pytest.raises(UserError, match=r"broken/001_mask\.png is black everywhere, .*; repair the mask, or move"):
+        source().load(root)
+
+
+def test_without_good_test_images_it_is_told_what_to_do(root):
+    (root / "mvtec_anomaly_detection/bottle/test/good").rename(root / "away")
+    with pytest.raises(
+        UserError, match=r"has no folder test/good.*; make it, and move some images of train/good there"
+    ):
+        source().load(root)
+
+
+def test_the_categories_that_are_there_are_named(root):
+    with pytest.raises(UserError, match=r"botle is not in .* \(did you mean 'bottle'\?\); type one of .*\(bottle\)"):
+        MVTec("botle").load(root)

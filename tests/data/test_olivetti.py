@@ -66,3 +66,31 @@ def test_the_published_photographs_are_40_people(tmp_path, name):
     assert (len(train), len(test), len(train.classes)) == (320, 80, 40)
     assert int(train.stored.int().sum()) == 216_898_402
     assert train.stored[0, 0, 0, :3].tolist() == [75, 89, 101]
+
+
+def of_people(root: Path, person: object) -> Path:
+    (root / "olivetti").mkdir()
+    np.savez(root / "olivetti" / "olivetti_64x64_u8.npz", images=FACES, person=np.asarray(person))
+    return root
+
+
+@pytest.mark.parametrize("person", [["a"] * 50, np.arange(50) / 4, [np.nan] * 50])
+def test_people_who_are_no_whole_numbers_are_refused(tmp_path, person):
+    with pytest.raises(UserError, match=r"person holds .* values, and whole numbers are needed; repair it$"):
+        Olivetti().load(of_people(tmp_path, person))
+
+
+def test_a_split_that_leaves_nothing_for_training_is_refused(tmp_path):
+    root = of_people(tmp_path, np.arange(50))
+    with pytest.raises(UserError, match=r"has 1 photograph of a person, .*; type dataset\.source\.split=people"):
+        Olivetti().load(root)
+    assert [len(part) for part in Olivetti(split="people").load(root)] == [40, 10]
+    np.savez(root / "olivetti" / "olivetti_64x64_u8.npz", images=FACES, person=np.zeros(50))
+    with pytest.raises(UserError, match=r"has one person, and split=people needs two"):
+        Olivetti(split="people").load(root)
+
+
+def test_a_web_page_in_the_place_of_the_file_is_named(tmp_path):
+    (tmp_path / "olivettifaces.mat").write_bytes("<!DOCTYPE html>".encode("utf-16"))
+    with pytest.raises(UserError, match=r"olivettifaces\.mat is a web page \(HTML\) saved under this name"):
+        Olivetti().load(tmp_path)

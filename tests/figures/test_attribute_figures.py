@@ -1,5 +1,6 @@
 """Tests of pictures to which attributes are added, on an untrained model of sprites."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from vae_lab.data.dataset import Dataset
 from vae_lab.data.sprites import Sprites
 from vae_lab.errors import UserError
 from vae_lab.evaluation.trained import Evaluation
-from vae_lab.figures.attribute_arithmetic import AttributeArithmetic
+from vae_lab.figures.attribute_arithmetic import AttributeArithmetic, _different
 from vae_lab.figures.synthetic_arithmetic import SyntheticArithmetic, blurred, darkened
 from vae_lab.likelihoods import Bernoulli
 from vae_lab.models.single_level import SingleLevel
@@ -113,3 +114,25 @@ def test_changes_of_images():
     variance = (spread[0, 0].sum(0) * across.square()).sum().item()
     assert variance == pytest.approx(4, rel=0.05)  # σ of 2 pixels
     assert torch.equal(darkened(x), 0.6 * x)
+
+
+def test_the_title_says_what_is_not_balanced(trained):
+    title = AttributeArithmetic(["scale", "x"], strengths=ORDER)(trained).get_suptitle().replace("\n", " ")
+    assert "held-out images; " in title
+    assert re.search(r"; \w+ not balanced( for (scale|x))?: \d example", title)
+    alone = AttributeArithmetic(["scale", "x"], balance=["x"])(trained).get_suptitle().replace("\n", " ")
+    assert "; nothing is balanced for x" in alone
+    with pytest.raises(UserError, match=r"balance=\[x\]: x itself is the attribute whose vector is drawn"):
+        AttributeArithmetic(["x"], balance=["x"])(trained)
+
+
+@pytest.mark.parametrize("figure", [AttributeArithmetic, SyntheticArithmetic])
+def test_strengths_without_0_get_the_reconstruction_in_order(trained, figure):
+    drawn = figure(strengths=[1, -1])(trained)
+    assert labels(drawn)[-4:] == ["image", "−1", "0", "+1"]
+    assert len(drawn.axes[0].patches) == 1
+    assert all(not line.endswith("-") for line in drawn.get_suptitle().splitlines())
+
+
+def test_attributes_have_different_images_where_there_are_enough():
+    assert _different([[3, 5], [1, 3, 5], [3, 5, 7], [3, 5]]) == [3, 1, 5, 3]

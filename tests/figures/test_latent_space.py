@@ -253,7 +253,7 @@ def attributed(n: int = 60) -> Examples:
     return Examples(images.stored, y, attributes=("slant", "glasses"))
 
 
-@pytest.mark.parametrize(("colour", "name"), [("slant", "slant"), ("kl", "KL (nats per image)")])
+@pytest.mark.parametrize(("colour", "name"), [("slant", "slant"), ("label", "slant"), ("kl", "KL (nats per image)")])
 def test_points_have_the_colour_of_a_number(colour, name):
     mu = torch.linspace(-2, 2, 60)[:, None].repeat(1, 2)
     fake = FakeTrained(attributed(), posterior=Normal(mu, torch.zeros(60, 2)))
@@ -261,7 +261,7 @@ def test_points_have_the_colour_of_a_number(colour, name):
     axes, bar = LatentSpace(colour=colour)(fake).axes
     assert bar.get_ylabel() == name
     places, drawn = np.asarray(axes.collections[0].get_offsets())[:, 0], axes.collections[0].get_facecolors()
-    values = (places + 2) / 4 * 59 / 60 if colour == "slant" else places**2
+    values = (places + 2) / 4 * 59 / 60 if name == "slant" else places**2
     low, high = np.quantile(values, [0.01, 0.99])
     np.testing.assert_allclose(drawn[:, :3], colormaps["viridis"]((values - low) / (high - low))[:, :3], atol=0.02)
 

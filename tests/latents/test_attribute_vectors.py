@@ -112,7 +112,7 @@ def test_named_attributes_are_balanced_or_refused():
     present = correlated(400, 0.5)
     found = attributes_of(codes_of(present), present, NAMES, balance=["hat"], chosen=["glasses"])
     assert [(one.name, one.balanced) for one in found] == [("glasses", ("hat",))]
-    with pytest.raises(UserError, match=r"balance=\[hat\]: no training example has .*; leave one of these"):
+    with pytest.raises(UserError, match=r"balance=\[hat\]: there are 0 training examples .*; leave one of these"):
         attributes_of(codes_of(present), correlated(40, 1.0), NAMES, balance=["hat"], chosen=["glasses"])
     with pytest.raises(UserError, match=r"'glases' .did you mean 'glasses'.*glasses, hat, smile"):
         attributes_of(codes_of(present), present, NAMES, balance=["glases"])

@@ -26,10 +26,10 @@ def test_empty_combinations_are_refused_and_named():
     both = torch.tensor([True, True, False, False])
     with pytest.raises(EmptyCell) as caught:
         balanced_weights(both, both[:, None], "glasses", ["hat"])  # glasses and hats always go together
-    assert str(caught.value) == "no training example has no glasses with hat, and 1 other combination"
+    assert str(caught.value) == "there are 0 training examples without glasses, with hat, and of 1 other combination"
     with pytest.raises(EmptyCell) as caught:
         balanced_weights(both, torch.tensor([[True], [False], [True], [True]]), "glasses", ["hat"])
-    assert str(caught.value) == "no training example has no glasses without hat"
+    assert str(caught.value) == "there are 0 training examples without glasses, without hat"
 
 
 def test_the_attributes_that_go_with_it_are_balanced_first():

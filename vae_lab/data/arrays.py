@@ -182,5 +182,5 @@ def _split(examples: Examples, test_share: float) -> tuple[Examples, Examples]:
         raise UserError(
             f"dataset=arrays: {len(examples)} images; at least 3 are needed for training, validation and test"
         )
-    train, test = held_out(len(examples), test_share)
+    train, test = held_out(len(examples), test_share, "dataset.source.test_share")
     return examples.part(train), examples.part(test)  # the test images stay shuffled, since figures show the first ones

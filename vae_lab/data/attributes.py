@@ -42,15 +42,21 @@ def read_attributes(folder: Path) -> Attributes | None:
     """Return the attributes of a folder's images, or None if it has no ``attributes.csv``.
 
     Raises:
-        UserError: the file has no column ``file``, no attribute, or a value that is not a finite number.
+        UserError: the file has no column ``file``, no attribute or one twice, or a value that is not a finite number.
     """
     path = folder / FILE
     if not path.is_file():
         return None
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        head, *lines = list(csv.reader(file)) or [[]]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            head, *lines = list(csv.reader(file)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as why:
+        raise UserError(f"{path} is no table of text in UTF-8 ({' '.join(str(why).split())[:80]}); repair it") from why
     if head[:1] != ["file"] or len(head) < 2:
         raise UserError(f"{path} must begin with the line file,<attribute>,…; it begins with {','.join(head)[:60]!r}")
+    twice = next((name for name in head if head.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"{path} has two columns {twice[:40]!r}; each name is needed once")
     rows: dict[str, list[float]] = {}
     for number, line in enumerate(lines, 2):
         if not line:

@@ -26,10 +26,11 @@ _CELEBA = ByHand(
     "img_align_celeba.zip (to be unpacked), list_attr_celeba.txt and list_eval_partition.txt",
     "the page “Large-scale CelebFaces Attributes (CelebA) Dataset” of CUHK",
     "dataset=faces, which is drawn",
+    archives=("img_align_celeba",),
 )
 _ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv", "Anno/list_attr_celeba.txt")
 _PARTITION = ("list_eval_partition.txt", "list_eval_partition.csv", "Eval/list_eval_partition.txt")
-_IMAGES = ("img_align_celeba/img_align_celeba", "img_align_celeba", "Img/img_align_celeba")
+_IMAGES = ("img_align_celeba/img_align_celeba", "Img/img_align_celeba", "img_align_celeba")
 
 
 class CelebA:
@@ -58,10 +59,10 @@ class CelebA:
         Raises:
             UserError: files are missing or damaged, or do not fit together.
         """
-        listed = _CELEBA.found(root, _ATTRIBUTES)
+        listed = _CELEBA.file(root, _ATTRIBUTES)
         place = listed.parent.parent if listed.parent.name == "Anno" else listed.parent
         here = replace(_CELEBA, folders=("",))
-        table, parts = attributes(listed), partition(here.found(place, _PARTITION))
+        table, parts = attributes(listed), partition(here.file(place, _PARTITION))
         names = list(table.rows)
         files, notes = _files(here, place, names)
         part = parts.of(names).flatten()
@@ -79,7 +80,7 @@ def _files(here: ByHand, place: Path, names: list[str]) -> tuple[list[Path], tup
     Raises:
         UserError: one is missing; if this is because an archive is damaged or still packed, the message says so.
     """
-    folder = here.found(place, _IMAGES, "img_align_celeba")
+    folder = here.folder(place, _IMAGES)
     present = {entry.name for entry in os.scandir(folder)}
     missing = [name for name in names if name not in present]
     if missing:

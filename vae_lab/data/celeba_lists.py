@@ -81,8 +81,15 @@ def _read(file: Path, headed: bool) -> Table:
     if headed and (not columns or (file.suffix == ".txt" and told is None)):
         start = "image_id and the names" if file.suffix == ".csv" else "the number of images and the names"
         raise UserError(f"dataset=celeba: {shown(file)} does not begin with {start} of attributes; download it again")
+    twice = next((word for word in columns if columns.count(word) > 1), None)
+    if twice is not None:
+        raise UserError(f"dataset=celeba: {shown(file)} has two columns {twice[:40]!r}; download it again")
     rows: dict[str, list[int]] = {}
     for number, (name, *values) in lines:
+        if name in rows:
+            raise UserError(
+                f"dataset=celeba: {shown(file)}, line {number}: {name[:40]!r} is there twice; download it again"
+            )
         try:
             rows[name] = [int(value) for value in values]
         except ValueError:

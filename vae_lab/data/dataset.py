@@ -118,10 +118,10 @@ class Dataset(pl.LightningDataModule):
         val = self.pool.part(order[given[order]].sort().values)
         train = self.pool.part(order[~given[order]][:limit].sort().values)
         many = self.values.many
-        if len(train) == 0 or len(val) == 0:
+        if len(train) == 0 or len(val) == 0 or len(self.test) == 0:
             raise UserError(
                 f"{self.name} has {len(self.pool)} training and {len(self.test)} test {many}; at least 2 for training "
-                "are needed, of which one is for validation"
+                "are needed, of which one is for validation, and one for testing"
             )
         if self.batch_size > len(train):
             raise UserError(

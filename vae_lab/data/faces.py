@@ -2,8 +2,9 @@
 
 smile, yaw, skin, hair colour, hair style, glasses, opening of the eyes, their distance, background and direction of the
 light decide every pixel (:mod:`vae_lab.data.drawn_faces`). Training and test images have factors drawn at random, all
-independent of each other unless ``correlation`` ties two of them, as attributes of photographs are. The scores of
-disentanglement use a grid with every combination of a few values per factor.
+independent of each other unless ``correlation`` ties two of them, as attributes of photographs are. The first images
+are the same whatever their number is, and no training image is a test image. The scores of disentanglement use a grid
+with every combination of a few values per factor.
 
 Precedents: Chernoff (1973), "The use of faces to represent points in k-dimensional space graphically"; Google's
 Cartoon Set; dSprites and 3D Shapes for the grid.
@@ -23,11 +24,12 @@ from vae_lab.data import drawn_faces
 from vae_lab.data.cache import cache_dir
 from vae_lab.data.drawn_faces.drawing import SIZE, draw
 from vae_lab.data.drawn_faces.face import NAMES, STYLES
-from vae_lab.data.mapped_bytes import key_of, made_array
+from vae_lab.data.mapped_bytes import key_of_code, made_array
 from vae_lab.errors import UserError
 from vae_lab.examples import Examples, Factors
 
 Known = Literal["attributes", "factors", "style"]
+Split = Literal["train", "test"]
 Name = Literal[
     "smile", "yaw", "skin", "hair_colour", "hair_style", "glasses", "eye_opening", "eye_distance", "background", "light"
 ]
@@ -36,6 +38,7 @@ assert get_args(Name) == NAMES
 GRID = (3, 3, 3, 4, 6, 2, 2, 2, 4, 3)  # values of each factor: 62,208 faces
 SIGNED = ("smile", "yaw", "eye_distance", "light")  # in [−1, 1]; the others in [0, 1]
 NEUTRAL = 0.2  # no smile is nearer to 0, so that a face clearly smiles or not
+_SEEDS = {"train": (0, 1), "test": (2, 3)}  # of the factors, and of which faces have tied ones
 _AT_ONCE = 256  # faces between two steps of the progress bar
 
 
@@ -73,19 +76,21 @@ class Faces:
         Raises:
             UserError: the cache, where the images are kept once they are drawn, cannot be written to.
         """
-        total = self.images + self.test_images
-        factors = drawn_factors(total, self.correlation, self.correlated)
-        pixels = _kept(factors)
-        targets, names, classes = labelled(factors, self.labels)
         grid = FaceGrid(GRID)
         of_grid = labelled(grid.factors(torch.arange(len(grid))), self.labels)[0]
         known = Factors(NAMES, grid.sizes, grid, f"a grid of {len(grid):,} drawn faces", of_grid)
-        examples = Examples(pixels, targets, classes, factors=known, attributes=names)
-        return examples.part(torch.arange(self.images)), examples.part(torch.arange(self.images, total))
+        return self._examples(self.images, "train", known), self._examples(self.test_images, "test", known)
+
+    def _examples(self, n: int, split: Split, known: Factors) -> Examples:
+        factors = drawn_factors(n, self.correlation, self.correlated, split)
+        targets, names, classes = labelled(factors, self.labels)
+        tied = f"{self.correlation:g} of {' and '.join(self.correlated)}" if self.correlation else "none"
+        return Examples(_kept(factors), targets, classes, factors=known, attributes=names,
+                        preparation={"correlation": tied})  # fmt: skip
 
 
-def drawn_factors(n: int, correlation: float, correlated: Sequence[Name]) -> Tensor:
-    """Return factors of n faces drawn at random, float [n, 10], always the same ones.
+def drawn_factors(n: int, correlation: float, correlated: Sequence[Name], split: Split = "train") -> Tensor:
+    """Return the factors of the first n training or test faces, float [n, 10], always the same ones.
 
     Each factor is a quantile of its distribution: uniform for the continuous ones, but for a gap between smiling and
     not smiling (−0.2 to 0.2); half of the faces with glasses; all styles equally frequent. With probability |ρ|, the
@@ -93,9 +98,9 @@ def drawn_factors(n: int, correlation: float, correlated: Sequence[Name]) -> Ten
     they are, and the rank correlation of two continuous factors is ρ; so is the correlation between glasses and long
     hair, each of which half of the faces have.
     """
-    draws = torch.Generator().manual_seed(0)
-    quantiles = torch.rand(n, len(NAMES), generator=draws)
-    tied = torch.rand(n, generator=draws) < abs(correlation)
+    of_factors, of_ties = (torch.Generator().manual_seed(seed) for seed in _SEEDS[split])
+    quantiles = torch.rand(n, len(NAMES), generator=of_factors)
+    tied = torch.rand(n, generator=of_ties) < abs(correlation)
     a, b = (NAMES.index(name) for name in correlated)
     same = quantiles[:, a] if correlation > 0 else 1 - quantiles[:, a]
     quantiles[:, b] = torch.where(tied, same.clamp_max(1 - 1e-6), quantiles[:, b])
@@ -178,6 +183,5 @@ def _kept(factors: Tensor) -> Tensor:
         for start in track(starts, "drawing faces", transient=True):
             array[start : start + _AT_ONCE] = draw(factors[start : start + _AT_ONCE]).numpy()
 
-    code = sorted(Path(next(iter(drawn_faces.__path__))).glob("*.py"))  # what is drawn changes with the code
-    key = key_of(factors.numpy().tobytes(), code)
-    return made_array(cache_dir("images") / f"faces-{key}.npy", (len(factors), 3, SIZE, SIZE), fill)
+    key = key_of_code(factors.numpy().tobytes(), Path(next(iter(drawn_faces.__path__))))
+    return made_array(cache_dir("images") / f"{key}.npy", (len(factors), 3, SIZE, SIZE), fill)

@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from vae_lab.data.by_hand import ByHand
 from vae_lab.data.held_out import held_out, refuse_share
 from vae_lab.data.published_array import PublishedArray
 from vae_lab.examples import Examples
 
+_SHARE = "dataset.source.test_share"
 _FREY = PublishedArray(
     ByHand(
         "dataset=frey",
@@ -38,19 +37,16 @@ class Frey:
     """
 
     def __init__(self, split: Literal["shuffled", "end"] = "shuffled", test_share: float = 0.1) -> None:
-        refuse_share("dataset.source.test_share", test_share)
+        refuse_share(_SHARE, test_share)
         self.split, self.test_share = split, test_share
 
     def load(self, root: Path) -> tuple[Examples, Examples]:
         """Return the training and the test examples, which share their memory.
 
         Raises:
-            UserError: the file is missing, damaged, or a pickle that would run code.
+            UserError: the file is missing, damaged, or a pickle that would run code, or no frame is left for training.
         """
         images, _, _ = _FREY.read(root)
-        examples, total = Examples(images, None), len(images)
-        if self.split == "shuffled":
-            train, test = held_out(total, self.test_share)
-        else:
-            train, test = torch.arange(total).split([total - (n := max(1, round(self.test_share * total))), n])
+        examples = Examples(images, None)
+        train, test = held_out(len(images), self.test_share, _SHARE, at_the_end=self.split == "end")
         return examples.part(train), examples.part(test)

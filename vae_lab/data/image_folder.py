@@ -88,7 +88,7 @@ class ImageFolder:
         train, val = positions["train"], positions.get("val", torch.tensor([], dtype=torch.long))
         if "test" in positions:
             return examples.part(torch.cat([train, val])), examples.part(positions["test"])
-        kept, test = held_out(len(train), self.test_share)
+        kept, test = held_out(len(train), self.test_share, "dataset.source.test_share")
         return examples.part(torch.cat([train[kept], val])), examples.part(train[test].sort().values)
 
     def _read(self, divided: Layout, attributes: Attributes | None) -> Examples:

@@ -19,13 +19,7 @@ from vae_lab.errors import UserError
 from vae_lab.examples import Examples
 
 _FOLDERS = {"funneled": "lfw_funneled", "deepfunneled": "lfw-deepfunneled", "original": "lfw"}
-_LFW = ByHand(
-    "dataset=lfw",
-    ("lfw-py", "lfw-dataset", "lfw_home", ""),
-    "lfw-funneled.tgz (to be unpacked), peopleDevTrain.txt and peopleDevTest.txt",
-    "the page “Labeled Faces in the Wild” of the University of Massachusetts",
-    "dataset=image_folder dataset.source.path=<folder> for photographs without the lists",
-)
+_ARCHIVES = {"funneled": "lfw-funneled.tgz", "deepfunneled": "lfw-deepfunneled.tgz", "original": "lfw.tgz"}
 
 
 class LFW:
@@ -58,26 +52,53 @@ class LFW:
         Raises:
             UserError: files are missing or damaged. They are no longer offered for download by a program.
         """
-        first = _LFW.found(root, ["peopleDevTrain.txt", "peopleDevTrain.csv"])
-        here, name = replace(_LFW, folders=("",)), _FOLDERS[self.alignment]
-        lists = [first, here.found(first.parent, ["peopleDevTest.txt", "peopleDevTest.csv"])]
-        folder = here.found(first.parent, [f"{name}/{name}", name], name)  # Kaggle packs it twice
-        train, test = ([folder / file for file in _listed(file)] for file in lists)
+        published = _published(_ARCHIVES[self.alignment])
+        first = published.file(root, ["peopleDevTrain.txt", "peopleDevTrain.csv"])
+        here, name = replace(published, folders=("",)), _FOLDERS[self.alignment]
+        lists = [first, here.file(first.parent, ["peopleDevTest.txt", "peopleDevTest.csv"])]
+        people = [_listed(file) for file in lists]
+        both = next((person for person in people[0] if person in people[1]), None)
+        if both is not None:
+            told = " and ".join(shown(file) for file in lists)
+            raise UserError(f"dataset=lfw: {both!r} is in {told}, which have no person in common; download them again")
+        folder = here.folder(first.parent, [f"{name}/{name}", name])  # Kaggle packs it twice
+        train, test = ([folder / file for file in _photographs(of_one)] for of_one in people)
         about = {"alignment": self.alignment, **self.decoding.about}
-        both = Examples(self.decoding.read([*train, *test]), None, preparation=about)
-        parts = torch.arange(len(both)).split([len(train), len(test)])
-        return both.part(parts[0]), both.part(parts[1])
+        examples = Examples(self.decoding.read([*train, *test]), None, preparation=about)
+        parts = torch.arange(len(examples)).split([len(train), len(test)])
+        return examples.part(parts[0]), examples.part(parts[1])
 
 
-def _listed(file: Path) -> list[str]:
-    """Return the images of a list of people, ``Ann_Lee/Ann_Lee_0001.jpg``.
+def _published(archive: str) -> ByHand:
+    return ByHand(
+        "dataset=lfw",
+        ("lfw-py", "lfw-dataset", "lfw_home", ""),
+        f"{archive} (to be unpacked), peopleDevTrain.txt and peopleDevTest.txt",
+        "the page “Labeled Faces in the Wild” of the University of Massachusetts",
+        "dataset=image_folder dataset.source.path=<folder> for photographs without the lists",
+        archives=(archive,),
+    )
+
+
+def _photographs(people: dict[str, int]) -> list[str]:
+    """Return the files of people, ``Ann_Lee/Ann_Lee_0001.jpg``."""
+    return [f"{person}/{person}_{k:04d}.jpg" for person, count in people.items() for k in range(1, count + 1)]
+
+
+def _listed(file: Path) -> dict[str, int]:
+    """Return the number of photographs of each person of a list.
 
     Raises:
-        UserError: a line is no name and number, or the list has not as many people as its first line says.
+        UserError: the list is no text, a line is no name and number, a person is there twice, or the list has not as
+            many people as its first line says.
     """
     separator = "," if file.suffix == ".csv" else None
-    first, *lines = [line.split(separator) for line in file.read_text(encoding="utf-8-sig").splitlines()] or [[]]
-    images = []
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as why:
+        raise UserError(f"dataset=lfw: {shown(file)} is no text in UTF-8; download it again") from why
+    first, *lines = [line.split(separator) for line in text.splitlines()] or [[]]
+    counts: dict[str, int] = {}
     for number, words in enumerate(lines, 2):
         if not words:
             continue
@@ -85,11 +106,15 @@ def _listed(file: Path) -> list[str]:
             raise UserError(
                 f"dataset=lfw: {shown(file)}, line {number}: a name and a number are needed; download it again"
             )
-        images += [f"{words[0]}/{words[0]}_{k:04d}.jpg" for k in range(1, int(words[1]) + 1)]
+        if words[0] in counts:
+            raise UserError(
+                f"dataset=lfw: {shown(file)}, line {number}: {words[0]!r} is there twice; download it again"
+            )
+        counts[words[0]] = int(words[1])
     people = sum(map(bool, lines))
-    if not images or (separator is None and first != [str(people)]):
+    if not sum(counts.values()) or (separator is None and first != [str(people)]):
         raise UserError(
             f"dataset=lfw: {shown(file)} has {people:,} people, and its first line says {' '.join(first)[:40]!r}; "
             "download it again"
         )
-    return images
+    return counts

@@ -28,13 +28,24 @@ def key_of(options: object, files: Iterable[Path]) -> str:
     of two names with one origin, one is out of date.
     """
     files = list(files)
-    origin = f"{options!r}\n{os.path.commonpath(files)}"
-    content = hashlib.sha256(origin.encode("utf-8", "surrogateescape"))
-    for file in files:
-        about = file.stat()
-        content.update(os.fsencode(file) + f"\n{about.st_mtime_ns}:{about.st_size}\n".encode())
-    start = hashlib.sha256(origin.encode("utf-8", "surrogateescape"))
-    return f"{start.hexdigest()[:16]}-{content.hexdigest()[:16]}"
+    times = [(file, file.stat()) for file in files]
+    content = b"".join(os.fsencode(file) + f"\n{about.st_mtime_ns}:{about.st_size}\n".encode() for file, about in times)
+    return _key(f"{options!r}\n{os.path.commonpath(files)}", content)
+
+
+def key_of_code(options: object, package: Path) -> str:
+    """Return a name for what the modules of a package compute, ``<origin>-<content>``.
+
+    The origin depends on the options, the content on the text of the modules. Where they lie and when they were written
+    does not matter, so that all copies and installations of one version share a file.
+    """
+    texts = [f"{file.name}\n{file.read_text(encoding='utf-8')}\n" for file in sorted(package.glob("*.py"))]
+    return _key(f"{options!r}\n{package.name}", "".join(texts).encode())
+
+
+def _key(origin: str, content: bytes) -> str:
+    start = origin.encode("utf-8", "surrogateescape")
+    return f"{hashlib.sha256(start).hexdigest()[:16]}-{hashlib.sha256(start + content).hexdigest()[:16]}"
 
 
 def held_bytes(

@@ -97,12 +97,17 @@ class MVTec:
 
     def _folder(self, root: Path) -> Path:
         typed = expanded(self.category)
-        folder = typed if typed.is_dir() else _MVTEC.found(root, [self.category])
+        folder = typed if typed.is_dir() else _MVTEC.folder(root, [self.category], _categories(root))
         if not (folder / "train" / GOOD).is_dir() or not (folder / "test").is_dir():
             inside = sorted(path.name for path in folder.glob("*") if (path / "train" / GOOD).is_dir())
             instead = f"; type dataset.source.category={folder / inside[0]}" if inside else ""
             raise UserError(
                 f"dataset=mvtec: {shown(folder)} needs the folders train/{GOOD}, test/{GOOD} and test/<defect>{instead}"
+            )
+        if not (folder / "test" / GOOD).is_dir():
+            raise UserError(
+                f"dataset=mvtec: {shown(folder)} has no folder test/{GOOD}, with whose images those with defects are "
+                f"compared; make it, and move some images of train/{GOOD} there"
             )
         return folder
 
@@ -135,10 +140,20 @@ class MVTec:
         if mask.size != size:
             sizes = f"{mask.width}×{mask.height}, and its image is {size[0]}×{size[1]}"
             raise UserError(f"dataset=mvtec: {shown(file)} is {sizes}; make them one size")
+        if mask.getbbox() is None:
+            raise UserError(
+                f"dataset=mvtec: {shown(file)} is black everywhere, so that {shown(image)} has no defect; repair the "
+                f"mask, or move the image to test/{GOOD}"
+            )
         wanted = (self.decoding.width, self.decoding.height)
         mask = ImageOps.fit(self.decoding.cropped(mask, file), wanted, Image.Resampling.BOX)
         covered = np.asarray(mask, np.uint8)[None]
         return np.where(covered >= max(1, min(128, covered.max())), np.uint8(255), np.uint8(0))
+
+
+def _categories(root: Path) -> list[str]:
+    """Return the names of the folders of categories where they are looked for, sorted."""
+    return sorted({path.parent.parent.name for place in _MVTEC.places(root) for path in place.glob(f"*/train/{GOOD}")})
 
 
 def _defects(folder: Path) -> list[str]:

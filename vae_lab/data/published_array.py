@@ -42,7 +42,7 @@ class PublishedArray:
             UserError: there is no such file, or it is damaged or holds other images.
         """
         suffixes = sorted(SUFFIXES, key=lambda suffix: suffix != ".mat")  # first as it was published
-        file = self.where.found(root, [f"{stem}{suffix}" for stem in self.stems for suffix in suffixes])
+        file = self.where.file(root, [f"{stem}{suffix}" for stem in self.stems for suffix in suffixes])
         start = f"{self.where.option}: {shown(file)}"
         arrays = arrays_of(file, start)
         array = arrays[image_array(arrays, None, start, "dataset=arrays dataset.source.array=")]

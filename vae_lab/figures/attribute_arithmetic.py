@@ -15,9 +15,9 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from vae_lab.data.presence import Presence
-from vae_lab.errors import UserError
+from vae_lab.errors import UserError, counted
 from vae_lab.figures.animation import Animation, Kind
-from vae_lab.figures.attribute_rows import STRENGTHS, Row, draw_rows, moving_rows
+from vae_lab.figures.attribute_rows import STRENGTHS, Row, draw_rows, moving_rows, with_reconstruction
 from vae_lab.figures.image_grids import pick
 from vae_lab.latents.attribute_vectors import Attribute, Method, attributes_of, refuse_unknown
 from vae_lab.scores import Trained
@@ -30,9 +30,10 @@ class AttributeArithmetic:
         attributes: names of the attributes; None: those that the vectors separate best, compared with always guessing
             the more frequent value.
         most: largest number of attributes shown if none are named.
-        strengths: of the vectors; at 0 an image is its reconstruction, and 1 is the way from the mean without the
-            attribute to the mean with it.
-        image: position of the test image to which the attributes are added; None: for each attribute one that lacks it.
+        strengths: of the vectors; at 0, which is added if it is left out, an image is its reconstruction, and 1 is the
+            way from the mean without the attribute to the mean with it.
+        image: position of the test image to which the attributes are added; None: for each attribute another one that
+            lacks it, as far as there are enough of them.
         method, balance, train_images: see :class:`vae_lab.metrics.attributes.AttributeScores`.
         animation: the file of the moving version, with the corrected vectors.
     """
@@ -51,7 +52,8 @@ class AttributeArithmetic:
         train_images: PositiveInt = 20_000,
         animation: Kind = "gif",
     ) -> None:
-        self.attributes, self.most, self.strengths, self.image = attributes, most, strengths, image
+        self.attributes, self.most, self.image = attributes, most, image
+        self.strengths = with_reconstruction(strengths)
         self.method, self.balance, self.train_images, self.kind = method, balance, train_images, animation
 
     def __call__(self, trained: Trained) -> Figure | None:
@@ -64,7 +66,7 @@ class AttributeArithmetic:
             "" if len(found) == len(trained.data.attributes) else f" ({len(found)} of {len(trained.data.attributes)})"
         )
         kind = "differences of means" if self.method == "means" else "normals of support vector machines"
-        title = f"Attributes added to codes{shown}, by {kind}, with accuracy on held-out images"
+        title = f"Attributes added to codes{shown}, by {kind}, with accuracy on held-out images{_not_balanced(found)}"
         return draw_rows(trained, rows, self.strengths, title)
 
     def animation(self, trained: Trained) -> Animation | None:
@@ -91,9 +93,9 @@ class AttributeArithmetic:
         found = [one for one in found if 0 < len(lacking[one.name]) < len(present)]
         if self.attributes is None:
             found = sorted(found, key=lambda one: -self._gain(trained, one, present))[: self.most]
-        # Different images for different attributes, where there are enough of them.
-        places = [lacking[one.name][i % len(lacking[one.name])] for i, one in enumerate(found)]
-        return [(one, place if self.image is None else self.image) for one, place in zip(found, places)]
+        if self.image is not None:
+            return [(one, self.image) for one in found]
+        return list(zip(found, _different([lacking[one.name] for one in found])))
 
     def _gain(self, trained: Trained, one: Attribute, present: Tensor) -> float:
         """By how much the accuracy on test codes is above that of the more frequent value."""
@@ -113,6 +115,29 @@ class AttributeArithmetic:
             for kind, vector in vectors.items()
             if vector is not None
         ]
+
+
+def _different(choices: Sequence[list[int]]) -> list[int]:
+    """The first of each list that no earlier list has given, or if all of them are taken, the first."""
+    taken: list[int] = []
+    for places in choices:
+        taken.append(next((place for place in places if place not in taken), places[0]))
+    return taken
+
+
+def _not_balanced(found: Sequence[tuple[Attribute, int]]) -> str:
+    """What the corrected vectors are not corrected for, for the title: ``; long_hair not balanced: 0 examples``."""
+    fewest, of = dict[str, int](), dict[str, list[str]]()
+    for one, _ in found:
+        for other, count in one.left_out.items():
+            fewest[other] = min(count, fewest.get(other, count))
+            of.setdefault(other, []).append(one.name)
+    told = ""
+    for other, count in fewest.items():
+        which = "" if len(of[other]) == len(found) else f" for {', '.join(of[other])}"
+        told += f"; {other} not balanced{which}: {counted(count, 'example')}"
+    alone = [one.name for one, _ in found if one.corrected is None]
+    return told + (f"; nothing is balanced for {', '.join(alone)}" if alone else "")
 
 
 def _presence(trained: Trained) -> Presence:

@@ -32,6 +32,11 @@ class Row:
     vector: Tensor  # [D]
 
 
+def with_reconstruction(strengths: Sequence[float]) -> tuple[float, ...]:
+    """Return strengths with 0, the reconstruction, which the others are compared with; added ones come in order."""
+    return tuple(strengths) if 0 in strengths else tuple(sorted({*strengths, 0.0}))
+
+
 def draw_rows(trained: Trained, rows: Sequence[Row], strengths: Sequence[float], title: str) -> Figure:
     """A picture with a row of each image: the image, then its code with the vector added with every strength.
 

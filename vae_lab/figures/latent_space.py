@@ -32,7 +32,8 @@ class LatentSpace:
     Args:
         points: largest number of examples shown (t-SNE takes about 1 s per 1,000 on two cores).
         map: how more than two dimensions become two: 'tsne', 'pca' or 'umap' (with the package umap-learn).
-        colour: 'label', 'kl' (nats of all levels), or the name of an attribute.
+        colour: 'label' (where there are attributes instead of labels, the first one), 'kl' (nats of all levels), or the
+            name of an attribute.
         thumbnails: largest number of test images shown at their points, where they do not cover each other.
         perplexity: the perplexity of t-SNE, and the number of neighbours of UMAP.
         iterations: iterations of t-SNE. On 2,000 codes of MNIST, 500 iterations keep neighbours as well as the usual
@@ -112,7 +113,7 @@ class LatentSpace:
 
     def _coloured(self, axes: Axes, trained: Trained, labels: Tensor | None, chosen: Tensor) -> list[ColorType]:
         """The colour of each point; the legend or the colour scale is drawn."""
-        if self.colour == "label":
+        if self.colour == "label" and not trained.data.attributes:
             if labels is None:
                 return [BLUE] * len(chosen)
             colours = class_colours(len(trained.data.classes))
@@ -130,8 +131,9 @@ class LatentSpace:
             UserError: there is no such number.
         """
         attributes, y = trained.data.attributes, trained.data.test.y
-        if self.colour in attributes and y is not None:
-            return y[:, attributes.index(self.colour)].float(), self.colour
+        name = attributes[0] if self.colour == "label" else self.colour
+        if name in attributes and y is not None:
+            return y[:, attributes.index(name)].float(), name
         if self.colour == "kl" and trained.objective.variational:
             return trained.kl().sum(1), f"KL (nats per {trained.data.values.one})"
         known = ["label", *(["kl"] if trained.objective.variational else []), *attributes]

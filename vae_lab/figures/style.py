@@ -154,9 +154,10 @@ def balanced(text: str, width: int) -> list[str]:
     >>> balanced("A title that is a little too long", 30)
     ['A title that is', 'a little too long']
     """
-    lines = wrap(text, width=width)
-    narrowest = next((w for w in range(1, width) if len(wrap(text, width=w, break_long_words=False)) <= len(lines)), 0)
-    even = wrap(text, width=narrowest, break_long_words=False) if narrowest else lines
+    lines = wrap(text, width=width, break_on_hyphens=False)
+    narrow = {"break_long_words": False, "break_on_hyphens": False}
+    narrowest = next((w for w in range(1, width) if len(wrap(text, width=w, **narrow)) <= len(lines)), 0)
+    even = wrap(text, width=narrowest, **narrow) if narrowest else lines
     return even if max(map(len, even), default=0) <= width else lines
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from vae_lab.figures.animation import Animation, Kind
-from vae_lab.figures.attribute_rows import STRENGTHS, Row, draw_rows, moving_rows
+from vae_lab.figures.attribute_rows import STRENGTHS, Row, draw_rows, moving_rows, with_reconstruction
 from vae_lab.figures.moving_codes import means_of
 from vae_lab.latents.attribute_vectors import AttributeVector, synthetic_vector
 from vae_lab.scores import Trained
@@ -43,7 +43,8 @@ class SyntheticArithmetic:
 
     Args:
         directions: what the vectors undo: 'sharper' a blur, 'brighter' a loss of brightness.
-        strengths: of the vectors; at 0 an image is its reconstruction, and −1 is the change itself.
+        strengths: of the vectors; at 0, which is added if it is left out, an image is its reconstruction, and −1 is the
+            change itself.
         images: number of training images, and largest number of test images, that are changed.
         animation: the file of the moving version.
     """
@@ -57,7 +58,8 @@ class SyntheticArithmetic:
         images: Annotated[PositiveInt, Ge(2)] = 2000,
         animation: Kind = "gif",
     ) -> None:
-        self.directions, self.strengths, self.images, self.kind = directions, strengths, images, animation
+        self.directions, self.images, self.kind = directions, images, animation
+        self.strengths = with_reconstruction(strengths)
 
     def __call__(self, trained: Trained) -> Figure:
         """Draw the figure."""

@@ -159,12 +159,16 @@ def attributes_of(
         chosen: the attributes whose vectors are wanted; None: all.
 
     Raises:
-        UserError: an attribute does not exist, or a combination of those to balance has no example.
+        UserError: an attribute does not exist, a combination of those to balance has no example, or the only one that
+            is chosen is also the only one to balance.
     """
     refuse_unknown([*(balance or ()), *(chosen or ())], names)
     if balance is not None and len(set(balance)) > MOST_BALANCED:
         raise UserError(f"at most {MOST_BALANCED} attributes can be balanced, which have 4,096 combinations; "
                         f"{len(set(balance))} are named")  # fmt: skip
+    if balance and chosen and len(set(balance)) == 1 and set(balance) == set(chosen):
+        raise UserError(f"balance=[{balance[0]}]: {balance[0]} itself is the attribute whose vector is drawn, which "
+                        "cannot be equally frequent with and without it; name others, or leave it out")  # fmt: skip
     varying = present.any(0) & ~present.all(0)
     wanted = [i for i, name in enumerate(names) if varying[i] and (chosen is None or name in chosen)]
     return [_attribute(codes, present, i, names, method, balance) for i in wanted]

@@ -54,8 +54,8 @@ def balanced_weights(present: Tensor, others: Tensor, name: str, names: Sequence
     counts = cell_counts(present, others)
     empty = [_described(side, cell, name, names) for side, cell in (counts == 0).nonzero().tolist()]
     if empty:
-        more = f", and {counted(len(empty) - 1, 'other combination')}" if len(empty) > 1 else ""
-        raise EmptyCell(f"no training example has {empty[0]}{more}")
+        more = f", and of {counted(len(empty) - 1, 'other combination')}" if len(empty) > 1 else ""
+        raise EmptyCell(f"there are 0 training examples {empty[0]}{more}")
     cells = counts.shape[1]
     return 1 / (cells * counts.double())[present.long(), _combination(others)]
 
@@ -107,6 +107,6 @@ def _combination(others: Tensor) -> Tensor:
 
 
 def _described(side: int, cell: int, name: str, names: Sequence[str]) -> str:
-    """``glasses without hat, with beard``."""
-    parts = [f"{'with' if cell >> bit & 1 else 'without'} {other}" for bit, other in enumerate(names)]
-    return f"{'' if side else 'no '}{name} {', '.join(parts)}"
+    """``with glasses, without hat, with beard``."""
+    held = [bool(side), *(bool(cell >> bit & 1) for bit in range(len(names)))]
+    return ", ".join(f"{'with' if has else 'without'} {one}" for has, one in zip(held, [name, *names]))
