@@ -281,12 +281,12 @@ def test_milliseconds_per_image_leave_out_those_in_which_the_browser_compiles(pa
 
 
 def test_names_of_classes_stand_where_codes_lie_together_and_not_on_each_other(page):
-    """Classes 0 and 1 have the same place, 2 another one, and 3 is spread over the map."""
+    """Classes 0 and 1 are beside each other, 2 is elsewhere, and those of 3 are among all of them."""
     page.evaluate("""() => {
+        const middles = [[0.2, 0.5], [0.2, 0.512], [0.8, 0.5]];
         DATA.labels.forEach((label, i) => {
-            const turn = 2.4 * i;
-            map.places[i] = label === 3 ? [0.5 + 0.5 * Math.cos(turn), 0.5 + 0.5 * Math.sin(turn)]
-                : [0.2 + (label === 2 ? 0.6 : 0) + 0.05 * Math.cos(turn), 0.5 + 0.05 * Math.sin(turn)];
+            const [u, v] = middles[label === 3 ? (i >> 2) % 3 : label];
+            map.places[i] = [u + 0.005 * Math.cos(2.4 * i), v + 0.005 * Math.sin(2.4 * i)];
         });
         map.redraw();
     }""")

@@ -33,23 +33,26 @@ function drawImages(context) { // as many as have room without hiding each other
   context.globalAlpha = 1;
 }
 
-const GATHERED = 0.75; // of the codes' median distance from their middle: a class that is spread wider has no name in the map
+const NEAR = 15, CLEAR = 1 / 3; // neighbours that are asked, and by how much their share must exceed that of chance
 
-function middleOf(places) { // the median of each coordinate, and the median distance from it
+// Each class whose dots are most of those around its middle: its name, the middle, and how far it is from chance (0) to
+// a class of its own (1). Where classes are mixed, names would say nothing, and the colours have to do.
+function namesInMap() {
   const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-  const middle = [0, 1].map((c) => median(places.map((place) => place[c])));
-  return { middle, spread: median(places.map(([u, v]) => Math.hypot(u - middle[0], v - middle[1]))) };
+  const away = (i, [u, v]) => Math.hypot(map.places[i][0] - u, map.places[i][1] - v), every = map.places.map((_, i) => i);
+  return DATA.classes.flatMap((name, label) => {
+    const members = every.filter((i) => DATA.labels[i] === label);
+    if (!members.length || (map.chosen !== null && map.chosen !== label)) return [];
+    const centre = [0, 1].map((c) => median(members.map((i) => map.places[i][c])));
+    const middle = map.places[members.reduce((best, i) => away(i, centre) < away(best, centre) ? i : best)];
+    const around = [...every].sort((i, j) => away(i, middle) - away(j, middle)).slice(0, Math.min(NEAR, members.length));
+    const share = around.filter((i) => DATA.labels[i] === label).length / around.length, chance = members.length / COUNT;
+    const clear = chance < 1 ? (share - chance) / (1 - chance) : 1;
+    return clear >= CLEAR || map.chosen === label ? [{ name, middle, clear }] : [];
+  }).sort((a, b) => b.clear - a.clear);
 }
 
-function namesInMap() { // the most gathered classes first, since a name leaves out those that would lie on it
-  const whole = middleOf(map.places).spread;
-  return DATA.classes.map((name, label) => {
-    const members = map.places.filter((_, i) => DATA.labels[i] === label);
-    return members.length ? { name, chosen: map.chosen === label, ...middleOf(members) } : null;
-  }).filter((one) => one && (map.chosen === null ? one.spread <= GATHERED * whole : one.chosen)).sort((a, b) => a.spread - b.spread);
-}
-
-function drawNames(context) { // of at most twenty classes, where their codes lie together
+function drawNames(context) { // of at most twenty classes; one that has no room beside clearer ones is left out
   map.names = [];
   if (!DATA.labels || DATA.classes.length > 20 || state.images) return;
   const style = getComputedStyle(document.documentElement), high = 16, taken = [];
