@@ -53,8 +53,8 @@ function show() { // at the next frame, however often it is asked for
 }
 
 let told = -Infinity;
-function tellSpeed() { // a few times a second
-  if (spent.length < 5 || performance.now() - told < 300) return;
+function tellSpeed(now = false) { // a few times a second, and when the work is done
+  if (spent.length < 5 || (!now && performance.now() - told < 300)) return;
   told = performance.now();
   const typical = [...spent].sort((a, b) => a - b)[spent.length >> 1];
   write(byId("speed"), `${typical.toFixed(1)} ms per image${network.accelerated ? "" : ", without SIMD"}`);
@@ -74,7 +74,7 @@ function soon(name, task) {
       if (performance.now() - began > 10) break;
     }
     if (later.size) soon();
-    else if (network) tellSpeed();
+    else if (network) tellSpeed(true);
   });
 }
 
