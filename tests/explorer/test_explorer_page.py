@@ -119,7 +119,7 @@ def test_sliders_stand_by_falling_kl_and_move_the_image(page, run, written):
     assert float(code(page)[d]) == pytest.approx(high, abs=0.01)
     assert (after - before).abs().max() > 0.1
     assert matches(page, run)
-    assert page.locator("#what").inner_text() == "Decoded from a code that no test image has"
+    assert page.locator("#what").inner_text() == "A code that no test image has"
     page.click("#reset")
     assert torch.equal(pixels(page), before)
 
@@ -131,6 +131,40 @@ def test_a_slider_moves_by_keyboard_and_has_a_name(page):
     page.keyboard.press("ArrowRight")
     assert float(slider.input_value()) > before
     assert slider.get_attribute("aria-label").startswith("z[")
+
+
+def test_attribute_sliders_move_by_keyboard_and_come_back_to_none(page):
+    slider = page.locator("#attributes input").nth(1)
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("state.strengths[1]") == pytest.approx(3 * 2.5 / 200)
+    ready(page)
+    assert page.locator("#what").inner_text() == "The code of test image 1 (labelled class0), plus 0.04 × class1"
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    assert page.evaluate("state.strengths[1]") == 0
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("state.strengths[1]") == pytest.approx(-2.5 / 200)
+
+
+def test_a_group_of_buttons_is_one_stop_of_the_tab_key(page):
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "skip"
+    stops = 1
+    while page.evaluate("document.activeElement.type") != "range":
+        page.keyboard.press("Tab")
+        stops += 1
+    assert stops <= 12
+    assert page.evaluate("document.activeElement === document.querySelector('#sliders input')")
+    page.focus("#legend button")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement === document.querySelectorAll('#legend button')[1]")
+    page.focus("#skip")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement === document.querySelector('#sliders input')")
 
 
 def test_hovering_over_the_map_decodes_the_nearest_image_and_a_click_stays(page, run, written):
@@ -160,6 +194,8 @@ def test_the_map_moves_by_keyboard_and_picks_the_ends(page, written):
     page.keyboard.press("b")
     assert page.evaluate("state.b") == page.evaluate("codeOf(state.point)")
     assert page.evaluate("state.a") == page.evaluate("codeOf(0)")
+    label = page.evaluate("DATA.classes[DATA.labels[state.point]]")
+    assert page.locator("#line-said").inner_text() == f"B is now test image {point + 1}, labelled {label}."
 
 
 @pytest.mark.parametrize("spherical", [False, True])
@@ -187,6 +223,22 @@ def test_class_vectors_are_added(page, written):
     assert torch.equal(code(page), before)
 
 
+def test_an_end_of_the_line_is_the_image_that_was_shown(page):
+    drag(page, page.locator("#attributes input").nth(2), 0.5)
+    shown, before = pixels(page), code(page)
+    page.click("#set-b")
+    assert torch.equal(pixels(page, "end-b"), shown)
+    assert torch.equal(code(page), before)
+    assert page.locator("#line-said").inner_text() == (
+        "B is now the code of test image 1 (labelled class0), plus 0.50 × class2. "
+        "The sliders of attributes begin from there."
+    )
+    assert page.locator("#attributes output").nth(2).inner_text() == "0.00"
+    page.locator("#steps button").first.click()
+    ready(page)
+    assert page.locator("#what").inner_text() == "Reconstruction of test image 1, labelled class0"
+
+
 def test_nearest_images_are_those_of_the_codes(page, written):
     made = written[1]
     normalised = made.aggregate.normalised(made.codes.half().float())
@@ -210,9 +262,40 @@ def test_the_address_leads_back(opened, written, run):
     assert (pixels(page) - seen).abs().max() <= NEAR
     assert page.locator("#round").get_attribute("aria-pressed") == "true"
     assert page.locator("#maps button").nth(1).get_attribute("aria-pressed") == "true"
-    page.goto(f"{link.split('#')[0]}#z=1,2&a=nothing&t=%&map=no")  # not understood: the page begins as usual
+    assert not page.locator("#left-out").is_visible()
+    page.goto(f"{link.split('#')[0]}#z=1,NaN&b=i3&a=nothing&t=%&map=no&w=1")
     page.reload()
-    assert matches(page, run)
+    assert matches(page, run)  # the page begins as usual
+    assert page.evaluate("state.b") == page.evaluate("codeOf(3)")
+    assert page.locator("#left-out").inner_text() == (
+        "Not understood in the address of this page, and left out: w=1, z=1,NaN, a=nothing, t=%, map=no. "
+        f"A code is {run.model.latent_dim} numbers with commas between them, or i0 to i31 for a test image."
+    )
+
+
+def test_milliseconds_per_image_leave_out_those_in_which_the_browser_compiles(page):
+    page.evaluate("spent.length = images = 0")
+    counted = page.evaluate("Array.from({ length: 7 }, () => { decoded(state.z, state.y); return spent.length; })")
+    assert counted == [0, 0, 0, 0, 0, 1, 2]
+    assert "ms per image" in page.locator("#speed").inner_text()
+
+
+def test_names_of_classes_stand_where_codes_lie_together_and_not_on_each_other(page):
+    """Classes 0 and 1 are beside each other, 2 is elsewhere, and those of 3 are among all of them."""
+    page.evaluate("""() => {
+        const middles = [[0.2, 0.5], [0.2, 0.512], [0.8, 0.5]];
+        DATA.labels.forEach((label, i) => {
+            const [u, v] = middles[label === 3 ? (i >> 2) % 3 : label];
+            map.places[i] = [u + 0.005 * Math.cos(2.4 * i), v + 0.005 * Math.sin(2.4 * i)];
+        });
+        map.redraw();
+    }""")
+    names = page.evaluate("map.names")
+    assert sorted(name for name, _, _ in names) == ["class0", "class1", "class2"]
+    (_, ya), (_, yb) = ((x, y) for name, x, y in names if name != "class2")
+    assert abs(ya - yb) >= 16
+    page.locator("#legend button").nth(3).click()
+    assert [name for name, _, _ in page.evaluate("map.names")] == ["class3"]
 
 
 def test_pictures_are_saved(page, run, tmp_path):
@@ -313,6 +396,32 @@ def test_classes_of_a_conditional_model_are_buttons(opened, tmp_path):
         assert buttons.nth(label).get_attribute("aria-pressed") == "true"
         assert torch.equal(code(page), z)
         assert (pixels(page) - from_model(run, z, torch.tensor([label]))).abs().max() <= NEAR
+        what = f"The code of test image 1 (labelled class0), decoded as class{label}"
+        assert page.locator("#what").inner_text() == what
+    buttons.nth(0).click()
+    ready(page)
+    assert page.locator("#what").inner_text() == "Reconstruction of test image 1, labelled class0"
+
+
+def test_the_line_of_a_conditional_model_moves_the_class_along(opened, tmp_path):
+    run = evaluation_of(made("conditional"))
+    path = tmp_path / "conditional.html"
+    write_page(run, path)
+    page = ready(opened(path))
+    page.locator("#conditions button").nth(2).click()
+    page.click("#set-b")
+    assert page.locator("#line-said").inner_text() == (
+        "B is now the code of test image 1 (labelled class0), decoded as class2."
+    )
+    page.locator("#steps button").nth(2).click()
+    y = torch.tensor([[0.75, 0, 0.25, 0]])
+    assert page.evaluate("state.y") == y[0].tolist()
+    assert (pixels(page) - from_model(run, code(page), y)).abs().max() <= NEAR
+    what = "The code of test image 1 (labelled class0), decoded as 75 % class0 and 25 % class2"
+    assert page.locator("#what").inner_text() == what
+    page.wait_for_function("location.hash.includes('t=0.25')")
+    page.reload()
+    assert page.evaluate("[state.ya, state.yb, state.y]") == [[1, 0, 0, 0], [0, 0, 1, 0], y[0].tolist()]
 
 
 def test_a_decoder_that_cannot_run_there_has_images_made_beforehand(opened, tmp_path):

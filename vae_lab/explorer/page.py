@@ -6,8 +6,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vae_lab.explorer.maps import maps_of
 from vae_lab.explorer.material import Material
 from vae_lab.explorer.pictures import sheet
@@ -17,7 +15,8 @@ from vae_lab.system.inline_json import inline_json
 _HERE = Path(__file__).parent / "page"
 _SCRIPTS = (
     "numbers.js", "kernel.js", "layers.js", "network.js", "codes.js", "elements.js", "pictures.js", "palette.js",
-    "gif.js", "state.js", "map.js", "walk.js", "line.js", "controls.js", "start.js",
+    "gif.js", "state.js", "address.js", "map_drawing.js", "map.js", "walk.js", "description.js", "line.js", "controls.js",
+    "start.js",
 )  # fmt: skip
 
 
@@ -67,4 +66,4 @@ def _condition(material: Material) -> dict[str, Any] | None:
         return None
     one_of = material.labels is not None
     return {"names": list(material.y_names), "one": one_of,
-            "values": encoded(material.y.half().numpy()), "mean": torch.mean(material.y, 0).tolist()}  # fmt: skip
+            "values": encoded(material.y.half().numpy())}  # fmt: skip

@@ -27,13 +27,16 @@ function connectDimensions() {
   byId("slider-help").textContent = useful.length ? about.join(" ") : "";
   more.hidden = !rest.length;
   more.textContent = `Show ${rest.length} more`;
-  more.addEventListener("click", () => { rest.splice(0, 60).forEach(addDimension); more.hidden = !rest.length; more.textContent = `Show ${rest.length} more`; });
+  more.addEventListener("click", () => {
+    rest.splice(0, 60).forEach(addDimension);
+    more.hidden = !rest.length;
+    more.textContent = `Show ${rest.length} more`;
+  });
   if (!useful.length && !DATA.y) byId("slider-card").hidden = true;
 }
 
 function connectConditions() {
   if (!DATA.y || !network) return;
-  state.y ||= [...DATA.y.mean];
   DATA.y.names.forEach((name, i) => {
     const set = (value) => { const y = DATA.y.one ? state.y.map(() => 0) : [...state.y]; y[i] = value; state.y = y; changed(); };
     if (DATA.y.one) {
@@ -47,6 +50,7 @@ function connectConditions() {
       byId("conditions").append(one.element);
     }
   });
+  if (DATA.y.one) oneStop(byId("conditions"));
   byId("conditions").setAttribute("role", "group");
   byId("conditions").setAttribute("aria-label", DATA.y.one ? "Class that the decoder is given" : "Attributes that the decoder is given");
 }
@@ -65,7 +69,7 @@ function connectAttributes() {
     const one = slider({
       name, note: `${Math.round(100 * attributes.accuracy[i])} %`, low: -1, high: 1.5, value: state.strengths[i], zero: true,
       title: attributes.balanced[i].length ? `Corrected for ${attributes.balanced[i].join(", ")}` : "Difference of the mean codes with and without",
-      changed: (value) => { state.strengths[i] = Math.abs(value) < 0.02 ? 0 : value; changed(); },
+      changed: (value) => { state.strengths[i] = value; changed(); },
     });
     added.push(one);
     byId("attributes").append(one.element);
@@ -96,6 +100,7 @@ function connectButtons() {
     button.addEventListener("click", () => { goToPoint(Number(button.dataset.image)); changed(); });
     byId("nearest").append(button);
   }
+  oneStop(byId("nearest"));
 }
 
 function syncControls() {

@@ -30,10 +30,11 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-// A labelled range input: { element, input, set(value) }. Steps are fine enough to look continuous.
+// A labelled range input: { element, input, set(value) }. Steps are fine enough to look continuous, and 0 is one of them
+// where the range contains it at a whole number of steps, but for rounding.
 function slider({ name, note, low, high, value, title, changed, zero = false }) {
   const output = make("output"), input = make("input", { type: "range", min: low, max: high, step: "any", title });
-  const label = make("span", { className: "name" }, name);
+  const label = make("span", { className: "name" }, name), step = (high - low) / 200;
   if (note) label.append(make("small", {}, note));
   input.setAttribute("aria-label", `${name}${note ? `, ${note}` : ""}`);
   let last = NaN;
@@ -43,9 +44,9 @@ function slider({ name, note, low, high, value, title, changed, zero = false }) 
     input.value = number;
     output.textContent = shown(number);
   };
-  input.step = (high - low) / 200;
+  input.step = step;
   input.addEventListener("input", () => {
-    last = Number(input.value);
+    last = Math.abs(input.value) < step / 1000 ? 0 : Number(input.value);
     output.textContent = shown(last);
     changed(last);
   });
@@ -57,4 +58,18 @@ function slider({ name, note, low, high, value, title, changed, zero = false }) 
   }
   set(value);
   return { element, input, set };
+}
+
+// A group of buttons is one stop of the Tab key: arrows, Home and End move within it, and Tab comes back to where one was.
+function oneStop(group) {
+  const enter = (current) => { for (const button of group.children) button.tabIndex = button === current ? 0 : -1; };
+  group.addEventListener("focusin", (event) => enter(event.target));
+  group.addEventListener("keydown", (event) => {
+    const seen = [...group.children].filter((button) => button.getClientRects().length), at = seen.indexOf(event.target);
+    const to = { ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, Home: 0, End: seen.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    seen[Math.min(seen.length - 1, Math.max(0, to))].focus();
+  });
+  enter(group.firstElementChild);
 }

@@ -4,7 +4,8 @@ const MARGIN = 14; // pixels around the outermost codes
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 const map = {
-  canvas: byId("map"), places: [], background: null, preview: null, chosen: null, // chosen: a class that stands out
+  canvas: byId("map"), places: [], names: [], background: null, preview: null,
+  chosen: null, // a class that stands out
 
   load() { // the places of the map that is chosen, in the unit square with the second axis upwards
     const { places, plane, axes, note } = DATA.maps[state.map], values = singles(places);
@@ -93,64 +94,6 @@ const map = {
   },
 };
 
-function drawDots(context) {
-  const colours = classColours(DATA.classes.length, dark.matches), radius = COUNT > 1500 ? 2.2 : 3.2;
-  const plain = dark.matches ? "#8ec5ff" : "#0072b2";
-  for (let i = 0; i < COUNT; i++) {
-    const label = DATA.labels?.[i];
-    context.globalAlpha = map.chosen === null || map.chosen === label ? 0.85 : 0.1;
-    context.fillStyle = label === undefined ? plain : colours[label];
-    context.beginPath();
-    context.arc(...map.at(i), radius, 0, 2 * Math.PI);
-    context.fill();
-  }
-  context.globalAlpha = 1;
-}
-
-function drawImages(context) { // as many as have room without hiding each other
-  const size = Math.max(22, Math.min(40, map.side / 20)), taken = new Set(), colours = classColours(DATA.classes.length, dark.matches);
-  for (let i = 0; i < COUNT; i++) {
-    const [x, y] = map.at(i), cell = `${Math.floor(x / size)} ${Math.floor(y / size)}`;
-    if (taken.has(cell)) continue;
-    taken.add(cell);
-    const [cx, cy] = [(Math.floor(x / size) + 0.5) * size, (Math.floor(y / size) + 0.5) * size];
-    const scale = (size - 2) / Math.max(sheets.images.width, sheets.images.height);
-    const [w, h] = [sheets.images.width * scale, sheets.images.height * scale];
-    context.globalAlpha = map.chosen === null || map.chosen === DATA.labels?.[i] ? 1 : 0.15;
-    sheets.images.draw(context, i, cx - w / 2, cy - h / 2, w, h);
-    if (DATA.labels) { // a line in the colour of the class
-      context.fillStyle = colours[DATA.labels[i]];
-      context.fillRect(cx - w / 2, cy + h / 2 - 2, w, 2);
-    }
-  }
-  context.globalAlpha = 1;
-}
-
-function drawNames(context) { // of at most twenty classes, at the median of their places
-  if (!DATA.labels || DATA.classes.length > 20 || state.images) return;
-  const style = getComputedStyle(document.documentElement);
-  Object.assign(context, { font: "600 13px system-ui, sans-serif", textAlign: "center", textBaseline: "middle", lineJoin: "round" });
-  DATA.classes.forEach((name, label) => {
-    const members = map.places.filter((_, i) => DATA.labels[i] === label);
-    if (!members.length || (map.chosen !== null && map.chosen !== label)) return;
-    const middle = [0, 1].map((c) => members.map((place) => place[c]).sort((a, b) => a - b)[members.length >> 1]);
-    const [x, y] = map.pixel(middle);
-    Object.assign(context, { lineWidth: 4, strokeStyle: style.getPropertyValue("--plot"), fillStyle: style.getPropertyValue("--text") });
-    context.strokeText(name, x, y);
-    context.fillText(name, x, y);
-  });
-}
-
-function drawEnd(context, name, [x, y], colour, inside) {
-  context.beginPath();
-  context.arc(x, y, 9, 0, 2 * Math.PI);
-  Object.assign(context, { fillStyle: colour, strokeStyle: inside, lineWidth: 2 });
-  context.fill();
-  context.stroke();
-  Object.assign(context, { fillStyle: inside, font: "700 11px system-ui, sans-serif", textAlign: "center", textBaseline: "middle" });
-  context.fillText(name, x, y + 0.5);
-}
-
 function neighbourTowards(i, dx, dy) { // the nearest image in a direction, within 45 degrees of it; y downwards
   const [x, y] = map.at(i);
   let best = i, least = Infinity;
@@ -212,6 +155,7 @@ function connectMap() {
       });
       byId("legend").append(button);
     });
+    oneStop(byId("legend"));
   }
   dark.addEventListener("change", () => {
     classColours(DATA.classes.length, dark.matches).forEach((colour, i) => byId("legend").children[i]?.style.setProperty("--colour", colour));

@@ -38,17 +38,21 @@ function start() {
   byId("foot").textContent = footer.join(" ");
   document.querySelector("main").classList.toggle("plain", !DATA.attributes || !network);
   begin();
-  readAddress(location.hash);
+  followAddress();
   connectMap();
   connectLine();
   connectConditions();
   connectDimensions();
   connectAttributes();
   connectButtons();
+  for (const group of document.querySelectorAll(".segments")) if (group.childElementCount) oneStop(group);
+  const first = document.querySelector("#conditions button, #conditions input, #sliders input");
+  byId("skip").hidden = !first;
+  byId("skip").addEventListener("click", () => first.focus());
   map.load();
   changed();
   for (const sheet of Object.values(sheets)) sheet.ready.then(() => { map.redraw(); soon("nearest", drawNearest); show(); });
-  addEventListener("hashchange", () => { readAddress(location.hash); map.load(); changed(); });
+  addEventListener("hashchange", () => { followAddress(); map.load(); changed(); });
 }
 
 start();

@@ -1,4 +1,4 @@
-// --- where one is: the code, y, the attributes that are added, A and B, and how all of it stands in the address ---------
+// --- where one is: the code, y, the attributes that are added, A and B --------------------------------------
 
 const CODES = halves(DATA.codes.values), SIZE = DATA.codes.size, COUNT = DATA.codes.count;
 const DRAWS = halves(DATA.draws), MEAN = DATA.aggregate.mean, SD = DATA.aggregate.sd;
@@ -14,7 +14,8 @@ const state = {
   drawn: null, // the prepared sample that is shown
   strengths: DATA.attributes ? DATA.attributes.names.map(() => 0) : [],
   corrected: true,
-  a: [...MEAN], b: [...MEAN], t: 0, spherical: false,
+  a: [...MEAN], b: [...MEAN], ya: null, yb: null, // the ends of the line, and the y of each
+  t: 0, spherical: false,
   map: 0, images: false,
 };
 
@@ -30,8 +31,8 @@ function withAttributes(z) {
   return sum;
 }
 
-function onLine(t) {
-  return (state.spherical ? slerp : lerp)(state.a, state.b, t);
+function onLine(t) { // y moves along from that of A to that of B, as in figures of interpolations
+  return { z: (state.spherical ? slerp : lerp)(state.a, state.b, t), y: state.ya && lerp(state.ya, state.yb, t) };
 }
 
 function goTo(z, { point = null, drawn = null, y = null } = {}) {
@@ -53,54 +54,8 @@ function goToPoint(i) {
 function begin() { // a test image, and another of another class for the end of the line
   const { labels } = DATA, other = labels ? labels.findIndex((label) => label !== labels[0]) : -1;
   goToPoint(0);
-  state.a = codeOf(0);
-  state.b = codeOf(other > 0 ? other : COUNT >> 1);
-}
-
-// The address holds what differs from the beginning; a code of a test image is its number with an i.
-function address() {
-  const code = (z, point) => point === null ? z.map((value) => Number(value.toFixed(3))).join(",") : `i${point}`;
-  const where = (z) => { const i = pointAt(z); return code(z, i); };
-  const parts = { z: code(state.z, state.point), a: where(state.a), b: where(state.b) };
-  if (state.y) parts.y = state.y.map((value) => Number(value.toFixed(3))).join(",");
-  if (state.strengths.some(Boolean)) parts.add = state.strengths.map((value) => Number(value.toFixed(3))).join(",");
-  if (!state.corrected) parts.vectors = "raw";
-  if (state.t) parts.t = Number(state.t.toFixed(3));
-  if (state.spherical) parts.line = "spherical";
-  if (state.map) parts.map = DATA.maps[state.map].name;
-  if (state.images) parts.show = "images";
-  return Object.entries(parts).map(([key, value]) => `${key}=${encodeURIComponent(value).replaceAll("%2C", ",")}`).join("&");
-}
-
-function pointAt(z) {
-  for (let i = 0; i < COUNT; i++) {
-    let d = 0;
-    while (d < SIZE && CODES[i * SIZE + d] === z[d]) d++;
-    if (d === SIZE) return i;
+  for (const [end, i] of [["a", 0], ["b", other > 0 ? other : COUNT >> 1]]) {
+    state[end] = codeOf(i);
+    state[`y${end}`] = conditionOf(i);
   }
-  return null;
-}
-
-function readAddress(text) { // what is not understood is left as it is
-  const parts = Object.fromEntries(text.replace(/^#/, "").split("&").filter(Boolean).map((part) => {
-    const [key, ...rest] = part.split("=");
-    try { return [key, decodeURIComponent(rest.join("="))]; } catch { return [key, ""]; }
-  }));
-  const numbers = (value, count) => {
-    const found = (value ?? "").split(",").map(Number);
-    return value && found.length === count && found.every(Number.isFinite) ? found : null;
-  };
-  const image = (value) => { const found = /^i(\d+)$/.exec(value ?? ""); return found && Number(found[1]) < COUNT ? Number(found[1]) : null; };
-  const code = (value) => image(value) === null ? numbers(value, SIZE) : codeOf(image(value));
-  if (image(parts.z) !== null) goToPoint(image(parts.z));
-  else if (numbers(parts.z, SIZE)) goTo(numbers(parts.z, SIZE));
-  state.a = code(parts.a) || state.a;
-  state.b = code(parts.b) || state.b;
-  if (DATA.y) state.y = numbers(parts.y, DATA.y.names.length) || state.y;
-  state.strengths = (state.strengths.length && numbers(parts.add, state.strengths.length)) || state.strengths;
-  state.corrected = parts.vectors !== "raw";
-  state.t = Math.min(1, Math.max(0, Number(parts.t) || 0));
-  state.spherical = parts.line === "spherical";
-  state.map = Math.max(0, DATA.maps.findIndex(({ name }) => name === parts.map));
-  state.images = parts.show === "images";
 }

@@ -5,13 +5,15 @@ if (DATA.prepared) {
   for (const name of ["reconstructions", "samples", "grid"]) if (DATA.prepared[name]) sheets[name] = loadSheet(DATA.prepared[name]);
 }
 const network = DATA.program && makeNetwork(DATA.program, bytesOf(DATA.kernel));
-const spent = []; // milliseconds of the latest images
+const COLD = 5; // images until the browser has compiled the decoder
+const spent = []; // milliseconds of the latest images but the first ones
+let images = 0;
 
 function decoded(z, y) { // a code, attributes included, as ImageData
   const began = performance.now();
   const { channels, height, width } = network;
   const data = imageData(network.decode(z, y), channels, height, width);
-  spent.push(performance.now() - began);
+  if (++images > COLD) spent.push(performance.now() - began);
   if (spent.length > 30) spent.shift();
   return data;
 }
@@ -51,21 +53,11 @@ function show() { // at the next frame, however often it is asked for
 }
 
 let told = -Infinity;
-function tellSpeed() { // a few times a second
-  if (performance.now() - told < 300) return;
+function tellSpeed(now = false) { // a few times a second, and when the work is done
+  if (spent.length < 5 || (!now && performance.now() - told < 300)) return;
   told = performance.now();
   const typical = [...spent].sort((a, b) => a - b)[spent.length >> 1];
   write(byId("speed"), `${typical.toFixed(1)} ms per image${network.accelerated ? "" : ", without SIMD"}`);
-}
-
-function described({ point, drawn }) {
-  if (state.strengths.some(Boolean)) return "With attributes added";
-  if (point !== null && point !== undefined) {
-    const label = DATA.labels ? `, labelled ${DATA.classes[DATA.labels[point]]}` : "";
-    return `Reconstruction of test image ${point + 1}${label}`;
-  }
-  if (drawn !== null && drawn !== undefined) return "A sample that was drawn beforehand";
-  return network ? "Decoded from a code that no test image has" : "The nearest of the images that were decoded beforehand";
 }
 
 // Work that can wait for the next frames: the steps of the line, the nearest images. A newer task replaces an older one.
@@ -82,6 +74,7 @@ function soon(name, task) {
       if (performance.now() - began > 10) break;
     }
     if (later.size) soon();
+    else if (network) tellSpeed(true);
   });
 }
 
