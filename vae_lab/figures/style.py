@@ -152,7 +152,7 @@ def balanced(text: str, width: int) -> list[str]:
         width: letters of a line at most.
 
     >>> balanced("A title that is a little too long", 30)
-    ['A title that is', 'a little too long']
+    ['A title that is a', 'little too long']
     """
     lines = wrap(text, width=width)
     narrowest = next((w for w in range(1, width) if len(wrap(text, width=w, break_long_words=False)) <= len(lines)), 0)
