@@ -152,7 +152,7 @@ def balanced(text: str, width: int) -> list[str]:
         width: letters of a line at most.
 
     >>> balanced("A title that is a little too long", 30)
-    ['A title that is', 'a little too long']
+    ['A title that is a', 'little too long']
     """
     lines = wrap(text, width=width, break_on_hyphens=False)
     narrow = {"break_long_words": False, "break_on_hyphens": False}
