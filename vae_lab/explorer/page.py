@@ -15,8 +15,8 @@ from vae_lab.system.inline_json import inline_json
 _HERE = Path(__file__).parent / "page"
 _SCRIPTS = (
     "numbers.js", "kernel.js", "layers.js", "network.js", "codes.js", "elements.js", "pictures.js", "palette.js",
-    "gif.js", "state.js", "address.js", "map_drawing.js", "map.js", "walk.js", "description.js", "line.js", "controls.js",
-    "start.js",
+    "gif.js", "state.js", "address.js", "map_drawing.js", "map.js", "walk.js", "description.js", "line.js",
+    "controls.js", "start.js",
 )  # fmt: skip
 
 
