@@ -40,7 +40,7 @@ def test_the_codes_of_the_top_level_alone_leave_those_below_at_their_means(made)
     if len(levels) == 1:
         return
     if code_sizes(model):
-        with pytest.raises(UserError, match=r"codes in a row; an image of this run has 20$"):
+        with pytest.raises(UserError, match=r"values per image, and this run has 20; the codes are those of another run$"):
             decode_matrix(model, levels[0].codes, y, NOISE)
         return
     torch.testing.assert_close(
@@ -61,7 +61,7 @@ def test_a_line_ends_in_the_reconstructions(made):  # noqa: F811
 def test_what_are_no_codes_is_refused(made):  # noqa: F811
     model, x, y = made
     codes = matrix(encode_levels(model, x, y, NOISE))
-    with pytest.raises(UserError, match=f"an image of this run has {codes.shape[1]}"):
+    with pytest.raises(UserError, match=f"and this run has {codes.shape[1]}; the codes are those of another run"):
         decode_matrix(model, torch.cat([codes, codes[:, :1]], 1), y, NOISE)
     with pytest.raises(UserError, match="one row per image"):
         decode_matrix(model, codes[0], y, NOISE)
