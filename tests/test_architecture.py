@@ -141,3 +141,9 @@ def test_every_yaml_opens_with_a_description(path):
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("# @package")]
     assert lines[0].startswith("# ")
     assert len(lines[0]) > 10
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """Of two files with one name, pytest imports the first in place of the second, whose tests then do not run."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from textwrap import wrap
 from typing import Annotated, Any, Literal
 
@@ -155,9 +156,9 @@ def balanced(text: str, width: int) -> list[str]:
     ['A title that is a', 'little too long']
     """
     lines = wrap(text, width=width, break_on_hyphens=False)
-    narrow = {"break_long_words": False, "break_on_hyphens": False}
-    narrowest = next((w for w in range(1, width) if len(wrap(text, width=w, **narrow)) <= len(lines)), 0)
-    even = wrap(text, width=narrowest, **narrow) if narrowest else lines
+    whole = partial(wrap, text, break_long_words=False, break_on_hyphens=False)
+    narrowest = next((w for w in range(1, width) if len(whole(width=w)) <= len(lines)), 0)
+    even = whole(width=narrowest) if narrowest else lines
     return even if max(map(len, even), default=0) <= width else lines
 
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from test_codes import NOISE, made  # noqa: F401
+from test_latent_codes import NOISE, made  # noqa: F401
 
 from vae_lab.errors import UserError
 from vae_lab.evaluation.trained import reconstructed
@@ -40,7 +40,7 @@ def test_the_codes_of_the_top_level_alone_leave_those_below_at_their_means(made)
     if len(levels) == 1:
         return
     if code_sizes(model):
-        with pytest.raises(UserError, match=r"values per image, and this run has 20; the codes are those of another run$"):
+        with pytest.raises(UserError, match=r"and this run has 20; the codes are those of another run$"):
             decode_matrix(model, levels[0].codes, y, NOISE)
         return
     torch.testing.assert_close(
