@@ -115,14 +115,14 @@ def _detect_among(
     """Judge the given images by every score."""
     for note in given.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
-    everything = torch.arange(len(given))
+    blocks = torch.arange(len(given)).split(AT_ONCE)
 
     def batches() -> Iterator[Tensor]:
         noise = trained.noise("given images, as received")
-        for index in everything.split(AT_ONCE):
+        for index in blocks:
             yield trained.data.as_received(given.read(index.tolist()).to(trained.device), noise)
 
-    judged = Judged(batches, "given images")
+    judged = Judged(batches, "given images", sizes=[len(index) for index in blocks])
     found = find(trained, scores, judged, settings.false_alarms, held_out)
     for one in found:
         _write(one, given, judged, trained, settings.shown, folder, style)

@@ -162,7 +162,7 @@ def _trainer_fit(
         ema=settings.training.ema,
         log_every=settings.training.log_every,
         loss=_loss(settings, job, data, device_for(settings.accelerator), console),
-        capture=partial(Captured, size=settings.batch_size, give_up=None) if settings.graph else None,
+        capture=partial(Captured, size=settings.batch_size) if settings.graph else None,
     )
     distributed = trainer.world_size > 1 or settings.accelerator.strategy == "ddp"  # ddp with one process, too
     with several_processes(run_dir, distributed, trusted()), interruptible(trainer):

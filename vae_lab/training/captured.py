@@ -86,8 +86,6 @@ class Captured:
         module: the module whose parameters and state are trained.
         size: number of examples in the batches to capture.
         stepped: called for each step of a phase's optimizer that a graph has taken.
-        give_up: called with the reason if the step cannot be captured; all steps are then ordinary ones. None: an error
-            is raised instead.
         recorder: records and repeats.
     """
 
@@ -97,10 +95,9 @@ class Captured:
         module: nn.Module,
         size: int,
         stepped: OptimizerHook,
-        give_up: Callable[[str], None] | None,
         recorder: Recorder | None = None,
     ) -> None:
-        self.engine, self.size, self.stepped, self.give_up = engine, size, stepped, give_up
+        self.engine, self.size, self.stepped = engine, size, stepped
         self.recorder = recorder or CudaGraph()
         self.optimizers = [cast(Optimizer, getattr(p.optimizer, "optimizer", p.optimizer)) for p in engine.phases]
         bare = [replace(phase, optimizer=optimizer) for phase, optimizer in zip(engine.phases, self.optimizers)]
@@ -108,7 +105,6 @@ class Captured:
         self._owners = [(m, key) for m in module.modules() for key in m._buffers]
         self._asked: dict[tuple[int, int], Asked] = {}
         self._before = ORDINARY  # ordinary steps that are left
-        self._works = True
         self._fixed: _Fixed | None = None
         self._replay: Callable[[], None] | None = None
 
@@ -116,15 +112,15 @@ class Captured:
         """Train on one batch, with the signature of the engine.
 
         Raises:
-            RunFailed: the step cannot be captured, and ``give_up`` is None.
+            RunFailed: the step cannot be captured.
         """
-        if not self._works or len(batch.x) != self.size or at.together > 1:
+        if len(batch.x) != self.size:
             return self._beside_the_graph(batch, at)
         if self._before:
             self._before -= 1
             return self.recorder.beside(lambda: self._ordinary(batch, at))
-        if self._replay is None and not self._capture(batch, at):
-            return self.engine.take(batch, at)
+        if self._replay is None:
+            self._capture(batch, at)
         return self._replayed(batch, at)
 
     def _beside_the_graph(self, batch: Batch, at: Place) -> dict[str, LossTerms]:
@@ -147,35 +143,26 @@ class Captured:
         self._asked = {key: one.asked for key, one in noted.items()}
         return terms
 
-    def _capture(self, batch: Batch, at: Place) -> bool:
-        """Record a step, and return whether that worked."""
-        state = self._state()
+    def _capture(self, batch: Batch, at: Place) -> None:
+        """Record a step."""
+        for optimizer in self.optimizers:
+            capturable(optimizer, self.engine.device)
+        state, fixed = self._state(), self._fix(batch, at)
+
+        def work() -> None:
+            given: NoiseOf = lambda phase, repeat: GivenNoise(fixed.draws[phase, repeat])  # noqa: E731
+            terms = self._recorded.pass_phases(fixed.batch, at, fixed.count, fixed.time, given)
+            fixed.names = {phase: list(of_phase.logs) for phase, of_phase in terms.items()}
+            rows = [value for t in terms.values() for value in (t.loss.detach(), *t.logs.values())]
+            fixed.values = torch.stack([row.float() for row in rows])
+            self._carry(state)
+
         try:
-            for optimizer in self.optimizers:
-                capturable(optimizer, self.engine.device)
-            fixed = self._fix(batch, at)
-
-            def work() -> None:
-                given: NoiseOf = lambda phase, repeat: GivenNoise(fixed.draws[phase, repeat])  # noqa: E731
-                terms = self._recorded.pass_phases(fixed.batch, at, fixed.count, fixed.time, given)
-                fixed.names = {phase: list(of_phase.logs) for phase, of_phase in terms.items()}
-                rows = [value for t in terms.values() for value in (t.loss.detach(), *t.logs.values())]
-                fixed.values = torch.stack([row.float() for row in rows])
-                self._carry(state)
-
             self._replay = self.recorder.record(work)
-            self._fixed = fixed
         except Exception as why:
             reason = shorten(str(why), 160, placeholder="…")
-            if self.give_up is None:
-                raise RunFailed(f"graph=true: this step cannot be captured ({reason}); type graph=false") from why
-            self._works = False
-            self._put_back(state)
-            for phase in self.engine.phases:
-                for parameter in phase.parameters:
-                    parameter.grad = None
-            self.give_up(f"this step cannot be captured as a CUDA graph ({reason}); it is taken without one")
-        return self._works
+            raise RunFailed(f"graph=true: this step cannot be captured ({reason}); type graph=false") from why
+        self._fixed = fixed
 
     def _fix(self, batch: Batch, at: Place) -> _Fixed:
         """Tensors for a step of this kind, filled with those of one."""
@@ -214,16 +201,13 @@ class Captured:
     def _state(self) -> list[Tensor | None]:
         return [owner._buffers[key] for owner, key in self._owners]
 
-    def _put_back(self, state: Sequence[Tensor | None]) -> None:
-        for (owner, key), before in zip(self._owners, state):
-            owner._buffers[key] = before
-
     def _carry(self, state: Sequence[Tensor | None]) -> None:
         """Copy state that was assigned in a step into the tensors that were there before it, and put these back."""
         for before, after in zip(state, self._state()):
             if before is not None and after is not None and after is not before:
                 before.copy_(after)
-        self._put_back(state)
+        for (owner, key), kept in zip(self._owners, state):
+            owner._buffers[key] = kept
 
 
 def _terms(names: Mapping[str, Sequence[str]], values: Sequence[Tensor]) -> dict[str, LossTerms]:

@@ -1,19 +1,18 @@
 """The importance-weighted negative log-likelihood as an anomaly score (Burda et al. 2016, arXiv 1509.00519)."""
 
-from typing import Any
-
 import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
 from vae_lab.functional import log_mean_exp
 from vae_lab.metrics.anomaly_scores.judged import Judged, finite
+from vae_lab.metrics.anomaly_scores.of_draws import OfDraws
 from vae_lab.metrics.nll import log_weights
 from vae_lab.scores import Trained
 from vae_lab.types import Batch
 
 
-class ImportanceNLL:
+class ImportanceNLL(OfDraws):
     """−L_K = −log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x), in nats: a tighter bound of −log p(x) than −ELBO.
 
     Args:
@@ -24,15 +23,7 @@ class ImportanceNLL:
     needs = ("posterior", "densities")
 
     def __init__(self, samples: PositiveInt = 64) -> None:
-        self.samples = samples
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """K."""
-        return {"latent_samples": self.samples}
-
-    def fit(self, trained: Trained) -> None:
-        """Learn nothing."""
+        super().__init__(samples)
 
     def __call__(self, trained: Trained, judged: Judged) -> Tensor:
         """Float64 [n] nats."""

@@ -25,11 +25,14 @@ class Judged:
         batches: starts anew a pass over the examples, [b, *x_shape] each; every pass gives the same ones.
         purpose: what they are, in a few words; also the key of the noise, so that every set has draws of its own.
         y: labels or attributes of all examples in their order, which only a conditional model reads.
+        sizes: number of examples in each batch; None: they are counted in a pass of its own, which costs little for
+            examples in memory.
     """
 
     batches: Callable[[], Iterator[Tensor]]
     purpose: str
     y: Tensor | None = None
+    sizes: Sequence[int] | None = None
     _terms: dict[tuple[int, int], ImageTerms] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -56,7 +59,7 @@ class Judged:
             size: the largest number of examples at a time.
             computed: what is computed of them, for the line of the progress.
         """
-        total = sum(-(-len(batch) // size) for batch in self.batches())
+        total = sum(-(-n // size) for n in self.sizes or map(len, self.batches()))
         blocks = (part for batch in self.batches() for part in batch.split(size))
         start = 0
         for _ in trained.progress(range(total), f"{computed}, {self.purpose}"):
